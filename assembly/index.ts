@@ -1,0 +1,2 @@
+// The kernel's ABI: everything the host may call, and nothing else.
+export * from "./layout";
