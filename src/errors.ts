@@ -10,11 +10,162 @@ export interface ErrorKind {
   hint: string;
 }
 
-const kinds = {
+const requestKinds = {
   invalid_parameter: {
     status: 400,
     title: "A parameter is not valid",
     hint: "Correct the parameter named in the detail.",
+  },
+  unknown_parameter: {
+    status: 400,
+    title: "A parameter is not known",
+    hint: "Remove it or correct its name; GET /openapi.json lists them all.",
+  },
+  invalid_time_range: {
+    status: 400,
+    title: "The time range is not valid",
+    hint: "Send timeRange (last_3_hours, today, an ISO interval) or both from and to.",
+  },
+  invalid_time_zone: {
+    status: 400,
+    title: "The time zone is not known",
+    hint: "Send an IANA name such as Europe/Berlin, or UTC.",
+  },
+  invalid_timestamp: {
+    status: 400,
+    title: "A timestamp is not valid",
+    hint: "Send RFC 3339 with a zone (2026-11-24T10:30:00Z) or epoch milliseconds.",
+  },
+  not_supported: {
+    status: 400,
+    title: "The parameter is not served yet",
+    hint: "Leave it out; this version would otherwise have to ignore it.",
+  },
+  bad_request: {
+    status: 400,
+    title: "The request is not valid HTTP",
+    hint: "Check the request line, the headers and the body's length.",
+  },
+  not_found: {
+    status: 404,
+    title: "There is nothing at this address",
+    hint: "GET /openapi.json lists every address.",
+  },
+  method_not_allowed: {
+    status: 405,
+    title: "The address does not take this method",
+    hint: "Use a method of the Allow header.",
+  },
+  request_timeout: {
+    status: 408,
+    title: "The request did not arrive in time",
+    hint: "Send headers and body without pauses, or smaller batches.",
+  },
+  uri_too_long: {
+    status: 414,
+    title: "A part of the address is too long",
+    hint: "Shorten it; ids are at most 512 bytes.",
+  },
+  headers_too_large: {
+    status: 431,
+    title: "The request's headers are too large",
+    hint: "Send at most 16 KiB of headers, the address included.",
+  },
+} satisfies Record<string, ErrorKind>;
+
+const ingestKinds = {
+  empty_body: {
+    status: 400,
+    title: "The body holds no event",
+    hint: "Send one event, an array of events, or one event a line.",
+  },
+  invalid_json: {
+    status: 400,
+    title: "The body is not well-formed JSON",
+    hint: "Nothing was stored; correct the body at the position given, or send NDJSON.",
+  },
+  invalid_utf8: {
+    status: 400,
+    title: "The body is not UTF-8",
+    hint: "Nothing was stored; send the body as UTF-8.",
+  },
+  no_valid_events: {
+    status: 400,
+    title: "No event of the batch is valid",
+    hint: "Nothing was stored; correct the events as the errors say.",
+  },
+  invalid_compression: {
+    status: 400,
+    title: "The body could not be unpacked",
+    hint: "Nothing was stored; send a complete body in the encoding that its header names.",
+  },
+  invalid_idempotency_key: {
+    status: 400,
+    title: "The Idempotency-Key is not valid",
+    hint: "Send 1 to 256 bytes of visible text, or producer/sequence.",
+  },
+  body_too_large: {
+    status: 413,
+    title: "The body is too large",
+    hint: "Split the batch, or raise bodyBytesMax or unpackedBytesMax.",
+  },
+  unsupported_media_type: {
+    status: 415,
+    title: "The content type is not taken",
+    hint: "Send application/json, application/x-ndjson or application/jsonl, in UTF-8.",
+  },
+  unsupported_encoding: {
+    status: 415,
+    title: "The content encoding is not taken",
+    hint: "Send the body plain or with an encoding of the Accept-Encoding header.",
+  },
+  idempotency_key_reused: {
+    status: 422,
+    title: "The Idempotency-Key was used for another body",
+    hint: "Nothing was counted; give every batch a key of its own.",
+  },
+  idempotency_full: {
+    status: 429,
+    title: "No more idempotency keys can be remembered",
+    hint: "Wait for older keys to expire, or number batches as producer/sequence in order.",
+  },
+  overloaded: {
+    status: 503,
+    title: "Too much is being taken in at once",
+    hint: "Retry after the stated seconds; nothing was stored.",
+  },
+} satisfies Record<string, ErrorKind>;
+
+const serviceKinds = {
+  not_ready: {
+    status: 503,
+    title: "The service is not ready",
+    hint: "Wait; GET /health/ready says which part is missing.",
+  },
+  shutting_down: {
+    status: 503,
+    title: "The service is stopping",
+    hint: "Retry after the stated seconds; nothing was stored.",
+  },
+  internal_error: {
+    status: 500,
+    title: "The service failed",
+    hint: "See the service's log; this is a fault of the service, not of the request.",
+  },
+  port_in_use: {
+    status: 500,
+    title: "The port is taken",
+    hint: "Stop what listens there, or choose another with --port (0 takes a free one).",
+  },
+  address_unavailable: {
+    status: 500,
+    title: "The address can not be listened on",
+    hint: "Choose an address of this machine with --host.",
+  },
+  data_folder_unwritable: {
+    status: 500,
+    title: "The data folder can not be written",
+    hint: "Choose another with --data-dir, or correct its owner and rights.",
   },
   log_full: {
     status: 503,
@@ -43,27 +194,104 @@ const kinds = {
   },
 } satisfies Record<string, ErrorKind>;
 
+const kinds = { ...requestKinds, ...ingestKinds, ...serviceKinds };
+
 export type ErrorCode = keyof typeof kinds;
 
 export const errorKinds: Readonly<Record<ErrorCode, ErrorKind>> = Object.freeze(kinds);
+
+export interface ErrorOptions {
+  cause?: unknown;
+  retryAfterSeconds?: number;
+  /** Further members of the problem document, such as `parameter`. */
+  extensions?: Readonly<Record<string, unknown>>;
+}
 
 /** An error with a stable code; `detail` says what was expected, what came and where. */
 export class RankstreamError extends Error {
   readonly code: ErrorCode;
   readonly retryAfterSeconds: number | undefined;
+  readonly extensions: Readonly<Record<string, unknown>> | undefined;
 
-  constructor(
-    code: ErrorCode,
-    detail: string,
-    options: { cause?: unknown; retryAfterSeconds?: number } = {},
-  ) {
+  constructor(code: ErrorCode, detail: string, options: ErrorOptions = {}) {
     super(detail, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = "RankstreamError";
     this.code = code;
     this.retryAfterSeconds = options.retryAfterSeconds;
+    this.extensions = options.extensions;
   }
 
   get status(): number {
     return errorKinds[this.code].status;
   }
+}
+
+/** An HTTP answer ready to be sent. */
+export interface ErrorReply {
+  status: number;
+  headers: Record<string, string>;
+  /** RFC 9457 `application/problem+json`. */
+  body: string;
+}
+
+/** The answer an error is sent as: a problem document with `code`, `detail` and `hint`. */
+export function problemReply(error: RankstreamError): ErrorReply {
+  const { status, title, hint } = errorKinds[error.code];
+  const headers: Record<string, string> = { "content-type": "application/problem+json" };
+  if (error.retryAfterSeconds !== undefined) {
+    headers["retry-after"] = String(Math.max(1, Math.ceil(error.retryAfterSeconds)));
+  }
+  const type = `urn:rankstream:error:${error.code}`;
+  const document = { type, title, status, code: error.code, detail: error.message, hint };
+  return { status, headers, body: JSON.stringify({ ...document, ...error.extensions }) };
+}
+
+/** Edits (insert, delete, replace, swap of neighbours) that turn `a` into `b`. */
+function editDistance(a: string, b: string): number {
+  let beforeLast: number[] = [];
+  let last = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const same = a[i - 1] === b[j - 1];
+      let best = Math.min(last[j]! + 1, row[j - 1]! + 1, last[j - 1]! + (same ? 0 : 1));
+      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      if (swapped) best = Math.min(best, beforeLast[j - 2]! + 1);
+      row.push(best);
+    }
+    beforeLast = last;
+    last = row;
+  }
+  return last[b.length]!;
+}
+
+const suggestedNameLengthMax = 64;
+
+/** The known name meant by a mistyped one, or null when none is close. */
+export function closestName(name: string, known: Iterable<string>): string | null {
+  if (name.length > suggestedNameLengthMax) return null;
+  let best: string | null = null;
+  let bestDistance = Number.POSITIVE_INFINITY;
+  const plain = (text: string) => text.toLowerCase().replaceAll(/[-_]/g, "");
+  for (const candidate of known) {
+    const distance = editDistance(plain(name), plain(candidate));
+    const allowed = Math.max(1, Math.floor(candidate.length / 3));
+    if (distance <= allowed && distance < bestDistance) {
+      best = candidate;
+      bestDistance = distance;
+    }
+  }
+  return best;
+}
+
+/** ` Did you mean "x"?` where a known name is close, else nothing. */
+export function didYouMean(name: string, known: Iterable<string>): string {
+  const close = closestName(name, known);
+  return close === null ? "" : ` Did you mean "${close}"?`;
+}
+
+/** Text from outside for a message: quoted, control characters escaped, cut at `lengthMax`. */
+export function quoted(text: string, lengthMax = 60): string {
+  const cut = text.length > lengthMax ? `${text.slice(0, lengthMax)}…` : text;
+  return JSON.stringify(cut);
 }

@@ -1,0 +1,284 @@
+/**
+ * Configuration: one table of options, read from flags, then the environment, then a file,
+ * then the defaults; checked once, then frozen.
+ */
+import { readFileSync } from "node:fs";
+import { didYouMean, quoted } from "./errors.ts";
+
+interface OptionBase {
+  help: string;
+}
+interface TextOption extends OptionBase {
+  type: "text";
+  default: string;
+}
+interface ChoiceOption<T extends string> extends OptionBase {
+  type: "choice";
+  default: T;
+  choices: readonly T[];
+}
+interface NumberOption extends OptionBase {
+  /** `bytes` also takes KiB, MiB and GiB. */
+  type: "integer" | "bytes";
+  default: number;
+  min: number;
+  max: number;
+}
+export type ConfigOption = TextOption | ChoiceOption<string> | NumberOption;
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+const GiB = 1024 * MiB;
+
+const text = (fallback: string, help: string): TextOption => ({
+  type: "text",
+  default: fallback,
+  help,
+});
+const choice = <const T extends string>(choices: readonly [T, ...T[]], help: string) =>
+  ({ type: "choice", default: choices[0], choices, help }) satisfies ChoiceOption<T>;
+const integer = (fallback: number, min: number, max: number, help: string): NumberOption => ({
+  type: "integer",
+  default: fallback,
+  min,
+  max,
+  help,
+});
+const bytes = (fallback: number, min: number, max: number, help: string): NumberOption => ({
+  type: "bytes",
+  default: fallback,
+  min,
+  max,
+  help,
+});
+
+const dayMs = 86_400_000;
+
+/** Every option, by the name it has in the file; flags and variables are made from it. */
+export const configOptions = Object.freeze({
+  host: text("127.0.0.1", "Address to listen on; 0.0.0.0 for all of this machine's."),
+  port: integer(8080, 0, 65_535, "Port to listen on; 0 takes a free one."),
+  dataDir: text("./rankstream-data", "Folder of the log and the store; made where missing."),
+  role: choice(["all"], "What this process does."),
+  log: choice(["embedded"], "Where accepted events are kept until counted."),
+  partitions: integer(4, 1, 256, "Parts the log is split into; fixed by the first start."),
+  workers: integer(1, 1, 64, "Threads that count events."),
+  bodyBytesMax: bytes(16 * MiB, KiB, GiB, "Largest body of a POST, as sent."),
+  unpackedBytesMax: bytes(64 * MiB, KiB, GiB, "Largest body of a POST, unpacked."),
+  ingestBytesMax: bytes(256 * MiB, MiB, 64 * GiB, "Bodies held at once; beyond: 503."),
+  eventTypesMax: integer(10_000, 1, 1_000_000, "Distinct event types; beyond: refused."),
+  candidatesMax: integer(4000, 100, 100_000, "Items listed a window and event type."),
+  checkpointMs: integer(1000, 10, 60_000, "Longest time between checkpoints while busy."),
+  checkpointBytesMax: bytes(64 * MiB, MiB, 4 * GiB, "Log bytes counted between checkpoints."),
+  freshnessWaitMsMax: integer(50, 0, 10_000, "How long an answer waits for what came before it."),
+  exactTimeoutMs: integer(5000, 10, 600_000, "Longest time an exact query may take."),
+  logBytesMax: bytes(8 * GiB, 16 * MiB, 1024 * GiB, "Size of the log; beyond: 503."),
+  logSegmentBytes: bytes(256 * MiB, MiB, 4 * GiB, "Size of one file of the log."),
+  logQueueBytesMax: bytes(64 * MiB, MiB, 4 * GiB, "Batches waiting to be written; beyond: 503."),
+  connectionsMax: integer(10_000, 1, 1_000_000, "Connections held at once."),
+  requestTimeoutMs: integer(30_000, 100, dayMs, "How long a request may take to arrive."),
+  shutdownMsMax: integer(10_000, 100, 600_000, "How long a stop may take."),
+  logLevel: choice(
+    ["info", "debug", "trace", "warn", "error", "fatal", "silent"],
+    "Least severe message written to stderr.",
+  ),
+});
+
+type Table = typeof configOptions;
+export type ConfigName = keyof Table;
+type ValueOf<O> = O extends ChoiceOption<infer T> ? T : O extends NumberOption ? number : string;
+
+/** A checked, frozen configuration. Names end in their unit. */
+export type Config = { readonly [K in ConfigName]: ValueOf<Table[K]> };
+
+/** The configuration can not be used; `message` is one line that says what to change. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+}
+
+export interface ConfigSources {
+  /** Values of flags, by option name; undefined where the flag was not given. */
+  flags?: Readonly<Record<string, string | undefined>>;
+  environment?: Readonly<Record<string, string | undefined>>;
+  /** Path of a JSON file; `RANKSTREAM_CONFIG` names one too. */
+  file?: string | undefined;
+}
+
+export interface LoadedConfig {
+  config: Config;
+  /** Lines worth telling: variables that look like options but are none. */
+  warnings: string[];
+}
+
+export const configNames = Object.freeze(Object.keys(configOptions)) as readonly ConfigName[];
+
+/** `dataDir` → `--data-dir`. */
+export function flagOf(name: string): string {
+  return `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+/** `dataDir` → `RANKSTREAM_DATA_DIR`. */
+export function variableOf(name: string): string {
+  const snake = name.replaceAll(/[A-Z]/g, (letter) => `_${letter}`);
+  return `RANKSTREAM_${snake.toUpperCase()}`;
+}
+
+/** What an option takes, for messages and help: `an integer 0..65535`. */
+export function expectedOf(option: ConfigOption): string {
+  if (option.type === "choice") return `one of ${option.choices.join(", ")}`;
+  if (option.type === "text") return "text";
+  if (option.type === "integer") return `an integer ${option.min}..${option.max}`;
+  return `${bytesText(option.min)}..${bytesText(option.max)} (bytes, or with KiB, MiB, GiB)`;
+}
+
+/** `16 MiB` for 16777216. */
+export function bytesText(value: number): string {
+  for (const [unit, size] of [
+    ["GiB", GiB],
+    ["MiB", MiB],
+    ["KiB", KiB],
+  ] as const) {
+    if (value >= size && value % size === 0) return `${value / size} ${unit}`;
+  }
+  return `${value} bytes`;
+}
+
+function parseNumber(option: NumberOption, given: unknown): number | null {
+  let value = Number.NaN;
+  if (typeof given === "number") value = given;
+  if (typeof given === "string") {
+    const match = /^(\d{1,15})(?:\s*(KiB|MiB|GiB))?$/i.exec(given.trim());
+    if (match === null) return null;
+    const unit = match[2]?.toLowerCase();
+    if (unit !== undefined && option.type !== "bytes") return null;
+    const size = unit === "gib" ? GiB : unit === "mib" ? MiB : unit === "kib" ? KiB : 1;
+    value = Number(match[1]) * size;
+  }
+  const fits = Number.isSafeInteger(value) && value >= option.min && value <= option.max;
+  return fits ? value : null;
+}
+
+function parseValue(option: ConfigOption, given: unknown): string | number | null {
+  if (option.type === "choice") {
+    return typeof given === "string" && option.choices.includes(given) ? given : null;
+  }
+  if (option.type === "text") {
+    return typeof given === "string" && given !== "" && !given.includes("\0") ? given : null;
+  }
+  return parseNumber(option, given);
+}
+
+function checked(name: ConfigName, given: unknown, where: string): string | number {
+  const option: ConfigOption = configOptions[name];
+  const value = parseValue(option, given);
+  if (value !== null) return value;
+  const got = typeof given === "string" ? quoted(given) : JSON.stringify(given);
+  throw new ConfigError(`${name}: expected ${expectedOf(option)}, got ${got} (from ${where})`);
+}
+
+function readText(path: string, where: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code ?? String(error);
+    throw new ConfigError(`${where}: the file ${quoted(path, 200)} can not be read (${reason})`);
+  }
+}
+
+function readFileOptions(path: string, where: string): Record<string, unknown> {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(readText(path, where));
+  } catch (error) {
+    if (error instanceof ConfigError) throw error;
+    const reason = (error as Error).message;
+    throw new ConfigError(`${where}: ${quoted(path, 200)} is not JSON: ${reason}`);
+  }
+  if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {
+    throw new ConfigError(`${where}: ${quoted(path, 200)} must hold one JSON object`);
+  }
+  for (const name of Object.keys(parsed)) {
+    if (!Object.hasOwn(configOptions, name)) {
+      const hint = didYouMean(name, configNames);
+      throw new ConfigError(`${quoted(path, 200)}: there is no option ${quoted(name)}.${hint}`);
+    }
+  }
+  return parsed as Record<string, unknown>;
+}
+
+/** The value a variable gives, itself or through `<variable>_FILE`; undefined when unset. */
+function fromEnvironment(
+  name: ConfigName,
+  environment: Readonly<Record<string, string | undefined>>,
+): { given: string; where: string } | undefined {
+  const variable = variableOf(name);
+  const given = environment[variable];
+  const path = environment[`${variable}_FILE`];
+  if (given !== undefined && path !== undefined) {
+    throw new ConfigError(`${variable} and ${variable}_FILE are both set: keep one of them`);
+  }
+  if (path !== undefined) {
+    const where = `${variable}_FILE`;
+    return { given: readText(path, where).replace(/\r?\n$/, ""), where };
+  }
+  return given === undefined ? undefined : { given, where: variable };
+}
+
+function unknownVariables(environment: Readonly<Record<string, string | undefined>>): string[] {
+  const known = configNames.map(variableOf);
+  const taken = new Set([...known, ...known.map((name) => `${name}_FILE`), "RANKSTREAM_CONFIG"]);
+  return Object.keys(environment)
+    .filter((name) => name.startsWith("RANKSTREAM_") && !taken.has(name))
+    .map((name) => `${name} is set, but is no option.${didYouMean(name, known)}`);
+}
+
+function checkTogether(config: Config): void {
+  if (config.unpackedBytesMax < config.bodyBytesMax) {
+    throw new ConfigError(
+      `unpackedBytesMax (${bytesText(config.unpackedBytesMax)}) must not be less than ` +
+        `bodyBytesMax (${bytesText(config.bodyBytesMax)})`,
+    );
+  }
+  if (config.ingestBytesMax < config.bodyBytesMax + config.unpackedBytesMax) {
+    throw new ConfigError(
+      `ingestBytesMax (${bytesText(config.ingestBytesMax)}) must hold one body packed and ` +
+        `unpacked (${bytesText(config.bodyBytesMax + config.unpackedBytesMax)})`,
+    );
+  }
+  if (config.logBytesMax < 2 * config.logSegmentBytes) {
+    throw new ConfigError(
+      `logBytesMax (${bytesText(config.logBytesMax)}) must hold two segments of ` +
+        `logSegmentBytes (${bytesText(config.logSegmentBytes)})`,
+    );
+  }
+}
+
+/**
+ * Reads and checks the whole configuration: flags > environment > file > defaults.
+ * Throws ConfigError with one line that says what was expected, what came and from where.
+ */
+export function loadConfig(sources: ConfigSources): LoadedConfig {
+  const flags = sources.flags ?? {};
+  const environment = sources.environment ?? {};
+  for (const name of Object.keys(flags)) {
+    if (!Object.hasOwn(configOptions, name)) {
+      const hint = didYouMean(flagOf(name), configNames.map(flagOf));
+      throw new ConfigError(`there is no flag ${flagOf(name)}.${hint}`);
+    }
+  }
+  const path = sources.file ?? environment["RANKSTREAM_CONFIG"];
+  const pathFrom = sources.file === undefined ? "RANKSTREAM_CONFIG" : "--config";
+  const file = path === undefined ? {} : readFileOptions(path, pathFrom);
+  const values: Record<string, string | number> = {};
+  for (const name of configNames) {
+    const variable = fromEnvironment(name, environment);
+    if (flags[name] !== undefined) values[name] = checked(name, flags[name], flagOf(name));
+    else if (variable) values[name] = checked(name, variable.given, variable.where);
+    else if (Object.hasOwn(file, name)) {
+      values[name] = checked(name, file[name], `the file ${path}`);
+    } else values[name] = configOptions[name].default;
+  }
+  const config = Object.freeze(values) as Config;
+  checkTogether(config);
+  return { config, warnings: unknownVariables(environment) };
+}
