@@ -1,0 +1,30 @@
+// Before all tests: build what is stale, and fail in seconds when a service is missing.
+import { spawnSync } from "node:child_process";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+const buildMsMax = 180_000;
+
+function run(script: string, args: string[]) {
+  return spawnSync(process.execPath, [join(root, "tools", script), ...args], {
+    cwd: root,
+    encoding: "utf8",
+    timeout: buildMsMax,
+  });
+}
+
+/** Throws, which fails the whole run, with the one thing to do. */
+export default function setup(): void {
+  const services = run("services.mjs", ["--check"]);
+  if (services.status !== 0) {
+    const missing = services.stdout.split("\n").filter((line) => line.includes(": missing"));
+    throw new Error(
+      `A service the tests need is missing; run: npm run test:services\n${missing.join("\n")}`,
+    );
+  }
+  const build = run("build.mjs", ["--if-stale"]);
+  if (build.status !== 0) {
+    throw new Error(`The build failed:\n${build.stdout}${build.stderr}`);
+  }
+}

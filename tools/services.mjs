@@ -1,0 +1,120 @@
+// Brings what the tests need beside npm packages, and says what it could not bring.
+//   node tools/services.mjs           installs what is missing (Debian, Ubuntu, as root)
+//   node tools/services.mjs --check   only reports; exit 1 when something is missing
+// Quick when all is there. A new service is one more row in `services`.
+import { spawnSync } from "node:child_process";
+import { accessSync, constants, existsSync, readFileSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { pathToFileURL } from "node:url";
+
+const installMsMax = 10 * 60_000;
+
+function onPath(...names) {
+  const folders = (process.env["PATH"] ?? "").split(delimiter).filter((path) => path !== "");
+  return firstExecutable(folders.flatMap((path) => names.map((name) => join(path, name))));
+}
+
+function firstExecutable(paths) {
+  return paths.find((path) => {
+    try {
+      accessSync(path, constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** Path of a Chromium that playwright-core can drive; undefined where there is none. */
+export function findChromium() {
+  const named = process.env["CHROMIUM_PATH"];
+  if (named) return firstExecutable([named]);
+  return (
+    onPath("chromium", "chromium-browser", "google-chrome", "google-chrome-stable") ??
+    firstExecutable([
+      "/usr/bin/chromium",
+      "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+      "/Applications/Chromium.app/Contents/MacOS/Chromium",
+    ])
+  );
+}
+
+/**
+ * `find` returns where the service is, or undefined. `apt` names its Debian packages; a service
+ * that comes from elsewhere has `install` instead, a function that throws on failure.
+ * `otherwise` is said where neither can be done here.
+ */
+const services = [
+  {
+    name: "Chromium",
+    neededBy: "tests of the live page",
+    find: findChromium,
+    apt: ["chromium", "fonts-dejavu-core"],
+    otherwise: [
+      "Debian, Ubuntu: sudo apt-get update && sudo apt-get install -y chromium",
+      "macOS: brew install --cask chromium",
+      "elsewhere: install Chrome or Chromium and set CHROMIUM_PATH to its program",
+    ],
+  },
+];
+
+/** The rows nothing was found for. */
+export function missingServices() {
+  return services.filter((service) => service.find() === undefined);
+}
+
+function canApt() {
+  if (process.getuid?.() !== 0 || onPath("apt-get") === undefined) return false;
+  if (!existsSync("/etc/os-release")) return false;
+  const release = readFileSync("/etc/os-release", "utf8");
+  return /^ID(_LIKE)?="?[^"\n]*\b(debian|ubuntu)\b/m.test(release);
+}
+
+function apt(args) {
+  const done = spawnSync("apt-get", args, {
+    // The tool's own chatter goes to stderr: stdout holds this program's lines only.
+    stdio: ["ignore", 2, 2],
+    env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
+    timeout: installMsMax,
+  });
+  if (done.error) throw done.error;
+  if (done.status !== 0) throw new Error(`apt-get ${args.join(" ")} ended with ${done.status}`);
+}
+
+function install(missing) {
+  const packages = missing.flatMap((service) => service.apt ?? []);
+  if (packages.length > 0 && canApt()) {
+    apt(["update", "-q"]);
+    apt(["install", "-y", "-q", "--no-install-recommends", ...packages]);
+  }
+  for (const service of missing) service.install?.();
+}
+
+function report() {
+  for (const service of services) {
+    const found = service.find();
+    const state = found ?? `missing (needed by ${service.neededBy})`;
+    process.stdout.write(`${service.name}: ${state}\n`);
+  }
+}
+
+function main() {
+  const checkOnly = process.argv.includes("--check");
+  const wanted = missingServices();
+  if (!checkOnly && wanted.length > 0) {
+    try {
+      install(wanted);
+    } catch (error) {
+      process.stderr.write(`${error.message}\n`);
+    }
+  }
+  report();
+  const missing = missingServices();
+  if (missing.length === 0) return;
+  for (const service of missing) {
+    process.stderr.write(`To get ${service.name}:\n  ${service.otherwise.join("\n  ")}\n`);
+  }
+  process.exitCode = 1;
+}
+
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) main();
