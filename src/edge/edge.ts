@@ -1,0 +1,282 @@
+/**
+ * Takes batches of events: unpacks, validates (by the kernel's scanner), appends to the log, and
+ * answers only when the accepted events are durable there. Counts every Idempotency-Key once.
+ */
+import { hash, randomUUID } from "node:crypto";
+import { type ErrorReply, problemReply, RankstreamError } from "../errors.ts";
+import type { Log } from "../log/log.ts";
+import type { BatchHeader, LineError, PartitionBlock } from "../model.ts";
+import type { Counter, Counters, Logger } from "../telemetry.ts";
+import type { ByteBudget } from "./byte-budget.ts";
+import {
+  acceptedEncodings,
+  type BodyFormat,
+  bodyEncoding,
+  bodyFormat,
+  checkIdempotencyKey,
+} from "./content.ts";
+import { unpack } from "./unpack.ts";
+
+/** What the scanner found in one batch. */
+export interface ScannedBatch {
+  accepted: number;
+  rejected: number;
+  errors: LineError[];
+  blocks: PartitionBlock[];
+  /** Lines that took the scanner's slow path. */
+  slowLines: number;
+  /** Set when the body as a whole is refused. */
+  malformed?:
+    | { code: "invalid_json" | "invalid_utf8" | "empty_body"; message: string }
+    | undefined;
+}
+
+export interface BatchScanner {
+  scanBatch(
+    body: Uint8Array,
+    format: BodyFormat,
+    receivedAt: number,
+    partitionCount: number,
+  ): ScannedBatch;
+}
+
+/** Bounds the distinct event types: refuses (in place) the lines whose type is one too many. */
+export interface TypeGate {
+  /** The batch without the refused lines; replays say what they said the first time. */
+  admit(batch: ScannedBatch, body: Uint8Array): ScannedBatch;
+}
+
+export type KeyState =
+  | { state: "new" }
+  | { state: "seen"; receivedAt: number }
+  | { state: "mismatch" }
+  | { state: "full"; detail?: string };
+
+/** Remembers which keys are in the log. */
+export interface KeyLedger {
+  look(key: string, digest: Uint8Array): KeyState;
+  record(key: string, digest: Uint8Array, receivedAt: number, partitionCount: number): void;
+}
+
+export interface EdgeDeps {
+  scanner: BatchScanner;
+  log: Pick<Log, "append" | "partitionCount">;
+  ledger: KeyLedger;
+  /** Shared with whatever reads the bodies: all bytes held at once. */
+  budget: ByteBudget;
+  counters: Counters;
+  logger: Logger;
+  unpackedBytesMax: number;
+  typeGate?: TypeGate;
+  /** Set for a log that may store a part of a batch: then every batch is given a key. */
+  makesKeys?: boolean;
+  /** Epoch ms; for tests. */
+  now?: () => number;
+}
+
+export interface IngestRequest {
+  /** As received, still packed. */
+  body: Uint8Array;
+  contentType: string | undefined;
+  contentEncoding?: string | undefined;
+  idempotencyKey?: string | undefined;
+}
+
+export type IngestReply = ErrorReply;
+
+const jsonHeaders = Object.freeze({ "content-type": "application/json; charset=utf-8" });
+const oneAccepted = '{"accepted":1,"rejected":0,"errors":[]}';
+const fullRetryAfterSeconds = 60;
+const digestBytes = 16;
+
+export class Edge {
+  readonly #deps: EdgeDeps;
+  readonly #now: () => number;
+  /** By key: settles when the batch under way is answered. As many as requests at most. */
+  readonly #inFlight = new Map<string, Promise<void>>();
+  readonly #name = `edge-${randomUUID()}`;
+  #keysMade = 0;
+  readonly #accepted: Counter;
+  readonly #rejected: Counter;
+  readonly #slowLines: Counter;
+  readonly #replayed: Counter;
+
+  constructor(deps: EdgeDeps) {
+    this.#deps = deps;
+    this.#now = deps.now ?? Date.now;
+    const { counters } = deps;
+    const name = "rankstream_events";
+    this.#accepted = counters.counter(`${name}_accepted_total`, "Events stored in the log.");
+    this.#rejected = counters.counter(`${name}_rejected_total`, "Events refused.");
+    this.#slowLines = counters.counter(
+      "rankstream_scanner_slow_lines_total",
+      "Lines that took the scanner's slow path.",
+    );
+    this.#replayed = counters.counter(
+      "rankstream_batches_replayed_total",
+      "Batches answered again under a known Idempotency-Key.",
+    );
+  }
+
+  /** Takes one batch; never rejects: what went wrong is a problem document in the reply. */
+  async ingest(request: IngestRequest): Promise<IngestReply> {
+    try {
+      return await this.#ingest(request);
+    } catch (error) {
+      return this.#failure(error);
+    }
+  }
+
+  async #ingest(request: IngestRequest): Promise<IngestReply> {
+    const format = bodyFormat(request.contentType);
+    const encoding = bodyEncoding(request.contentEncoding);
+    const key = request.idempotencyKey;
+    if (key !== undefined) checkIdempotencyKey(key);
+    if (encoding === "identity") return await this.#take(request.body, format, key);
+    const { unpackedBytesMax, budget } = this.#deps;
+    const body = await unpack(request.body, encoding, unpackedBytesMax, budget);
+    try {
+      return await this.#take(body, format, key);
+    } finally {
+      budget.release(body.length);
+    }
+  }
+
+  async #take(body: Uint8Array, format: BodyFormat, key: string | undefined) {
+    if (body.length > this.#deps.unpackedBytesMax) {
+      throw new RankstreamError(
+        "body_too_large",
+        `expected at most ${this.#deps.unpackedBytesMax} bytes, got ${body.length}`,
+      );
+    }
+    if (key !== undefined) return await this.#takeOnce(body, format, key);
+    if (this.#deps.makesKeys !== true) return await this.#store(body, format, null, null);
+    this.#keysMade += 1;
+    return await this.#store(body, format, `${this.#name}/${this.#keysMade}`, digestOf(body));
+  }
+
+  /** The first reply again for a known key; else waits for its turn under the key and stores. */
+  async #takeOnce(body: Uint8Array, format: BodyFormat, key: string): Promise<IngestReply> {
+    const { ledger } = this.#deps;
+    const digest = digestOf(body);
+    for (let other = this.#inFlight.get(key); other; other = this.#inFlight.get(key)) await other;
+    const known = ledger.look(key, digest);
+    if (known.state === "seen") return this.#replay(body, format, known.receivedAt);
+    if (known.state === "mismatch") {
+      throw new RankstreamError(
+        "idempotency_key_reused",
+        "the Idempotency-Key came before with another body",
+      );
+    }
+    if (known.state === "full") {
+      const detail = known.detail ?? "as many keys are remembered as there is room for";
+      const retryAfterSeconds = fullRetryAfterSeconds;
+      throw new RankstreamError("idempotency_full", detail, { retryAfterSeconds });
+    }
+    const work = this.#store(body, format, key, digest, (receivedAt) =>
+      ledger.record(key, digest, receivedAt, this.#deps.log.partitionCount),
+    );
+    const settled = work.then(ignore, ignore);
+    this.#inFlight.set(key, settled);
+    try {
+      return await work;
+    } finally {
+      this.#inFlight.delete(key);
+    }
+  }
+
+  #scan(body: Uint8Array, format: BodyFormat, receivedAt: number): ScannedBatch {
+    const { scanner, log, typeGate } = this.#deps;
+    const batch = scanner.scanBatch(body, format, receivedAt, log.partitionCount);
+    return typeGate === undefined ? batch : typeGate.admit(batch, body);
+  }
+
+  async #store(
+    body: Uint8Array,
+    format: BodyFormat,
+    key: string | null,
+    digest: Uint8Array | null,
+    onDurable?: (receivedAt: number) => void,
+  ): Promise<IngestReply> {
+    const receivedAt = this.#now();
+    const batch = this.#scan(body, format, receivedAt);
+    this.#slowLines.value += batch.slowLines;
+    this.#rejected.value += batch.rejected;
+    if (batch.accepted === 0) return refusal(batch);
+    const { log } = this.#deps;
+    const header: BatchHeader = { key, digest, receivedAt, partitionCount: log.partitionCount };
+    try {
+      await log.append(header, batch.blocks);
+    } catch (error) {
+      throw withKey(error, key);
+    }
+    onDurable?.(receivedAt);
+    this.#accepted.value += batch.accepted;
+    return acceptance(batch);
+  }
+
+  /** Scans again as of the first receipt: the same bytes get the same reply. */
+  #replay(body: Uint8Array, format: BodyFormat, receivedAt: number): IngestReply {
+    this.#replayed.value += 1;
+    const batch = this.#scan(body, format, receivedAt);
+    const reply = batch.accepted === 0 ? refusal(batch) : acceptance(batch);
+    return { ...reply, headers: { ...reply.headers, "idempotency-replayed": "true" } };
+  }
+
+  #failure(error: unknown): IngestReply {
+    if (!(error instanceof RankstreamError)) {
+      this.#deps.logger.error({ err: error }, "a batch could not be taken");
+      return problemReply(
+        new RankstreamError("internal_error", "the batch could not be taken; see the log"),
+      );
+    }
+    if (error.status >= 500) this.#deps.logger.warn({ err: error }, "a batch was turned away");
+    const reply = problemReply(error);
+    if (error.code === "unsupported_encoding")
+      reply.headers["accept-encoding"] = acceptedEncodings;
+    return reply;
+  }
+}
+
+function ignore(): void {}
+
+/** First 16 bytes of SHA-256. */
+function digestOf(body: Uint8Array): Uint8Array {
+  return hash("sha256", body, "buffer").subarray(0, digestBytes);
+}
+
+function acceptance({ accepted, rejected, errors }: ScannedBatch): IngestReply {
+  const plain = accepted === 1 && rejected === 0;
+  const body = plain ? oneAccepted : JSON.stringify({ accepted, rejected, errors });
+  return { status: 202, headers: jsonHeaders, body };
+}
+
+/** The reply to a batch of which nothing was taken. */
+function refusal({ rejected, errors, malformed }: ScannedBatch): IngestReply {
+  if (malformed !== undefined) {
+    const { code, message } = malformed;
+    const lines = code === "empty_body" ? [] : [{ line: 1, code, message }];
+    const extensions = { accepted: 0, rejected: lines.length, errors: lines };
+    return problemReply(new RankstreamError(code, message, { extensions }));
+  }
+  if (rejected === 0) {
+    const extensions = { accepted: 0, rejected, errors };
+    const detail = "expected at least one event, got none";
+    return problemReply(new RankstreamError("empty_body", detail, { extensions }));
+  }
+  const first = errors[0];
+  const detail = `expected valid events, got ${rejected} that are not; the first: ${first?.message}`;
+  const extensions = { accepted: 0, rejected, errors };
+  return problemReply(new RankstreamError("no_valid_events", detail, { extensions }));
+}
+
+/** Where it isn't known what became of the batch, names the key to retry with. */
+function withKey(error: unknown, key: string | null): unknown {
+  if (!(error instanceof RankstreamError)) return error;
+  if (error.code !== "partial_append" && error.code !== "log_failed") return error;
+  return new RankstreamError(error.code, error.message, {
+    cause: error,
+    retryAfterSeconds: error.retryAfterSeconds ?? 5,
+    extensions: { ...error.extensions, outcome: "unknown", idempotencyKey: key },
+  });
+}
