@@ -1,0 +1,2 @@
+/** Path of a Chromium that playwright-core can drive; undefined where there is none. */
+export declare function findChromium(): string | undefined;
