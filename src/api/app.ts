@@ -1,0 +1,264 @@
+/** The HTTP side: routes, limits, and one form for every error. */
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
+import type { ByteBudget } from "../edge/byte-budget.ts";
+import { bodyFormat } from "../edge/content.ts";
+import type { Edge } from "../edge/edge.ts";
+import { didYouMean, quoted, RankstreamError } from "../errors.ts";
+import type { Counters, Logger } from "../telemetry.ts";
+import { bodyReader } from "./body.ts";
+import { eventsDoc } from "./event-docs.ts";
+import {
+  type LeaderboardRequest,
+  leaderboardParameters,
+  readLeaderboardRequest,
+} from "./leaderboard.ts";
+import { type DocumentedRoute, openApiDocument, type RouteDoc } from "./openapi.ts";
+import { readPages } from "./pages.ts";
+import { checkNames, type RawQuery } from "./parameters.ts";
+import { answerSocketError, sendProblem, toRankstreamError } from "./problems.ts";
+
+declare module "fastify" {
+  interface FastifyContextConfig {
+    doc?: RouteDoc;
+  }
+}
+
+/** Answers queries; what it throws as RankstreamError is answered by the errors table. */
+export interface QueryPort {
+  leaderboard(request: LeaderboardRequest): Promise<object>;
+  /** The whole reply of GET /event-types. */
+  eventTypes(): Promise<object>;
+}
+
+export interface ApiDeps {
+  edge: Edge;
+  query: QueryPort;
+  /** The edge's own: bodies being received are in it too. */
+  budget: ByteBudget;
+  counters: Counters;
+  logger: Logger;
+  /** Names of the parts that are not ready; empty once events are taken and queries answered. */
+  notReady: () => readonly string[];
+  version: string;
+  bodyBytesMax: number;
+  connectionsMax: number;
+  /** How long headers and body together may take to arrive. */
+  requestTimeoutMs: number;
+  /** How long requests under way may take once closing has begun; then they are cut. */
+  closeMsMax: number;
+  /** Folder of the page's files; none are served where there is none. */
+  webFolder?: string;
+}
+
+const headerBytesMax = 16 * 1024;
+const keepAliveMs = 72_000;
+/** 512 bytes of id, each percent-encoded, twice over. */
+const paramLengthMax = 4096;
+const shutdownRetryAfterSeconds = 5;
+const pagePolicy =
+  "default-src 'self'; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'; " +
+  "connect-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'";
+
+function makeFastify(deps: ApiDeps): FastifyInstance {
+  const app = fastify({
+    logger: false,
+    forceCloseConnections: "idle",
+    return503OnClosing: false,
+    requestTimeout: deps.requestTimeoutMs,
+    keepAliveTimeout: keepAliveMs,
+    bodyLimit: deps.bodyBytesMax,
+    exposeHeadRoutes: true,
+    routerOptions: { maxParamLength: paramLengthMax },
+    http: {
+      maxHeaderSize: headerBytesMax,
+      headersTimeout: deps.requestTimeoutMs,
+      connectionsCheckingInterval: Math.min(1000, Math.ceil(deps.requestTimeoutMs / 4)),
+    },
+    clientErrorHandler: answerSocketError,
+    frameworkErrors: (error, _request, reply) => {
+      sendProblem(reply as unknown as FastifyReply, toRankstreamError(error, deps.logger));
+    },
+  });
+  app.server.maxConnections = deps.connectionsMax;
+  // Every parameter is checked by hand: the messages say what was expected and what came.
+  app.setValidatorCompiler(() => () => true);
+  app.removeAllContentTypeParsers();
+  app.setErrorHandler((error, _request, reply) =>
+    sendProblem(reply, toRankstreamError(error, deps.logger)),
+  );
+  return app;
+}
+
+/** 405 where the address is known with other methods, else 404 with the nearest address. */
+function answerUnrouted(app: FastifyInstance, methodsByPath: Map<string, Set<string>>): void {
+  app.setNotFoundHandler((request, reply) => {
+    const path = request.url.split("?", 1)[0] as string;
+    const methods = methodsByPath.get(path);
+    if (methods !== undefined) {
+      const allow = [...methods].sort().join(", ");
+      const detail = `${path} takes ${allow}, got ${request.method}`;
+      return sendProblem(
+        reply.header("allow", allow),
+        new RankstreamError("method_not_allowed", detail),
+      );
+    }
+    const hint = didYouMean(path, methodsByPath.keys());
+    const detail = `there is nothing at ${quoted(path)}.${hint}`;
+    return sendProblem(reply, new RankstreamError("not_found", detail));
+  });
+}
+
+/** Refuses new work once closing has begun, and cuts what is still open when time is up. */
+function boundClosing(app: FastifyInstance, closeMsMax: number): void {
+  let closing = false;
+  let timer: NodeJS.Timeout | undefined;
+  app.addHook("onRequest", async (_request, reply) => {
+    reply.header("x-content-type-options", "nosniff");
+    if (!closing) return;
+    reply.header("connection", "close");
+    throw new RankstreamError("shutting_down", "the service is stopping", {
+      retryAfterSeconds: shutdownRetryAfterSeconds,
+    });
+  });
+  app.addHook("preClose", async () => {
+    closing = true;
+    timer = setTimeout(() => app.server.closeAllConnections(), closeMsMax);
+  });
+  app.addHook("onClose", async () => clearTimeout(timer));
+}
+
+/** HTTP gives headers as Latin-1; keys are UTF-8. */
+function idempotencyKeyOf(request: FastifyRequest): string | undefined {
+  const header = request.headers["idempotency-key"];
+  if (header === undefined) return undefined;
+  const all = request.raw.headersDistinct?.["idempotency-key"] ?? [header].flat();
+  if (all.length > 1) {
+    throw new RankstreamError("invalid_idempotency_key", `expected one, got ${all.length}`);
+  }
+  return Buffer.from(all[0] as string, "latin1").toString("utf8");
+}
+
+function addEvents(app: FastifyInstance, { edge, budget, bodyBytesMax }: ApiDeps): void {
+  app.register(async (scope) => {
+    scope.addContentTypeParser("*", bodyReader(bodyBytesMax, budget));
+    // Refused before the body is read, so that the wrong type costs nothing.
+    scope.addHook("onRequest", async (request) => {
+      if (request.method !== "POST") return;
+      checkNames(request.query as RawQuery, {});
+      bodyFormat(request.headers["content-type"]);
+    });
+    scope.post("/events", { config: { doc: eventsDoc } }, async (request, reply) => {
+      const body = (request.body as Buffer | undefined) ?? Buffer.alloc(0);
+      try {
+        const {
+          status,
+          headers,
+          body: text,
+        } = await edge.ingest({
+          body,
+          contentType: request.headers["content-type"],
+          contentEncoding: request.headers["content-encoding"],
+          idempotencyKey: idempotencyKeyOf(request),
+        });
+        return reply.code(status).headers(headers).send(text);
+      } finally {
+        budget.release(body.length);
+      }
+    });
+  });
+}
+
+function addQueries(app: FastifyInstance, { query }: ApiDeps): void {
+  const leaderboardDoc: RouteDoc = {
+    summary: "The top K of a time range",
+    parameters: leaderboardParameters,
+    reply: { status: 200, description: "The leaderboard.", schema: { type: "object" } },
+    problems: [503],
+  };
+  app.get("/leaderboard", { config: { doc: leaderboardDoc } }, async (request) =>
+    query.leaderboard(readLeaderboardRequest(request.query as RawQuery, Date.now())),
+  );
+  const typesDoc: RouteDoc = {
+    summary: "The event types there are",
+    reply: { status: 200, description: "All event types.", schema: { type: "object" } },
+    problems: [503],
+  };
+  app.get("/event-types", { config: { doc: typesDoc } }, async (request) => {
+    checkNames(request.query as RawQuery, {});
+    return query.eventTypes();
+  });
+}
+
+function addOperations(app: FastifyInstance, deps: ApiDeps, routes: DocumentedRoute[]): void {
+  const status = { type: "object", properties: { status: { type: "string" } } };
+  const liveDoc: RouteDoc = {
+    summary: "Whether the process runs",
+    reply: { status: 200, description: "It does.", schema: status },
+  };
+  app.get("/health/live", { config: { doc: liveDoc } }, async () => ({ status: "live" }));
+  const readyDoc: RouteDoc = {
+    summary: "Whether events are taken and queries answered",
+    reply: { status: 200, description: "They are.", schema: status },
+    problems: [503],
+  };
+  app.get("/health/ready", { config: { doc: readyDoc } }, async () => {
+    const parts = deps.notReady();
+    if (parts.length === 0) return { status: "ready" };
+    const detail = `not ready: ${parts.join(", ")}`;
+    throw new RankstreamError("not_ready", detail, { extensions: { parts } });
+  });
+  const metricsDoc: RouteDoc = {
+    summary: "Counters in Prometheus text format",
+    reply: { status: 200, description: "All counters.", mediaType: "text/plain" },
+  };
+  app.get("/metrics", { config: { doc: metricsDoc } }, async (_request, reply) =>
+    reply.type("text/plain; version=0.0.4; charset=utf-8").send(deps.counters.toPrometheus()),
+  );
+  const openApiDoc: RouteDoc = {
+    summary: "This description",
+    reply: { status: 200, description: "OpenAPI 3.1.", schema: { type: "object" } },
+  };
+  let document: object | undefined;
+  app.get("/openapi.json", { config: { doc: openApiDoc } }, async () => {
+    document ??= openApiDocument(routes, deps.version);
+    return document;
+  });
+}
+
+async function addPages(app: FastifyInstance, folder: string): Promise<void> {
+  for (const { path, contentType, body } of await readPages(folder)) {
+    app.get(path, (_request, reply) =>
+      reply
+        .type(contentType)
+        .headers({ "content-security-policy": pagePolicy, "cache-control": "no-cache" })
+        .send(body),
+    );
+  }
+}
+
+/** Builds the app; the caller listens on it (see listen.ts) and closes it. */
+export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
+  const app = makeFastify(deps);
+  const methodsByPath = new Map<string, Set<string>>();
+  const routes: DocumentedRoute[] = [];
+  app.addHook("onRoute", ({ method, url, config }) => {
+    const methods = methodsByPath.get(url) ?? new Set();
+    methodsByPath.set(url, methods);
+    for (const name of [method].flat()) {
+      methods.add(name);
+      const doc = config?.doc;
+      if (doc !== undefined && name !== "HEAD") routes.push({ method: name, path: url, doc });
+    }
+  });
+  boundClosing(app, deps.closeMsMax);
+  addEvents(app, deps);
+  addQueries(app, deps);
+  addOperations(app, deps, routes);
+  if (deps.webFolder !== undefined) await addPages(app, deps.webFolder);
+  answerUnrouted(app, methodsByPath);
+  deps.counters.gauge("rankstream_ingest_bytes_held", "Bytes of bodies held.", () => {
+    return deps.budget.bytesHeld;
+  });
+  await app.ready();
+  return app;
+}

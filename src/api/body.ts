@@ -1,0 +1,70 @@
+/** Reads a request's body as it is, within its own bound and that of all bodies together. */
+import type { FastifyRequest } from "fastify";
+import type { ByteBudget } from "../edge/byte-budget.ts";
+import { RankstreamError } from "../errors.ts";
+
+type Payload = FastifyRequest["raw"];
+type Done = (error: Error | null, body?: Buffer) => void;
+
+const empty = Buffer.alloc(0);
+
+/**
+ * A content type parser. The body's length is reserved in `budget` as it arrives; who takes the
+ * body releases it. Without a body nothing stays reserved.
+ */
+export function bodyReader(bytesMax: number, budget: ByteBudget) {
+  return (request: FastifyRequest, payload: Payload, done: Done): void => {
+    const declared = Number(request.headers["content-length"] ?? 0);
+    if (declared > bytesMax) {
+      done(tooLarge(bytesMax, `${declared}`));
+      return;
+    }
+    let chunks: Buffer[] = [];
+    let length = 0;
+    const finish = (error: Error | null) => {
+      payload.off("data", onData).off("end", onEnd).off("error", onError).off("close", onClose);
+      if (error === null) {
+        done(null, chunks.length === 1 ? chunks[0] : length === 0 ? empty : join());
+        return;
+      }
+      budget.release(length);
+      chunks = [];
+      // What still comes is read and dropped, so that the client gets to read the refusal;
+      // the request's own time limit bounds it.
+      payload.on("error", ignore).resume();
+      done(error);
+    };
+    const join = () => Buffer.concat(chunks, length);
+    const onData = (chunk: Buffer) => {
+      if (length + chunk.length > bytesMax) finish(tooLarge(bytesMax, "more"));
+      else if (!budget.reserve(chunk.length)) finish(overloaded());
+      else {
+        length += chunk.length;
+        chunks.push(chunk);
+      }
+    };
+    const onEnd = () => finish(null);
+    const onError = (cause: Error) => finish(cutOff(cause));
+    const onClose = () => finish(cutOff());
+    payload.on("data", onData).on("end", onEnd).on("error", onError).on("close", onClose);
+  };
+}
+
+function ignore(): void {}
+
+function tooLarge(bytesMax: number, got: string): RankstreamError {
+  return new RankstreamError(
+    "body_too_large",
+    `expected at most ${bytesMax} bytes in the body, got ${got}`,
+  );
+}
+
+function overloaded(): RankstreamError {
+  return new RankstreamError("overloaded", "too many bodies are being received at once", {
+    retryAfterSeconds: 1,
+  });
+}
+
+function cutOff(cause?: Error): RankstreamError {
+  return new RankstreamError("bad_request", "the body was cut off", { cause });
+}

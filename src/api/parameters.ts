@@ -1,0 +1,89 @@
+/** Reads query parameters against a table: unknown, repeated and ill-formed ones are refused. */
+import { didYouMean, quoted, RankstreamError } from "../errors.ts";
+
+/** Values as Fastify gives them: an array where a name came more than once. */
+export type RawQuery = Readonly<Record<string, string | string[] | undefined>>;
+
+export interface ParameterDoc {
+  description: string;
+  /** JSON Schema of the value. */
+  schema: Readonly<Record<string, unknown>>;
+  required?: boolean;
+  /** May come several times; else a repetition is refused. */
+  repeats?: boolean;
+}
+
+export type ParameterTable = Readonly<Record<string, ParameterDoc>>;
+
+/** A parameter of the contract that this version does not take: a name, or `prefix.*`. */
+export function isNotServed(name: string, notServed: readonly string[]): boolean {
+  return notServed.some((entry) =>
+    entry.endsWith(".*") ? name.startsWith(entry.slice(0, -1)) : entry === name,
+  );
+}
+
+/** Throws for the first parameter that the table does not know or that came too often. */
+export function checkNames(
+  query: RawQuery,
+  table: ParameterTable,
+  notServed: readonly string[] = [],
+): void {
+  const known = Object.keys(table);
+  for (const [name, value] of Object.entries(query)) {
+    const extensions = { parameter: name };
+    if (isNotServed(name, notServed)) {
+      const detail = `${quoted(name)} is not served by this version`;
+      throw new RankstreamError("not_supported", detail, { extensions });
+    }
+    if (!Object.hasOwn(table, name)) {
+      const hint = didYouMean(name, known) || ` Known are ${known.join(", ") || "none"}.`;
+      const detail = `there is no parameter ${quoted(name)}.${hint}`;
+      throw new RankstreamError("unknown_parameter", detail, { extensions });
+    }
+    if (Array.isArray(value) && table[name]?.repeats !== true) {
+      throw invalidParameter(name, "one value", `${value.length}`);
+    }
+  }
+}
+
+/** `invalid_parameter`: `k: expected an integer 1..1000, got "0"`. */
+export function invalidParameter(name: string, expected: string, got: string): RankstreamError {
+  return new RankstreamError("invalid_parameter", `${name}: expected ${expected}, got ${got}`, {
+    extensions: { parameter: name },
+  });
+}
+
+/** The one value of a parameter; undefined where it did not come. */
+export function single(query: RawQuery, name: string): string | undefined {
+  const value = query[name];
+  return Array.isArray(value) ? value[0] : value;
+}
+
+/** An integer min..max; `fallback` where the parameter did not come. */
+export function integerParameter(
+  query: RawQuery,
+  name: string,
+  min: number,
+  max: number,
+  fallback: number,
+): number {
+  const given = single(query, name);
+  if (given === undefined) return fallback;
+  const value = /^\d{1,15}$/.test(given) ? Number(given) : Number.NaN;
+  if (value >= min && value <= max) return value;
+  throw invalidParameter(name, `an integer ${min}..${max}`, quoted(given));
+}
+
+/** One of `choices`; the first where the parameter did not come. */
+export function choiceParameter<const T extends string>(
+  query: RawQuery,
+  name: string,
+  choices: readonly [T, ...T[]],
+): T {
+  const given = single(query, name);
+  if (given === undefined) return choices[0];
+  const found = choices.find((choice) => choice === given);
+  if (found !== undefined) return found;
+  const hint = didYouMean(given, choices);
+  throw invalidParameter(name, `one of ${choices.join(", ")}`, `${quoted(given)}.${hint}`);
+}

@@ -1,0 +1,72 @@
+/** Turns whatever went wrong into a problem document: own errors, Fastify's, the socket's. */
+import type { Socket } from "node:net";
+import type { FastifyError, FastifyReply } from "fastify";
+import { type ErrorCode, problemReply, RankstreamError } from "../errors.ts";
+import type { Logger } from "../telemetry.ts";
+
+const byFrameworkCode: Readonly<Record<string, ErrorCode>> = {
+  FST_ERR_BAD_URL: "bad_request",
+  FST_ERR_MAX_PARAM_LENGTH: "uri_too_long",
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: "unsupported_media_type",
+  FST_ERR_CTP_EMPTY_TYPE: "unsupported_media_type",
+  FST_ERR_CTP_BODY_TOO_LARGE: "body_too_large",
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: "bad_request",
+};
+
+function fromFramework(error: FastifyError): RankstreamError | null {
+  const code = byFrameworkCode[error.code];
+  if (code !== undefined) return new RankstreamError(code, error.message, { cause: error });
+  const status = error.statusCode ?? 500;
+  if (status >= 500) return null;
+  return new RankstreamError("bad_request", error.message, { cause: error });
+}
+
+/** Any error as one of the table; what isn't foreseen is logged and says nothing outside. */
+export function toRankstreamError(error: unknown, logger: Logger): RankstreamError {
+  if (error instanceof RankstreamError) {
+    if (error.status === 500) logger.error({ err: error }, error.message);
+    return error;
+  }
+  const known = error instanceof Error ? fromFramework(error as FastifyError) : null;
+  if (known !== null) return known;
+  logger.error({ err: error }, "a request failed");
+  return new RankstreamError("internal_error", "the request failed; the service's log says why");
+}
+
+/** Answers with the error's problem document. */
+export function sendProblem(reply: FastifyReply, error: RankstreamError): FastifyReply {
+  const { status, headers, body } = problemReply(error);
+  return reply.code(status).headers(headers).send(body);
+}
+
+function socketError(error: NodeJS.ErrnoException): RankstreamError {
+  if (error.code === "ERR_HTTP_REQUEST_TIMEOUT") {
+    return new RankstreamError("request_timeout", "the request did not arrive in time");
+  }
+  if (error.code === "HPE_HEADER_OVERFLOW") {
+    return new RankstreamError("headers_too_large", "the headers are larger than 16 KiB");
+  }
+  return new RankstreamError("bad_request", `not valid HTTP: ${error.code ?? error.message}`);
+}
+
+interface AnsweredSocket extends Socket {
+  /** Node's: the response under way on this connection. */
+  _httpMessage?: { headersSent: boolean } | null;
+}
+
+/** Answers what never became a request (broken HTTP, too slow, too long) and hangs up. */
+export function answerSocketError(error: NodeJS.ErrnoException, socket: Socket): void {
+  const answered = (socket as AnsweredSocket)._httpMessage?.headersSent === true;
+  if (error.code === "ECONNRESET" || socket.destroyed || !socket.writable || answered) {
+    socket.destroy();
+    return;
+  }
+  const { status, headers, body } = problemReply(socketError(error));
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  const length = Buffer.byteLength(body);
+  socket.end(
+    `HTTP/1.1 ${status} Refused\r\n${lines.join("")}content-length: ${length}\r\n` +
+      `connection: close\r\n\r\n${body}`,
+    () => socket.destroy(),
+  );
+}

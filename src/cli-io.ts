@@ -1,0 +1,30 @@
+/** What commands are given of the process, so that they can be run without one. */
+import type { Config } from "./config.ts";
+import type { Logger } from "./telemetry.ts";
+
+/** A running service. */
+export interface RunningService {
+  host: string;
+  port: number;
+  /** Takes no more, finishes what is under way, writes a checkpoint. */
+  stop(): Promise<void>;
+}
+
+/** Resolves when the service takes events and answers queries. */
+export type StartService = (config: Config, logger: Logger) => Promise<RunningService>;
+
+export interface CliIo {
+  version: string;
+  environment: Readonly<Record<string, string | undefined>>;
+  /** Data. */
+  writeOut(text: string): void;
+  /** Messages. */
+  writeError(text: string): void;
+  onSignal(signal: "SIGTERM" | "SIGINT", listener: () => void): void;
+  /** Ends the process at once. */
+  exit(code: number): void;
+  startService: StartService;
+}
+
+/** Exit codes: 0 done, 1 failure, 2 usage or configuration. */
+export const exitCodes = Object.freeze({ done: 0, failure: 1, usage: 2 });

@@ -1,0 +1,99 @@
+/** `rankstream start`: the service, until it is told to stop. */
+import { constants } from "node:fs";
+import { access, mkdir } from "node:fs/promises";
+import { resolve } from "node:path";
+import { type Command, Option } from "commander";
+import { type CliIo, exitCodes } from "./cli-io.ts";
+import {
+  bytesText,
+  type ConfigOption,
+  configNames,
+  configOptions,
+  expectedOf,
+  flagOf,
+  type LoadedConfig,
+  loadConfig,
+  variableOf,
+} from "./config.ts";
+import { RankstreamError } from "./errors.ts";
+import { createLogger, type Logger } from "./telemetry.ts";
+
+const helpAfter = `
+Flags win over variables, variables over the file, the file over defaults. Any variable with
+_FILE after its name reads its value from that file. Logs go to stderr as JSON lines; stdout
+gets one line when the service is ready. SIGTERM or SIGINT stops it: it finishes what is under
+way, writes a checkpoint and exits with 0.
+`;
+
+function flagHelp(name: string, option: ConfigOption): string {
+  const fallback = option.type === "bytes" ? bytesText(option.default) : `${option.default}`;
+  const takes = option.type === "text" ? "" : ` Takes ${expectedOf(option)}.`;
+  return `${option.help}${takes} [${variableOf(name)}, default ${fallback}]`;
+}
+
+/** Adds the command; `done` is told its exit code. */
+export function addStartCommand(program: Command, io: CliIo, done: (code: number) => void): void {
+  const command = program
+    .command("start")
+    .description("Start the service: takes events, answers leaderboards.")
+    .addOption(new Option("--config <file>", "JSON file of options. [RANKSTREAM_CONFIG]"))
+    .addHelpText("after", helpAfter)
+    .action(async (given: Record<string, string>) => {
+      const { config: file, ...flags } = given;
+      const loaded = loadConfig({ flags, environment: io.environment, file });
+      done(await runService(loaded, io));
+    });
+  for (const name of configNames) {
+    const help = flagHelp(name, configOptions[name]);
+    command.addOption(new Option(`${flagOf(name)} <value>`, help));
+  }
+}
+
+/** Makes the folder where missing; throws `data_folder_unwritable` in one line's words. */
+async function checkDataFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true });
+    await access(path, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? String(error);
+    const detail = `the data folder ${resolve(path)} can not be written (${code})`;
+    throw new RankstreamError("data_folder_unwritable", detail, { cause: error });
+  }
+}
+
+/**
+ * Resolves at the first signal, from when on the process has `shutdownMsMax` to end; the second
+ * ends it at once.
+ */
+function untilSignal(io: CliIo, logger: Logger, shutdownMsMax: number): Promise<void> {
+  return new Promise((resolveSignal) => {
+    let signals = 0;
+    const listen = (signal: "SIGTERM" | "SIGINT") =>
+      io.onSignal(signal, () => {
+        signals += 1;
+        if (signals > 1) return io.exit(exitCodes.failure);
+        logger.info({ signal }, "stopping");
+        setTimeout(() => {
+          logger.fatal({ shutdownMsMax }, "the stop took too long");
+          io.exit(exitCodes.failure);
+        }, shutdownMsMax).unref();
+        resolveSignal();
+      });
+    listen("SIGTERM");
+    listen("SIGINT");
+  });
+}
+
+async function runService({ config, warnings }: LoadedConfig, io: CliIo): Promise<number> {
+  const logger = createLogger(config.logLevel);
+  for (const warning of warnings) logger.warn({}, warning);
+  await checkDataFolder(config.dataDir);
+  const signalled = untilSignal(io, logger, config.shutdownMsMax);
+  const service = await io.startService(config, logger);
+  const host = service.host.includes(":") ? `[${service.host}]` : service.host;
+  io.writeOut(`Rankstream is ready on http://${host}:${service.port}\n`);
+  await signalled;
+  await service.stop();
+  logger.info({}, "stopped");
+  return exitCodes.done;
+}
