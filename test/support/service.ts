@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll } from "vitest";
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+const builtProgram = join(root, "build", "cli.js");
 const readyLine = /^Rankstream is ready on (http:\/\/\S+)$/m;
 const readyMsMax = 20_000;
 const stopMsMax = 15_000;
@@ -26,6 +27,8 @@ export interface StartOptions {
   port?: number;
   /** Named point at which the process kills itself: RANKSTREAM_FAIL_POINT. */
   failPoint?: string;
+  /** Path of the program; default the built `cli.js`. */
+  program?: string;
 }
 
 export interface PostOptions {
@@ -94,7 +97,7 @@ export class RankstreamProcess {
     if (options.failPoint !== undefined) env["RANKSTREAM_FAIL_POINT"] = options.failPoint;
     this.child = spawn(
       process.execPath,
-      [join(root, "build", "cli.js"), "start", ...args, ...(options.args ?? [])],
+      [options.program ?? builtProgram, "start", ...args, ...(options.args ?? [])],
       { env: { ...env, ...options.env }, stdio: ["ignore", "pipe", "pipe"] },
     );
     this.child.stdout?.setEncoding("utf8").on("data", (text: string) => {
