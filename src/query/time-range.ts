@@ -30,7 +30,8 @@ export interface TimeRangeInput {
   timeZone?: string | undefined;
   /**
    * Epoch ms, and the exclusive end of what rolls back from now: pass the millisecond after the
-   * clock's, so that an event received in this very millisecond is inside.
+   * clock's, so that an event received in this very millisecond is inside. Calendar words ask
+   * about the clock's own, the one before.
    */
   now: number;
 }
@@ -61,16 +62,16 @@ const unitMs: Record<string, number> = {
   week: 7 * 86_400_000,
 };
 
-const calendarWords: Record<string, (now: number, timeZone: string) => Span> = {
-  today: (now, timeZone) => periodAt(now, "day", timeZone),
-  yesterday: (now, timeZone) => periodBefore(now, "day", timeZone),
-  this_week: (now, timeZone) => periodAt(now, "week", timeZone),
-  this_month: (now, timeZone) => periodAt(now, "month", timeZone),
-  this_year: (now, timeZone) => periodAt(now, "year", timeZone),
-  previous_hour: (now, timeZone) => periodBefore(now, "hour", timeZone),
-  previous_day: (now, timeZone) => periodBefore(now, "day", timeZone),
-  previous_week: (now, timeZone) => periodBefore(now, "week", timeZone),
-  previous_month: (now, timeZone) => periodBefore(now, "month", timeZone),
+const calendarWords: Record<string, (clock: number, timeZone: string) => Span> = {
+  today: (clock, timeZone) => periodAt(clock, "day", timeZone),
+  yesterday: (clock, timeZone) => periodBefore(clock, "day", timeZone),
+  this_week: (clock, timeZone) => periodAt(clock, "week", timeZone),
+  this_month: (clock, timeZone) => periodAt(clock, "month", timeZone),
+  this_year: (clock, timeZone) => periodAt(clock, "year", timeZone),
+  previous_hour: (clock, timeZone) => periodBefore(clock, "hour", timeZone),
+  previous_day: (clock, timeZone) => periodBefore(clock, "day", timeZone),
+  previous_week: (clock, timeZone) => periodBefore(clock, "week", timeZone),
+  previous_month: (clock, timeZone) => periodBefore(clock, "month", timeZone),
 };
 
 const rollingForm = /^last_(?:(\d{1,15})_)?(second|minute|hour|day|week|month)(s?)$/;
@@ -148,8 +149,8 @@ function parseInterval(text: string, now: number): Span {
  * All there can be: events may lie up to `futureMsMax` ahead. The end is rounded up to a whole
  * minute, so that no ragged edge costs an answer about everything its certainty.
  */
-function everything(now: number): Span {
-  const lastMs = now + eventBounds.futureMsMax;
+function everything(clock: number): Span {
+  const lastMs = clock + eventBounds.futureMsMax;
   return { from: eventMsMin, to: (Math.floor(lastMs / minuteMs) + 1) * minuteMs };
 }
 
@@ -157,9 +158,10 @@ function parseWord(text: string, now: number, timeZone: string): Span {
   if (text.length > timeRangeCharsMax) {
     throw refuse(`timeRange: expected ${timeRangeCharsMax} characters at most: ${excerpt(text)}`);
   }
-  if (text === "all") return everything(now);
+  const clock = now - 1;
+  if (text === "all") return everything(clock);
   const word = Object.hasOwn(calendarWords, text) ? calendarWords[text] : undefined;
-  if (word !== undefined) return word(now, timeZone);
+  if (word !== undefined) return word(clock, timeZone);
   const rolling = parseRolling(text);
   if (rolling !== undefined) return { from: shift(now, -1, rolling), to: now };
   if (text.includes("/") || text.startsWith("P")) return parseInterval(text, now);

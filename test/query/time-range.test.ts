@@ -13,6 +13,11 @@ function label(timeRange: string | undefined, when: number | string = now, timeZ
   return parseTimeRange({ timeRange, timeZone, now: clock }).label;
 }
 
+/** As asked in the millisecond that the clock shows. */
+function labelAt(clock: number | string, timeRange: string, timeZone?: string) {
+  return label(timeRange, (typeof clock === "string" ? at(clock) : clock) + 1, timeZone);
+}
+
 /** "A to B" with the ms and the seconds that are zero left out by the writer of the test. */
 function span(from: string, to: string) {
   return `${new Date(from).toISOString()} to ${new Date(to).toISOString()}`;
@@ -112,15 +117,19 @@ describe("calendar words", () => {
     ["this_year", "2026-01-01", "2027-01-01"],
     ["previous_hour", "2026-11-24T09:00Z", "2026-11-24T10:00Z"],
   ])("%s in UTC", (text, from, to) => {
-    expect(label(text)).toBe(span(from, to));
-    expect(label(text, now, "utc")).toBe(span(from, to));
+    expect(labelAt(now, text)).toBe(span(from, to));
+    expect(labelAt(now, text, "utc")).toBe(span(from, to));
   });
 
   it("takes an instant on an edge as the new period's", () => {
-    expect(label("today", "2026-11-23T00:00:00Z")).toBe(span("2026-11-23", "2026-11-24"));
-    expect(label("this_week", "2026-11-23T00:00:00Z")).toBe(span("2026-11-23", "2026-11-30"));
-    expect(label("this_week", "2026-11-22T23:59:59.999Z")).toBe(span("2026-11-16", "2026-11-23"));
-    expect(label("previous_month", "2026-01-01T00:00:00Z")).toBe(span("2025-12-01", "2026-01-01"));
+    expect(labelAt("2026-11-23T00:00:00Z", "today")).toBe(span("2026-11-23", "2026-11-24"));
+    expect(labelAt("2026-11-23T00:00:00Z", "this_week")).toBe(span("2026-11-23", "2026-11-30"));
+    expect(labelAt("2026-11-22T23:59:59.999Z", "this_week")).toBe(
+      span("2026-11-16", "2026-11-23"),
+    );
+    expect(labelAt("2026-01-01T00:00:00Z", "previous_month")).toBe(
+      span("2025-12-01", "2026-01-01"),
+    );
   });
 
   it.each([
@@ -167,7 +176,7 @@ describe("calendar words", () => {
     ["Asia/Beirut", "today", "2026-03-29T12:00Z", "2026-03-28T22:00Z", "2026-03-29T21:00Z"],
     ["+05:30", "today", "2026-11-24T18:29Z", "2026-11-23T18:30Z", "2026-11-24T18:30Z"],
   ])("%s: %s at %s", (timeZone, text, when, from, to) => {
-    expect(label(text, when, timeZone)).toBe(span(from, to));
+    expect(labelAt(when, text, timeZone)).toBe(span(from, to));
   });
 
   it.each([
@@ -181,7 +190,7 @@ describe("calendar words", () => {
     // And from 02:00 to 02:30: one of 30 minutes.
     ["Australia/Lord_Howe", "2026-10-03T16:10Z", "2026-10-03T15:30Z", "2026-10-03T16:00Z"],
   ])("%s: previous_hour at %s", (timeZone, when, from, to) => {
-    expect(label("previous_hour", when, timeZone)).toBe(span(from, to));
+    expect(labelAt(when, "previous_hour", timeZone)).toBe(span(from, to));
   });
 
   it.each([
@@ -199,12 +208,12 @@ describe("calendar words", () => {
 
 describe("all", () => {
   it("holds every event that can have been taken, and ends on a whole minute", () => {
-    expect(label("all")).toBe("1970-01-01T00:00:00.000Z to 2026-11-24T10:36:00.000Z");
+    expect(labelAt(now, "all")).toBe("1970-01-01T00:00:00.000Z to 2026-11-24T10:36:00.000Z");
     // An event may lie exactly five minutes ahead.
-    expect(label("all", "2026-11-24T10:30:00.000Z")).toBe(
+    expect(labelAt("2026-11-24T10:30:00.000Z", "all")).toBe(
       "1970-01-01T00:00:00.000Z to 2026-11-24T10:36:00.000Z",
     );
-    expect(label("all", "2026-11-24T10:29:59.999Z")).toBe(
+    expect(labelAt("2026-11-24T10:29:59.999Z", "all")).toBe(
       "1970-01-01T00:00:00.000Z to 2026-11-24T10:35:00.000Z",
     );
   });
