@@ -162,6 +162,31 @@ const serviceKinds = {
     title: "The address can not be listened on",
     hint: "Choose an address of this machine with --host.",
   },
+  data_folder_in_use: {
+    status: 503,
+    title: "The data folder is in use",
+    hint: "Stop the process that holds it, or choose another --data-dir.",
+  },
+  data_folder_mismatch: {
+    status: 500,
+    title: "The data folder was made otherwise",
+    hint: "Start with the settings it was made with, or choose another --data-dir.",
+  },
+  store_failed: {
+    status: 503,
+    title: "The store could not be read or written",
+    hint: "Check the disk and the log's messages; nothing acknowledged is lost.",
+  },
+  query_timeout: {
+    status: 503,
+    title: "The query did not finish in time",
+    hint: "Ask for a shorter range, or mode=approx.",
+  },
+  too_many_queries: {
+    status: 503,
+    title: "Too many queries are waiting",
+    hint: "Retry after the stated seconds.",
+  },
   data_folder_unwritable: {
     status: 500,
     title: "The data folder can not be written",
@@ -181,6 +206,11 @@ const serviceKinds = {
     status: 500,
     title: "The log is damaged",
     hint: "Restore the named file from a backup.",
+  },
+  log_mismatch: {
+    status: 500,
+    title: "The log was made with other settings",
+    hint: "Start with the settings and the version the data folder was made with.",
   },
   offset_out_of_range: {
     status: 500,

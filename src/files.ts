@@ -3,10 +3,12 @@
  * a model of power loss (test/support) can stand in for it: what is not synced may be dropped,
  * torn or reordered there.
  */
+import { type FileHandle, mkdir, open, readdir, rename, stat, unlink } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
 
 /** A file being written at its end. Writes are in order; none is durable before `sync`. */
 export interface AppendFile {
-  /** Bytes written so far. */
+  /** The file's length in bytes: what was there when it was opened and what was appended. */
   readonly size: number;
   append(chunks: readonly Uint8Array[]): Promise<void>;
   /** fdatasync: all appended bytes are durable when it resolves. */
@@ -34,3 +36,136 @@ export interface Files {
   /** fsync of the folder: creations, renames and removals in it are durable after. */
   syncFolder(path: string): Promise<void>;
 }
+
+/** How many buffers one writev takes (Linux: IOV_MAX). */
+const writeBuffersMax = 1024;
+
+class NodeAppendFile implements AppendFile {
+  #handle: FileHandle;
+  #size: number;
+
+  constructor(handle: FileHandle, size: number) {
+    this.#handle = handle;
+    this.#size = size;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  async append(chunks: readonly Uint8Array[]): Promise<void> {
+    for (let from = 0; from < chunks.length; from += writeBuffersMax) {
+      await this.#write(chunks.slice(from, from + writeBuffersMax));
+    }
+  }
+
+  async #write(chunks: Uint8Array[]): Promise<void> {
+    let left = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+    while (left > 0) {
+      const { bytesWritten } = await this.#handle.writev(chunks);
+      this.#size += bytesWritten;
+      left -= bytesWritten;
+      // A short write is legal (a signal, a nearly full disk): go on after what was taken.
+      let skip = left > 0 ? bytesWritten : 0;
+      while (skip > 0) {
+        const first = chunks[0]!;
+        if (skip < first.length) chunks[0] = first.subarray(skip);
+        else chunks.shift();
+        skip -= Math.min(skip, first.length);
+      }
+    }
+  }
+
+  sync(): Promise<void> {
+    return this.#handle.datasync();
+  }
+
+  close(): Promise<void> {
+    return this.#handle.close();
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === "ENOENT";
+}
+
+async function withHandle<T>(
+  path: string,
+  flags: string,
+  work: (handle: FileHandle) => Promise<T>,
+): Promise<T> {
+  const handle = await open(path, flags);
+  try {
+    return await work(handle);
+  } finally {
+    await handle.close();
+  }
+}
+
+async function syncPath(path: string): Promise<void> {
+  await withHandle(path, "r", (handle) => handle.sync());
+}
+
+async function makeFolder(path: string): Promise<void> {
+  const wanted = resolve(path);
+  const made = await mkdir(wanted, { recursive: true });
+  if (made === undefined) return;
+  // A new folder's name lives in its parent, which must reach the disk too.
+  for (let folder = wanted; ; folder = dirname(folder)) {
+    await syncPath(dirname(folder));
+    if (folder === resolve(made)) return;
+  }
+}
+
+async function readAt(path: string, position: number, length: number): Promise<Uint8Array> {
+  return withHandle(path, "r", async (handle) => {
+    const bytes = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
+    let filled = 0;
+    while (filled < length) {
+      const { bytesRead } = await handle.read(bytes, filled, length - filled, position + filled);
+      if (bytesRead === 0) break;
+      filled += bytesRead;
+    }
+    return bytes.subarray(0, filled);
+  });
+}
+
+/** The real disk. Holds no state: any thread may use it. Errors are Node's own (`code`). */
+export const nodeFiles: Files = Object.freeze({
+  makeFolder,
+  async list(path: string) {
+    try {
+      return (await readdir(path)).sort();
+    } catch (error) {
+      if (isMissing(error)) return [];
+      throw error;
+    }
+  },
+  async size(path: string) {
+    try {
+      return (await stat(path)).size;
+    } catch (error) {
+      if (isMissing(error)) return null;
+      throw error;
+    }
+  },
+  read: readAt,
+  async openAppend(path: string) {
+    const handle = await open(path, "a");
+    try {
+      return new NodeAppendFile(handle, (await handle.stat()).size);
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
+  },
+  truncate: (path: string, size: number) =>
+    withHandle(path, "r+", async (handle) => {
+      await handle.truncate(size);
+      await handle.sync();
+    }),
+  syncFile: syncPath,
+  rename: (from: string, to: string) => rename(from, to),
+  remove: (path: string) => unlink(path),
+  syncFolder: syncPath,
+});

@@ -42,6 +42,12 @@ export interface PartitionBlock {
   lines: Uint8Array;
 }
 
+/** Consecutive sequence numbers of one producer, both ends included. */
+export interface SequenceRun {
+  from: number;
+  to: number;
+}
+
 /** What is recorded of a batch beside its events. */
 export interface BatchHeader {
   /** `Idempotency-Key`, or null. */
@@ -52,6 +58,12 @@ export interface BatchHeader {
   receivedAt: number;
   /** How many partitions the edge split the batch into. */
   partitionCount: number;
+  /**
+   * With a `producer/sequence` key: the run of sequences around this one whose batches are all
+   * in the log already. A partition sees only the batches that have events for it, so without
+   * this its ledger would be nothing but gaps.
+   */
+  seen?: SequenceRun | null;
 }
 
 /** One record of the log: a block with its batch's header and its place. */

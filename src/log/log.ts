@@ -1,5 +1,11 @@
 import type { BatchHeader, LogRecord, PartitionBlock } from "../model.ts";
 
+/** A place in the embedded log: segment and byte in its file. Survives structured cloning. */
+export interface LogPosition {
+  segment: number;
+  position: number;
+}
+
 /** What the writing side of a log offers: the edge appends, the service trims. */
 export interface Log {
   /** Names this log for good: a store refuses to go on with the offsets of another one. */
@@ -10,7 +16,8 @@ export interface Log {
    * Appends one batch: a record for each block. Resolves when all of them are durable.
    * Throws RankstreamError `log_full` (with `retryAfterSeconds`) while there is no room,
    * `partial_append` when some blocks are durable and others not (never the embedded log:
-   * there a batch is one frame), `log_failed` when the disk refused a write.
+   * there a batch is one frame), `log_failed` when the disk refused a write: then whether the
+   * batch is stored shows at the next start. The buffers may be reused once this has returned.
    */
   append(header: BatchHeader, blocks: PartitionBlock[]): Promise<void>;
 
