@@ -1,0 +1,193 @@
+/** Validates a batch as it was received and splits it into the partitions' blocks. */
+import type { LineError, PartitionBlock } from "../model.ts";
+import {
+  ChunkScanner,
+  chunkScannerBounds,
+  inputPaddingBytes,
+  type ScanFormat,
+} from "./chunk-scanner.ts";
+import type { Kernel } from "./kernel.ts";
+import { layout } from "./layout.ts";
+
+export interface ScannerBounds {
+  /** Of one unpacked body: so much kernel memory is set aside for it (touched only as used). */
+  bodyBytesMax: number;
+  /** Line errors listed per batch. */
+  errorsMax: number;
+  /** How far after its receipt an event's timestamp may be. */
+  futureMsMax: number;
+}
+
+/** What was found in one batch. */
+export interface BatchScan {
+  accepted: number;
+  rejected: number;
+  /** The first `errorsMax` refused lines, in order. */
+  errors: LineError[];
+  /** Own copies, by ascending partition; only partitions with events. */
+  blocks: PartitionBlock[];
+  /** Lines (or array elements) with something in them: accepted + rejected. */
+  lines: number;
+  /** Of these, how many took the scanner's slow path. */
+  slowLines: number;
+  /** Set when the body is refused as a whole: nothing of it counts, all else is zero or empty. */
+  malformed?: { code: "invalid_json" | "invalid_utf8" | "empty_body"; message: string };
+}
+
+/** Bound on `partitionCount`. */
+export const partitionsMax = 1024;
+
+/** Copies run on by up to so many bytes after a block. */
+const blockGapBytes = 16;
+/** A LEB128 difference of two u32. */
+const lineBytesMax = 5;
+
+const emptyBody = Object.freeze({
+  code: "empty_body",
+  message: "expected at least one event, got an empty body",
+} as const);
+
+function refused(malformed: NonNullable<BatchScan["malformed"]>): BatchScan {
+  return { accepted: 0, rejected: 0, errors: [], blocks: [], lines: 0, slowLines: 0, malformed };
+}
+
+const { textBytesMax, eventsMax } = chunkScannerBounds;
+const outBytesMax =
+  textBytesMax + layout.EVENT_TEXT_BYTES_MAX + 1 + (partitionsMax + 1) * blockGapBytes;
+
+/** One partition's pieces, one from each chunk of the batch. */
+interface Pieces {
+  values: Uint8Array[];
+  lines: Uint8Array[];
+  events: number;
+}
+
+function join(pieces: Uint8Array[]): Uint8Array {
+  if (pieces.length === 1) return pieces[0]!;
+  const joined = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    joined.set(piece, at);
+    at += piece.length;
+  }
+  return joined;
+}
+
+export class EventScanner {
+  readonly #kernel: Kernel;
+  readonly #chunks: ChunkScanner;
+  readonly #bodyBytesMax: number;
+  readonly #input: number;
+  readonly #parts: number;
+  readonly #out: number;
+  readonly #lines: number;
+
+  /** Takes `EventScanner.memoryBytes(bounds)` of the kernel's memory for good. */
+  constructor(kernel: Kernel, bounds: ScannerBounds) {
+    const { bodyBytesMax, errorsMax, futureMsMax } = bounds;
+    this.#kernel = kernel;
+    this.#chunks = new ChunkScanner(kernel, { errorsMax, futureMsMax });
+    this.#bodyBytesMax = bodyBytesMax;
+    this.#parts = kernel.allocate(partitionsMax * layout.PART_SIZE);
+    this.#lines = kernel.allocate(eventsMax * lineBytesMax);
+    this.#out = kernel.allocate(outBytesMax);
+    this.#input = kernel.allocate(bodyBytesMax + inputPaddingBytes);
+  }
+
+  /** Bytes of kernel memory that a scanner with these bounds takes. */
+  static memoryBytes(bounds: ScannerBounds): number {
+    const regions =
+      partitionsMax * layout.PART_SIZE +
+      eventsMax * lineBytesMax +
+      outBytesMax +
+      bounds.bodyBytesMax +
+      inputPaddingBytes;
+    return ChunkScanner.memoryBytes({ errorsMax: bounds.errorsMax }) + regions + 4 * 16;
+  }
+
+  /**
+   * Validates the body (unpacked; one scan at a time) and splits what is accepted into
+   * `partitionCount` partitions. `receivedAt` is in epoch ms.
+   * Throws RangeError for a body over `bodyBytesMax`: the edge refuses it before.
+   */
+  scanBatch(
+    body: Uint8Array,
+    format: ScanFormat,
+    receivedAt: number,
+    partitionCount: number,
+  ): BatchScan {
+    if (body.length > this.#bodyBytesMax) {
+      throw new RangeError(`body of ${body.length} bytes, at most ${this.#bodyBytesMax}`);
+    }
+    if (!(partitionCount >= 1 && partitionCount <= partitionsMax)) {
+      throw new RangeError(`${partitionCount} partitions, expected 1 to ${partitionsMax}`);
+    }
+    const chunks = this.#chunks;
+    const pieces = new Map<number, Pieces>();
+    const errors: LineError[] = [];
+    const partsEnd = this.#parts + partitionCount * layout.PART_SIZE;
+    this.#kernel.bytes.fill(0, this.#parts, partsEnd);
+    this.#kernel.bytes.set(body, this.#input);
+    chunks.clear();
+    let status = chunks.scanChunk(this.#input, body.length, receivedAt, format);
+    for (;;) {
+      if (status === "malformed") return refused(chunks.readFault());
+      if (status === "empty") return refused(emptyBody);
+      errors.push(...chunks.readErrors(errors.length));
+      this.#takeBlocks(partitionCount, pieces);
+      if (status === "done") break;
+      chunks.clear();
+      status = chunks.resume();
+    }
+    const { accepted, rejected, slowLines } = chunks;
+    const lines = accepted + rejected;
+    if (lines === 0) return refused(emptyBody);
+    return { accepted, rejected, errors, blocks: joinBlocks(pieces), lines, slowLines };
+  }
+
+  /** Copies the listed events out as pieces of their partitions' blocks. */
+  #takeBlocks(partitionCount: number, pieces: Map<number, Pieces>): void {
+    const { exports, bytes, u32 } = this.#kernel;
+    const { eventsPtr, events } = this.#chunks;
+    if (events === 0) return;
+    exports["partitionEvents"]!(eventsPtr, events, partitionCount);
+    exports["sizeBlocks"]!(eventsPtr, events, this.#parts);
+    let out = this.#out;
+    let lines = this.#lines;
+    for (let partition = 0; partition < partitionCount; partition++) {
+      const part = (this.#parts + partition * layout.PART_SIZE) >>> 2;
+      u32[part + (layout.PART_OUT_PTR >> 2)] = out;
+      u32[part + (layout.PART_LINES_PTR >> 2)] = lines;
+      out += u32[part + (layout.PART_BYTES >> 2)]! + blockGapBytes;
+      lines += u32[part + (layout.PART_EVENTS >> 2)]! * lineBytesMax;
+    }
+    exports["writeBlocks"]!(eventsPtr, events, this.#parts);
+    lines = this.#lines;
+    for (let partition = 0; partition < partitionCount; partition++) {
+      const part = (this.#parts + partition * layout.PART_SIZE) >>> 2;
+      const count = u32[part + (layout.PART_EVENTS >> 2)]!;
+      if (count === 0) continue;
+      const end = u32[part + (layout.PART_OUT_PTR >> 2)]!;
+      const linesEnd = u32[part + (layout.PART_LINES_PTR >> 2)]!;
+      const own = pieces.get(partition) ?? { values: [], lines: [], events: 0 };
+      own.values.push(bytes.slice(end - u32[part + (layout.PART_BYTES >> 2)]!, end));
+      own.lines.push(bytes.slice(lines, linesEnd));
+      own.events += count;
+      pieces.set(partition, own);
+      lines += count * lineBytesMax;
+      u32[part + (layout.PART_BYTES >> 2)] = 0;
+      u32[part + (layout.PART_EVENTS >> 2)] = 0;
+    }
+  }
+}
+
+function joinBlocks(pieces: Map<number, Pieces>): PartitionBlock[] {
+  return [...pieces]
+    .sort(([a], [b]) => a - b)
+    .map(([partition, own]) => ({
+      partition,
+      value: join(own.values),
+      events: own.events,
+      lines: join(own.lines),
+    }));
+}
