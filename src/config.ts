@@ -125,7 +125,10 @@ export function variableOf(name: string): string {
 
 /** What an option takes, for messages and help: `an integer 0..65535`. */
 export function expectedOf(option: ConfigOption): string {
-  if (option.type === "choice") return `one of ${option.choices.join(", ")}`;
+  if (option.type === "choice") {
+    const { choices } = option;
+    return choices.length === 1 ? `only ${choices[0]}` : `one of ${choices.join(", ")}`;
+  }
   if (option.type === "text") return "text";
   if (option.type === "integer") return `an integer ${option.min}..${option.max}`;
   return `${bytesText(option.min)}..${bytesText(option.max)} (bytes, or with KiB, MiB, GiB)`;

@@ -265,7 +265,7 @@ function refusal({ rejected, errors, malformed }: ScannedBatch): IngestReply {
     return problemReply(new RankstreamError("empty_body", detail, { extensions }));
   }
   const first = errors[0];
-  const detail = `expected valid events, got ${rejected} that are not; the first: ${first?.message}`;
+  const detail = `no event is valid of ${rejected}; the first: ${first?.message ?? "not listed"}`;
   const extensions = { accepted: 0, rejected, errors };
   return problemReply(new RankstreamError("no_valid_events", detail, { extensions }));
 }

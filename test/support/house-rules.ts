@@ -39,7 +39,7 @@ const mayImport: Record<string, string[]> = {
     "import",
   ],
   import: ["store/reader", "client"],
-  cli: ["service", "config", "client", "import"],
+  cli: ["service", "config", "client", "import", "telemetry"],
 };
 
 /** A dependency with an owner is imported there and nowhere else. */

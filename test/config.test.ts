@@ -1,0 +1,145 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import {
+  ConfigError,
+  configNames,
+  configOptions,
+  flagOf,
+  loadConfig,
+  variableOf,
+} from "../src/config.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "rankstream-config-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+let files = 0;
+function fileOf(content: unknown): string {
+  files += 1;
+  const path = join(folder, `${files}.json`);
+  writeFileSync(path, typeof content === "string" ? content : JSON.stringify(content));
+  return path;
+}
+
+function refusal(sources: Parameters<typeof loadConfig>[0]): string {
+  try {
+    loadConfig(sources);
+  } catch (error) {
+    expect(error).toBeInstanceOf(ConfigError);
+    return (error as Error).message;
+  }
+  throw new Error("it was taken");
+}
+
+describe("the configuration", () => {
+  it("has the defaults of the contract", () => {
+    const { config, warnings } = loadConfig({});
+    expect(config).toMatchObject({
+      host: "127.0.0.1",
+      port: 8080,
+      dataDir: "./rankstream-data",
+      role: "all",
+      log: "embedded",
+      partitions: 4,
+      bodyBytesMax: 16_777_216,
+      unpackedBytesMax: 67_108_864,
+      eventTypesMax: 10_000,
+      freshnessWaitMsMax: 50,
+    });
+    expect(warnings).toEqual([]);
+  });
+
+  it("takes flags over variables over the file over defaults", () => {
+    const file = fileOf({ port: 1, partitions: 2, workers: 3 });
+    const environment = { RANKSTREAM_PORT: "11", RANKSTREAM_PARTITIONS: "12" };
+    const { config } = loadConfig({ flags: { port: "21" }, environment, file });
+    expect([config.port, config.partitions, config.workers]).toEqual([21, 12, 3]);
+    const fromVariable = loadConfig({ environment: { RANKSTREAM_CONFIG: file } });
+    expect(fromVariable.config.partitions).toBe(2);
+  });
+
+  it("is frozen", () => {
+    const { config } = loadConfig({});
+    expect(() => {
+      (config as { port: number }).port = 1;
+    }).toThrow(TypeError);
+  });
+
+  it("names flags and variables after the options", () => {
+    expect(flagOf("dataDir")).toBe("--data-dir");
+    expect(variableOf("dataDir")).toBe("RANKSTREAM_DATA_DIR");
+    expect(new Set(configNames.map(variableOf)).size).toBe(configNames.length);
+  });
+
+  it("takes its own defaults from every source", () => {
+    for (const name of configNames) {
+      const value = configOptions[name].default;
+      expect(loadConfig({ flags: { [name]: `${value}` } }).config[name]).toBe(value);
+      expect(loadConfig({ file: fileOf({ [name]: value }) }).config[name]).toBe(value);
+    }
+  });
+
+  it("reads sizes with their units", () => {
+    const given = { bodyBytesMax: "2 MiB", unpackedBytesMax: "3mib", ingestBytesMax: "1GiB" };
+    const { config } = loadConfig({ flags: given });
+    expect(config.bodyBytesMax).toBe(2_097_152);
+    expect(config.unpackedBytesMax).toBe(3_145_728);
+    expect(config.ingestBytesMax).toBe(1_073_741_824);
+  });
+
+  it("reads a variable's value from a file", () => {
+    const path = fileOf("0.0.0.0\n");
+    const { config, warnings } = loadConfig({ environment: { RANKSTREAM_HOST_FILE: path } });
+    expect(config.host).toBe("0.0.0.0");
+    expect(warnings).toEqual([]);
+    const both = { RANKSTREAM_HOST_FILE: path, RANKSTREAM_HOST: "::1" };
+    expect(refusal({ environment: both })).toContain("RANKSTREAM_HOST_FILE are both set");
+    const missing = { RANKSTREAM_HOST_FILE: join(folder, "none") };
+    expect(refusal({ environment: missing })).toMatch(/RANKSTREAM_HOST_FILE.*ENOENT/);
+  });
+});
+
+describe("a configuration that can not be used", () => {
+  it.each([
+    [{ port: "65536" }, 'port: expected an integer 0..65535, got "65536" (from --port)'],
+    [{ port: "80.5" }, 'got "80.5"'],
+    [{ port: "-1" }, 'got "-1"'],
+    [{ port: "1e3" }, 'got "1e3"'],
+    [{ port: "" }, 'got ""'],
+    [{ port: "1KiB" }, 'got "1KiB"'],
+    [{ log: "kafka" }, 'log: expected only embedded, got "kafka"'],
+    [{ logLevel: "loud" }, "logLevel: expected one of info, debug"],
+    [{ host: "" }, 'host: expected text, got ""'],
+    [{ bodyBytesMax: "1" }, "expected 1 KiB..1 GiB"],
+    [{ bodyBytesMax: "17 MiB", unpackedBytesMax: "16 MiB" }, "must not be less than"],
+    [{ ingestBytesMax: "2 MiB" }, "must hold one body"],
+    [{ logBytesMax: "16 MiB" }, "must hold two segments"],
+  ])("is refused: flags %j", (flags, message) => {
+    expect(refusal({ flags })).toContain(message);
+  });
+
+  it("says which variable or file it came from", () => {
+    expect(refusal({ environment: { RANKSTREAM_PORT: "x" } })).toContain("(from RANKSTREAM_PORT)");
+    const file = fileOf({ port: "many" });
+    expect(refusal({ file })).toContain(`(from the file ${file})`);
+    expect(refusal({ file: fileOf({ port: null }) })).toContain("got null");
+    expect(refusal({ file: fileOf({ port: [1] }) })).toContain("got [1]");
+  });
+
+  it("suggests the name that was meant", () => {
+    expect(refusal({ file: fileOf({ dataDri: "x" }) })).toContain('Did you mean "dataDir"?');
+    expect(refusal({ file: fileOf({ "data-dir": "x" }) })).toContain('Did you mean "dataDir"?');
+    expect(refusal({ file: fileOf('{"__proto__": 1}') })).toContain('no option "__proto__"');
+    const { warnings } = loadConfig({ environment: { RANKSTREAM_PROT: "1", OTHER: "2" } });
+    expect(warnings).toEqual([
+      'RANKSTREAM_PROT is set, but is no option. Did you mean "RANKSTREAM_PORT"?',
+    ]);
+  });
+
+  it("is refused where the file is missing or not one object", () => {
+    expect(refusal({ file: join(folder, "none.json") })).toContain("ENOENT");
+    expect(refusal({ file: fileOf("{") })).toContain("is not JSON");
+    expect(refusal({ file: fileOf("[]") })).toContain("must hold one JSON object");
+  });
+});

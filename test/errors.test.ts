@@ -1,0 +1,79 @@
+import { describe, expect, it } from "vitest";
+import {
+  closestName,
+  didYouMean,
+  errorKinds,
+  problemReply,
+  quoted,
+  RankstreamError,
+} from "../src/errors.ts";
+
+describe("the errors table", () => {
+  it("gives each code a status, a title and a hint", () => {
+    for (const [code, { status, title, hint }] of Object.entries(errorKinds)) {
+      expect(code).toMatch(/^[a-z0-9]+(_[a-z0-9]+)*$/);
+      expect(status).toBeGreaterThanOrEqual(400);
+      expect(status).toBeLessThan(600);
+      expect(title, code).toMatch(/^[A-Z].*[^.]$/);
+      expect(hint, code).toMatch(/\.$/);
+    }
+  });
+});
+
+describe("a problem document", () => {
+  it("carries code, status, detail, hint and what the error adds", () => {
+    const error = new RankstreamError("log_full", "no room", {
+      retryAfterSeconds: 1.2,
+      extensions: { parameter: "k" },
+    });
+    const reply = problemReply(error);
+    expect(reply.status).toBe(503);
+    expect(reply.headers).toEqual({
+      "content-type": "application/problem+json",
+      "retry-after": "2",
+    });
+    expect(JSON.parse(reply.body)).toEqual({
+      type: "urn:rankstream:error:log_full",
+      title: errorKinds.log_full.title,
+      status: 503,
+      code: "log_full",
+      detail: "no room",
+      hint: errorKinds.log_full.hint,
+      parameter: "k",
+    });
+  });
+
+  it("never asks for a retry at once", () => {
+    const error = new RankstreamError("log_full", "no room", { retryAfterSeconds: 0 });
+    expect(problemReply(error).headers["retry-after"]).toBe("1");
+  });
+});
+
+describe("a suggestion", () => {
+  const known = ["eventType", "timeRange", "timeZone", "k", "mode", "offset"];
+  it.each([
+    ["evenType", "eventType"],
+    ["event_type", "eventType"],
+    ["eventtype", "eventType"],
+    ["tmieRange", "timeRange"],
+    ["timezone", "timeZone"],
+    ["mod", "mode"],
+    ["wholly", null],
+    ["", "k"],
+    ["x".repeat(5000), null],
+  ])("for %j is %j", (name, expected) => {
+    expect(closestName(name, known)).toBe(expected);
+  });
+
+  it("is a sentence or nothing", () => {
+    expect(didYouMean("moed", known)).toBe(' Did you mean "mode"?');
+    expect(didYouMean("zebra", known)).toBe("");
+  });
+});
+
+describe("quoted text", () => {
+  it("is escaped and cut", () => {
+    expect(quoted('a"\n\u0000')).toBe('"a\\"\\n\\u0000"');
+    expect(quoted("x".repeat(100), 5)).toBe('"xxxxx…"');
+  });
+});
