@@ -6,6 +6,8 @@ import type { Logger } from "./telemetry.ts";
 export interface RunningService {
   host: string;
   port: number;
+  /** Resolves with what went wrong when the service can't go on. */
+  failed: Promise<string>;
   /** Takes no more, finishes what is under way, writes a checkpoint. */
   stop(): Promise<void>;
 }

@@ -61,6 +61,14 @@ async function checkDataFolder(path: string): Promise<void> {
   }
 }
 
+/** Ends the process when it still runs after that time. */
+function giveUpAfter(io: CliIo, logger: Logger, shutdownMsMax: number): void {
+  setTimeout(() => {
+    logger.fatal({ shutdownMsMax }, "the stop took too long");
+    io.exit(exitCodes.failure);
+  }, shutdownMsMax).unref();
+}
+
 /**
  * Resolves at the first signal, from when on the process has `shutdownMsMax` to end; the second
  * ends it at once.
@@ -73,10 +81,7 @@ function untilSignal(io: CliIo, logger: Logger, shutdownMsMax: number): Promise<
         signals += 1;
         if (signals > 1) return io.exit(exitCodes.failure);
         logger.info({ signal }, "stopping");
-        setTimeout(() => {
-          logger.fatal({ shutdownMsMax }, "the stop took too long");
-          io.exit(exitCodes.failure);
-        }, shutdownMsMax).unref();
+        giveUpAfter(io, logger, shutdownMsMax);
         resolveSignal();
       });
     listen("SIGTERM");
@@ -92,8 +97,13 @@ async function runService({ config, warnings }: LoadedConfig, io: CliIo): Promis
   const service = await io.startService(config, logger);
   const host = service.host.includes(":") ? `[${service.host}]` : service.host;
   io.writeOut(`Rankstream is ready on http://${host}:${service.port}\n`);
-  await signalled;
+  const failure = await Promise.race([signalled, service.failed]);
+  if (failure !== undefined) {
+    logger.fatal({}, failure);
+    io.writeError(`rankstream: the service can not go on: ${failure}\n`);
+    giveUpAfter(io, logger, config.shutdownMsMax);
+  }
   await service.stop();
   logger.info({}, "stopped");
-  return exitCodes.done;
+  return failure === undefined ? exitCodes.done : exitCodes.failure;
 }

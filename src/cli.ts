@@ -1,2 +1,40 @@
 #!/usr/bin/env node
-process.exitCode = 2;
+/** The command's entry: checks the runtime before anything that needs it is loaded. */
+import { readFileSync } from "node:fs";
+
+const lingerMsMax = 500;
+const nodeVersionMin = [20, 15] as const;
+
+function nodeIsTooOld(version: string): boolean {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  return major < nodeVersionMin[0] || (major === nodeVersionMin[0] && minor < nodeVersionMin[1]);
+}
+
+async function run(): Promise<void> {
+  const nodeVersion = process.versions.node;
+  if (nodeIsTooOld(nodeVersion)) {
+    const wanted = nodeVersionMin.join(".");
+    process.stderr.write(
+      `rankstream: Node ${wanted} or newer is needed, this is ${nodeVersion}\n`,
+    );
+    process.exitCode = 1;
+    return;
+  }
+  const manifest = readFileSync(new URL("../package.json", import.meta.url), "utf8");
+  const { runCli } = await import("./cli-program.ts");
+  process.exitCode = await runCli(process.argv.slice(2), {
+    version: (JSON.parse(manifest) as { version: string }).version,
+    environment: process.env,
+    writeOut: (text) => process.stdout.write(text),
+    writeError: (text) => process.stderr.write(text),
+    onSignal: (signal, listener) => process.on(signal, listener),
+    exit: (code) => process.exit(code),
+    // Loaded when needed: help and mistakes are answered without the store.
+    startService: async (config, logger) =>
+      (await import("./service.ts")).startService(config, logger),
+  });
+}
+
+await run();
+// A handle that something left open must not keep a finished command from ending.
+setTimeout(() => process.exit(), lingerMsMax).unref();

@@ -41,7 +41,7 @@ export interface Counter {
 }
 
 const countersMax = 1000;
-const namePattern = /^[a-z_][a-z0-9_]*(\{[a-z_]+="[^"\\\n]*"(,[a-z_]+="[^"\\\n]*")*\})?$/;
+const namePattern = /^[a-zA-Z_][a-zA-Z0-9_]*(\{[a-z_]+="[^"\\\n]*"(,[a-z_]+="[^"\\\n]*")*\})?$/;
 
 /**
  * Named numbers. A name may carry labels, `x_total{code="a"}`; a part keeps the object it

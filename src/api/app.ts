@@ -15,7 +15,7 @@ import {
 import { type DocumentedRoute, openApiDocument, type RouteDoc } from "./openapi.ts";
 import { readPages } from "./pages.ts";
 import { checkNames, type RawQuery } from "./parameters.ts";
-import { answerSocketError, sendProblem, toRankstreamError } from "./problems.ts";
+import { answerSocketError, sendProblem, sendText, toRankstreamError } from "./problems.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
@@ -52,6 +52,7 @@ export interface ApiDeps {
 
 const headerBytesMax = 16 * 1024;
 const keepAliveMs = 72_000;
+const idleSweepMs = 20;
 /** 512 bytes of id, each percent-encoded, twice over. */
 const paramLengthMax = 4096;
 const shutdownRetryAfterSeconds = 5;
@@ -112,6 +113,7 @@ function answerUnrouted(app: FastifyInstance, methodsByPath: Map<string, Set<str
 function boundClosing(app: FastifyInstance, closeMsMax: number): void {
   let closing = false;
   let timer: NodeJS.Timeout | undefined;
+  let sweeper: NodeJS.Timeout | undefined;
   app.addHook("onRequest", async (_request, reply) => {
     reply.header("x-content-type-options", "nosniff");
     if (!closing) return;
@@ -122,9 +124,15 @@ function boundClosing(app: FastifyInstance, closeMsMax: number): void {
   });
   app.addHook("preClose", async () => {
     closing = true;
+    if (!app.server.listening) return;
     timer = setTimeout(() => app.server.closeAllConnections(), closeMsMax);
+    // A connection whose last request was under way becomes idle only now.
+    sweeper = setInterval(() => app.server.closeIdleConnections(), idleSweepMs);
   });
-  app.addHook("onClose", async () => clearTimeout(timer));
+  app.server.once("close", () => {
+    clearTimeout(timer);
+    clearInterval(sweeper);
+  });
 }
 
 /** HTTP gives headers as Latin-1; keys are UTF-8. */
@@ -160,7 +168,7 @@ function addEvents(app: FastifyInstance, { edge, budget, bodyBytesMax }: ApiDeps
           contentEncoding: request.headers["content-encoding"],
           idempotencyKey: idempotencyKeyOf(request),
         });
-        return reply.code(status).headers(headers).send(text);
+        return sendText(reply, status, headers, text);
       } finally {
         budget.release(body.length);
       }

@@ -33,9 +33,12 @@ function refusal(code: string, { host, port }: Address): RankstreamError {
  */
 export async function listen(
   app: FastifyInstance,
-  address: Address,
+  wanted: Address,
   waitMsMax: number,
 ): Promise<Address> {
+  // For "localhost" Fastify would open a second server, which the bounds on closing don't reach.
+  const host = wanted.host === "localhost" ? "127.0.0.1" : wanted.host;
+  const address = { host, port: wanted.port };
   const end = Date.now() + waitMsMax;
   // A Fastify app can not listen a second time after a failure, so a bare server tries first.
   for (let code = await probe(address); code !== null; code = await probe(address)) {

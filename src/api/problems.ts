@@ -33,10 +33,20 @@ export function toRankstreamError(error: unknown, logger: Logger): RankstreamErr
   return new RankstreamError("internal_error", "the request failed; the service's log says why");
 }
 
+/** Sends `body` under its headers as they are: to text Fastify would add a charset. */
+export function sendText(
+  reply: FastifyReply,
+  status: number,
+  headers: Readonly<Record<string, string>>,
+  body: string,
+): FastifyReply {
+  return reply.code(status).headers(headers).send(Buffer.from(body));
+}
+
 /** Answers with the error's problem document. */
 export function sendProblem(reply: FastifyReply, error: RankstreamError): FastifyReply {
   const { status, headers, body } = problemReply(error);
-  return reply.code(status).headers(headers).send(body);
+  return sendText(reply, status, headers, body);
 }
 
 function socketError(error: NodeJS.ErrnoException): RankstreamError {

@@ -49,20 +49,3 @@ export function bodyEncoding(contentEncoding: string | undefined): BodyEncoding 
     `Content-Encoding: expected ${acceptedEncodings} or none, got ${quoted(contentEncoding)}`,
   );
 }
-
-const keyBytesMax = 256;
-
-/** Throws `invalid_idempotency_key` unless `key` is 1..256 bytes of visible text. */
-export function checkIdempotencyKey(key: string): void {
-  const bytes = Buffer.byteLength(key);
-  let got: string | undefined;
-  if (bytes === 0) got = "an empty one";
-  else if (bytes > keyBytesMax) got = `${bytes} bytes`;
-  else if (/[\p{C}\p{Z}\uFFFD]/u.test(key.replaceAll(" ", ""))) got = "invisible characters";
-  else if (key.trim() !== key) got = "spaces around it";
-  if (got === undefined) return;
-  throw new RankstreamError(
-    "invalid_idempotency_key",
-    `Idempotency-Key: expected 1..${keyBytesMax} bytes of visible text, got ${got}`,
-  );
-}

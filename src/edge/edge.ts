@@ -4,17 +4,12 @@
  */
 import { hash, randomUUID } from "node:crypto";
 import { type ErrorReply, problemReply, RankstreamError } from "../errors.ts";
+import { parseIdempotencyKey } from "../log/idempotency-key.ts";
 import type { Log } from "../log/log.ts";
-import type { BatchHeader, LineError, PartitionBlock } from "../model.ts";
+import type { BatchHeader, LineError, PartitionBlock, SequenceRun } from "../model.ts";
 import type { Counter, Counters, Logger } from "../telemetry.ts";
 import type { ByteBudget } from "./byte-budget.ts";
-import {
-  acceptedEncodings,
-  type BodyFormat,
-  bodyEncoding,
-  bodyFormat,
-  checkIdempotencyKey,
-} from "./content.ts";
+import { acceptedEncodings, type BodyFormat, bodyEncoding, bodyFormat } from "./content.ts";
 import { unpack } from "./unpack.ts";
 
 /** What the scanner found in one batch. */
@@ -48,14 +43,18 @@ export interface TypeGate {
 
 export type KeyState =
   | { state: "new" }
-  | { state: "seen"; receivedAt: number }
+  /** Null: seen so long ago that only this is known. */
+  | { state: "seen"; receivedAt: number | null }
   | { state: "mismatch" }
-  | { state: "full"; detail?: string };
+  | { state: "full"; bound: string };
 
 /** Remembers which keys are in the log. */
 export interface KeyLedger {
   look(key: string, digest: Uint8Array): KeyState;
-  record(key: string, digest: Uint8Array, receivedAt: number, partitionCount: number): void;
+  /** The run of sequences around this key's that are in the log; null for a free key. */
+  seenAround(key: string): SequenceRun | null;
+  /** Told of every batch that is durable in the log. */
+  record(header: BatchHeader): void;
 }
 
 export interface EdgeDeps {
@@ -131,7 +130,7 @@ export class Edge {
     const format = bodyFormat(request.contentType);
     const encoding = bodyEncoding(request.contentEncoding);
     const key = request.idempotencyKey;
-    if (key !== undefined) checkIdempotencyKey(key);
+    if (key !== undefined) parseIdempotencyKey(key);
     if (encoding === "identity") return await this.#take(request.body, format, key);
     const { unpackedBytesMax, budget } = this.#deps;
     const body = await unpack(request.body, encoding, unpackedBytesMax, budget);
@@ -161,7 +160,9 @@ export class Edge {
     const digest = digestOf(body);
     for (let other = this.#inFlight.get(key); other; other = this.#inFlight.get(key)) await other;
     const known = ledger.look(key, digest);
-    if (known.state === "seen") return this.#replay(body, format, known.receivedAt);
+    if (known.state === "seen") {
+      return this.#replay(body, format, known.receivedAt ?? this.#now());
+    }
     if (known.state === "mismatch") {
       throw new RankstreamError(
         "idempotency_key_reused",
@@ -169,13 +170,11 @@ export class Edge {
       );
     }
     if (known.state === "full") {
-      const detail = known.detail ?? "as many keys are remembered as there is room for";
       const retryAfterSeconds = fullRetryAfterSeconds;
+      const detail = `remembering this key would exceed ${known.bound}`;
       throw new RankstreamError("idempotency_full", detail, { retryAfterSeconds });
     }
-    const work = this.#store(body, format, key, digest, (receivedAt) =>
-      ledger.record(key, digest, receivedAt, this.#deps.log.partitionCount),
-    );
+    const work = this.#store(body, format, key, digest);
     const settled = work.then(ignore, ignore);
     this.#inFlight.set(key, settled);
     try {
@@ -196,21 +195,23 @@ export class Edge {
     format: BodyFormat,
     key: string | null,
     digest: Uint8Array | null,
-    onDurable?: (receivedAt: number) => void,
   ): Promise<IngestReply> {
     const receivedAt = this.#now();
     const batch = this.#scan(body, format, receivedAt);
     this.#slowLines.value += batch.slowLines;
     this.#rejected.value += batch.rejected;
     if (batch.accepted === 0) return refusal(batch);
-    const { log } = this.#deps;
-    const header: BatchHeader = { key, digest, receivedAt, partitionCount: log.partitionCount };
+    const { log, ledger } = this.#deps;
+    const { partitionCount } = log;
+    const seen = key === null ? null : ledger.seenAround(key);
+    const header: BatchHeader = { key, digest, receivedAt, partitionCount, seen };
     try {
       await log.append(header, batch.blocks);
     } catch (error) {
       throw withKey(error, key);
     }
-    onDurable?.(receivedAt);
+    // Without a key, too: the ledger's time is the records' own.
+    ledger.record(header);
     this.#accepted.value += batch.accepted;
     return acceptance(batch);
   }

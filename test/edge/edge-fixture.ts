@@ -29,7 +29,9 @@ export class PlainLedger implements KeyLedger {
   look(key: string, digest: Uint8Array) {
     const known = this.keys.get(key);
     if (known === undefined) {
-      return { state: this.keys.size < this.keysMax ? "new" : "full" } as const;
+      return this.keys.size < this.keysMax
+        ? ({ state: "new" } as const)
+        : ({ state: "full", bound: "keysMax" } as const);
     }
     const same = known.digest === Buffer.from(digest).toString("hex");
     return same
@@ -37,7 +39,13 @@ export class PlainLedger implements KeyLedger {
       : ({ state: "mismatch" } as const);
   }
 
-  record(key: string, digest: Uint8Array, receivedAt: number): void {
+  seenAround(key: string) {
+    const sequence = Number(/\/(\d+)$/.exec(key)?.[1]);
+    return Number.isNaN(sequence) ? null : { from: sequence, to: sequence };
+  }
+
+  record({ key, digest, receivedAt }: BatchHeader): void {
+    if (key === null || digest === null) return;
     this.keys.set(key, { digest: Buffer.from(digest).toString("hex"), receivedAt });
   }
 }

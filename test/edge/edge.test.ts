@@ -203,7 +203,7 @@ describe("an Idempotency-Key", () => {
     expect([second.status, second.body]).toEqual([first.status, first.body]);
     expect(log.appended).toHaveLength(1);
     const { header } = log.appended[0]!;
-    expect(header.key).toBe("k");
+    expect(header).toMatchObject({ key: "k", seen: null, receivedAt: 1000 });
     // printf '%s' '<body>' | sha256sum | cut -c1-32
     expect(Buffer.from(header.digest!).toString("hex")).toBe("2088206fa5e8de0b4c26ef14d37eebd3");
   });
@@ -282,15 +282,14 @@ describe("an Idempotency-Key", () => {
 
   it.each([
     ["", 400],
-    [" k", 400],
     ["a\u0000b", 400],
     ["a\tb", 400],
-    ["\u{FFFD}", 400],
     ["x".repeat(257), 400],
     ["é".repeat(129), 400],
     ["x".repeat(256), 202],
     ["schlüssel mit wörtern", 202],
     ["producer-1/17", 202],
+    ["\u{1F468}\u200D\u{1F469}", 202],
     ["__proto__", 202],
   ])("%j gets %i", async (key, status) => {
     const { edge } = makeEdge();

@@ -1,0 +1,69 @@
+// The API over a scripted edge and query engine, injected or on a real socket.
+import { connect, type Socket } from "node:net";
+import { afterEach } from "vitest";
+import { type ApiDeps, buildApi } from "../../src/api/app.ts";
+import type { LeaderboardRequest } from "../../src/api/leaderboard.ts";
+import { type Address, listen } from "../../src/api/listen.ts";
+import type { EdgeDeps } from "../../src/edge/edge.ts";
+import { silentLogger } from "../../src/telemetry.ts";
+import { makeEdge } from "../edge/edge-fixture.ts";
+
+type App = Awaited<ReturnType<typeof buildApi>>;
+
+const closers: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  await Promise.all(closers.splice(0).map((close) => close()));
+});
+
+export async function makeApi(
+  overrides: Partial<ApiDeps> = {},
+  edgeOverrides: Partial<EdgeDeps> = {},
+) {
+  const parts = makeEdge(edgeOverrides);
+  const asked: LeaderboardRequest[] = [];
+  const app = await buildApi({
+    edge: parts.edge,
+    query: {
+      async leaderboard(request) {
+        asked.push(request);
+        return { results: [], total: 0 };
+      },
+      async eventTypes() {
+        return { eventTypes: [] };
+      },
+    },
+    budget: edgeOverrides.budget ?? parts.budget,
+    counters: parts.counters,
+    logger: silentLogger,
+    notReady: () => [],
+    version: "1.2.3",
+    bodyBytesMax: 100_000,
+    connectionsMax: 100,
+    requestTimeoutMs: 5000,
+    closeMsMax: 2000,
+    ...overrides,
+  });
+  closers.push(() => app.close());
+  return { app, asked, ...parts };
+}
+
+/** Listens on a free port of this machine. */
+export function onSocket(app: App): Promise<Address> {
+  return listen(app, { host: "127.0.0.1", port: 0 }, 0);
+}
+
+/** A plain connection: what it is sent, and all it has received once it has ended. */
+export function rawConnection({ host, port }: Address): {
+  socket: Socket;
+  ended: Promise<string>;
+} {
+  const socket = connect({ host, port });
+  const chunks: Buffer[] = [];
+  const ended = new Promise<string>((resolve) => {
+    socket.on("data", (chunk) => chunks.push(chunk));
+    socket.on("error", () => {});
+    socket.on("close", () => resolve(Buffer.concat(chunks).toString()));
+  });
+  closers.push(async () => socket.destroy());
+  return { socket, ended };
+}

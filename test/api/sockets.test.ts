@@ -1,0 +1,219 @@
+import { createServer } from "node:net";
+import { Readable } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
+import { gzipSync } from "node:zlib";
+import { request } from "undici";
+import { describe, expect, it } from "vitest";
+import { listen } from "../../src/api/listen.ts";
+import { ByteBudget } from "../../src/edge/byte-budget.ts";
+import { makeApi, onSocket, rawConnection } from "./api-fixture.ts";
+
+const one = '{"eventId":"a"}';
+const head = "POST /events HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
+
+function problemOf(answer: string) {
+  const [headers = "", body = ""] = answer.split("\r\n\r\n");
+  expect(headers).toContain("content-type: application/problem+json");
+  return { statusLine: headers.split("\r\n", 1)[0], body: JSON.parse(body) };
+}
+
+describe("a client that is slow", () => {
+  it("with its body is cut off with 408", async () => {
+    const { app, budget } = await makeApi({ requestTimeoutMs: 300 });
+    const { socket, ended } = rawConnection(await onSocket(app));
+    const start = Date.now();
+    socket.write(`${head}content-length: 1000\r\n\r\n${one}`);
+    const drip = setInterval(() => socket.write(" "), 50);
+    const { statusLine, body } = problemOf(await ended);
+    clearInterval(drip);
+    expect(statusLine).toMatch(/^HTTP\/1.1 408 /);
+    expect(body.code).toBe("request_timeout");
+    expect(Date.now() - start).toBeLessThan(2000);
+    await sleep(20);
+    expect(budget.bytesHeld).toBe(0);
+  });
+
+  it("with its headers is cut off with 408", async () => {
+    const { app } = await makeApi({ requestTimeoutMs: 300 });
+    const { socket, ended } = rawConnection(await onSocket(app));
+    socket.write("POST /events HTT");
+    expect(problemOf(await ended).body.code).toBe("request_timeout");
+  });
+
+  it("goes away in the middle: nothing stays held or stored", async () => {
+    const { app, budget, log } = await makeApi();
+    const { socket } = rawConnection(await onSocket(app));
+    socket.write(`${head}content-length: 1000\r\n\r\n${one}`);
+    while (budget.bytesHeld === 0) await sleep(5);
+    expect(budget.bytesHeld).toBe(one.length);
+    socket.destroy();
+    while (budget.bytesHeld > 0) await sleep(5);
+    expect(log.appended).toEqual([]);
+  });
+});
+
+describe("a body that is too large", () => {
+  const big = Buffer.alloc(100 * 1024 * 1024, " ");
+  it.each([
+    ["with its length", { "content-length": `${big.length}` }],
+    ["in chunks", { "transfer-encoding": "chunked" }],
+  ])("%s (100 MB) gets 413, and the next request is served", async (what, more) => {
+    const { app, budget } = await makeApi({ bodyBytesMax: 1_000_000 });
+    const { host, port } = await onSocket(app);
+    const url = `http://${host}:${port}`;
+    const body = what === "in chunks" ? Readable.from(chunksOf(big)) : big;
+    const headers = { "content-type": "application/json" };
+    if (what !== "in chunks") Object.assign(headers, more);
+    const reply = await request(`${url}/events`, { method: "POST", headers, body });
+    expect(reply.statusCode).toBe(413);
+    expect(await reply.body.json()).toMatchObject({ code: "body_too_large", status: 413 });
+    expect(budget.bytesHeld).toBe(0);
+    const next = await request(`${url}/health/live`);
+    expect(next.statusCode).toBe(200);
+    await next.body.dump();
+  });
+
+  it("packed small and unpacked huge gets 413 quickly", async () => {
+    const { app, budget } = await makeApi();
+    const { host, port } = await onSocket(app);
+    const bomb = gzipSync(Buffer.alloc(60 * 1024 * 1024));
+    const before = process.memoryUsage().rss;
+    const reply = await request(`http://${host}:${port}/events`, {
+      method: "POST",
+      headers: { "content-type": "application/json", "content-encoding": "gzip" },
+      body: bomb,
+    });
+    expect(reply.statusCode).toBe(413);
+    expect(await reply.body.json()).toMatchObject({ code: "body_too_large" });
+    expect(process.memoryUsage().rss - before).toBeLessThan(40 * 1024 * 1024);
+    expect(budget.bytesHeld).toBe(0);
+  });
+
+  async function* chunksOf(bytes: Buffer) {
+    for (let at = 0; at < bytes.length; at += 65_536) yield bytes.subarray(at, at + 65_536);
+  }
+});
+
+describe("too many bodies at once", () => {
+  it("get 503 and what came is let go", async () => {
+    const budget = new ByteBudget(100);
+    const { app } = await makeApi({}, { budget });
+    const address = await onSocket(app);
+    const first = rawConnection(address);
+    first.socket.write(`${head}content-length: 95\r\n\r\n${" ".repeat(90)}`);
+    while (budget.bytesHeld === 0) await sleep(5);
+    const second = await request(`http://${address.host}:${address.port}/events`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: one,
+    });
+    expect(second.statusCode).toBe(503);
+    expect(second.headers["retry-after"]).toBe("1");
+    expect(await second.body.json()).toMatchObject({ code: "overloaded" });
+    expect(budget.bytesHeld).toBe(90);
+    first.socket.destroy();
+    while (budget.bytesHeld > 0) await sleep(5);
+  });
+});
+
+describe("what is not HTTP", () => {
+  it.each([
+    ["nonsense\r\n\r\n", /^HTTP\/1.1 400 /, "bad_request"],
+    [
+      `GET / HTTP/1.1\r\nhost: x\r\na: ${"x".repeat(20_000)}\r\n\r\n`,
+      /^HTTP\/1.1 431 /,
+      "headers_too_large",
+    ],
+    [`${head}content-length: x\r\n\r\n`, /^HTTP\/1.1 400 /, "bad_request"],
+  ])("gets a problem document: %.30j", async (text, status, code) => {
+    const { app } = await makeApi();
+    const { socket, ended } = rawConnection(await onSocket(app));
+    socket.write(text);
+    const { statusLine, body } = problemOf(await ended);
+    expect(statusLine).toMatch(status);
+    expect(body.code).toBe(code);
+  });
+
+  it("sends two keys", async () => {
+    const { app } = await makeApi();
+    const { socket, ended } = rawConnection(await onSocket(app));
+    const keys = "idempotency-key: a\r\nidempotency-key: b\r\nconnection: close\r\n";
+    socket.write(`${head}${keys}content-length: ${one.length}\r\n\r\n${one}`);
+    expect(problemOf(await ended).body.code).toBe("invalid_idempotency_key");
+  });
+});
+
+describe("closing", () => {
+  it("does not wait for idle connections", async () => {
+    const { app } = await makeApi();
+    const { socket } = rawConnection(await onSocket(app));
+    socket.write("GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n");
+    await new Promise((resolve) => socket.once("data", resolve));
+    const start = Date.now();
+    await app.close();
+    expect(Date.now() - start).toBeLessThan(500);
+  });
+
+  it("finishes what is under way and turns away what comes after", async () => {
+    let open = () => {};
+    const { app, log } = await makeApi();
+    log.before = () => new Promise((resolve) => (open = resolve));
+    const address = await onSocket(app);
+    const url = `http://${address.host}:${address.port}/events`;
+    const headers = { "content-type": "application/json" };
+    const late = rawConnection(address);
+    await new Promise((resolve) => late.socket.once("connect", resolve));
+    const reply = request(url, { method: "POST", headers, body: one });
+    late.socket.write(`${head}content-length: ${one.length}\r\n`);
+    await sleep(50);
+    const closed = app.close();
+    await sleep(20);
+    late.socket.write(`\r\n${one}`);
+    expect(problemOf(await late.ended).body.code).toBe("shutting_down");
+    open();
+    const answered = await reply;
+    expect(answered.statusCode).toBe(202);
+    await answered.body.dump();
+    const start = Date.now();
+    await closed;
+    expect(Date.now() - start).toBeLessThan(500);
+  });
+
+  it("cuts what does not end in time", async () => {
+    const { app, log } = await makeApi({ closeMsMax: 200 });
+    log.before = () => new Promise(() => {});
+    const { socket, ended } = rawConnection(await onSocket(app));
+    socket.write(`${head}content-length: ${one.length}\r\n\r\n${one}`);
+    await sleep(50);
+    const start = Date.now();
+    await app.close();
+    expect(Date.now() - start).toBeLessThan(1500);
+    expect(await ended).toBe("");
+  });
+});
+
+describe("listening", () => {
+  it("waits for a port that is being given up", async () => {
+    const holder = createServer();
+    await new Promise<void>((resolve) => holder.listen(0, "127.0.0.1", resolve));
+    const { port } = holder.address() as { port: number };
+    setTimeout(() => holder.close(), 300);
+    const { app } = await makeApi();
+    expect(await listen(app, { host: "127.0.0.1", port }, 5000)).toEqual({
+      host: "127.0.0.1",
+      port,
+    });
+  });
+
+  it("says that the port stays taken, or that the address is none", async () => {
+    const holder = createServer();
+    await new Promise<void>((resolve) => holder.listen(0, "127.0.0.1", resolve));
+    const { port } = holder.address() as { port: number };
+    const { app } = await makeApi();
+    const taken = listen(app, { host: "127.0.0.1", port }, 150);
+    await expect(taken).rejects.toMatchObject({ code: "port_in_use" });
+    holder.close();
+    const strange = listen(app, { host: "192.0.2.1", port: 0 }, 150);
+    await expect(strange).rejects.toMatchObject({ code: "address_unavailable" });
+  });
+});

@@ -1,0 +1,155 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import type { CliIo, RunningService } from "../src/cli-io.ts";
+import { runCli } from "../src/cli-program.ts";
+import { type Config, configNames, flagOf, variableOf } from "../src/config.ts";
+import { RankstreamError } from "../src/errors.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "rankstream-cli-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+const quiet = { RANKSTREAM_LOG_LEVEL: "silent", RANKSTREAM_DATA_DIR: join(folder, "data") };
+
+/** Runs the command line with a service that the test controls. */
+function command(args: string[], start?: (config: Config) => Promise<Partial<RunningService>>) {
+  let stdout = "";
+  let stderr = "";
+  const exits: number[] = [];
+  const listeners = new Map<string, () => void>();
+  let ready = () => {};
+  const isReady = new Promise<void>((resolve) => {
+    ready = resolve;
+  });
+  const io: CliIo = {
+    version: "1.2.3",
+    environment: quiet,
+    writeOut: (text) => {
+      stdout += text;
+      ready();
+    },
+    writeError: (text) => {
+      stderr += text;
+    },
+    onSignal: (signal, listener) => listeners.set(signal, listener),
+    exit: (code) => exits.push(code),
+    startService: async (config) => {
+      const service = { host: "127.0.0.1", port: 1234, failed: new Promise<string>(() => {}) };
+      return { ...service, stop: async () => {}, ...(await start?.(config)) };
+    },
+  };
+  const code = runCli(args, io);
+  const signal = (name: string) => listeners.get(name)?.();
+  return { code, isReady, signal, exits, out: () => stdout, error: () => stderr };
+}
+
+describe("the command line", () => {
+  it("prints help and version on stdout", async () => {
+    const help = command(["--help"]);
+    expect(await help.code).toBe(0);
+    expect(help.out()).toContain("Usage: rankstream");
+    expect(help.out()).toContain("rankstream start --port 0");
+    expect(help.error()).toBe("");
+    const version = command(["--version"]);
+    expect([await version.code, version.out()]).toEqual([0, "1.2.3\n"]);
+  });
+
+  it("describes every option with flag, variable and default", async () => {
+    const help = command(["start", "--help"]);
+    expect(await help.code).toBe(0);
+    for (const name of configNames) {
+      expect(help.out()).toContain(`${flagOf(name)} <value>`);
+      expect(help.out().replaceAll(/\s+/g, " ")).toContain(`[${variableOf(name)}, default `);
+    }
+  });
+
+  it.each([
+    [[], "Usage: rankstream"],
+    [["strat"], "Did you mean start?"],
+    [["start", "--prot", "1"], "Did you mean --port?"],
+    [["start", "--port"], "argument missing"],
+    [["start", "more"], "too many arguments"],
+    [["start", "--port", "x"], 'rankstream: port: expected an integer 0..65535, got "x"'],
+    [["start", "--config", "/none.json"], "rankstream: --config: "],
+  ])("exits with 2 for %j", async (args, message) => {
+    const run = command(args);
+    expect(await run.code).toBe(2);
+    expect(run.error()).toContain(message);
+    expect(run.out()).toBe("");
+  });
+});
+
+describe("rankstream start", () => {
+  it("says where it is ready, in one line, and ends with 0 at a signal", async () => {
+    let stopped = 0;
+    const configs: Config[] = [];
+    const run = command(["start", "--port", "0", "--host", "::1"], async (config) => {
+      configs.push(config);
+      return {
+        host: config.host,
+        stop: async () => {
+          stopped += 1;
+        },
+      };
+    });
+    await run.isReady;
+    expect(run.out()).toBe("Rankstream is ready on http://[::1]:1234\n");
+    expect(configs[0]).toMatchObject({ port: 0, host: "::1" });
+    run.signal("SIGINT");
+    expect(await run.code).toBe(0);
+    expect([stopped, run.exits]).toEqual([1, []]);
+  });
+
+  it("ends at once at the second signal", async () => {
+    const run = command(["start"], async () => ({ stop: () => new Promise(() => {}) }));
+    await run.isReady;
+    run.signal("SIGTERM");
+    expect(run.exits).toEqual([]);
+    run.signal("SIGTERM");
+    expect(run.exits).toEqual([1]);
+  });
+
+  it("gives up on a stop that takes too long", async () => {
+    const args = ["start", "--shutdown-ms-max", "100"];
+    const run = command(args, async () => ({ stop: () => new Promise(() => {}) }));
+    await run.isReady;
+    run.signal("SIGTERM");
+    const start = Date.now();
+    while (run.exits.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(run.exits).toEqual([1]);
+    expect(Date.now() - start).toBeLessThan(1000);
+  });
+
+  it("ends with 1 when the service can not go on", async () => {
+    const run = command(["start"], async () => ({ failed: Promise.resolve("the disk is gone") }));
+    expect(await run.code).toBe(1);
+    expect(run.error()).toContain("the disk is gone");
+  });
+
+  it("ends with 1 and one line of what to do when it can not start", async () => {
+    const run = command(["start"], async () => {
+      throw new RankstreamError("port_in_use", "port 8080 of 127.0.0.1 is taken");
+    });
+    expect(await run.code).toBe(1);
+    expect(run.error()).toMatch(/^rankstream: port 8080 of 127\.0\.0\.1 is taken\. .*--port.*\n$/);
+    const file = join(folder, "file");
+    writeFileSync(file, "");
+    const unwritable = command(["start", "--data-dir", join(file, "data")]);
+    expect(await unwritable.code).toBe(1);
+    expect(unwritable.error()).toMatch(/^rankstream: the data folder .*file\/data .*ENOTDIR.*\n$/);
+  });
+});
+
+describe("the built program", () => {
+  const program = join(import.meta.dirname, "..", "build", "cli.js");
+  const run = (args: string[]) => spawnSync(process.execPath, [program, ...args]);
+
+  it("passes exit codes on", () => {
+    const version = run(["--version"]);
+    expect(version.status).toBe(0);
+    expect(version.stdout.toString()).toMatch(/^\d+\.\d+\.\d+\n$/);
+    const mistaken = run(["strat"]);
+    expect([mistaken.status, mistaken.stdout.toString()]).toEqual([2, ""]);
+  });
+});
