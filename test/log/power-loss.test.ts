@@ -44,8 +44,9 @@ class CrashingLog {
       this.disk.cutPowerAfter(budget);
       await this.work(log);
     }
-    this.disk = this.disk.crash(random);
-    this.crashes++;
+    const isKilled = random.chance(0.2);
+    this.disk = isKilled ? this.disk.kill() : this.disk.crash(random);
+    if (!isKilled) this.crashes++;
   }
 
   async open(): Promise<EmbeddedLog | null> {

@@ -150,6 +150,16 @@ export class PowerLossDisk implements Files {
     return after;
   }
 
+  /** The disk after the process alone was killed: everything written is there, synced or not. */
+  kill(): PowerLossDisk {
+    this.#operationsLeft = 0;
+    const after = new PowerLossDisk();
+    after.#names = new Map(this.#names);
+    after.#durableNames = new Map(this.#durableNames);
+    after.#changes = [...this.#changes];
+    return after;
+  }
+
   /** A file that something else wrote: its bytes are durable only after `syncFile`. */
   adopt(path: string, bytes: Uint8Array): void {
     const node = this.#create(normalize(path));
@@ -222,6 +232,7 @@ export class PowerLossDisk implements Files {
       append: async (chunks) => {
         // The power may go after any of the chunks.
         for (const chunk of chunks) {
+          if (!this.isPowered) throw new PowerLoss();
           node.append(chunk);
           step("append");
         }

@@ -1,0 +1,44 @@
+/**
+ * `Idempotency-Key` has two forms. `producer/sequence`, where sequence is a plain decimal
+ * integer up to 2^53 - 1 (no sign, no leading zero), is remembered without expiry. Any other
+ * text is a free key, remembered for an hour of the records' own time.
+ */
+import { RankstreamError } from "../errors.ts";
+
+export const keyBytesMax = 256;
+
+export interface IdempotencyKey {
+  text: string;
+  /** Null for a free key. */
+  producer: string | null;
+  /** 0 for a free key. */
+  sequence: number;
+}
+
+const sequencePattern = /^(.+)\/(0|[1-9]\d{0,15})$/su;
+const invisiblePattern = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}]/u;
+
+/**
+ * Reads a key's text. Throws RankstreamError `invalid_idempotency_key` unless it has 1 to 256 bytes
+ * of UTF-8 without control characters or lone surrogates.
+ */
+export function parseIdempotencyKey(text: string): IdempotencyKey {
+  const bytes = Buffer.byteLength(text, "utf8");
+  if (bytes === 0 || bytes > keyBytesMax) {
+    throw invalid(`1 to ${keyBytesMax} bytes expected, got ${bytes}`);
+  }
+  if (invisiblePattern.test(text)) throw invalid("visible text expected, got a control character");
+  return classifyKey(text);
+}
+
+/** The key's form; the text must have passed `parseIdempotencyKey` once. */
+export function classifyKey(text: string): IdempotencyKey {
+  const match = sequencePattern.exec(text);
+  const sequence = match ? Number(match[2]) : 0;
+  if (!match || sequence > Number.MAX_SAFE_INTEGER) return { text, producer: null, sequence: 0 };
+  return { text, producer: match[1]!, sequence };
+}
+
+function invalid(detail: string): RankstreamError {
+  return new RankstreamError("invalid_idempotency_key", `Idempotency-Key: ${detail}`);
+}

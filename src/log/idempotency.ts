@@ -1,0 +1,333 @@
+/**
+ * Which batches were taken already, by their `Idempotency-Key`. The edge keeps one ledger over
+ * all partitions and asks it (`look`) before a batch is appended; a worker keeps one for each
+ * partition, asks it before a record is counted, and persists it in the checkpoint's own
+ * transaction. Time is the records' own, so that reading the log again decides the same.
+ *
+ * - A producer's sequences are kept for good, as merged runs.
+ * - Digest, receipt and partition count ("details") are kept of a producer's newest
+ *   `detailsPerProducerMax` batches and of `detailsMax` over all producers; an older batch is
+ *   still known to be seen, only its digest can't be compared any more.
+ * - Free keys live for `freeKeyLifeMs` before the newest receipt recorded.
+ *
+ * What would exceed a bound is answered "full" by `look`, never forgotten: `record` takes what
+ * it is given, since that was let through by the edge's `look` and is in the log. A worker
+ * takes "full" for "new".
+ */
+import type { BatchHeader, SequenceRun } from "../model.ts";
+import { classifyKey, type IdempotencyKey } from "./idempotency-key.ts";
+import { type Detail, DetailQueue } from "./ledger-details.ts";
+import { SequenceRanges } from "./sequence-ranges.ts";
+
+export const freeKeyLifeMs = 3_600_000;
+
+/** Bounds of one ledger; the defaults stand beside. */
+export interface LedgerBounds {
+  producersMax: number;
+  runsPerProducerMax: number;
+  detailsPerProducerMax: number;
+  detailsMax: number;
+  freeKeysMax: number;
+}
+
+const defaultBounds: LedgerBounds = {
+  producersMax: 100_000,
+  runsPerProducerMax: 1024,
+  detailsPerProducerMax: 1024,
+  detailsMax: 200_000,
+  freeKeysMax: 200_000,
+};
+
+export type LedgerAnswer =
+  | { state: "new" }
+  /** Null: too long ago, the details are no longer kept. */
+  | { state: "seen"; receivedAt: number | null; partitionCount: number | null }
+  /** The key was used with another body. */
+  | { state: "mismatch" }
+  /** Taking this key would forget another: too many gaps, producers or free keys. */
+  | { state: "full"; bound: "runsPerProducerMax" | "producersMax" | "freeKeysMax" };
+
+/** One key's details, as stored: one row. */
+export interface LedgerRow {
+  /** Ascending in the order of recording, unique in this ledger. */
+  ordinal: number;
+  key: string;
+  /** Null for a free key. */
+  producer: string | null;
+  /** Hexadecimal; null when the batch came without. */
+  digest: string | null;
+  receivedAt: number;
+  partitionCount: number;
+}
+
+/** One run of a producer's sequences, as stored: one row. */
+export interface LedgerRunRow extends SequenceRun {
+  producer: string;
+}
+
+export interface LedgerState {
+  newestReceivedAt: number;
+  rows: LedgerRow[];
+  runs: LedgerRunRow[];
+}
+
+/**
+ * What brings stored tables from a mark to now. In this order: delete the rows named by
+ * `drops`, `ordinalBelow` and `expireBefore`, insert `rows`, delete every run of `producers`,
+ * insert `runs`, replace `newestReceivedAt`.
+ */
+export interface LedgerChanges extends LedgerState {
+  /** To be given to `changesSince` once these changes are committed. */
+  mark: number;
+  /** Producers whose runs changed: `runs` holds all of theirs. */
+  producers: string[];
+  /** Rows of this producer with a smaller ordinal are no longer kept. */
+  drops: { producer: string; ordinalBelow: number }[];
+  /** Rows that have a producer, any, and a smaller ordinal are no longer kept. */
+  ordinalBelow: number;
+  /** Rows without producer received before this are no longer kept. */
+  expireBefore: number;
+}
+
+interface Producer {
+  ranges: SequenceRanges;
+  details: DetailQueue;
+  changedAt: number;
+  droppedAt: number;
+}
+
+function hexOf(digest: Uint8Array | null): string | null {
+  if (digest === null) return null;
+  return Buffer.from(digest.buffer, digest.byteOffset, digest.length).toString("hex");
+}
+
+export class IdempotencyLedger {
+  readonly #bounds: LedgerBounds;
+  readonly #producers = new Map<string, Producer>();
+  readonly #details = new Map<string, Detail>();
+  /** Details of producers' batches, by ordinal. */
+  readonly #byOrdinal = new DetailQueue((detail) => detail.ordinal);
+  /** Details of free keys, by receipt. */
+  readonly #byReceipt = new DetailQueue((detail) => detail.receivedAt);
+  #newestReceivedAt = 0;
+  #ordinal = 0;
+  /** Not yet known to be committed; dead ones are skipped. */
+  #unsaved: Detail[] = [];
+  #touched = new Set<string>();
+
+  constructor(bounds: Partial<LedgerBounds> = {}) {
+    this.#bounds = { ...defaultBounds, ...bounds };
+  }
+
+  /** Everything recorded so far, as a place for `changesSince`. */
+  get mark(): number {
+    return this.#ordinal;
+  }
+
+  /** What is known of a key. `digest` as in the batch's header; null compares with anything. */
+  look(key: string, digest: Uint8Array | null): LedgerAnswer {
+    const parsed = classifyKey(key);
+    if (parsed.producer === null) return this.#lookFree(key, digest);
+    const producer = this.#producers.get(parsed.producer);
+    if (!producer) {
+      const isFull = this.#producers.size >= this.#bounds.producersMax;
+      return isFull ? { state: "full", bound: "producersMax" } : { state: "new" };
+    }
+    if (producer.ranges.has(parsed.sequence)) {
+      const detail = this.#details.get(key);
+      if (detail) return compare(detail, digest);
+      return { state: "seen", receivedAt: null, partitionCount: null };
+    }
+    const { from, to } = producer.ranges.runWith(parsed.sequence);
+    const isApart = from === to;
+    if (isApart && producer.ranges.count >= this.#bounds.runsPerProducerMax) {
+      return { state: "full", bound: "runsPerProducerMax" };
+    }
+    return { state: "new" };
+  }
+
+  #lookFree(key: string, digest: Uint8Array | null): LedgerAnswer {
+    const detail = this.#details.get(key);
+    if (detail) return compare(detail, digest);
+    const isFull = this.#byReceipt.size >= this.#bounds.freeKeysMax;
+    return isFull ? { state: "full", bound: "freeKeysMax" } : { state: "new" };
+  }
+
+  /**
+   * For the edge, when it appends a batch: the run of sequences around this key's that are in
+   * the log with it, for the header's `seen`. Null for free keys.
+   */
+  seenAround(key: string): SequenceRun | null {
+    const { producer, sequence } = classifyKey(key);
+    if (producer === null) return null;
+    const known = this.#producers.get(producer);
+    return known ? known.ranges.runWith(sequence) : { from: sequence, to: sequence };
+  }
+
+  /** Remembers a batch that is in the log. Headers without key only move time on. */
+  record(header: BatchHeader): void {
+    const { key, receivedAt, partitionCount } = header;
+    if (receivedAt > this.#newestReceivedAt) {
+      this.#newestReceivedAt = receivedAt;
+      this.#expire();
+    }
+    if (key === null) return;
+    const parsed = classifyKey(key);
+    const ordinal = ++this.#ordinal;
+    if (parsed.producer !== null) this.#recordRun(parsed, header.seen ?? null, ordinal);
+    if (this.#details.has(key)) return;
+    const digest = hexOf(header.digest);
+    this.#keep(parsed, { ordinal, key, digest, receivedAt, partitionCount, isLive: true });
+  }
+
+  #recordRun(key: IdempotencyKey, seen: SequenceRun | null, ordinal: number): void {
+    const producer = this.#producerOf(key.producer!);
+    const { from, to } = seen ?? { from: key.sequence, to: key.sequence };
+    const isWider = producer.ranges.add(Math.min(from, key.sequence), Math.max(to, key.sequence));
+    if (!isWider) return;
+    producer.changedAt = ordinal;
+    this.#touched.add(key.producer!);
+  }
+
+  #producerOf(name: string): Producer {
+    let producer = this.#producers.get(name);
+    if (!producer) {
+      const details = new DetailQueue((detail) => detail.ordinal);
+      producer = { ranges: new SequenceRanges(), details, changedAt: 0, droppedAt: 0 };
+      this.#producers.set(name, producer);
+    }
+    return producer;
+  }
+
+  #keep(key: IdempotencyKey, detail: Detail): void {
+    if (key.producer === null) {
+      if (detail.receivedAt < this.#expireBefore()) return;
+      this.#byReceipt.push(detail);
+    } else {
+      const producer = this.#producerOf(key.producer);
+      producer.details.push(detail);
+      this.#byOrdinal.push(detail);
+      if (producer.details.size > this.#bounds.detailsPerProducerMax) {
+        this.#forget(producer.details.first()!);
+        producer.droppedAt = this.#ordinal;
+        this.#touched.add(key.producer);
+      }
+      if (this.#byOrdinal.size > this.#bounds.detailsMax) {
+        this.#forget(this.#byOrdinal.first()!);
+      }
+    }
+    this.#details.set(detail.key, detail);
+    this.#unsaved.push(detail);
+  }
+
+  #forget(detail: Detail): void {
+    detail.isLive = false;
+    this.#details.delete(detail.key);
+    const { producer } = classifyKey(detail.key);
+    if (producer === null) this.#byReceipt.died();
+    else {
+      this.#byOrdinal.died();
+      this.#producers.get(producer)!.details.died();
+    }
+  }
+
+  #expireBefore(): number {
+    return this.#newestReceivedAt - freeKeyLifeMs;
+  }
+
+  #expire(): void {
+    const before = this.#expireBefore();
+    for (let oldest = this.#byReceipt.first(); oldest; oldest = this.#byReceipt.first()) {
+      if (oldest.receivedAt >= before) return;
+      this.#forget(oldest);
+    }
+  }
+
+  /**
+   * What changed since `mark`, which must be committed: the ledger drops its own notes of what
+   * came before it. Asking again with the same mark, after a failed commit, is fine.
+   */
+  changesSince(mark: number): LedgerChanges {
+    this.#unsaved = this.#unsaved.filter((detail) => detail.isLive && detail.ordinal > mark);
+    const changes: LedgerChanges = {
+      mark: this.#ordinal,
+      newestReceivedAt: this.#newestReceivedAt,
+      rows: this.#unsaved.map(rowOf),
+      producers: [],
+      runs: [],
+      drops: [],
+      ordinalBelow: this.#byOrdinal.first()?.ordinal ?? this.#ordinal + 1,
+      expireBefore: this.#expireBefore(),
+    };
+    for (const name of this.#touched) {
+      const producer = this.#producers.get(name)!;
+      const isChanged = producer.changedAt > mark;
+      const isDropped = producer.droppedAt > mark;
+      if (isChanged) {
+        changes.producers.push(name);
+        for (const { from, to } of producer.ranges.runs()) {
+          changes.runs.push({ producer: name, from, to });
+        }
+      }
+      const first = producer.details.first()?.ordinal ?? this.#ordinal + 1;
+      if (isDropped) changes.drops.push({ producer: name, ordinalBelow: first });
+      if (!isChanged && !isDropped) this.#touched.delete(name);
+    }
+    return changes;
+  }
+
+  /**
+   * Takes in stored state, which counts as committed. Into an empty ledger: the exact state it
+   * was saved from. For the edge: `unionOfStates` of all partitions'.
+   */
+  load(state: LedgerState): void {
+    this.#newestReceivedAt = Math.max(this.#newestReceivedAt, state.newestReceivedAt);
+    this.#expire();
+    for (const { producer, from, to } of state.runs) {
+      this.#producerOf(producer).ranges.add(from, to);
+    }
+    const isFirst = this.#ordinal === 0;
+    const rows = [...state.rows].sort((a, b) => a.ordinal - b.ordinal);
+    for (const row of rows) {
+      if (this.#details.has(row.key)) continue;
+      this.#ordinal = isFirst ? row.ordinal : this.#ordinal + 1;
+      const { key, digest, receivedAt, partitionCount } = row;
+      const detail = { key, digest, receivedAt, partitionCount };
+      this.#keep(classifyKey(key), { ...detail, ordinal: this.#ordinal, isLive: true });
+    }
+    this.#unsaved = [];
+    this.#touched.clear();
+  }
+
+  /** How full the ledger is, for metrics. */
+  sizes(): { producers: number; details: number; freeKeys: number } {
+    const { size: details } = this.#byOrdinal;
+    return { producers: this.#producers.size, details, freeKeys: this.#byReceipt.size };
+  }
+}
+
+/** One state of several partitions' ledgers, for the edge's: rows in order of receipt. */
+export function unionOfStates(states: readonly LedgerState[]): LedgerState {
+  const rows = states.flatMap((state) => state.rows);
+  rows.sort((a, b) => a.receivedAt - b.receivedAt);
+  return {
+    newestReceivedAt: Math.max(0, ...states.map((state) => state.newestReceivedAt)),
+    rows: rows.map((row, index) => ({ ...row, ordinal: index + 1 })),
+    runs: states.flatMap((state) => state.runs),
+  };
+}
+
+function rowOf(detail: Detail): LedgerRow {
+  const { ordinal, key, digest, receivedAt, partitionCount } = detail;
+  const { producer } = classifyKey(key);
+  return { ordinal, key, producer, digest, receivedAt, partitionCount };
+}
+
+function compare(detail: Detail, digest: Uint8Array | null): LedgerAnswer {
+  const hex = hexOf(digest);
+  if (hex !== null && detail.digest !== null && hex !== detail.digest) {
+    return { state: "mismatch" };
+  }
+  const { receivedAt, partitionCount } = detail;
+  return { state: "seen", receivedAt, partitionCount };
+}
