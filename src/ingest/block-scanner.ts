@@ -1,0 +1,102 @@
+/**
+ * Feeds records' values to the kernel: copies them side by side into one input region, locates
+ * their events, and hands these to the aggregator when the region or the list of events is full.
+ * Single-event records thus cost one copy and one scan each, everything else is shared.
+ */
+import type { Aggregator } from "../kernel/aggregator.ts";
+import { type ChunkScanner, inputPaddingBytes } from "../kernel/chunk-scanner.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+import { layout } from "../kernel/layout.ts";
+import type { LogRecord } from "../model.ts";
+
+export interface RecordCounts {
+  events: number;
+  /** Lines that are not valid events, though they are in the log. */
+  refused: number;
+  slow: number;
+}
+
+const lineFeed = 10;
+
+export class BlockScanner {
+  readonly #kernel: Kernel;
+  readonly #scanner: ChunkScanner;
+  readonly #aggregator: Aggregator;
+  readonly #input: number;
+  readonly #inputBytesMax: number;
+  #inputUsed = 0;
+  /** Events listed that already have their partition and time of receipt. */
+  #stamped = 0;
+
+  constructor(
+    kernel: Kernel,
+    scanner: ChunkScanner,
+    aggregator: Aggregator,
+    inputBytesMax: number,
+  ) {
+    this.#kernel = kernel;
+    this.#scanner = scanner;
+    this.#aggregator = aggregator;
+    this.#inputBytesMax = inputBytesMax;
+    this.#input = kernel.allocate(inputBytesMax + inputPaddingBytes);
+  }
+
+  /** Locates the record's events; they are counted by now or at the next call. */
+  take(record: LogRecord): RecordCounts {
+    const counts = { events: 0, refused: 0, slow: 0 };
+    for (let from = 0; from < record.value.length; ) {
+      const end = this.#pieceEnd(record.value, from);
+      this.#takePiece(record, record.value.subarray(from, end), counts);
+      from = end;
+    }
+    return counts;
+  }
+
+  /** Counts what is still only located. */
+  finish(): void {
+    if (this.#scanner.events > 0) {
+      this.#aggregator.add(this.#scanner.eventsPtr, this.#scanner.events);
+    }
+    this.#scanner.clear();
+    this.#inputUsed = 0;
+    this.#stamped = 0;
+  }
+
+  /** Where to cut so that the piece fits the region and ends at a line's end. */
+  #pieceEnd(value: Uint8Array, from: number): number {
+    if (value.length - from <= this.#inputBytesMax) return value.length;
+    const end = value.lastIndexOf(lineFeed, from + this.#inputBytesMax - 1) + 1;
+    // A line longer than the region is longer than any event: the scanner refuses its pieces.
+    return end > from ? end : from + this.#inputBytesMax;
+  }
+
+  #takePiece(record: LogRecord, piece: Uint8Array, counts: RecordCounts): void {
+    if (this.#inputUsed + piece.length > this.#inputBytesMax) this.finish();
+    const ptr = this.#input + this.#inputUsed;
+    this.#kernel.bytes.set(piece, ptr);
+    let status = this.#scanner.scanChunk(ptr, piece.length, record.receivedAt);
+    while (status === "more") {
+      this.#stamp(record);
+      this.#aggregator.add(this.#scanner.eventsPtr, this.#scanner.events);
+      this.#scanner.clear();
+      this.#stamped = 0;
+      status = this.#scanner.resume();
+    }
+    this.#stamp(record);
+    // The scanner writes into the padding after its input: keep that clear of the next piece.
+    this.#inputUsed += piece.length + inputPaddingBytes;
+    counts.events += this.#scanner.accepted;
+    counts.refused += this.#scanner.rejected;
+    counts.slow += this.#scanner.slowLines;
+  }
+
+  #stamp(record: LogRecord): void {
+    const fresh = this.#scanner.events - this.#stamped;
+    if (fresh === 0) return;
+    const start = this.#scanner.eventsPtr + this.#stamped * layout.EVENT_SIZE;
+    const high = Math.floor(record.receivedAt / 2 ** 32);
+    const low = record.receivedAt >>> 0;
+    this.#kernel.exports["stampEvents"]!(start, fresh, record.partition, low, high);
+    this.#stamped = this.#scanner.events;
+  }
+}

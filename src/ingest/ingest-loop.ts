@@ -1,0 +1,200 @@
+/**
+ * An ingest worker's loop: reads records of its partitions, counts each batch once, hands
+ * checkpoints to the store. A checkpoint ends at a record's end; it is due after `checkpointMs`
+ * or `checkpointBytesMax`, or soon (at most every 50 ms, for all who wait) when someone waits.
+ */
+import type { Aggregator } from "../kernel/aggregator.ts";
+import type { LogRecord } from "../model.ts";
+import type { CheckpointPart, OffsetRange } from "../store/store.ts";
+import type { BlockScanner } from "./block-scanner.ts";
+import type { IngestTotals } from "./messages.ts";
+import type { SeenBatches } from "./seen-batches.ts";
+
+/** Shortest time between two checkpoints that someone waits for. */
+const flushGapMs = 50;
+/** Checkpoints handed over and not yet committed; then the loop waits. */
+const partsInFlightMax = 2;
+
+export interface IngestReader {
+  next(): Promise<LogRecord[]>;
+}
+
+export interface IngestLoopDeps {
+  reader: IngestReader;
+  scanner: BlockScanner;
+  aggregator: Aggregator;
+  seen: SeenBatches;
+  starts: { partition: number; offset: number }[];
+  checkpointMs: number;
+  checkpointBytesMax: number;
+  /** Sends a part to the store; `committed` is called when it is. */
+  commit: (part: CheckpointPart) => void;
+  now: () => number;
+}
+
+export class IngestLoop {
+  readonly totals: IngestTotals = {
+    events: 0,
+    bytes: 0,
+    batches: 0,
+    duplicates: 0,
+    refusedLines: 0,
+    slowLines: 0,
+    checkpoints: 0,
+  };
+  readonly #deps: IngestLoopDeps;
+  /** Next offset to read and the one the last part ended at, by owned partition. */
+  readonly #next = new Map<number, number>();
+  readonly #handedOver = new Map<number, number>();
+  /** Offsets that someone waits for, by owned partition. */
+  readonly #wanted = new Map<number, number>();
+  #bytesPending = 0;
+  #pendingSince: number | null = null;
+  #lastFlush = 0;
+  #sequence = 0;
+  #inFlight = 0;
+  #onCommitted: () => void = () => undefined;
+  #stopping = false;
+  /** Something happened since the loop last looked: it must not sleep over that. */
+  #signalled = false;
+  #wake: () => void = () => undefined;
+
+  constructor(deps: IngestLoopDeps) {
+    this.#deps = deps;
+    for (const { partition, offset } of deps.starts) {
+      this.#next.set(partition, offset);
+      this.#handedOver.set(partition, offset);
+    }
+  }
+
+  /** There may be more to read. */
+  nudge(): void {
+    this.#signal();
+  }
+
+  /** Someone waits until everything before `offsets` (by partition) is committed. */
+  want(offsets: readonly number[]): void {
+    for (const partition of this.#next.keys()) {
+      const offset = offsets[partition] ?? 0;
+      if (offset > (this.#wanted.get(partition) ?? 0)) this.#wanted.set(partition, offset);
+    }
+    this.#signal();
+  }
+
+  /** A part was committed. */
+  committed(): void {
+    this.#inFlight--;
+    this.#onCommitted();
+    this.#signal();
+  }
+
+  /** Makes `run` end once all that is readable is committed. */
+  stop(): void {
+    this.#stopping = true;
+    this.#signal();
+  }
+
+  /** Runs until stopped. Throws what reading throws. */
+  async run(): Promise<void> {
+    for (;;) {
+      const records = await this.#deps.reader.next();
+      for (const record of records) {
+        this.#take(record);
+        if (this.#isDue()) await this.#flush();
+      }
+      if (records.length > 0) continue;
+      if (this.#stopping || this.#isDue()) await this.#flush();
+      if (this.#stopping && this.#inFlight === 0) return;
+      await this.#sleep();
+    }
+  }
+
+  #take(record: LogRecord): void {
+    const { seen, scanner } = this.#deps;
+    this.#pendingSince ??= this.#deps.now();
+    this.#next.set(record.partition, record.offset + 1);
+    if (!seen.admit(record)) {
+      this.totals.duplicates++;
+      return;
+    }
+    const counted = scanner.take(record);
+    this.totals.batches++;
+    this.totals.events += counted.events;
+    this.totals.refusedLines += counted.refused;
+    this.totals.slowLines += counted.slow;
+    this.totals.bytes += record.value.length;
+    this.#bytesPending += record.value.length;
+  }
+
+  /** Milliseconds until a checkpoint is due; Infinity when nothing waits for one. */
+  #dueInMs(): number {
+    if (this.#pendingSince === null) return Number.POSITIVE_INFINITY;
+    const now = this.#deps.now();
+    const regular = this.#pendingSince + this.#deps.checkpointMs - now;
+    if (!this.#isWantedReached()) return regular;
+    return Math.min(regular, this.#lastFlush + flushGapMs - now);
+  }
+
+  #isDue(): boolean {
+    return this.#bytesPending >= this.#deps.checkpointBytesMax || this.#dueInMs() <= 0;
+  }
+
+  /** Whether a part handed over now would satisfy someone who waits. */
+  #isWantedReached(): boolean {
+    for (const [partition, offset] of this.#wanted) {
+      if (this.#next.get(partition)! < offset) return false;
+    }
+    for (const [partition, offset] of this.#wanted) {
+      if (this.#handedOver.get(partition)! < offset) return true;
+    }
+    return false;
+  }
+
+  async #flush(): Promise<void> {
+    if (this.#pendingSince === null) return;
+    while (this.#inFlight >= partsInFlightMax) await this.#committedOne();
+    const offsets: OffsetRange[] = [];
+    for (const [partition, next] of this.#next) {
+      const from = this.#handedOver.get(partition)!;
+      if (next > from) offsets.push({ partition, from, next });
+      this.#handedOver.set(partition, next);
+    }
+    this.#deps.scanner.finish();
+    const { notes, ...chunks } = this.#deps.aggregator.take();
+    const seen = this.#deps.seen.takeChanges();
+    this.#inFlight++;
+    this.totals.checkpoints++;
+    this.#bytesPending = 0;
+    this.#pendingSince = null;
+    this.#lastFlush = this.#deps.now();
+    this.#deps.commit({ sequence: this.#sequence++, offsets, ...chunks, types: notes, seen });
+  }
+
+  /** Until one more part is committed; the time that is due has come already. */
+  #committedOne(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onCommitted = resolve;
+    });
+  }
+
+  #signal(): void {
+    this.#signalled = true;
+    this.#wake();
+  }
+
+  /** Until something happens or a checkpoint is due. */
+  async #sleep(): Promise<void> {
+    const dueInMs = this.#dueInMs();
+    if (!this.#signalled) {
+      await new Promise<void>((resolve) => {
+        const timer = Number.isFinite(dueInMs) ? setTimeout(resolve, dueInMs) : undefined;
+        this.#wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+      this.#wake = () => undefined;
+    }
+    this.#signalled = false;
+  }
+}

@@ -1,0 +1,172 @@
+/** The ingest workers as the main thread sees them: threads that own partitions. */
+import { Worker } from "node:worker_threads";
+import type { LogPosition } from "../log/log.ts";
+import type { Store } from "../store/store.ts";
+import type { Logger } from "../telemetry.ts";
+import type {
+  FromIngestThread,
+  IngestThreadData,
+  IngestTotals,
+  ToIngestThread,
+} from "./messages.ts";
+
+export interface IngestPoolOptions {
+  workers: number;
+  partitionCount: number;
+  logFolder: string;
+  typesMax: number;
+  checkpointMs: number;
+  checkpointBytesMax: number;
+  logger: Logger;
+  /** A worker can't go on: the service must stop. */
+  onFailure: (message: string) => void;
+}
+
+interface Barrier {
+  offsets: number[];
+  resolve: (reached: boolean) => void;
+}
+
+/** Callers waiting at once for a commit. */
+const barriersMax = 10_000;
+
+function threadUrl(): URL {
+  const built = import.meta.url.endsWith(".ts") ? "../../build/ingest/" : "./";
+  return new URL(`${built}ingest-thread.js`, import.meta.url);
+}
+
+function isReached(committed: readonly number[], wanted: readonly number[]): boolean {
+  return wanted.every((offset, partition) => (committed[partition] ?? 0) >= offset);
+}
+
+export class IngestPool {
+  readonly #store: Store;
+  readonly #options: IngestPoolOptions;
+  readonly #workers: Worker[] = [];
+  readonly #totals: (IngestTotals | null)[] = [];
+  readonly #barriers = new Set<Barrier>();
+  readonly #unsubscribe: () => void;
+  #stopping = false;
+
+  private constructor(store: Store, options: IngestPoolOptions) {
+    this.#store = store;
+    this.#options = options;
+    this.#unsubscribe = store.onCommit((offsets) => this.#release(offsets));
+  }
+
+  /** Starts the workers where the store's offsets say. */
+  static async start(store: Store, options: IngestPoolOptions): Promise<IngestPool> {
+    const pool = new IngestPool(store, options);
+    const seen = await store.loadSeen();
+    for (let worker = 0; worker < options.workers; worker++) {
+      const starts = store
+        .committedOffsets()
+        .map((offset, partition) => ({ partition, offset }))
+        .filter(({ partition }) => partition % options.workers === worker);
+      pool.#startWorker(worker, starts, seen);
+    }
+    return pool;
+  }
+
+  /** Tells the workers how far the log is durable. */
+  advance(end: LogPosition): void {
+    this.#sendAll({ kind: "advance", end });
+  }
+
+  /**
+   * Resolves to true once everything before `offsets` (by partition) is committed in the store,
+   * to false after `waitMsMax`.
+   */
+  committed(offsets: number[], waitMsMax: number): Promise<boolean> {
+    if (isReached(this.#store.committedOffsets(), offsets)) return Promise.resolve(true);
+    if (waitMsMax <= 0 || this.#barriers.size >= barriersMax) return Promise.resolve(false);
+    return new Promise((resolve) => {
+      const barrier: Barrier = {
+        offsets,
+        resolve: (reached) => {
+          clearTimeout(timer);
+          this.#barriers.delete(barrier);
+          resolve(reached);
+        },
+      };
+      const timer = setTimeout(() => barrier.resolve(false), waitMsMax);
+      this.#barriers.add(barrier);
+      this.#sendAll({ kind: "flush", offsets });
+    });
+  }
+
+  /** Sums over the workers since the start. */
+  totals(): IngestTotals {
+    const sum: IngestTotals = {
+      events: 0,
+      bytes: 0,
+      batches: 0,
+      duplicates: 0,
+      refusedLines: 0,
+      slowLines: 0,
+      checkpoints: 0,
+    };
+    for (const totals of this.#totals) {
+      if (totals === null) continue;
+      for (const name of Object.keys(sum) as (keyof IngestTotals)[]) sum[name] += totals[name];
+    }
+    return sum;
+  }
+
+  /** Counts and commits everything durable, then ends the threads. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    const ended = this.#workers.map(
+      (worker) => new Promise<void>((resolve) => worker.once("exit", () => resolve())),
+    );
+    this.#sendAll({ kind: "stop" });
+    await Promise.all(ended);
+    this.#unsubscribe();
+    for (const barrier of this.#barriers) barrier.resolve(false);
+  }
+
+  #startWorker(
+    index: number,
+    starts: IngestThreadData["starts"],
+    seen: IngestThreadData["seen"],
+  ): void {
+    const { logFolder, typesMax, checkpointMs, checkpointBytesMax } = this.#options;
+    const storePort = this.#store.connectWorker();
+    const data: IngestThreadData = {
+      logFolder,
+      typesMax,
+      checkpointMs,
+      checkpointBytesMax,
+      starts,
+      seen,
+      seed: this.#store.seed,
+      storePort,
+    };
+    const worker = new Worker(threadUrl(), { workerData: data, transferList: [storePort] });
+    this.#workers.push(worker);
+    this.#totals.push(null);
+    worker.on("message", (message: FromIngestThread) => {
+      if (message.kind === "progress") this.#totals[index] = message.totals;
+      if (message.kind === "failed") this.#fail(`ingest worker ${index}: ${message.message}`);
+    });
+    worker.on("error", (error) => this.#fail(`ingest worker ${index}: ${error.message}`));
+    worker.on("exit", (code) => {
+      if (!this.#stopping) this.#fail(`ingest worker ${index} ended (${code})`);
+    });
+  }
+
+  #fail(message: string): void {
+    this.#options.logger.error({ part: "ingest" }, message);
+    this.#options.onFailure(message);
+  }
+
+  #release(committed: readonly number[]): void {
+    for (const barrier of this.#barriers) {
+      if (isReached(committed, barrier.offsets)) barrier.resolve(true);
+    }
+  }
+
+  #sendAll(message: ToIngestThread): void {
+    for (const worker of this.#workers) worker.postMessage(message);
+  }
+}

@@ -1,0 +1,91 @@
+/** The thread of one ingest worker: composes reader, kernel and loop, speaks with main and store. */
+import { parentPort, workerData } from "node:worker_threads";
+import { RankstreamError } from "../errors.ts";
+import { nodeFiles } from "../files.ts";
+import { Aggregator, type AggregatorOptions } from "../kernel/aggregator.ts";
+import { ChunkScanner, chunkScannerBounds } from "../kernel/chunk-scanner.ts";
+import { Kernel } from "../kernel/kernel.ts";
+import { layout } from "../kernel/layout.ts";
+import { loadKernelModule } from "../kernel/module.ts";
+import { EmbeddedLogReader } from "../log/embedded-log-reader.ts";
+import type { CheckpointPart, StoreToWorker } from "../store/store.ts";
+import { BlockScanner } from "./block-scanner.ts";
+import { IngestLoop } from "./ingest-loop.ts";
+import type { FromIngestThread, IngestThreadData, ToIngestThread } from "./messages.ts";
+import { SeenBatches } from "./seen-batches.ts";
+
+const main = parentPort!;
+const data = workerData as IngestThreadData;
+const inputBytesMax = 4 * 1024 * 1024;
+const countSlots = 2 ** 20;
+const countHeapBytes = 16 * 1024 * 1024;
+const progressMs = 1000;
+
+function send(message: FromIngestThread): void {
+  main.postMessage(message);
+}
+
+/** Scanner, aggregator and input region in one kernel memory of just their size. */
+async function makeKernel() {
+  const options: AggregatorOptions = {
+    countSlots,
+    countHeapBytes,
+    typesMax: data.typesMax,
+    stringBytesMax: 2 * chunkScannerBounds.textBytesMax + layout.EVENT_TEXT_BYTES_MAX,
+    seed: data.seed,
+  };
+  const memoryBytes =
+    Aggregator.memoryBytes(options) + ChunkScanner.memoryBytes() + inputBytesMax + 65_536;
+  const kernel = await Kernel.load(await loadKernelModule(), memoryBytes);
+  const chunks = new ChunkScanner(kernel, { errorsMax: 1, futureMsMax: Number.MAX_SAFE_INTEGER });
+  const aggregator = new Aggregator(kernel, options);
+  return { aggregator, scanner: new BlockScanner(kernel, chunks, aggregator, inputBytesMax) };
+}
+
+async function start(): Promise<void> {
+  const { aggregator, scanner } = await makeKernel();
+  const reader = await EmbeddedLogReader.open(nodeFiles, data.logFolder, {
+    starts: data.starts,
+  });
+  const loop = new IngestLoop({
+    reader,
+    scanner,
+    aggregator,
+    seen: new SeenBatches(data.seen),
+    starts: data.starts,
+    checkpointMs: data.checkpointMs,
+    checkpointBytesMax: data.checkpointBytesMax,
+    commit: (part: CheckpointPart) => {
+      data.storePort.postMessage({ kind: "checkpoint", part }, [...part.raw, ...part.counts]);
+    },
+    now: Date.now,
+  });
+  data.storePort.on("message", (message: StoreToWorker) => {
+    if (message.kind === "failed") throw new Error(message.message);
+    loop.committed();
+  });
+  main.on("message", (message: ToIngestThread) => {
+    if (message.kind === "advance") {
+      reader.advance(message.end);
+      loop.nudge();
+    } else if (message.kind === "flush") {
+      loop.want(message.offsets);
+    } else {
+      loop.stop();
+    }
+  });
+  const timer = setInterval(() => send({ kind: "progress", totals: loop.totals }), progressMs);
+  await loop.run();
+  clearInterval(timer);
+  send({ kind: "progress", totals: loop.totals });
+  await reader.close();
+  data.storePort.close();
+  main.close();
+}
+
+start().catch((error: unknown) => {
+  const code = error instanceof RankstreamError ? error.code : null;
+  send({ kind: "failed", code, message: error instanceof Error ? error.message : String(error) });
+  main.close();
+  data.storePort.close();
+});

@@ -1,0 +1,42 @@
+/** Messages between the main thread and an ingest worker. */
+import type { MessagePort } from "node:worker_threads";
+import type { LogPosition } from "../log/log.ts";
+import type { SeenState } from "../store/store.ts";
+
+export interface IngestThreadData {
+  logFolder: string;
+  /** Owned partitions and the next offset to count of each. */
+  starts: { partition: number; offset: number }[];
+  /** Which batches were counted before, by partition (all of them). */
+  seen: SeenState[];
+  seed: { low: number; high: number };
+  storePort: MessagePort;
+  typesMax: number;
+  checkpointMs: number;
+  checkpointBytesMax: number;
+}
+
+export type ToIngestThread =
+  /** The log is durable up to here. */
+  | { kind: "advance"; end: LogPosition }
+  /** Commit soon, once these offsets (by partition) are passed. */
+  | { kind: "flush"; offsets: number[] }
+  /** Count and commit what is durable, then end. */
+  | { kind: "stop" };
+
+/** Sums since the thread began. */
+export interface IngestTotals {
+  events: number;
+  bytes: number;
+  batches: number;
+  /** Batches counted before, under the same key. */
+  duplicates: number;
+  /** Lines the kernel refused though they were in the log. */
+  refusedLines: number;
+  slowLines: number;
+  checkpoints: number;
+}
+
+export type FromIngestThread =
+  | { kind: "progress"; totals: IngestTotals }
+  | { kind: "failed"; code: string | null; message: string };

@@ -1,0 +1,106 @@
+/** Host side of assembly/type-dictionary.ts: event types as small numbers, bounded. */
+import type { Kernel } from "./kernel.ts";
+import { layout } from "./layout.ts";
+
+/** What was counted under one type since the last `takeNotes`. */
+export interface TypeNote {
+  /** The type's index in this dictionary. */
+  index: number;
+  name: string;
+  /** Sum of weights. */
+  total: number;
+  /** Epoch ms of the first and last event. */
+  firstSeen: number;
+  lastSeen: number;
+}
+
+const headerBytes = 32;
+const typeBytesMax = 128;
+const slotBytes = 4;
+
+export class TypeDictionary {
+  readonly #kernel: Kernel;
+  readonly #header: number;
+  readonly #entries: number;
+  readonly #scratch: number;
+  readonly #names: string[] = [];
+  readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+  /** Room for `typesMax` types of the greatest length. */
+  constructor(kernel: Kernel, typesMax: number) {
+    this.#kernel = kernel;
+    const slots = 2 ** Math.ceil(Math.log2(typesMax * 2));
+    this.#header = kernel.allocate(headerBytes);
+    const table = kernel.allocate(slots * slotBytes);
+    this.#entries = kernel.allocate(typesMax * layout.TYPE_ENTRY_SIZE);
+    const heapBytes = typesMax * typeBytesMax;
+    const heap = kernel.allocate(heapBytes + layout.STRING_PADDING);
+    this.#scratch = kernel.allocate(typeBytesMax + layout.STRING_PADDING);
+    kernel.exports["initTypes"]!(
+      this.#header,
+      typesMax,
+      slots,
+      table,
+      this.#entries,
+      heap,
+      heapBytes,
+    );
+  }
+
+  get size(): number {
+    return this.#kernel.view.getUint32(this.#header, true);
+  }
+
+  /** Index of `name`, added where it is new; null when the dictionary is full. */
+  indexOf(name: string): number | null {
+    const { written, read } = new TextEncoder().encodeInto(
+      name,
+      this.#kernel.bytes.subarray(this.#scratch, this.#scratch + typeBytesMax),
+    );
+    if (read < name.length) throw new RangeError(`event type over ${typeBytesMax} bytes: ${name}`);
+    const index = this.#kernel.exports["typeIndex"]!(this.#header, this.#scratch, written) >>> 0;
+    return index === layout.TYPE_NONE ? null : index;
+  }
+
+  /** Fills the type index of `n` located events; returns how many types found no room. */
+  resolve(events: number, n: number): number {
+    return this.#kernel.exports["resolveTypes"]!(this.#header, events, n);
+  }
+
+  /** Adds `n` resolved events to their types' totals and times. */
+  note(events: number, n: number): void {
+    this.#kernel.exports["noteTypes"]!(this.#header, events, n);
+  }
+
+  /** Name of the type with this index. */
+  name(index: number): string {
+    for (let next = this.#names.length; next <= index; next++) {
+      const entry = this.#entries + next * layout.TYPE_ENTRY_SIZE;
+      const ptr = this.#kernel.view.getUint32(entry, true);
+      const length = this.#kernel.view.getUint32(entry + 4, true);
+      this.#names.push(this.#decoder.decode(this.#kernel.bytes.slice(ptr, ptr + length)));
+    }
+    return this.#names[index]!;
+  }
+
+  /** Totals and times noted since the last call, of types that had events. */
+  takeNotes(): TypeNote[] {
+    const notes: TypeNote[] = [];
+    const view = this.#kernel.view;
+    for (let index = 0; index < this.size; index++) {
+      const entry = this.#entries + index * layout.TYPE_ENTRY_SIZE;
+      const total = Number(view.getBigUint64(entry + 32, true));
+      if (total === 0) continue;
+      const firstSeen = Number(view.getBigInt64(entry + 16, true));
+      notes.push({
+        index,
+        name: this.name(index),
+        total,
+        firstSeen,
+        lastSeen: Number(view.getBigInt64(entry + 24, true)),
+      });
+    }
+    this.#kernel.exports["resetTypeNotes"]!(this.#header);
+    return notes;
+  }
+}

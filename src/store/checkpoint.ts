@@ -1,0 +1,130 @@
+/**
+ * A checkpoint: raw events, exact count deltas, idempotency state and offsets in one
+ * transaction. Offsets move by compare-and-set, so that a part that was already committed, or
+ * comes from a worker that lost its partitions, changes nothing.
+ */
+import type { DuckDBConnection, DuckDBValue } from "@duckdb/node-api";
+import { type Database, rowsOf, runValues } from "./database.ts";
+import { writeSeen } from "./seen.ts";
+import type { StagedTables } from "./staged.ts";
+import type { CheckpointPart, OffsetRange } from "./store.ts";
+
+/** Event types by name, as the committed store has them. */
+export class TypeIds {
+  readonly #ids = new Map<string, number>();
+
+  static async load(connection: DuckDBConnection): Promise<TypeIds> {
+    const ids = new TypeIds();
+    for (const row of await rowsOf(connection, "SELECT type_id, event_type FROM event_types")) {
+      ids.#ids.set(String(row["event_type"]), Number(row["type_id"]));
+    }
+    return ids;
+  }
+
+  get(name: string): number | undefined {
+    return this.#ids.get(name);
+  }
+
+  get size(): number {
+    return this.#ids.size;
+  }
+
+  add(name: string, id: number): void {
+    this.#ids.set(name, id);
+  }
+}
+
+export class StaleOffsetError extends Error {}
+
+async function moveOffsets(connection: DuckDBConnection, offsets: OffsetRange[]): Promise<void> {
+  for (const { partition, from, next } of offsets) {
+    const result = await connection.run(
+      "UPDATE log_offsets SET next_offset = ? WHERE partition = ? AND next_offset = ?",
+      [BigInt(next), partition, BigInt(from)],
+    );
+    if (result.rowsChanged !== 1) {
+      throw new StaleOffsetError(`partition ${partition} is not at offset ${from} any more`);
+    }
+  }
+}
+
+async function writeTypes(
+  connection: DuckDBConnection,
+  part: CheckpointPart,
+  fresh: Map<string, number>,
+  idOf: (name: string) => number,
+): Promise<void> {
+  const rows = part.types.map((type): DuckDBValue[] => [
+    idOf(type.name),
+    type.name,
+    BigInt(type.total),
+    BigInt(type.firstSeen),
+    BigInt(type.lastSeen),
+  ]);
+  const isFresh = (row: DuckDBValue[]) => fresh.has(String(row[1]));
+  const columns = "(type_id, event_type, total, first_seen, last_seen)";
+  await runValues(
+    connection,
+    `INSERT INTO event_types SELECT type_id, event_type, total, make_timestamp_ms(first_seen),
+       make_timestamp_ms(last_seen) FROM (VALUES`,
+    rows.filter(isFresh),
+    `) AS fresh ${columns}`,
+  );
+  await runValues(
+    connection,
+    `UPDATE event_types SET total = event_types.total + note.total,
+       first_seen = least(event_types.first_seen, make_timestamp_ms(note.first_seen)),
+       last_seen = greatest(event_types.last_seen, make_timestamp_ms(note.last_seen))
+     FROM (VALUES`,
+    rows.filter((row) => !isFresh(row)),
+    `) AS note ${columns} WHERE event_types.type_id = note.type_id`,
+  );
+}
+
+/** Commits parts, one at a time, and knows the event types' ids. */
+export class Checkpointer {
+  readonly #database: Database;
+  readonly #staged: StagedTables;
+  readonly #types: TypeIds;
+
+  constructor(database: Database, staged: StagedTables, types: TypeIds) {
+    this.#database = database;
+    this.#staged = staged;
+    this.#types = types;
+  }
+
+  /** Commits `part` whole. Throws StaleOffsetError when its offsets are not the store's. */
+  async commit(part: CheckpointPart): Promise<void> {
+    const fresh = new Map<string, number>();
+    const idOf = (name: string): number => {
+      const known = this.#types.get(name) ?? fresh.get(name);
+      if (known !== undefined) return known;
+      const id = this.#types.size + fresh.size;
+      fresh.set(name, id);
+      return id;
+    };
+    const indexMax = part.types.reduce((max, { index }) => Math.max(max, index), -1);
+    const typeIds = new Uint32Array(indexMax + 1);
+    for (const { index, name } of part.types) typeIds[index] = idOf(name);
+    const token = this.#staged.stage({ raw: part.raw, counts: part.counts, typeIds });
+    try {
+      await this.#database.write(async (connection) => {
+        await moveOffsets(connection, part.offsets);
+        await writeTypes(connection, part, fresh, idOf);
+        if (part.rawRows > 0) {
+          await connection.run(`INSERT INTO raw_recent SELECT * FROM staged_events(${token})`);
+        }
+        if (part.countRows > 0) {
+          await connection.run(
+            `INSERT INTO count_deltas SELECT minute, type_id, event_id, partition, count
+             FROM staged_counts(${token})`,
+          );
+        }
+        for (const changes of part.seen) await writeSeen(connection, changes);
+      });
+      for (const [name, id] of fresh) this.#types.add(name, id);
+    } finally {
+      this.#staged.release(token);
+    }
+  }
+}

@@ -1,0 +1,175 @@
+/** The local store as the main thread sees it: a proxy of the thread that owns DuckDB. */
+import { randomBytes } from "node:crypto";
+import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
+import { type ErrorCode, errorKinds, RankstreamError } from "../errors.ts";
+import type { Logger } from "../telemetry.ts";
+import type {
+  FromStoreThread,
+  StoreCallName,
+  StoreCalls,
+  StoreThreadData,
+  ThrownError,
+} from "./protocol.ts";
+import type { EventTypeInfo, ExactAnswer, ExactQuery, Store } from "./store.ts";
+
+export interface LocalStoreOptions {
+  folder: string;
+  /** Memory DuckDB may take. */
+  memoryBytesMax: number;
+  logger: Logger;
+}
+
+/** The log that the store's offsets belong to. */
+export interface LogIdentity {
+  readonly id: string;
+  readonly partitionCount: number;
+}
+
+interface Waiting {
+  resolve: (value: unknown) => void;
+  reject: (error: Error) => void;
+}
+
+function revive(error: ThrownError): RankstreamError {
+  const code = error.code !== null && error.code in errorKinds ? error.code : "store_failed";
+  const { retryAfterSeconds } = error;
+  const options = retryAfterSeconds === undefined ? {} : { retryAfterSeconds };
+  return new RankstreamError(code as ErrorCode, error.message, options);
+}
+
+function threadUrl(): URL {
+  const built = import.meta.url.endsWith(".ts") ? "../../build/store/" : "./";
+  return new URL(`${built}store-thread.js`, import.meta.url);
+}
+
+export class LocalStore implements Store {
+  readonly #worker: Worker;
+  readonly #logger: Logger;
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #listeners = new Set<(offsets: readonly number[]) => void>();
+  #nextId = 1;
+  #offsets: readonly number[] = [];
+  #failure: string | null = null;
+  #seed = { low: 0, high: 0 };
+
+  private constructor(worker: Worker, logger: Logger) {
+    this.#worker = worker;
+    this.#logger = logger;
+    worker.on("message", (message: FromStoreThread) => this.#receive(message));
+    const fail = (reason: string) => {
+      this.#failure = reason;
+      for (const { reject } of this.#waiting.values()) {
+        reject(new RankstreamError("store_failed", reason));
+      }
+      this.#waiting.clear();
+    };
+    worker.on("error", (error) => fail(`the store's thread failed: ${error.message}`));
+    worker.on("exit", (code) => fail(`the store's thread ended (${code})`));
+  }
+
+  /**
+   * Opens the store in `folder`, creating it; from then on the folder is held against other
+   * processes, so `openLog` may mend and write the log beside it. Throws `data_folder_in_use`,
+   * `data_folder_mismatch` (the log is not the store's) or `store_failed`.
+   */
+  static async open<L extends LogIdentity>(
+    options: LocalStoreOptions,
+    openLog: () => Promise<L>,
+  ): Promise<{ store: LocalStore; log: L }> {
+    const { logger, ...data } = options;
+    const worker = new Worker(threadUrl(), { workerData: data satisfies StoreThreadData });
+    try {
+      const first = await new Promise<FromStoreThread>((resolve, reject) => {
+        worker.once("message", resolve);
+        worker.once("error", reject);
+      });
+      if (first.kind === "refused") throw revive(first.error);
+      const store = new LocalStore(worker, logger);
+      const log = await openLog();
+      await store.#prepare(log);
+      return { store, log };
+    } catch (error) {
+      await worker.terminate();
+      throw error;
+    }
+  }
+
+  get seed(): { low: number; high: number } {
+    return this.#seed;
+  }
+
+  async #prepare({ id, partitionCount }: LogIdentity): Promise<void> {
+    const freshSeed = randomBytes(8).toString("hex");
+    const wanted = { logId: id, partitionCount, seed: freshSeed };
+    const { seed, offsets } = await this.#call("prepare", wanted);
+    this.#offsets = offsets;
+    this.#seed = {
+      high: Number.parseInt(seed.slice(0, 8), 16),
+      low: Number.parseInt(seed.slice(8), 16),
+    };
+  }
+
+  committedOffsets(): readonly number[] {
+    return this.#offsets;
+  }
+
+  /** What keeps the store from committing, null while nothing does. */
+  get failure(): string | null {
+    return this.#failure;
+  }
+
+  onCommit(listener: (offsets: readonly number[]) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  connectWorker(): MessagePort {
+    const { port1, port2 } = new MessageChannel();
+    this.#worker.postMessage({ kind: "connect", port: port1 }, [port1]);
+    return port2;
+  }
+
+  loadSeen(): Promise<StoreCalls["loadSeen"][1]> {
+    return this.#call("loadSeen", null);
+  }
+
+  eventTypes(): Promise<EventTypeInfo[]> {
+    return this.#call("eventTypes", null);
+  }
+
+  exact(query: ExactQuery): Promise<ExactAnswer> {
+    return this.#call("exact", query);
+  }
+
+  async close(): Promise<void> {
+    if (this.#failure === null) await this.#call("close", null);
+    await this.#worker.terminate();
+  }
+
+  #call<Name extends StoreCallName>(
+    name: Name,
+    argument: StoreCalls[Name][0],
+  ): Promise<StoreCalls[Name][1]> {
+    const id = this.#nextId++;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve: resolve as (value: unknown) => void, reject });
+      this.#worker.postMessage({ kind: "call", id, name, argument });
+    });
+  }
+
+  #receive(message: FromStoreThread): void {
+    if (message.kind === "committed") {
+      this.#offsets = message.offsets;
+      for (const listener of this.#listeners) listener(message.offsets);
+    } else if (message.kind === "failing") {
+      this.#failure = message.message;
+      if (message.message === null) this.#logger.info({ part: "store" }, "commits go on");
+      else this.#logger.error({ part: "store", reason: message.message }, "a commit failed");
+    } else if (message.kind === "result" || message.kind === "error") {
+      const waiting = this.#waiting.get(message.id);
+      this.#waiting.delete(message.id);
+      if (message.kind === "result") waiting?.resolve(message.value);
+      else waiting?.reject(revive(message.error));
+    }
+  }
+}

@@ -1,0 +1,44 @@
+/** Messages between the main thread and the store's thread. */
+import type { FolderIdentity } from "./schema.ts";
+import type { EventTypeInfo, ExactAnswer, ExactQuery, SeenState } from "./store.ts";
+
+export interface StoreThreadData {
+  folder: string;
+  memoryBytesMax: number;
+}
+
+/** Calls the main thread makes, by name: argument and result. */
+export interface StoreCalls {
+  /** The first call: the seed is used when the folder is new. */
+  prepare: [FolderIdentity, { seed: string; offsets: number[] }];
+  loadSeen: [null, SeenState[]];
+  eventTypes: [null, EventTypeInfo[]];
+  exact: [ExactQuery, ExactAnswer];
+  close: [null, null];
+}
+export type StoreCallName = keyof StoreCalls;
+
+export interface CallMessage {
+  kind: "call";
+  id: number;
+  name: StoreCallName;
+  argument: unknown;
+}
+export type ToStoreThread =
+  | CallMessage
+  | { kind: "connect"; port: import("node:worker_threads").MessagePort };
+
+export interface ThrownError {
+  /** A RankstreamError's code, else null. */
+  code: string | null;
+  message: string;
+  retryAfterSeconds?: number | undefined;
+}
+export type FromStoreThread =
+  /** The file is open, and with it the data folder held. */
+  | { kind: "open" }
+  | { kind: "refused"; error: ThrownError }
+  | { kind: "committed"; offsets: number[] }
+  | { kind: "failing"; message: string | null }
+  | { kind: "result"; id: number; value: unknown }
+  | { kind: "error"; id: number; error: ThrownError };

@@ -1,0 +1,193 @@
+/**
+ * Hands column chunks of the kernel to DuckDB as the table functions `staged_events(token)` and
+ * `staged_counts(token)`: fixed columns by one copy, strings by one copy of the column's heap
+ * plus its 16-byte rows, with the heap's address added. No JavaScript value per row.
+ *
+ * The trick for strings: put the whole heap into the vector as its first string, read the
+ * address DuckDB gave it from that row, then overwrite all rows.
+ */
+import type { DuckDBConnection, DuckDBTableFunction } from "@duckdb/node-api";
+import duckdb from "@duckdb/node-bindings";
+import { layout } from "../kernel/layout.ts";
+
+/** Chunks waiting to be read by SQL, under a token. */
+export interface Staged {
+  raw: readonly ArrayBuffer[];
+  counts: readonly ArrayBuffer[];
+  /** Worker's type index → the store's type id. */
+  typeIds: Uint32Array;
+}
+
+const validityBytes = layout.ROWS_MAX / 8;
+const rawStringColumns = ["event_type", "event_id", "user_id", "session_id", "metadata"];
+
+type Fill = (chunk: ArrayBuffer, output: duckdb.DataChunk, staged: Staged) => number;
+
+interface Column {
+  name: string;
+  type: duckdb.Type;
+}
+
+function align16(n: number): number {
+  return (n + 15) & ~15;
+}
+
+/** Rows of 16 bytes at `rowsAt`, long ones relative to a heap: into `vector`. */
+function fillStrings(
+  vector: duckdb.Vector,
+  chunk: ArrayBuffer,
+  rowsAt: number,
+  rows: number,
+  heapAt: number,
+  heapBytes: number,
+): void {
+  if (heapBytes > 12) {
+    const heap = new Uint8Array(chunk, heapAt, heapBytes);
+    duckdb.vector_assign_string_element_len(vector, 0, heap);
+    const first = duckdb.vector_get_data(vector, 16);
+    const view = new DataView(first.buffer, first.byteOffset, 16);
+    addAddress(
+      new Uint32Array(chunk, rowsAt, rows * 4),
+      view.getUint32(8, true),
+      view.getUint32(12, true),
+    );
+  }
+  duckdb.copy_data_to_vector(vector, 0, chunk, rowsAt, rows * 16);
+}
+
+/** Adds the heap's 64-bit address to the offset of every long string. */
+function addAddress(words: Uint32Array, low: number, high: number): void {
+  for (let at = 0; at < words.length; at += 4) {
+    if (words[at]! <= 12) continue;
+    const sum = words[at + 2]! + low;
+    words[at + 2] = sum;
+    words[at + 3] = sum > 0xffffffff ? high + 1 : high;
+  }
+}
+
+/** Layout in assembly/columns.ts. */
+function fillRaw(chunk: ArrayBuffer, output: duckdb.DataChunk): number {
+  const view = new DataView(chunk);
+  const rows = view.getUint32(0, true);
+  const wide = align16(rows * 8);
+  let at: number = layout.RAW_HEADER_SIZE;
+  duckdb.copy_data_to_vector(duckdb.data_chunk_get_vector(output, 0), 0, chunk, at, rows * 8);
+  at += wide;
+  duckdb.copy_data_to_vector(duckdb.data_chunk_get_vector(output, 1), 0, chunk, at, rows * 8);
+  at += wide;
+  duckdb.copy_data_to_vector(duckdb.data_chunk_get_vector(output, 2), 0, chunk, at, rows * 4);
+  at += align16(rows * 4);
+  const validityAt = at + rawStringColumns.length * rows * 16;
+  for (let column = 0; column < rawStringColumns.length; column++) {
+    const entry = 24 + column * 12;
+    const vector = duckdb.data_chunk_get_vector(output, 3 + column);
+    const heapAt = view.getUint32(entry, true);
+    fillStrings(vector, chunk, at, rows, heapAt, view.getUint32(entry + 4, true));
+    at += rows * 16;
+    if (view.getUint32(entry + 8, true) === 0) continue;
+    duckdb.vector_ensure_validity_writable(vector);
+    const bits = validityAt + column * validityBytes;
+    const bytes = Math.ceil(rows / 64) * 8;
+    duckdb.copy_data_to_vector_validity(vector, 0, chunk, bits, bytes);
+  }
+  return rows;
+}
+
+/** Layout in assembly/exact-counts.ts. */
+function fillCounts(chunk: ArrayBuffer, output: duckdb.DataChunk, staged: Staged): number {
+  const view = new DataView(chunk);
+  const rows = view.getUint32(0, true);
+  const narrow = align16(rows * 4);
+  let at: number = layout.COUNTS_HEADER_SIZE;
+  duckdb.copy_data_to_vector(duckdb.data_chunk_get_vector(output, 0), 0, chunk, at, rows * 4);
+  at += narrow;
+  const types = new Uint32Array(chunk, at, rows);
+  const typeIds = new Uint32Array(rows);
+  for (let row = 0; row < rows; row++) typeIds[row] = staged.typeIds[types[row]!]!;
+  const typeVector = duckdb.data_chunk_get_vector(output, 1);
+  duckdb.copy_data_to_vector(typeVector, 0, typeIds.buffer, 0, rows * 4);
+  at += narrow;
+  duckdb.copy_data_to_vector(duckdb.data_chunk_get_vector(output, 2), 0, chunk, at, rows * 4);
+  at += narrow;
+  duckdb.copy_data_to_vector(duckdb.data_chunk_get_vector(output, 3), 0, chunk, at, rows * 8);
+  at += align16(rows * 8);
+  const ids = duckdb.data_chunk_get_vector(output, 4);
+  fillStrings(ids, chunk, at, rows, view.getUint32(8, true), view.getUint32(12, true));
+  return rows;
+}
+
+/** Registers the two table functions and keeps what they read. */
+export class StagedTables {
+  readonly #staged = new Map<number, Staged>();
+  #nextToken = 1;
+
+  /** Functions belong to the instance: register once, on any of its connections. */
+  register(connection: DuckDBConnection): void {
+    const { Type } = duckdb;
+    const rawColumns: Column[] = [
+      { name: "event_time", type: Type.TIMESTAMP_MS },
+      { name: "received_at", type: Type.TIMESTAMP_MS },
+      { name: "weight", type: Type.INTEGER },
+      ...rawStringColumns.map((name) => ({ name, type: Type.VARCHAR })),
+    ];
+    const countColumns: Column[] = [
+      { name: "minute", type: Type.INTEGER },
+      { name: "type_id", type: Type.INTEGER },
+      { name: "partition", type: Type.INTEGER },
+      { name: "count", type: Type.BIGINT },
+      { name: "event_id", type: Type.VARCHAR },
+    ];
+    this.#registerOne(connection, "staged_events", rawColumns, "raw", fillRaw);
+    this.#registerOne(connection, "staged_counts", countColumns, "counts", fillCounts);
+  }
+
+  /** Makes `staged` readable under the returned token until `release`. Each is read once. */
+  stage(staged: Staged): number {
+    const token = this.#nextToken++;
+    this.#staged.set(token, staged);
+    return token;
+  }
+
+  release(token: number): void {
+    this.#staged.delete(token);
+  }
+
+  #registerOne(
+    connection: DuckDBConnection,
+    name: string,
+    columns: Column[],
+    part: "raw" | "counts",
+    fill: Fill,
+  ): void {
+    const definition = duckdb.create_table_function();
+    duckdb.table_function_set_name(definition, name);
+    duckdb.table_function_add_parameter(
+      definition,
+      duckdb.create_logical_type(duckdb.Type.BIGINT),
+    );
+    duckdb.table_function_set_bind(definition, (info) => {
+      const token = Number(duckdb.get_int64(duckdb.bind_get_parameter(info, 0)));
+      const staged = this.#staged.get(token);
+      if (staged === undefined) {
+        duckdb.bind_set_error(info, `${name}: nothing is staged under ${token}`);
+        return;
+      }
+      for (const column of columns) {
+        const type = duckdb.create_logical_type(column.type);
+        duckdb.bind_add_result_column(info, column.name, type);
+      }
+      duckdb.bind_set_bind_data(info, { staged, next: 0 });
+    });
+    duckdb.table_function_set_init(definition, (info) => duckdb.init_set_max_threads(info, 1));
+    duckdb.table_function_set_function(definition, (info, output) => {
+      const state = duckdb.function_get_bind_data(info) as { staged: Staged; next: number };
+      const chunk = state.staged[part][state.next++];
+      duckdb.data_chunk_set_size(
+        output,
+        chunk === undefined ? 0 : fill(chunk, output, state.staged),
+      );
+    });
+    // The high-level class adds JavaScript values per row; only its registration is used.
+    connection.registerTableFunction({ table_function: definition } as DuckDBTableFunction);
+  }
+}

@@ -1,0 +1,146 @@
+/**
+ * The thread that owns the DuckDB instance: commits what ingest workers hand over, in the order
+ * it comes, and answers the main thread's reads beside that.
+ */
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type MessagePort, parentPort, workerData } from "node:worker_threads";
+import { RankstreamError } from "../errors.ts";
+import { Checkpointer, StaleOffsetError, TypeIds } from "./checkpoint.ts";
+import { Database, databaseDefaults, rowsOf } from "./database.ts";
+import { readExact } from "./exact.ts";
+import type {
+  CallMessage,
+  FromStoreThread,
+  StoreCallName,
+  StoreCalls,
+  StoreThreadData,
+  ThrownError,
+  ToStoreThread,
+} from "./protocol.ts";
+import { type FolderIdentity, prepareSchema } from "./schema.ts";
+import { readSeen } from "./seen.ts";
+import { StagedTables } from "./staged.ts";
+import type { CheckpointPart, WorkerToStore } from "./store.ts";
+
+const main = parentPort!;
+const retryDelayMsMin = 100;
+const retryDelayMsMax = 5000;
+
+type Handlers = {
+  [Name in StoreCallName]: (argument: StoreCalls[Name][0]) => Promise<StoreCalls[Name][1]>;
+};
+
+function send(message: FromStoreThread): void {
+  main.postMessage(message);
+}
+
+function thrown(error: unknown): ThrownError {
+  if (error instanceof RankstreamError) {
+    const { code, message, retryAfterSeconds } = error;
+    return { code, message, retryAfterSeconds };
+  }
+  return { code: null, message: error instanceof Error ? error.message : String(error) };
+}
+
+class StoreThread {
+  readonly #database: Database;
+  #checkpointer: Checkpointer | null = null;
+  #offsets: number[] = [];
+  #closing = false;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  readonly handlers: Handlers = {
+    prepare: (wanted) => this.#prepare(wanted),
+    loadSeen: () => this.#database.read(60_000, readSeen),
+    eventTypes: () =>
+      this.#database.read(60_000, async (connection) => {
+        const rows = await rowsOf(
+          connection,
+          `SELECT event_type, total, epoch_ms(first_seen) AS first, epoch_ms(last_seen) AS last
+           FROM event_types ORDER BY event_type`,
+        );
+        return rows.map((row) => ({
+          name: String(row["event_type"]),
+          total: Number(row["total"]),
+          firstSeen: Number(row["first"]),
+          lastSeen: Number(row["last"]),
+        }));
+      }),
+    exact: (query) => this.#database.read(query.budgetMs, (c) => readExact(c, query)),
+    close: async () => {
+      this.#closing = true;
+      await this.#database.close();
+      return null;
+    },
+  };
+
+  /** One at a time for each worker; a failing disk is retried, since the data is here. */
+  connect(port: MessagePort): void {
+    let queue: Promise<void> = Promise.resolve();
+    port.on("message", (message: WorkerToStore) => {
+      queue = queue.then(() => this.#commit(message.part, port));
+    });
+  }
+
+  async answer({ id, name, argument }: CallMessage): Promise<void> {
+    try {
+      const handler = this.handlers[name] as (argument: unknown) => Promise<unknown>;
+      send({ kind: "result", id, value: await handler(argument) });
+    } catch (error) {
+      send({ kind: "error", id, error: thrown(error) });
+    }
+  }
+
+  async #prepare(wanted: FolderIdentity): Promise<{ seed: string; offsets: number[] }> {
+    const { writer } = this.#database;
+    const identity = await this.#database.write((c) => prepareSchema(c, wanted));
+    const staged = new StagedTables();
+    staged.register(writer);
+    const types = await TypeIds.load(writer);
+    this.#checkpointer = new Checkpointer(this.#database, staged, types);
+    const rows = await rowsOf(writer, "SELECT next_offset FROM log_offsets ORDER BY partition");
+    this.#offsets = rows.map((row) => Number(row["next_offset"]));
+    return { seed: identity.seed, offsets: [...this.#offsets] };
+  }
+
+  async #commit(part: CheckpointPart, port: MessagePort): Promise<void> {
+    for (let delayMs = retryDelayMsMin; !this.#closing; ) {
+      try {
+        await this.#checkpointer!.commit(part);
+        for (const { partition, next } of part.offsets) this.#offsets[partition] = next;
+        send({ kind: "committed", offsets: [...this.#offsets] });
+        if (delayMs > retryDelayMsMin) send({ kind: "failing", message: null });
+        port.postMessage({ kind: "committed", sequence: part.sequence });
+        return;
+      } catch (error) {
+        const { message } = thrown(error);
+        if (error instanceof StaleOffsetError) {
+          port.postMessage({ kind: "failed", sequence: part.sequence, message });
+          return;
+        }
+        send({ kind: "failing", message });
+        await sleep(delayMs);
+        delayMs = Math.min(delayMs * 2, retryDelayMsMax);
+      }
+    }
+  }
+}
+
+async function start(data: StoreThreadData): Promise<void> {
+  const options = { ...databaseDefaults, memoryBytesMax: data.memoryBytesMax };
+  const database = await Database.open(join(data.folder, "store.duckdb"), options);
+  const thread = new StoreThread(database);
+  main.on("message", (message: ToStoreThread) => {
+    if (message.kind === "connect") thread.connect(message.port);
+    else void thread.answer(message);
+  });
+  send({ kind: "open" });
+}
+
+start(workerData as StoreThreadData).catch((error) =>
+  send({ kind: "refused", error: thrown(error) }),
+);

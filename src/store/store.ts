@@ -1,0 +1,123 @@
+/** What the store offers, and what ingest workers hand to it. */
+import type { MessagePort } from "node:worker_threads";
+
+/** One partition's progress in a checkpoint: it counted the records from `from` to `next` − 1. */
+export interface OffsetRange {
+  partition: number;
+  from: number;
+  next: number;
+}
+
+/** A batch's key that was counted, as a row (log/idempotency.ts says what it means). */
+export interface SeenRow {
+  ordinal: number;
+  key: string;
+  /** Null for a free key. */
+  producer: string | null;
+  /** Hexadecimal. */
+  digest: string | null;
+  receivedAt: number;
+  partitionCount: number;
+}
+
+/** A run of a producer's sequences that were counted. */
+export interface SeenRun {
+  producer: string;
+  from: number;
+  to: number;
+}
+
+/** Which batches of one partition were counted. */
+export interface SeenState {
+  newestReceivedAt: number;
+  rows: SeenRow[];
+  runs: SeenRun[];
+}
+
+/**
+ * What brings the stored state of one partition up to date, in this order: forget the rows
+ * named by `drops`, `ordinalBelow` and `expireBefore`, insert `rows`, forget all runs of
+ * `producers`, insert `runs`.
+ */
+export interface SeenChanges extends SeenState {
+  partition: number;
+  producers: string[];
+  drops: { producer: string; ordinalBelow: number }[];
+  ordinalBelow: number;
+  expireBefore: number;
+}
+
+/** What a checkpoint adds to one event type. */
+export interface TypePart {
+  /** The worker's index, as used in the chunks of counts. */
+  index: number;
+  name: string;
+  total: number;
+  /** Epoch ms. */
+  firstSeen: number;
+  lastSeen: number;
+}
+
+/** Everything one worker counted since its last checkpoint; committed whole or not at all. */
+export interface CheckpointPart {
+  sequence: number;
+  offsets: OffsetRange[];
+  raw: ArrayBuffer[];
+  rawRows: number;
+  counts: ArrayBuffer[];
+  countRows: number;
+  /** The event types that `raw` and `counts` hold. */
+  types: TypePart[];
+  seen: SeenChanges[];
+}
+
+export type WorkerToStore = { kind: "checkpoint"; part: CheckpointPart };
+export type StoreToWorker =
+  | { kind: "committed"; sequence: number }
+  | { kind: "failed"; sequence: number; message: string };
+
+export interface EventTypeInfo {
+  name: string;
+  total: number;
+  /** Epoch ms. */
+  firstSeen: number;
+  lastSeen: number;
+}
+
+export interface ExactQuery {
+  eventTypes: string[];
+  /** Epoch ms; `to` is exclusive. */
+  from: number;
+  to: number;
+  k: number;
+  offset: number;
+  budgetMs: number;
+}
+
+export interface ExactAnswer {
+  rows: { eventId: string; count: number }[];
+  /** Items with a greater count than the first row, and how many different counts those have. */
+  ahead: { items: number; counts: number };
+  /** Sum of the counts of the rows before the first one. */
+  skipped: number;
+  total: number;
+  distinct: number;
+  /** Offsets the answer includes, by partition. */
+  offsets: number[];
+  rowsRead: { counts: number; raw: number };
+}
+
+export interface Store {
+  readonly seed: { low: number; high: number };
+  /** Next offset to count, by partition, as last committed. */
+  committedOffsets(): readonly number[];
+  /** Called after each commit; returns a function that stops it. */
+  onCommit(listener: (offsets: readonly number[]) => void): () => void;
+  /** A port for one ingest worker: it sends WorkerToStore and gets StoreToWorker. */
+  connectWorker(): MessagePort;
+  /** By partition. */
+  loadSeen(): Promise<SeenState[]>;
+  eventTypes(): Promise<EventTypeInfo[]>;
+  exact(query: ExactQuery): Promise<ExactAnswer>;
+  close(): Promise<void>;
+}
