@@ -37,12 +37,12 @@ function skipSpaces(p: usize): usize {
   }
 }
 
-/** Notes that the token at `p` has no place there; returns 0. */
-export function unexpected(p: usize): usize {
+/** Notes that what stands at `p` has no place there; returns 0. */
+export function unexpected(p: usize, reason: u32 = REASON_UNEXPECTED): usize {
   if (load<u8>(p) >= 0x80 && !sequenceLength(p)) {
     return fail(CODE_INVALID_UTF8, REASON_UTF8, p);
   }
-  return fail(CODE_INVALID_JSON, REASON_UNEXPECTED, p);
+  return fail(CODE_INVALID_JSON, reason, p);
 }
 
 // @ts-ignore: decorator
@@ -60,17 +60,17 @@ function skipDigits(p: usize): usize {
 export function scanNumber(p: usize): usize {
   numberIsInteger = true;
   if (load<u8>(p) == 0x2d) p++;
-  if (!isDigit(p)) return fail(CODE_INVALID_JSON, REASON_NUMBER, p);
+  if (!isDigit(p)) return unexpected(p, REASON_NUMBER);
   if (load<u8>(p) == 0x30) {
     p++;
-    if (isDigit(p)) return fail(CODE_INVALID_JSON, REASON_NUMBER, p);
+    if (isDigit(p)) return unexpected(p, REASON_NUMBER);
   } else {
     p = skipDigits(p);
   }
   if (load<u8>(p) == 0x2e) {
     numberIsInteger = false;
     p++;
-    if (!isDigit(p)) return fail(CODE_INVALID_JSON, REASON_NUMBER, p);
+    if (!isDigit(p)) return unexpected(p, REASON_NUMBER);
     p = skipDigits(p);
   }
   if ((load<u8>(p) | 0x20) == 0x65) {
@@ -78,7 +78,7 @@ export function scanNumber(p: usize): usize {
     p++;
     const sign = load<u8>(p);
     if (sign == 0x2b || sign == 0x2d) p++;
-    if (!isDigit(p)) return fail(CODE_INVALID_JSON, REASON_NUMBER, p);
+    if (!isDigit(p)) return unexpected(p, REASON_NUMBER);
     p = skipDigits(p);
   }
   return p;

@@ -13,7 +13,6 @@ import { fastEvent, setFastTimes } from "./event-fast";
 import { setKeys } from "./event-keys";
 import { setSlowTimes, slowEvent } from "./event-slow";
 import {
-  fail,
   faultBytes,
   faultCode,
   faultField,
@@ -30,7 +29,6 @@ import {
 import { arenaNext, setArena } from "./json-string";
 import { setMultiline, skipSpace, unexpected } from "./json-value";
 import {
-  CODE_INVALID_JSON,
   ERROR_BYTES,
   ERROR_CODE,
   ERROR_COLUMN,
@@ -226,7 +224,7 @@ function slowLine(state: usize, lineStart: usize, p: usize, end: usize, line: u3
   let rest = after;
   if (after) {
     rest = skipSpace(after);
-    if (!endsLine(rest, end)) fail(CODE_INVALID_JSON, REASON_TRAILING, rest);
+    if (!endsLine(rest, end)) unexpected(rest, REASON_TRAILING);
   }
   if (syntaxCode) rest = findLineFeed(syntaxPtr, end);
   if (syntaxCode || faultCode) reject(state, lineStart, line, mark);
@@ -251,7 +249,7 @@ function endOfBody(state: usize, p: usize, end: usize, status: u32): u32 {
   p = skipSpace(p);
   store<u32>(state, <u32>p, SCAN_POSITION);
   if (p >= end) return status;
-  fail(CODE_INVALID_JSON, REASON_TRAILING, p);
+  unexpected(p, REASON_TRAILING);
   return malformed(state);
 }
 

@@ -114,6 +114,13 @@ function excerpt(kernel: Kernel, ptr: number, end: number): string {
   return isCut ? `${text}…` : text;
 }
 
+/** Text of which the kernel kept only the first bytes: what is whole of it. */
+function keptText(kernel: Kernel, ptr: number, length: number): string {
+  const bytes = kernel.bytes.slice(ptr, ptr + length);
+  // As a stream, the decoder holds back a character that is cut off.
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes, { stream: true });
+}
+
 /** End of what may be shown from `ptr` on: the line's in NDJSON, else the input's. */
 function visibleEnd(kernel: Kernel, ptr: number, place: ScanPlace): number {
   if (place.format === "json") return place.end;
@@ -204,7 +211,7 @@ export function lineError(kernel: Kernel, entry: number, place: ScanPlace): Line
     ptr: read(layout.ERROR_PTR),
     field: read(layout.ERROR_FIELD),
     len: read(layout.ERROR_LEN),
-    key: excerpt(kernel, keyPtr, keyPtr + read(layout.ERROR_KEY_LEN)),
+    key: keptText(kernel, keyPtr, read(layout.ERROR_KEY_LEN)),
     bytes: read(layout.ERROR_BYTES),
   };
   const line = read(layout.ERROR_LINE);
