@@ -1,7 +1,7 @@
 // The slow path's reader of `metadata`: a flat object of strings. Its raw length is looked at
 // after every key and at the end, so that the keys held for comparison stay bounded too.
 import { addKey, clearKeys, keyCount } from "./event-keys";
-import { faultCode, note, noteBytes, noteKey } from "./faults";
+import { faultCode, note, noteBytes, noteEnd, noteKey } from "./faults";
 import { resetText, scanString, textFault, textLen, textPtr } from "./json-string";
 import { skipSpace, skipValue, unexpected } from "./json-value";
 import {
@@ -73,7 +73,7 @@ function readKey(start: usize, p: usize): usize {
 function readValue(p: usize): usize {
   if (load<u8>(p) != 0x22) {
     note(CODE_WRONG_TYPE, FIELD_METADATA, REASON_METADATA_VALUE, p, 0);
-    return skipValue(p, 1);
+    return noteEnd(p, skipValue(p, 1));
   }
   resetText();
   const end = scanString(p + 1, 0);

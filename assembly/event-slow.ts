@@ -6,7 +6,7 @@
 // event's own length last.
 import { clearEvent } from "./event-fast";
 import { namedField } from "./event-keys";
-import { note, noteBytes, noteKey } from "./faults";
+import { note, noteBytes, noteEnd, noteKey } from "./faults";
 import { resetText, scanString, textFault, textLen, textPtr } from "./json-string";
 import {
   integerValue,
@@ -163,10 +163,9 @@ function readField(field: u32, p: usize, event: usize): usize {
 
 /** Notes that the value at `p` is of another type than the field's, and skips it. */
 function wrongType(field: u32, p: usize): usize {
-  // Noted before the value is read: it comes before what may be wrong inside. Its length is
-  // left to the host, which shows the beginning only.
+  // Noted before the value is read: it comes before what may be wrong inside.
   note(CODE_WRONG_TYPE, field, 0, p, 0);
-  return skipValue(p, 0);
+  return noteEnd(p, skipValue(p, 0));
 }
 
 function readText(field: u32, p: usize, target: usize, bytesMin: u32, bytesMax: u32): usize {

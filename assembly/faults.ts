@@ -42,6 +42,12 @@ export function note(code: u32, field: u32, reason: u32, ptr: usize, len: u32): 
   faultKeyLen = 0;
 }
 
+/** Gives the fault noted at `ptr` its length, now that its end is known; returns the end. */
+export function noteEnd(ptr: usize, end: usize): usize {
+  if (end && faultPtr == ptr && !faultLen) faultLen = <u32>(end - ptr);
+  return end;
+}
+
 /** Notes a field fault that has a measured size. */
 export function noteBytes(code: u32, field: u32, ptr: usize, len: u32, bytes: u32): void {
   if (faultCode) return;
