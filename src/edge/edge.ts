@@ -4,6 +4,7 @@
  */
 import { hash, randomUUID } from "node:crypto";
 import { type ErrorReply, problemReply, RankstreamError } from "../errors.ts";
+import { failPoint } from "../fail-point.ts";
 import { parseIdempotencyKey } from "../log/idempotency-key.ts";
 import type { Log } from "../log/log.ts";
 import type { BatchHeader, LineError, PartitionBlock, SequenceRun } from "../model.ts";
@@ -213,6 +214,7 @@ export class Edge {
     // Without a key, too: the ledger's time is the records' own.
     ledger.record(header);
     this.#accepted.value += batch.accepted;
+    failPoint("edge.before_reply");
     return acceptance(batch);
   }
 

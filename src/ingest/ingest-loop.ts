@@ -3,6 +3,7 @@
  * checkpoints to the store. A checkpoint ends at a record's end; it is due after `checkpointMs`
  * or `checkpointBytesMax`, or soon (at most every 50 ms, for all who wait) when someone waits.
  */
+import { failPoint } from "../fail-point.ts";
 import type { Aggregator } from "../kernel/aggregator.ts";
 import type { LogRecord } from "../model.ts";
 import type { CheckpointPart, OffsetRange } from "../store/store.ts";
@@ -167,6 +168,7 @@ export class IngestLoop {
     this.#bytesPending = 0;
     this.#pendingSince = null;
     this.#lastFlush = this.#deps.now();
+    failPoint("ingest.before_checkpoint");
     this.#deps.commit({ sequence: this.#sequence++, offsets, ...chunks, types: notes, seen });
   }
 

@@ -4,6 +4,7 @@
  * while a sync is under way are written together and share the next one (group commit).
  */
 import { RankstreamError } from "../errors.ts";
+import { failPoint } from "../fail-point.ts";
 import type { AppendFile, Files } from "../files.ts";
 import type { BatchHeader, PartitionBlock } from "../model.ts";
 import { encodeFrame, type Frame, stampFrame } from "./frame.ts";
@@ -123,11 +124,9 @@ export class EmbeddedLog implements Log {
     // Only whole segments can be freed: a log of one would fill up for good.
     full.segmentBytesMax = Math.min(full.segmentBytesMax, Math.floor(full.logBytesMax / 4));
     const { partitionCount, segmentBytesMax } = full;
-    if (!Number.isInteger(partitionCount) || partitionCount < 1) {
-      throw new RangeError(`partitionCount ${partitionCount}, an integer from 1 expected`);
-    }
-    if (partitionCount > partitionCountMax) {
-      throw new RangeError(`partitionCount ${partitionCount}, at most ${partitionCountMax}`);
+    const isWhole = Number.isInteger(partitionCount) && partitionCount > 0;
+    if (!isWhole || partitionCount > partitionCountMax) {
+      throw new RangeError(`partitionCount ${partitionCount}, 1 to ${partitionCountMax} expected`);
     }
     if (segmentBytesMax > segmentBytesLimit) {
       throw new RangeError(`segmentBytesMax ${segmentBytesMax}, at most ${segmentBytesLimit}`);
@@ -279,13 +278,16 @@ export class EmbeddedLog implements Log {
       stampFrame(frame, { position, syncedThrough, seed }, nextOffsets);
       position += frame.bytes.length;
     }
+    failPoint("log.before_write");
     await this.#file.append(frames.map(({ bytes }) => bytes));
+    failPoint("log.after_write");
     const start = performance.now();
     try {
       await this.#file.sync();
     } catch (cause) {
       throw this.#failed("the disk failed to sync; what it holds is unknown", cause);
     }
+    failPoint("log.after_sync");
     this.#latency.record(performance.now() - start);
     this.#appendedBytes += position - active.bytes;
     this.#segmentsBytes += position - active.bytes;
@@ -362,6 +364,7 @@ export class EmbeddedLog implements Log {
       const isStored = next?.baseOffsets.every((base, partition) => base <= committed[partition]!);
       if (!oldest || !isStored) return;
       // One after another, each durable: a power loss must not leave a hole between two.
+      failPoint("log.before_trim");
       await this.#files.remove(segmentPath(this.#folder, oldest.sequence));
       this.#segments.shift();
       this.#segmentsBytes -= oldest.bytes;

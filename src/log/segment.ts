@@ -18,6 +18,7 @@
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { RankstreamError } from "../errors.ts";
+import { failPoint } from "../fail-point.ts";
 import type { AppendFile, Files } from "../files.ts";
 import { getU53, setU53 } from "./frame.ts";
 
@@ -119,6 +120,7 @@ export async function createSegment(
     await file.append([encodeHeader(header)]);
     await file.sync();
     await files.syncFolder(folder);
+    failPoint("log.segment_created");
     return file;
   } catch (error) {
     await file.close().catch(() => {});

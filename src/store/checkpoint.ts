@@ -4,6 +4,7 @@
  * comes from a worker that lost its partitions, changes nothing.
  */
 import type { DuckDBConnection, DuckDBValue } from "@duckdb/node-api";
+import { failPoint } from "../fail-point.ts";
 import { type Database, rowsOf, runValues } from "./database.ts";
 import { writeSeen } from "./seen.ts";
 import type { StagedTables } from "./staged.ts";
@@ -110,6 +111,7 @@ export class Checkpointer {
     try {
       await this.#database.write(async (connection) => {
         await moveOffsets(connection, part.offsets);
+        failPoint("store.in_transaction");
         await writeTypes(connection, part, fresh, idOf);
         if (part.rawRows > 0) {
           await connection.run(`INSERT INTO raw_recent SELECT * FROM staged_events(${token})`);
@@ -121,7 +123,9 @@ export class Checkpointer {
           );
         }
         for (const changes of part.seen) await writeSeen(connection, changes);
+        failPoint("store.before_commit");
       });
+      failPoint("store.after_commit");
       for (const [name, id] of fresh) this.#types.add(name, id);
     } finally {
       this.#staged.release(token);

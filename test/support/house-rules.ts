@@ -12,6 +12,7 @@ const mayImport: Record<string, string[]> = {
   model: [],
   errors: ["model"],
   files: [],
+  "fail-point": [],
   config: [],
   telemetry: [],
   kernel: [],
@@ -49,7 +50,8 @@ const owners: { dependency: RegExp; parts: string[] }[] = [
   { dependency: /^(?:fastify$|@fastify\/)/, parts: ["edge", "api", "service"] },
 ];
 
-const processOwners = ["src/cli.ts", "src/config.ts"];
+/** A fail point reads its variable in whatever thread it is, and kills its own process. */
+const processOwners = ["src/cli.ts", "src/config.ts", "src/fail-point.ts"];
 /** Where events pass as bytes: there the kernel is the only reader of JSON. */
 const noJsonParse = ["edge", "log", "ingest", "store"];
 
@@ -73,7 +75,10 @@ function mayReach(source: Source, target: string): boolean {
   const to = partOf(target);
   if (from === to) return true;
   const allowed = [...(mayImport[from] ?? [])];
-  if (from !== "model" && from !== "errors") allowed.push("model", "errors");
+  if (from !== "model" && from !== "errors") {
+    // Fail points may stand anywhere: a crash test must be able to kill between any two steps.
+    allowed.push("model", "errors", "fail-point");
+  }
   return allowed.some(
     (entry) => entry === to || (target.startsWith(`src/${entry}`) && entry.includes("/")),
   );

@@ -1,0 +1,27 @@
+/**
+ * Named places at which a crash test lets the process die: with `name` in the environment's
+ * RANKSTREAM_FAIL_POINT the process kills itself (SIGKILL) when a thread first comes there, with
+ * `name:n` the n-th time. Worker threads inherit the environment and count for themselves.
+ */
+export type FailPointName =
+  | "log.before_write"
+  | "log.after_write"
+  | "log.after_sync"
+  | "log.segment_created"
+  | "log.before_trim"
+  | "edge.before_reply"
+  | "ingest.before_checkpoint"
+  | "store.in_transaction"
+  | "store.before_commit"
+  | "store.after_commit";
+
+const [wanted = "", nth = "1"] = (process.env["RANKSTREAM_FAIL_POINT"] ?? "").split(":");
+const isSet = wanted !== "";
+let passesLeft = Number(nth);
+
+/** Dies here when asked to; without the variable it costs one comparison. */
+export function failPoint(name: FailPointName): void {
+  if (!isSet || name !== wanted) return;
+  passesLeft--;
+  if (passesLeft === 0) process.kill(process.pid, "SIGKILL");
+}
