@@ -200,7 +200,7 @@ const serviceKinds = {
   log_failed: {
     status: 503,
     title: "The log could not be written",
-    hint: "Check the disk; retry with the same Idempotency-Key.",
+    hint: "Check the disk; only a retry with the same Idempotency-Key can not count twice.",
   },
   log_corrupt: {
     status: 500,

@@ -1,8 +1,9 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import {
+  bytesText,
   ConfigError,
   configNames,
   configOptions,
@@ -97,6 +98,28 @@ describe("the configuration", () => {
     expect(refusal({ environment: both })).toContain("RANKSTREAM_HOST_FILE are both set");
     const missing = { RANKSTREAM_HOST_FILE: join(folder, "none") };
     expect(refusal({ environment: missing })).toMatch(/RANKSTREAM_HOST_FILE.*ENOENT/);
+  });
+});
+
+describe("docs/configuration.md", () => {
+  it("lists every option with its names and default", () => {
+    const path = join(import.meta.dirname, "..", "docs", "configuration.md");
+    const rows = readFileSync(path, "utf8")
+      .split("\n")
+      .filter((line) => line.startsWith("| `"));
+    const found = rows.map((row) => {
+      const [, name, flag, variable, , fallback, help] = row
+        .split(" | ")
+        .flatMap((cell, i) => (i === 0 ? ["", cell.slice(2)] : [cell.replace(/ \|$/, "")]));
+      return [name, flag, variable, fallback, help].join(" / ");
+    });
+    const expected = configNames.map((name) => {
+      const option = configOptions[name];
+      const fallback = option.type === "bytes" ? bytesText(option.default) : option.default;
+      const names = [name, flagOf(name), variableOf(name)].map((text) => `\`${text}\``);
+      return [...names, fallback, option.help].join(" / ");
+    });
+    expect(found).toEqual(expected);
   });
 });
 

@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import {
   closestName,
@@ -17,6 +19,19 @@ describe("the errors table", () => {
       expect(title, code).toMatch(/^[A-Z].*[^.]$/);
       expect(hint, code).toMatch(/\.$/);
     }
+  });
+});
+
+describe("docs/errors.md", () => {
+  it("lists every error as it is", () => {
+    const path = join(import.meta.dirname, "..", "docs", "errors.md");
+    const rows = readFileSync(path, "utf8")
+      .split("\n")
+      .filter((line) => line.startsWith("| `"));
+    const expected = Object.entries(errorKinds).map(
+      ([code, { status, title, hint }]) => `| \`${code}\` | ${status} | ${title} | ${hint} |`,
+    );
+    expect(rows.sort()).toEqual(expected.sort());
   });
 });
 
