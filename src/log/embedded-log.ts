@@ -86,6 +86,8 @@ export class EmbeddedLog implements Log {
   #appendedBytes = 0;
   #writing: Promise<void> | null = null;
   #trimming: Promise<void> = Promise.resolve();
+  /** A segment's removal may not be durable yet. */
+  #removalPending = false;
   /** Once set, nothing more is written until the log is opened anew. */
   #failure: RankstreamError | null = null;
   #closing: Promise<void> | null = null;
@@ -306,7 +308,7 @@ export class EmbeddedLog implements Log {
     try {
       file = await createSegment(this.#files, this.#folder, header);
     } catch (error) {
-      if (isDiskFull(error)) await this.#files.remove(path);
+      if (isDiskFull(error)) await this.#dropSegment(path);
       throw error;
     }
     const before = this.#file;
@@ -314,6 +316,16 @@ export class EmbeddedLog implements Log {
     this.#segments.push({ ...header, bytes: file.size });
     this.#segmentsBytes += file.size;
     await before.close();
+  }
+
+  /** Undoes a segment that could not be made; it must not come back after a power loss. */
+  async #dropSegment(path: string): Promise<void> {
+    try {
+      await this.#files.remove(path);
+      await this.#files.syncFolder(this.#folder);
+    } catch (cause) {
+      throw this.#failed("a segment could not be made, nor removed", cause);
+    }
   }
 
   #failed(what: string, cause: unknown): RankstreamError {
@@ -360,15 +372,17 @@ export class EmbeddedLog implements Log {
 
   async #trimSegments(committed: number[]): Promise<void> {
     for (;;) {
+      // Each removal is durable before the next: a power loss must not leave a hole.
+      if (this.#removalPending) await this.#files.syncFolder(this.#folder);
+      this.#removalPending = false;
       const [oldest, next] = this.#segments;
       const isStored = next?.baseOffsets.every((base, partition) => base <= committed[partition]!);
       if (!oldest || !isStored) return;
-      // One after another, each durable: a power loss must not leave a hole between two.
       failPoint("log.before_trim");
       await this.#files.remove(segmentPath(this.#folder, oldest.sequence));
+      this.#removalPending = true;
       this.#segments.shift();
       this.#segmentsBytes -= oldest.bytes;
-      await this.#files.syncFolder(this.#folder);
     }
   }
 

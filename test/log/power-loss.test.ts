@@ -6,7 +6,7 @@ import { type Random, randomFromEnvironment } from "../support/random.ts";
 import { block, payload, plainHeader, readAll } from "./log-fixture.ts";
 
 const crashesWanted = 10_000;
-const crashesPerDisk = 25;
+const crashesPerDisk = 16;
 const folder = "/data/log";
 const partitionCount = 3;
 
@@ -42,6 +42,7 @@ class CrashingLog {
       this.disk.cutPowerAfter(Number.POSITIVE_INFINITY);
       await this.verify(log);
       this.disk.cutPowerAfter(budget);
+      if (random.chance(0.2)) this.disk.fault = fullDisk(random);
       await this.work(log);
     }
     const isKilled = random.chance(0.2);
@@ -66,7 +67,7 @@ class CrashingLog {
       if (random.chance(0.6)) await Promise.all(appends);
       if (random.chance(0.15)) await this.trim(log);
       if (random.chance(0.05)) {
-        await log.close().catch(assertPowerLoss);
+        await log.close().catch(assertDiskTrouble);
         await Promise.all(appends);
         return;
       }
@@ -89,7 +90,10 @@ class CrashingLog {
       batch.state = "durable";
       this.promisedEnd = log.endOffsets();
     } catch (error) {
-      if (!(error instanceof RankstreamError) || error.code !== "log_failed") throw error;
+      if (!(error instanceof RankstreamError)) throw error;
+      // "Full" promises that nothing of the batch was stored.
+      if (error.code === "log_full") batch.state = "lost";
+      else if (error.code !== "log_failed") throw error;
     }
   }
 
@@ -97,7 +101,7 @@ class CrashingLog {
     const back = this.random.int(0, 5);
     const to = log.endOffsets().map((end) => Math.max(0, end - back));
     this.trimmedTo = this.trimmedTo.map((before, partition) => Math.max(before, to[partition]!));
-    await log.trim(to).catch(assertPowerLoss);
+    await log.trim(to).catch(assertDiskTrouble);
   }
 
   async verify(log: EmbeddedLog): Promise<void> {
@@ -152,9 +156,19 @@ function must(condition: boolean, message: string): void {
   if (!condition) throw new Error(message);
 }
 
-function assertPowerLoss(error: unknown): void {
+/** Writes, and the syncs of new segments' folders, fail now and then for want of space. */
+function fullDisk(random: Random): (operation: string) => void {
+  return (operation) => {
+    if (operation !== "append" && operation !== "syncFolder") return;
+    if (random.chance(0.85)) return;
+    throw Object.assign(new Error("ENOSPC: no space left on device"), { code: "ENOSPC" });
+  };
+}
+
+function assertDiskTrouble(error: unknown): void {
   const cause = error instanceof RankstreamError ? error.cause : error;
-  if (!(cause instanceof PowerLoss)) throw error;
+  const isFull = (cause as NodeJS.ErrnoException).code === "ENOSPC";
+  if (!isFull && !(cause instanceof PowerLoss)) throw error;
 }
 
 function bytesOf(batch: Batch, partition: number): Buffer {

@@ -41,22 +41,23 @@ class Node {
   }
 
   append(chunk: Uint8Array): void {
-    const end = this.size + chunk.length;
-    this.#keepOld(this.size, end);
-    if (end > this.current.length) {
-      const grown = Buffer.alloc(Math.max(end, 2 * this.current.length));
-      this.current.copy(grown, 0, 0, this.size);
-      this.current = grown;
-    }
-    this.current.set(chunk, this.size);
-    this.size = end;
+    const start = this.size;
+    this.#resize(start + chunk.length);
+    this.current.set(chunk, start);
   }
 
   truncate(size: number): void {
-    if (size < this.size) {
-      this.#keepOld(size, this.size);
-      this.current.fill(0, size, this.size);
+    this.#resize(size);
+  }
+
+  #resize(size: number): void {
+    this.#keepOld(Math.min(size, this.size), Math.max(size, this.size));
+    if (size > this.current.length) {
+      const grown = Buffer.alloc(Math.max(size, 2 * this.current.length));
+      this.current.copy(grown, 0, 0, this.size);
+      this.current = grown;
     }
+    if (size < this.size) this.current.fill(0, size, this.size);
     this.size = size;
   }
 
