@@ -134,6 +134,14 @@ describe("timestamps", () => {
     );
   });
 
+  it("refuses a date of zeros as the first one ever", async () => {
+    const line = encoder.encode(event('"timestamp":"0000-00-00T00:00:00Z"'));
+    for (const build of ["simd", "scalar"] as const) {
+      const batch = scanBody(await loadRig(build, 10), line, "ndjson");
+      expect(batch.errors[0]?.code).toBe("invalid_timestamp");
+    }
+  });
+
   it("takes the time of receipt where there is none, and flags it", () => {
     for (const rig of rigs) {
       const batch = scanBody(rig, encoder.encode(event("")), "ndjson");
