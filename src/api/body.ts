@@ -22,16 +22,15 @@ export function bodyReader(bytesMax: number, budget: ByteBudget) {
     let chunks: Buffer[] = [];
     let length = 0;
     const finish = (error: Error | null) => {
-      payload.off("data", onData).off("end", onEnd).off("error", onError).off("close", onClose);
+      payload.off("data", onData).off("end", onEnd).off("error", onCut).off("close", onCut);
       if (error === null) {
         done(null, chunks.length === 1 ? chunks[0] : length === 0 ? empty : join());
         return;
       }
       budget.release(length);
       chunks = [];
-      // What still comes is read and dropped, so that the client gets to read the refusal;
-      // the request's own time limit bounds it.
-      payload.on("error", ignore).resume();
+      // What still comes Node reads and drops, so that the client gets to read the refusal; the
+      // request's own time limit bounds it.
       done(error);
     };
     const join = () => Buffer.concat(chunks, length);
@@ -44,13 +43,10 @@ export function bodyReader(bytesMax: number, budget: ByteBudget) {
       }
     };
     const onEnd = () => finish(null);
-    const onError = (cause: Error) => finish(cutOff(cause));
-    const onClose = () => finish(cutOff());
-    payload.on("data", onData).on("end", onEnd).on("error", onError).on("close", onClose);
+    const onCut = (cause?: Error) => finish(cutOff(cause));
+    payload.on("data", onData).on("end", onEnd).on("error", onCut).on("close", onCut);
   };
 }
-
-function ignore(): void {}
 
 function tooLarge(bytesMax: number, got: string): RankstreamError {
   return new RankstreamError(

@@ -8,10 +8,10 @@ import type { BodyEncoding } from "./content.ts";
 const chunkBytes = 64 * 1024;
 
 interface ZstdModule {
-  createZstdDecompress(options: { chunkSize: number }): Transform & { bytesWritten: number };
+  createZstdDecompress(options: { chunkSize: number }): Transform;
 }
 
-function makeUnpacker(encoding: BodyEncoding): Transform & { bytesWritten: number } {
+function makeUnpacker(encoding: BodyEncoding): Transform {
   if (encoding === "gzip") return zlib.createGunzip({ chunkSize: chunkBytes });
   return (zlib as unknown as ZstdModule).createZstdDecompress({ chunkSize: chunkBytes });
 }
@@ -19,7 +19,8 @@ function makeUnpacker(encoding: BodyEncoding): Transform & { bytesWritten: numbe
 /**
  * The unpacked body. Its length is reserved in `budget`; the caller releases it.
  * Throws `body_too_large` past `bytesMax`, `overloaded` when the budget is used up, and
- * `invalid_compression` for a damaged, cut off or continued body; then nothing stays reserved.
+ * `invalid_compression` for a body that is damaged, cut off or goes on after its end (zeros
+ * as padding are fine); then nothing stays reserved.
  */
 export async function unpack(
   packed: Uint8Array,
@@ -46,9 +47,6 @@ export async function unpack(
       }
       length += chunk.length;
       chunks.push(chunk);
-    }
-    if (unpacker.bytesWritten < packed.length) {
-      throw new Error("there is something after the end of the packed data");
     }
   } catch (error) {
     unpacker.destroy();

@@ -73,6 +73,27 @@ describe("a body that is too large", () => {
     await next.body.dump();
   });
 
+  it("is refused by its length before any of it has come", async () => {
+    const { app } = await makeApi();
+    const { socket } = rawConnection(await onSocket(app));
+    socket.write(`${head}content-length: 100001\r\n\r\n`);
+    const answer = await new Promise<Buffer>((resolve) => socket.once("data", resolve));
+    expect(problemOf(answer.toString()).body.code).toBe("body_too_large");
+  });
+
+  it("harms nothing when the refused client hangs up", async () => {
+    const { app } = await makeApi();
+    const address = await onSocket(app);
+    const { socket } = rawConnection(address);
+    socket.write(`${head}transfer-encoding: chunked\r\n\r\n30000\r\n${" ".repeat(150_000)}`);
+    await new Promise((resolve) => socket.once("data", resolve));
+    socket.resetAndDestroy();
+    await sleep(50);
+    const next = await request(`http://${address.host}:${address.port}/health/live`);
+    expect(next.statusCode).toBe(200);
+    await next.body.dump();
+  });
+
   it("packed small and unpacked huge gets 413 quickly", async () => {
     const { app, budget } = await makeApi();
     const { host, port } = await onSocket(app);
