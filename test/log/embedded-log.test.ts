@@ -111,6 +111,9 @@ describe("appending and reading", () => {
     const starts = [{ partition: 0, offset: 0 }];
     const reader = await EmbeddedLogReader.open(disk, folder, { starts });
     expect(await reader.next()).toEqual([]);
+    const later = { starts: [{ partition: 0, offset: 2 }] };
+    const waiting = await EmbeddedLogReader.open(disk, folder, later);
+    expect(await waiting.next()).toEqual([]);
     const told = log.durableEnd();
     await log.append(plainHeader, [block(0, payload("3", 5))]);
     reader.advance(told);
@@ -121,6 +124,8 @@ describe("appending and reading", () => {
     reader.advance(told);
     expect((await reader.next()).map(({ offset }) => offset)).toEqual([2]);
     expect(reader.nextOffsets()).toEqual([{ partition: 0, offset: 3 }]);
+    waiting.advance(log.durableEnd());
+    expect((await waiting.next()).map(({ offset }) => offset)).toEqual([2]);
   });
 });
 

@@ -169,7 +169,7 @@ function randomHeader(random: Random, now: number): BatchHeader {
   const key = random.chance(0.4)
     ? `free ${random.int(0, 60)}`
     : `${producer}/${random.int(0, 120)}`;
-  const receivedAt = now - (random.chance(0.2) ? random.int(0, freeKeyLifeMs / 2) : 0);
+  const receivedAt = now - (random.chance(0.2) ? random.int(0, 1.5 * freeKeyLifeMs) : 0);
   return { key, digest: random.pick([digestA, digestB]), receivedAt, partitionCount: 1 };
 }
 
@@ -194,6 +194,13 @@ test("saved by changes and loaded again, a ledger answers as if it had never sto
         taken.push(next);
         ledger.record(next);
         forever.record(next);
+      }
+      if (random.chance(0.1)) {
+        // A batch without key moves the time on, too.
+        const keyless = { ...header("", now + random.int(0, freeKeyLifeMs / 2)), key: null };
+        taken.push(keyless);
+        ledger.record(keyless);
+        forever.record(keyless);
       }
       if (random.chance(0.1)) {
         const changes = ledger.changesSince(mark);
