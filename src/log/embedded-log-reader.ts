@@ -248,8 +248,8 @@ export class EmbeddedLogReader implements LogReader {
       .slice(0, 8)
       .map(({ partition, offset }) => `${partition}: ${offset}`)
       .join(", ");
-    const detail = `${this.#segment.path}, byte ${this.#position}: ${what} (next offsets ${owned})`;
-    return new RankstreamError("log_corrupt", detail);
+    const where = `${this.#segment.path}, byte ${this.#position}`;
+    return new RankstreamError("log_corrupt", `${where}: ${what} (next offsets ${owned})`);
   }
 
   #gone(sequence: number): RankstreamError {

@@ -27,7 +27,7 @@ export function parseIdempotencyKey(text: string): IdempotencyKey {
   if (bytes === 0 || bytes > keyBytesMax) {
     throw invalid(`1 to ${keyBytesMax} bytes expected, got ${bytes}`);
   }
-  if (invisiblePattern.test(text)) throw invalid("visible text expected, got a control character");
+  if (invisiblePattern.test(text)) throw invalid("text without control characters expected");
   return classifyKey(text);
 }
 

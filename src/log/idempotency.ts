@@ -124,6 +124,11 @@ export class IdempotencyLedger {
     return this.#ordinal;
   }
 
+  /** The newest receipt recorded, epoch ms: what free keys' life is measured from. */
+  get newestReceivedAt(): number {
+    return this.#newestReceivedAt;
+  }
+
   /** What is known of a key. `digest` as in the batch's header; null compares with anything. */
   look(key: string, digest: Uint8Array | null): LedgerAnswer {
     const parsed = classifyKey(key);

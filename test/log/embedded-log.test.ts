@@ -130,7 +130,7 @@ describe("appending and reading", () => {
 });
 
 describe("bounds", () => {
-  test("a full queue and a full log answer log_full, and take more once there is room", async () => {
+  test("a full queue or log answers log_full, and takes more once there is room", async () => {
     const disk = new PowerLossDisk();
     const options = { queueBytesMax: 3000, logBytesMax: 8000 };
     const log = await open(disk, options);
@@ -147,7 +147,7 @@ describe("bounds", () => {
     expect(log.endOffsets()).toEqual([8, 0]);
   });
 
-  test("trim frees whole segments below every partition's offset, and readers notice", async () => {
+  test("trim frees whole segments below every offset, and readers notice", async () => {
     const disk = new PowerLossDisk();
     const { log } = await filled(disk, 40, 300, { segmentBytesMax: 2000 });
     const segments = log.stats().segments;
@@ -253,7 +253,7 @@ describe("a disk that refuses", () => {
 });
 
 describe("damage", () => {
-  test("any flipped bit in what a later batch proves durable is named, never dropped", async () => {
+  test("any flipped bit before what was durable is named, never dropped", async () => {
     for (let frame = 0; frame < 3; frame++) {
       for (let step = 0; step < 40; step++) {
         const disk = new PowerLossDisk();
@@ -268,7 +268,7 @@ describe("damage", () => {
     }
   });
 
-  test("a flipped bit in the last batch: cut after a crash, named after a clean stop", async () => {
+  test("a flipped bit in the last batch is cut; after a clean stop it is named", async () => {
     for (let step = 0; step < 40; step++) {
       const disk = new PowerLossDisk();
       const { log, ends } = await filled(disk, 3, 60);
