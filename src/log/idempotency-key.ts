@@ -19,7 +19,7 @@ const sequencePattern = /^(.+)\/(0|[1-9]\d{0,15})$/su;
 const invisiblePattern = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}]/u;
 
 /**
- * Reads a key's text. Throws RankstreamError `invalid_idempotency_key` unless it has 1 to 256 bytes
+ * Reads a key. Throws RankstreamError `invalid_idempotency_key` unless it has 1 to 256 bytes
  * of UTF-8 without control characters or lone surrogates.
  */
 export function parseIdempotencyKey(text: string): IdempotencyKey {
