@@ -1,0 +1,203 @@
+// Clients that post batches of events with unique ids and know, for each id, how often it may
+// have been counted: what was acknowledged exactly once, what was not at most once an attempt.
+import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect } from "vitest";
+import type { Random } from "../support/random.ts";
+import type { Answer, RankstreamProcess } from "../support/service.ts";
+
+export interface Batch {
+  eventType: string;
+  ids: string[];
+  /** Of each of its events. */
+  weight: number;
+  body: string;
+  key: string | null;
+  sent: number;
+  acknowledged: number;
+  /** The first reply's body, once there was one. */
+  reply: unknown;
+  /** How often it was counted when last looked at, and after how many attempts that was. */
+  seen: { times: number; sent: number };
+}
+
+/** One type of event with all its times in one minute, so that raw events and counts can be
+ * compared. */
+export interface Round {
+  eventType: string;
+  minuteStart: number;
+  batches: Batch[];
+  /** Weights: surely counted, and counted at most. */
+  acknowledged: number;
+  sent: number;
+}
+
+export interface LoadTotals {
+  posts: number;
+  acknowledged: number;
+  unknown: number;
+  replayed: number;
+  events: number;
+}
+
+const minuteMs = 60_000;
+const batchEventsMax = 30;
+const paddingCharsMax = 8000;
+const pauseMsMax = 4;
+const retriesMax = 1000;
+
+export class CrashLoad {
+  readonly totals: LoadTotals = { posts: 0, acknowledged: 0, unknown: 0, replayed: 0, events: 0 };
+  readonly rounds: Round[] = [];
+  readonly #random: Random;
+  /** Batches whose last attempt got no answer. */
+  readonly #unknown: Batch[] = [];
+  readonly #sequences = new Map<string, number>();
+  #ids = 0;
+
+  constructor(random: Random) {
+    this.#random = random;
+  }
+
+  /** Begins a new type of event, its times in this minute, a recent one or one long ago. */
+  beginRound(): Round {
+    const ageMinutes = this.#random.pick([0, 0, 1, 7, 26 * 60, 100 * 24 * 60]);
+    const minute = Math.floor(Date.now() / minuteMs) - ageMinutes;
+    const round: Round = {
+      eventType: `round-${this.rounds.length}`,
+      minuteStart: minute * minuteMs,
+      batches: [],
+      acknowledged: 0,
+      sent: 0,
+    };
+    this.rounds.push(round);
+    return round;
+  }
+
+  /** Posts from `clients` at once until the service is gone or `stopped` says so. */
+  async run(service: RankstreamProcess, clients: number, stopped: () => boolean): Promise<void> {
+    const client = async (name: string) => {
+      while (!stopped() && !service.hasExited) {
+        await this.#postOne(service, name);
+        if (this.#random.chance(0.5)) await sleep(this.#random.int(0, pauseMsMax));
+      }
+    };
+    const names = Array.from({ length: clients }, (_, i) => `client-${i}`);
+    await Promise.all([...names.map(client), this.#watch(service, stopped)]);
+  }
+
+  /** A reader: an exact total includes what was acknowledged before, and only ever grows. */
+  async #watch(service: RankstreamProcess, stopped: () => boolean): Promise<void> {
+    const round = this.rounds.at(-1)!;
+    let last = 0;
+    while (!stopped() && !service.hasExited) {
+      const { acknowledged } = round;
+      const to = round.minuteStart + minuteMs;
+      const query = { eventType: round.eventType, from: round.minuteStart, to, mode: "exact" };
+      const answer = await answerOrNothing(service.get("/leaderboard", { ...query, k: 1 }));
+      if (answer === null) return;
+      expect(answer.status).toBe(200);
+      expect(answer.body.total).toBeGreaterThanOrEqual(Math.max(last, acknowledged));
+      expect(answer.body.total).toBeLessThanOrEqual(round.sent);
+      last = answer.body.total;
+      await sleep(this.#random.int(0, 30));
+    }
+  }
+
+  async #postOne(service: RankstreamProcess, client: string): Promise<void> {
+    const batch = this.#pickBatch(client);
+    const attempts = batch.key !== null && this.#random.chance(0.05) ? 2 : 1;
+    await Promise.all(Array.from({ length: attempts }, () => this.#attempt(service, batch)));
+  }
+
+  #pickBatch(client: string): Batch {
+    const random = this.#random;
+    if (this.#unknown.length > 0 && random.chance(0.3)) {
+      const [batch] = this.#unknown.splice(random.int(0, this.#unknown.length - 1), 1);
+      return batch!;
+    }
+    const known = this.rounds.at(-1)!.batches;
+    if (known.length > 0 && random.chance(0.05)) {
+      const batch = random.pick(known);
+      if (batch.key !== null) return batch;
+    }
+    return this.#makeBatch(client);
+  }
+
+  #makeBatch(client: string): Batch {
+    const random = this.#random;
+    const round = this.rounds.at(-1)!;
+    const size = random.chance(0.5) ? 1 : random.int(2, batchEventsMax);
+    const ids = Array.from({ length: size }, () => `event-${++this.#ids}`);
+    const weight = random.pick([1, 1, 1, 7]);
+    const padding = random.chance(0.4) ? "x".repeat(random.int(1, paddingCharsMax)) : "";
+    const lines = ids.map((eventId) => {
+      const timestamp = round.minuteStart + random.int(0, minuteMs - 1);
+      const { eventType } = round;
+      return JSON.stringify({ eventId, eventType, timestamp, weight, metadata: { padding } });
+    });
+    const batch: Batch = {
+      eventType: round.eventType,
+      ids,
+      weight,
+      body: `${lines.join("\n")}\n`,
+      key: this.#makeKey(client),
+      sent: 0,
+      acknowledged: 0,
+      reply: null,
+      seen: { times: 0, sent: 0 },
+    };
+    round.batches.push(batch);
+    this.totals.events += size;
+    return batch;
+  }
+
+  #makeKey(client: string): string | null {
+    const kind = this.#random.pick(["none", "free", "sequence"]);
+    if (kind === "none") return null;
+    if (kind === "free") return randomUUID();
+    const sequence = (this.#sequences.get(client) ?? 0) + 1;
+    this.#sequences.set(client, sequence);
+    return `${client}/${sequence}`;
+  }
+
+  async #attempt(service: RankstreamProcess, batch: Batch): Promise<void> {
+    const round = this.rounds.find(({ eventType }) => eventType === batch.eventType)!;
+    const weight = batch.ids.length * batch.weight;
+    if (batch.key === null || batch.sent === 0) round.sent += weight;
+    batch.sent++;
+    this.totals.posts++;
+    const options = batch.key === null ? {} : { key: batch.key };
+    const answer = await answerOrNothing(service.post(batch.body, options));
+    if (answer === null) {
+      this.totals.unknown++;
+      const isWorthIt = batch.key !== null || this.#random.chance(0.3);
+      if (isWorthIt && this.#unknown.length < retriesMax) this.#unknown.push(batch);
+      return;
+    }
+    expect(answer.body).toEqual({ accepted: batch.ids.length, rejected: 0, errors: [] });
+    expect(answer.status).toBe(202);
+    if (batch.key === null || batch.acknowledged === 0) round.acknowledged += weight;
+    batch.acknowledged++;
+    this.totals.acknowledged++;
+    const isReplay = answer.headers.get("idempotency-replayed") === "true";
+    if (isReplay) this.totals.replayed++;
+    // Of several attempts at most one can be the first.
+    if (batch.key === null) expect(isReplay).toBe(false);
+    if (!isReplay && batch.key !== null) {
+      expect(batch.reply, `${batch.key} was taken twice`).toBe(null);
+      batch.reply = answer.body;
+    }
+  }
+}
+
+/** Null when the connection broke: what became of the request isn't known. */
+async function answerOrNothing(request: Promise<Answer>): Promise<Answer | null> {
+  try {
+    return await request;
+  } catch (error) {
+    const isGone = /the service is gone|fetch failed|terminated|other side closed/;
+    if (isGone.test(String(error))) return null;
+    throw error;
+  }
+}
