@@ -13,7 +13,13 @@ export type FailPointName =
   | "ingest.before_checkpoint"
   | "store.in_transaction"
   | "store.before_commit"
-  | "store.after_commit";
+  | "store.after_commit"
+  | "parquet.half_written"
+  | "parquet.after_write"
+  | "parquet.after_rename"
+  | "seal.minutes_folded"
+  | "seal.before_commit"
+  | "seal.before_build_commit";
 
 const [wanted = "", nth = "1"] = (process.env["RANKSTREAM_FAIL_POINT"] ?? "").split(":");
 const isSet = wanted !== "";

@@ -8,6 +8,7 @@ import type { Config } from "./config.ts";
 import { ByteBudget } from "./edge/byte-budget.ts";
 import { Edge } from "./edge/edge.ts";
 import { nodeFiles } from "./files.ts";
+import { AppliedClock } from "./ingest/applied-clock.ts";
 import { IngestPool } from "./ingest/ingest-pool.ts";
 import type { IngestTotals } from "./ingest/messages.ts";
 import { Kernel } from "./kernel/kernel.ts";
@@ -33,6 +34,8 @@ const portWaitMsMax = 5000;
 const errorsListedMax = 100;
 /** The workers' room beyond the edge's bound: a log may hold types of before a restart. */
 const typesSlack = 1024;
+/** How often windows are looked at for sealing. */
+const tickMs = 1000;
 const storeMemoryBytesMax = 768 * 1024 * 1024;
 
 async function makeScanner(config: Config): Promise<EventScanner> {
@@ -95,7 +98,13 @@ async function openPipeline(config: Config, logger: Logger, onFailure: (why: str
       queueBytesMax: config.logQueueBytesMax,
       logBytesMax: config.logBytesMax,
     });
-  const storeOptions = { folder: config.dataDir, memoryBytesMax: storeMemoryBytesMax, logger };
+  const storeOptions = {
+    folder: config.dataDir,
+    memoryBytesMax: storeMemoryBytesMax,
+    candidatesMax: config.candidatesMax,
+    exactTimeoutMs: config.exactTimeoutMs,
+    logger,
+  };
   const { store, log } = await LocalStore.open(storeOptions, openLog);
   const ledger = await loadLedger(log, store, logFolder);
   const ingest = await IngestPool.start(store, {
@@ -113,7 +122,12 @@ async function openPipeline(config: Config, logger: Logger, onFailure: (why: str
   store.onCommit((offsets) => {
     log.trim(offsets).catch((error) => logger.warn({ err: error }, "the log was not trimmed"));
   });
-  return { log, store, ledger, ingest };
+  const clock = new AppliedClock();
+  const ticking = setInterval(() => {
+    const now = Date.now();
+    store.tick(clock.tick(now, log.endOffsets(), store.committedOffsets()), now);
+  }, tickMs);
+  return { log, store, ledger, ingest, ticking };
 }
 
 /**
@@ -126,7 +140,8 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
     fail = resolve;
   });
   const counters = new Counters();
-  const { log, store, ledger, ingest } = await openPipeline(config, logger, (why) => fail(why));
+  const pipeline = await openPipeline(config, logger, (why) => fail(why));
+  const { log, store, ledger, ingest } = pipeline;
   describeMetrics(counters, log, ingest);
   const budget = new ByteBudget(config.ingestBytesMax);
   const edge = new Edge({
@@ -164,6 +179,7 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
     failed,
     async stop() {
       await app.close();
+      clearInterval(pipeline.ticking);
       await ingest.stop();
       await store.close();
       await log.close();

@@ -6,6 +6,7 @@
 import type { DuckDBConnection, DuckDBValue } from "@duckdb/node-api";
 import { failPoint } from "../fail-point.ts";
 import { type Database, rowsOf, runValues } from "./database.ts";
+import type { RawFile, RawFiles } from "./raw-files.ts";
 import { writeSeen } from "./seen.ts";
 import type { StagedTables } from "./staged.ts";
 import type { CheckpointPart, OffsetRange } from "./store.ts";
@@ -82,16 +83,33 @@ async function writeTypes(
   );
 }
 
+/** A checkpoint of so many events goes straight to a Parquet file. */
+const rawFileRowsMin = 32_768;
+
+/** Epoch ms of the first and last event, from the chunks' headers (assembly/columns.ts). */
+function spanOf(chunks: readonly ArrayBuffer[]): [number, number] {
+  let first = Number.POSITIVE_INFINITY;
+  let last = Number.NEGATIVE_INFINITY;
+  for (const chunk of chunks) {
+    const view = new DataView(chunk);
+    first = Math.min(first, Number(view.getBigInt64(8, true)));
+    last = Math.max(last, Number(view.getBigInt64(16, true)));
+  }
+  return [first, last];
+}
+
 /** Commits parts, one at a time, and knows the event types' ids. */
 export class Checkpointer {
   readonly #database: Database;
   readonly #staged: StagedTables;
   readonly #types: TypeIds;
+  readonly #rawFiles: RawFiles;
 
-  constructor(database: Database, staged: StagedTables, types: TypeIds) {
+  constructor(database: Database, staged: StagedTables, types: TypeIds, rawFiles: RawFiles) {
     this.#database = database;
     this.#staged = staged;
     this.#types = types;
+    this.#rawFiles = rawFiles;
   }
 
   /** Commits `part` whole. Throws StaleOffsetError when its offsets are not the store's. */
@@ -108,13 +126,20 @@ export class Checkpointer {
     const typeIds = new Uint32Array(indexMax + 1);
     for (const { index, name } of part.types) typeIds[index] = idOf(name);
     const token = this.#staged.stage({ raw: part.raw, counts: part.counts, typeIds });
+    const events = `staged_events(${token})`;
+    let file: RawFile | null = null;
+    const writeFile = async (connection: DuckDBConnection) => {
+      if (part.rawRows < rawFileRowsMin) return;
+      file = await this.#rawFiles.write(connection, events, spanOf(part.raw));
+    };
     try {
       await this.#database.write(async (connection) => {
         await moveOffsets(connection, part.offsets);
         failPoint("store.in_transaction");
         await writeTypes(connection, part, fresh, idOf);
-        if (part.rawRows > 0) {
-          await connection.run(`INSERT INTO raw_recent SELECT * FROM staged_events(${token})`);
+        if (file !== null) await this.#rawFiles.register(connection, file);
+        else if (part.rawRows > 0) {
+          await connection.run(`INSERT INTO raw_recent SELECT * FROM ${events}`);
         }
         if (part.countRows > 0) {
           await connection.run(
@@ -124,7 +149,7 @@ export class Checkpointer {
         }
         for (const changes of part.seen) await writeSeen(connection, changes);
         failPoint("store.before_commit");
-      });
+      }, writeFile);
       failPoint("store.after_commit");
       for (const [name, id] of fresh) this.#types.add(name, id);
     } finally {

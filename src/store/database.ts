@@ -130,9 +130,14 @@ export class Database {
   /**
    * Runs `work` as one transaction, after those already asked for. Any failure rolls back:
    * DuckDB answers OK to COMMIT after a failed statement, so COMMIT alone proves nothing.
+   * `before` runs just ahead of it on the same connection, outside the transaction.
    */
-  write<T>(work: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
+  write<T>(
+    work: (connection: DuckDBConnection) => Promise<T>,
+    before?: (connection: DuckDBConnection) => Promise<void>,
+  ): Promise<T> {
     const run = async () => {
+      await before?.(this.#writer);
       await this.#writer.run("BEGIN TRANSACTION");
       try {
         const result = await work(this.#writer);
@@ -146,6 +151,19 @@ export class Database {
     const done = this.#writing.then(run, run);
     this.#writing = done.catch(() => undefined);
     return done;
+  }
+
+  /**
+   * Runs `work` beside the writer, on a connection of the readers' (so that it counts among
+   * them), outside any transaction: for slow work that changes no table.
+   */
+  async maintain<T>(work: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
+    const connection = await this.#checkOut();
+    try {
+      return await work(connection);
+    } finally {
+      this.#checkIn(connection);
+    }
   }
 
   /**

@@ -1,83 +1,101 @@
 /**
- * Exact boards: whole minutes from the exact counts, ragged edges below a minute from raw
- * events, summed by id. One statement, so of one moment.
+ * Exact boards: whole minutes from the exact counts of the largest windows there are and the
+ * deltas not folded yet, ragged edges below a minute from raw events, summed by id; all in one
+ * read transaction, so of one moment.
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
-import { minuteMs } from "../model.ts";
+import { coverOf, cutAtMinutes, inSpans, type MinuteCut } from "./cover.ts";
 import { rowsOf } from "./database.ts";
+import type { RawFiles } from "./raw-files.ts";
+import { sqlTexts, timestampLiteral } from "./sql.ts";
 import type { ExactAnswer, ExactQuery } from "./store.ts";
 
-/** A range cut at minutes: `[firstMinute, endMinute)` whole, and up to two ragged edges. */
-export interface MinuteCut {
-  firstMinute: number;
-  endMinute: number;
-  /** Epoch ms, each within one minute; `to` exclusive. */
-  edges: { from: number; to: number }[];
-}
-
-/** Cuts `[from, to)` at whole minutes. */
-export function cutAtMinutes(from: number, to: number): MinuteCut {
-  const firstMinute = Math.ceil(from / minuteMs);
-  const endMinute = Math.floor(to / minuteMs);
-  if (firstMinute > endMinute) {
-    return { firstMinute, endMinute: firstMinute, edges: [{ from, to }] };
-  }
-  const edges = [
-    { from, to: firstMinute * minuteMs },
-    { from: endMinute * minuteMs, to },
-  ].filter((edge) => edge.from < edge.to);
-  return { firstMinute, endMinute, edges };
-}
-
-/** SQL literal of a moment, of the column's own type so that min/max statistics apply. */
-export function timestampLiteral(epochMs: number): string {
-  const text = new Date(epochMs).toISOString().replace("T", " ").replace("Z", "");
-  return `TIMESTAMP_MS '${text}'`;
-}
-
-function textList(values: string[]): string {
-  return values.map((value) => `'${value.replaceAll("'", "''")}'`).join(", ");
-}
-
-function edgesSql(cut: MinuteCut, eventTypes: string[]): string {
-  const spans = cut.edges.map(
-    ({ from, to }) =>
-      `(event_time >= ${timestampLiteral(from)} AND event_time < ${timestampLiteral(to)})`,
+/** Ids of the named types that there are. */
+export async function typeIdsOf(
+  connection: DuckDBConnection,
+  eventTypes: string[],
+): Promise<number[]> {
+  const rows = await rowsOf(
+    connection,
+    `SELECT type_id FROM event_types WHERE event_type IN (${sqlTexts(eventTypes)})
+     ORDER BY type_id`,
   );
-  return `SELECT event_id, sum(weight)::BIGINT AS count, 0 AS counts_read, count(*) AS raw_read
-    FROM raw_recent WHERE event_type IN (${textList(eventTypes)})
-    AND (${spans.join(" OR ")}) GROUP BY event_id`;
+  return rows.map((row) => Number(row["type_id"]));
+}
+
+/** Sums by id of the raw events in the cut's ragged edges: (event_id, count, events). */
+export async function edgesSql(
+  connection: DuckDBConnection,
+  rawFiles: RawFiles,
+  cut: MinuteCut,
+  eventTypes: string[],
+): Promise<string | null> {
+  if (cut.edges.length === 0) return null;
+  const sources: string[] = [];
+  for (const { from, to } of cut.edges) {
+    const source = await rawFiles.source(connection, from, to);
+    sources.push(`SELECT event_id, weight FROM ${source}
+      WHERE event_type IN (${sqlTexts(eventTypes)})
+      AND event_time >= ${timestampLiteral(from)} AND event_time < ${timestampLiteral(to)}`);
+  }
+  return `SELECT event_id, sum(weight)::BIGINT AS count, count(*) AS events
+    FROM (${sources.join(" UNION ALL ")}) GROUP BY event_id`;
 }
 
 /** SQL of (event_id, count, counts_read, raw_read), one or more rows an id. */
-export function countsInRange(query: ExactQuery): string {
+async function countsInRange(
+  connection: DuckDBConnection,
+  rawFiles: RawFiles,
+  query: ExactQuery,
+): Promise<string> {
   const cut = cutAtMinutes(query.from, query.to);
-  const parts = [
+  const typeIds = await typeIdsOf(connection, query.eventTypes);
+  const counted: string[] = [];
+  for (const typeId of typeIds) {
+    const { parts } = await coverOf(connection, typeId, cut);
+    for (const { level, spans } of parts) {
+      for (const table of [`list_${level.name}`, `tail_${level.name}`]) {
+        counted.push(`SELECT event_id, count FROM ${table}
+          WHERE type_id = ${typeId} AND ${inSpans(spans)}`);
+      }
+    }
+  }
+  if (typeIds.length > 0) {
+    counted.push(`SELECT event_id, count FROM count_deltas
+      WHERE minute >= ${cut.start} AND minute < ${cut.end} AND type_id IN (${typeIds})`);
+  }
+  const empty = "SELECT ''::VARCHAR AS event_id, 0::BIGINT AS count WHERE false";
+  const sources = [
     `SELECT event_id, sum(count)::BIGINT AS count, count(*) AS counts_read, 0 AS raw_read
-     FROM count_deltas WHERE minute >= ${cut.firstMinute} AND minute < ${cut.endMinute}
-     AND type_id IN (SELECT type_id FROM event_types
-                     WHERE event_type IN (${textList(query.eventTypes)}))
-     GROUP BY event_id`,
+     FROM (${[empty, ...counted].join(" UNION ALL ")}) GROUP BY event_id`,
   ];
-  if (cut.edges.length > 0) parts.push(edgesSql(cut, query.eventTypes));
-  return parts.join(" UNION ALL ");
+  const edges = await edgesSql(connection, rawFiles, cut, query.eventTypes);
+  if (edges !== null) {
+    sources.push(`SELECT event_id, count, 0 AS counts_read, events AS raw_read FROM (${edges})`);
+  }
+  return sources.join(" UNION ALL ");
 }
 
-/** The board of `query`, in one read transaction. */
+/** Offsets that everything read in this transaction includes, by partition. */
+export async function offsetsOf(connection: DuckDBConnection): Promise<number[]> {
+  const rows = await rowsOf(connection, "SELECT next_offset FROM log_offsets ORDER BY partition");
+  return rows.map((row) => Number(row["next_offset"]));
+}
+
+/** The board of `query`, in the reader's transaction. */
 export async function readExact(
   connection: DuckDBConnection,
+  rawFiles: RawFiles,
   query: ExactQuery,
 ): Promise<ExactAnswer> {
-  const offsets = await rowsOf(
-    connection,
-    "SELECT next_offset FROM log_offsets ORDER BY partition",
-  );
+  const offsets = await offsetsOf(connection);
+  const counts = await countsInRange(connection, rawFiles, query);
   const rows = await rowsOf(
     connection,
     `WITH items AS MATERIALIZED (
        SELECT event_id, sum(count)::BIGINT AS count, sum(counts_read)::BIGINT AS counts_read,
          sum(raw_read)::BIGINT AS raw_read
-       FROM (${countsInRange(query)}) GROUP BY event_id),
+       FROM (${counts}) GROUP BY event_id),
      whole AS (
        SELECT coalesce(sum(count), 0)::BIGINT AS total, count(*) AS items,
          coalesce(sum(counts_read), 0)::BIGINT AS counts_read,
@@ -103,7 +121,7 @@ export async function readExact(
     skipped: Number(whole["skipped"]),
     total: Number(whole["total"]),
     distinct: Number(whole["items"]),
-    offsets: offsets.map((row) => Number(row["next_offset"])),
+    offsets,
     rowsRead: { counts: Number(whole["counts_read"]), raw: Number(whole["raw_read"]) },
   };
 }

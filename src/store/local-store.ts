@@ -16,6 +16,9 @@ export interface LocalStoreOptions {
   folder: string;
   /** Memory DuckDB may take. */
   memoryBytesMax: number;
+  /** Items listed a window and event type. */
+  candidatesMax: number;
+  exactTimeoutMs: number;
   logger: Logger;
 }
 
@@ -141,6 +144,10 @@ export class LocalStore implements Store {
     return this.#call("exact", query);
   }
 
+  tick(appliedThrough: number, now: number): void {
+    this.#worker.postMessage({ kind: "tick", appliedThrough, now });
+  }
+
   async close(): Promise<void> {
     if (this.#failure === null) await this.#call("close", null);
     await this.#worker.terminate();
@@ -165,6 +172,8 @@ export class LocalStore implements Store {
       this.#failure = message.message;
       if (message.message === null) this.#logger.info({ part: "store" }, "commits go on");
       else this.#logger.error({ part: "store", reason: message.message }, "a commit failed");
+    } else if (message.kind === "maintenance_failed") {
+      this.#logger.error({ part: "store", reason: message.message }, "maintenance failed");
     } else if (message.kind === "result" || message.kind === "error") {
       const waiting = this.#waiting.get(message.id);
       this.#waiting.delete(message.id);

@@ -5,6 +5,8 @@ import type { EventTypeInfo, ExactAnswer, ExactQuery, SeenState } from "./store.
 export interface StoreThreadData {
   folder: string;
   memoryBytesMax: number;
+  candidatesMax: number;
+  exactTimeoutMs: number;
 }
 
 /** Calls the main thread makes, by name: argument and result. */
@@ -24,7 +26,15 @@ export interface CallMessage {
   name: StoreCallName;
   argument: unknown;
 }
+/** Sent now and then: what is committed, so that windows may seal. */
+export interface TickMessage {
+  kind: "tick";
+  /** Every record appended before this (epoch ms) is committed. */
+  appliedThrough: number;
+  now: number;
+}
 export type ToStoreThread =
+  | TickMessage
   | CallMessage
   | { kind: "connect"; port: import("node:worker_threads").MessagePort };
 
@@ -40,5 +50,6 @@ export type FromStoreThread =
   | { kind: "refused"; error: ThrownError }
   | { kind: "committed"; offsets: number[] }
   | { kind: "failing"; message: string | null }
+  | { kind: "maintenance_failed"; message: string }
   | { kind: "result"; id: number; value: unknown }
   | { kind: "error"; id: number; error: ThrownError };

@@ -5,6 +5,8 @@
  *   log_offsets    how far each partition is counted: with the data, in the same transaction
  *   event_types    type_id ↔ name, first and last event, total
  *   raw_recent     raw events not yet in a Parquet file
+ *   raw_files      the manifest of Parquet files (raw-files.ts)
+ *   window_* …     sealed windows (windows.ts)
  *   count_deltas   exact counts of (minute, type, id, partition) not yet folded into a window:
  *                  appended without a key (an upsert costs 1.9 µs a row), summed when read
  *   seen_*         which batches were counted (idempotency)
@@ -12,6 +14,8 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { RankstreamError } from "../errors.ts";
 import { rowsOf } from "./database.ts";
+import { rawFilesTable } from "./raw-files.ts";
+import { createWindowTables } from "./windows.ts";
 
 export const formatVersion = 1;
 
@@ -28,6 +32,7 @@ const tables = [
      type_id INTEGER NOT NULL, event_type VARCHAR NOT NULL, total BIGINT NOT NULL,
      first_seen TIMESTAMP_MS NOT NULL, last_seen TIMESTAMP_MS NOT NULL)`,
   `CREATE TABLE IF NOT EXISTS raw_recent (${rawColumns})`,
+  rawFilesTable,
   `CREATE TABLE IF NOT EXISTS count_deltas (
      minute INTEGER NOT NULL, type_id INTEGER NOT NULL, event_id VARCHAR NOT NULL,
      partition INTEGER NOT NULL, count BIGINT NOT NULL)`,
@@ -81,6 +86,7 @@ export async function prepareSchema(
   wanted: FolderIdentity,
 ): Promise<FolderIdentity> {
   for (const table of tables) await connection.run(table);
+  await createWindowTables(connection);
   let meta = await readMeta(connection);
   if (meta.size === 0) {
     await writeIdentity(connection, wanted);

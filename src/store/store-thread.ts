@@ -6,9 +6,11 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { RankstreamError } from "../errors.ts";
+import { nodeFiles } from "../files.ts";
 import { Checkpointer, StaleOffsetError, TypeIds } from "./checkpoint.ts";
 import { Database, databaseDefaults, rowsOf } from "./database.ts";
 import { readExact } from "./exact.ts";
+import { Maintenance } from "./maintenance.ts";
 import type {
   CallMessage,
   FromStoreThread,
@@ -16,9 +18,12 @@ import type {
   StoreCalls,
   StoreThreadData,
   ThrownError,
+  TickMessage,
   ToStoreThread,
 } from "./protocol.ts";
+import { RawFiles, rawFilesDefaults } from "./raw-files.ts";
 import { type FolderIdentity, prepareSchema } from "./schema.ts";
+import { Sealer, sealDefaults } from "./seal.ts";
 import { readSeen } from "./seen.ts";
 import { StagedTables } from "./staged.ts";
 import type { CheckpointPart, WorkerToStore } from "./store.ts";
@@ -45,12 +50,16 @@ function thrown(error: unknown): ThrownError {
 
 class StoreThread {
   readonly #database: Database;
+  readonly #data: StoreThreadData;
   #checkpointer: Checkpointer | null = null;
+  #maintenance: Maintenance | null = null;
+  #rawFiles: RawFiles | null = null;
   #offsets: number[] = [];
   #closing = false;
 
-  constructor(database: Database) {
+  constructor(database: Database, data: StoreThreadData) {
     this.#database = database;
+    this.#data = data;
   }
 
   readonly handlers: Handlers = {
@@ -70,9 +79,11 @@ class StoreThread {
           lastSeen: Number(row["last"]),
         }));
       }),
-    exact: (query) => this.#database.read(query.budgetMs, (c) => readExact(c, query)),
+    exact: (query) =>
+      this.#database.read(query.budgetMs, (c) => readExact(c, this.#rawFiles!, query)),
     close: async () => {
       this.#closing = true;
+      await this.#maintenance?.settled();
       await this.#database.close();
       return null;
     },
@@ -84,6 +95,16 @@ class StoreThread {
     port.on("message", (message: WorkerToStore) => {
       queue = queue.then(() => this.#commit(message.part, port));
     });
+  }
+
+  /** Seals and tidies; a failure is told and tried again at the next tick. */
+  async maintain({ appliedThrough, now }: TickMessage): Promise<void> {
+    if (this.#closing) return;
+    try {
+      await this.#maintenance?.run(appliedThrough, now);
+    } catch (error) {
+      send({ kind: "maintenance_failed", message: thrown(error).message });
+    }
   }
 
   async answer({ id, name, argument }: CallMessage): Promise<void> {
@@ -101,7 +122,18 @@ class StoreThread {
     const staged = new StagedTables();
     staged.register(writer);
     const types = await TypeIds.load(writer);
-    this.#checkpointer = new Checkpointer(this.#database, staged, types);
+    const { folder, candidatesMax, exactTimeoutMs } = this.#data;
+    const rawFiles = new RawFiles(this.#database, {
+      ...rawFilesDefaults,
+      folder,
+      files: nodeFiles,
+      removeAfterMs: 2 * exactTimeoutMs + 60_000,
+    });
+    await rawFiles.sweep();
+    this.#checkpointer = new Checkpointer(this.#database, staged, types, rawFiles);
+    const sealer = new Sealer(this.#database, { ...sealDefaults, candidatesMax });
+    this.#maintenance = new Maintenance(this.#database, sealer, rawFiles);
+    this.#rawFiles = rawFiles;
     const rows = await rowsOf(writer, "SELECT next_offset FROM log_offsets ORDER BY partition");
     this.#offsets = rows.map((row) => Number(row["next_offset"]));
     return { seed: identity.seed, offsets: [...this.#offsets] };
@@ -133,9 +165,10 @@ class StoreThread {
 async function start(data: StoreThreadData): Promise<void> {
   const options = { ...databaseDefaults, memoryBytesMax: data.memoryBytesMax };
   const database = await Database.open(join(data.folder, "store.duckdb"), options);
-  const thread = new StoreThread(database);
+  const thread = new StoreThread(database, data);
   main.on("message", (message: ToStoreThread) => {
     if (message.kind === "connect") thread.connect(message.port);
+    else if (message.kind === "tick") void thread.maintain(message);
     else void thread.answer(message);
   });
   send({ kind: "open" });

@@ -119,5 +119,10 @@ export interface Store {
   loadSeen(): Promise<SeenState[]>;
   eventTypes(): Promise<EventTypeInfo[]>;
   exact(query: ExactQuery): Promise<ExactAnswer>;
+  /**
+   * Lets the store seal windows and tidy: every record appended before `appliedThrough` (epoch
+   * ms) is committed.
+   */
+  tick(appliedThrough: number, now: number): void;
   close(): Promise<void>;
 }

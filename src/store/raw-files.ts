@@ -1,0 +1,232 @@
+/**
+ * Immutable Parquet files of raw events, below `raw/`. A file is written under a temporary name,
+ * synced, renamed, its folder synced, and only then named by a row of the manifest (table
+ * raw_files) in a transaction: DuckDB's COPY does none of that by itself. What no row names was
+ * never committed and is swept at start. Queries get their file lists from the manifest.
+ *
+ * A file whose events are all of one hour lies in raw/date=/hour=, of one day in raw/date=,
+ * else in raw/ itself. Small files of one folder are merged into a sorted one when there are
+ * enough of them; large ones are never rewritten. A replaced file is removed later, when no
+ * query that may still read it can be running.
+ */
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
+import type { DuckDBConnection } from "@duckdb/node-api";
+import { failPoint } from "../fail-point.ts";
+import type { Files } from "../files.ts";
+import { type Database, rowsOf } from "./database.ts";
+import { sqlText, timestampLiteral } from "./sql.ts";
+
+export interface RawFile {
+  /** Path below the data folder. */
+  path: string;
+  /** Epoch ms of the first and last event. */
+  firstTime: number;
+  lastTime: number;
+  rows: number;
+  bytes: number;
+}
+
+export interface RawFilesOptions {
+  folder: string;
+  files: Files;
+  /** Rows of raw_recent that make a file of their own. */
+  recentRowsMax: number;
+  /** Files below this are merged. */
+  smallBytesMax: number;
+  /** Small files of one folder that are merged together. */
+  mergeFilesMin: number;
+  mergeFilesMax: number;
+  /** After which no query reads a replaced file any more. */
+  removeAfterMs: number;
+}
+
+const MiB = 1024 * 1024;
+export const rawFilesDefaults = Object.freeze({
+  recentRowsMax: 200_000,
+  smallBytesMax: 8 * MiB,
+  mergeFilesMin: 8,
+  mergeFilesMax: 16,
+});
+
+const copyOptions = [
+  "FORMAT parquet",
+  "COMPRESSION zstd",
+  "COMPRESSION_LEVEL 1",
+  "PARQUET_VERSION v2",
+  // Columns of mostly distinct values (users, sessions) are not worth a dictionary.
+  "DICTIONARY_SIZE_LIMIT 2000",
+].join(", ");
+
+const mergeOrder = "event_type, epoch_ms(event_time) // 60000, event_id, event_time";
+
+/** Folder of a file that spans these times, below the data folder. */
+function folderOf(firstTime: number, lastTime: number): string {
+  const first = new Date(firstTime).toISOString();
+  const last = new Date(lastTime).toISOString();
+  if (first.slice(0, 10) !== last.slice(0, 10)) return "raw";
+  const day = `raw/date=${first.slice(0, 10)}`;
+  return first.slice(11, 13) === last.slice(11, 13) ? `${day}/hour=${first.slice(11, 13)}` : day;
+}
+
+export const rawFilesTable = `CREATE TABLE IF NOT EXISTS raw_files (
+  path VARCHAR NOT NULL, first_time TIMESTAMP_MS NOT NULL, last_time TIMESTAMP_MS NOT NULL,
+  rows BIGINT NOT NULL, bytes BIGINT NOT NULL)`;
+
+export class RawFiles {
+  readonly #database: Database;
+  readonly #options: RawFilesOptions;
+  /** Names this process's files, so that no two writers ever choose the same one. */
+  readonly #writer = randomUUID().slice(0, 8);
+  #sequence = 0;
+  #replaced: { path: string; at: number }[] = [];
+  #knownFolders = new Set<string>();
+
+  constructor(database: Database, options: RawFilesOptions) {
+    this.#database = database;
+    this.#options = options;
+  }
+
+  /** Removes what no row of the manifest names. Only the holder of the data folder may. */
+  async sweep(): Promise<number> {
+    const rows = await rowsOf(this.#database.writer, "SELECT path FROM raw_files");
+    const named = new Set(rows.map((row) => String(row["path"])));
+    let removed = 0;
+    for (const path of await this.#listAll("raw")) {
+      if (named.has(path)) continue;
+      await this.#options.files.remove(join(this.#options.folder, path));
+      removed++;
+    }
+    return removed;
+  }
+
+  /**
+   * Writes the rows of `source` (a table or query in parentheses) to a file of the store and
+   * returns what the manifest says of it once `register` is called in a transaction.
+   */
+  async write(connection: DuckDBConnection, source: string, span: [number, number]) {
+    const { folder, files } = this.#options;
+    const target = folderOf(span[0], span[1]);
+    await this.#makeFolder(target);
+    const name = `${span[0]}-${this.#writer}-${this.#sequence++}.parquet`;
+    const temporary = join(folder, target, `.${name}.tmp`);
+    const path = `${target}/${name}`;
+    failPoint("parquet.half_written");
+    const copied = await connection.run(
+      `COPY (SELECT * FROM ${source}) TO ${sqlText(temporary)} (${copyOptions})`,
+    );
+    failPoint("parquet.after_write");
+    await files.syncFile(temporary);
+    await files.rename(temporary, join(folder, path));
+    await files.syncFolder(join(folder, target));
+    failPoint("parquet.after_rename");
+    const bytes = await files.size(join(folder, path));
+    const [firstTime, lastTime] = span;
+    return { path, firstTime, lastTime, rows: copied.rowsChanged, bytes: bytes ?? 0 };
+  }
+
+  /** Names the file in the manifest: to be called inside a transaction. */
+  async register(connection: DuckDBConnection, file: RawFile): Promise<void> {
+    await connection.run(
+      `INSERT INTO raw_files VALUES (${sqlText(file.path)}, ${timestampLiteral(file.firstTime)},
+        ${timestampLiteral(file.lastTime)}, ${file.rows}, ${file.bytes})`,
+    );
+  }
+
+  /** Moves raw_recent into a file when it holds enough rows, or any with `always`. */
+  async flushRecent(always = false): Promise<boolean> {
+    return this.#database.write(async (connection) => {
+      const [recent] = await rowsOf(
+        connection,
+        `SELECT count(*) AS rows, epoch_ms(min(event_time)) AS first,
+           epoch_ms(max(event_time)) AS last FROM raw_recent`,
+      );
+      const rows = Number(recent!["rows"]);
+      if (rows === 0 || (!always && rows < this.#options.recentRowsMax)) return false;
+      const span: [number, number] = [Number(recent!["first"]), Number(recent!["last"])];
+      const source = `(FROM raw_recent ORDER BY ${mergeOrder})`;
+      await this.register(connection, await this.write(connection, source, span));
+      await connection.run("DELETE FROM raw_recent");
+      return true;
+    });
+  }
+
+  /** Merges one folder's small files where there are enough; whether it did. */
+  async mergeSmall(now: number): Promise<boolean> {
+    const { smallBytesMax, mergeFilesMin, mergeFilesMax } = this.#options;
+    const [due] = await rowsOf(
+      this.#database.writer,
+      `SELECT regexp_replace(path, '/[^/]*$', '') AS folder FROM raw_files
+       WHERE bytes < ${smallBytesMax} GROUP BY folder HAVING count(*) >= ${mergeFilesMin}
+       ORDER BY count(*) DESC LIMIT 1`,
+    );
+    if (due === undefined) return false;
+    const rows = await rowsOf(
+      this.#database.writer,
+      `SELECT path, epoch_ms(first_time) AS first, epoch_ms(last_time) AS last FROM raw_files
+       WHERE bytes < ${smallBytesMax} AND regexp_replace(path, '/[^/]*$', '') =
+         ${sqlText(String(due["folder"]))} ORDER BY first_time LIMIT ${mergeFilesMax}`,
+    );
+    const paths = rows.map((row) => String(row["path"]));
+    const span: [number, number] = [
+      Math.min(...rows.map((row) => Number(row["first"]))),
+      Math.max(...rows.map((row) => Number(row["last"]))),
+    ];
+    const list = paths.map((path) => sqlText(join(this.#options.folder, path))).join(", ");
+    // The slow part is outside the transaction: commits go on meanwhile.
+    const source = `(FROM read_parquet([${list}], hive_partitioning = false) ORDER BY ${mergeOrder})`;
+    const merged = await this.#database.maintain((connection) =>
+      this.write(connection, source, span),
+    );
+    await this.#database.write(async (connection) => {
+      const names = paths.map(sqlText).join(", ");
+      await connection.run(`DELETE FROM raw_files WHERE path IN (${names})`);
+      await this.register(connection, merged);
+    });
+    this.#replaced.push(...paths.map((path) => ({ path, at: now })));
+    return true;
+  }
+
+  /** Removes replaced files that no query can be reading any more. */
+  async removeReplaced(now: number): Promise<void> {
+    const due = this.#replaced.filter(({ at }) => now - at >= this.#options.removeAfterMs);
+    this.#replaced = this.#replaced.filter(({ at }) => now - at < this.#options.removeAfterMs);
+    for (const { path } of due) {
+      await this.#options.files.remove(join(this.#options.folder, path));
+    }
+  }
+
+  /**
+   * A FROM source of all raw events whose time may be in `[from, to)`; absolute paths. In the
+   * reader's transaction, so that files and raw_recent are of one moment.
+   */
+  async source(connection: DuckDBConnection, from: number, to: number): Promise<string> {
+    const rows = await rowsOf(
+      connection,
+      `SELECT path FROM raw_files WHERE first_time < ${timestampLiteral(to)}
+       AND last_time >= ${timestampLiteral(from)} ORDER BY path`,
+    );
+    if (rows.length === 0) return "raw_recent";
+    const list = rows.map((row) => sqlText(join(this.#options.folder, String(row["path"]))));
+    // Folders named date= and hour= must not become columns of their own.
+    const read = `read_parquet([${list.join(", ")}], hive_partitioning = false)`;
+    return `(FROM raw_recent UNION ALL FROM ${read})`;
+  }
+
+  async #makeFolder(folder: string): Promise<void> {
+    if (this.#knownFolders.has(folder)) return;
+    await this.#options.files.makeFolder(join(this.#options.folder, folder));
+    this.#knownFolders.add(folder);
+  }
+
+  /** Files below `folder`, at most three levels deep as this class makes them. */
+  async #listAll(folder: string): Promise<string[]> {
+    const found: string[] = [];
+    for (const name of await this.#options.files.list(join(this.#options.folder, folder))) {
+      const path = `${folder}/${name}`;
+      if (name.includes("=")) found.push(...(await this.#listAll(path)));
+      else found.push(path);
+    }
+    return found;
+  }
+}

@@ -1,0 +1,239 @@
+/**
+ * Seals windows: folds count deltas into minutes and into the larger windows that exist, and
+ * builds the larger ones from the level below once they are over and quiet. Always set-based,
+ * in slices bounded by rows, each one transaction: half a year of imported history is a few of
+ * them, not one for each of its 260,000 minutes.
+ */
+import type { DuckDBConnection } from "@duckdb/node-api";
+import { failPoint } from "../fail-point.ts";
+import { type Database, rowsOf } from "./database.ts";
+import { endOf, type Level, levels, minuteLevel } from "./windows.ts";
+
+export interface SealOptions {
+  /** Items listed a window and event type (C). */
+  candidatesMax: number;
+  /** Delta rows folded in one transaction; one minute is never split. */
+  sliceRowsMax: number;
+  /** A larger window is built once nothing was folded into it for so long. */
+  quietMs: number;
+}
+
+export const sealDefaults = Object.freeze({ sliceRowsMax: 2_000_000, quietMs: 5000 });
+
+export interface SealResult {
+  deltaRows: number;
+  windowsBuilt: number;
+  /** Whether there is more to do right now. */
+  isMore: boolean;
+}
+
+const aboveMinutes = levels.slice(1);
+/** Windows of one level built in one transaction. */
+const buildWindowsMax = 2000;
+
+/** Minutes `[first, end)` to fold now, as many as make a slice; null when there are none. */
+async function nextSlice(
+  connection: DuckDBConnection,
+  endMinute: number,
+  rowsMax: number,
+): Promise<{ first: number; end: number; isMore: boolean } | null> {
+  const minutes = await rowsOf(
+    connection,
+    `SELECT minute, count(*) AS rows FROM count_deltas WHERE minute < ${endMinute}
+     GROUP BY minute ORDER BY minute`,
+  );
+  if (minutes.length === 0) return null;
+  let rows = 0;
+  let taken = 0;
+  while (taken < minutes.length) {
+    rows += Number(minutes[taken]!["rows"]);
+    if (taken > 0 && rows > rowsMax) break;
+    taken++;
+  }
+  const first = Number(minutes[0]!["minute"]);
+  const end = Number(minutes[taken - 1]!["minute"]) + 1;
+  return { first, end, isMore: taken < minutes.length };
+}
+
+/**
+ * Adds the rows of temporary table `delta` (start, type_id, event_id, count) to the windows of
+ * `level`, making those that are missing. A listed item stays listed or yields to one that
+ * passed it; items off the list that get nothing can't rise above it, so they aren't touched.
+ */
+async function foldInto(
+  connection: DuckDBConnection,
+  level: Level,
+  candidatesMax: number,
+): Promise<void> {
+  const { name } = level;
+  await connection.run(
+    "CREATE OR REPLACE TEMP TABLE touched AS SELECT DISTINCT start, type_id FROM delta",
+  );
+  const [known] = await rowsOf(
+    connection,
+    `SELECT count(*) AS windows, min(start) AS first, max(start) AS last
+     FROM window_${name} SEMI JOIN touched USING (start, type_id)`,
+  );
+  const isFresh = Number(known!["windows"]) === 0;
+  const within = `start BETWEEN ${known!["first"]} AND ${known!["last"]}`;
+  const before = isFresh
+    ? ""
+    : `UNION ALL SELECT start, type_id, event_id, count, true
+         FROM (FROM list_${name} WHERE ${within}) SEMI JOIN touched USING (start, type_id)
+       UNION ALL SELECT start, type_id, event_id, count, true
+         FROM (FROM tail_${name} WHERE ${within}) SEMI JOIN delta USING (start, type_id, event_id)`;
+  await connection.run(`CREATE OR REPLACE TEMP TABLE ranked AS
+    SELECT *, row_number() OVER (
+      PARTITION BY start, type_id ORDER BY count DESC, event_id)::INTEGER AS rank
+    FROM (SELECT start, type_id, event_id, sum(count)::BIGINT AS count,
+            NOT bool_or(is_known) AS is_new
+          FROM (SELECT start, type_id, event_id, count, false AS is_known FROM delta ${before})
+          GROUP BY start, type_id, event_id)`);
+  await connection.run(`CREATE OR REPLACE TEMP TABLE summed AS
+    SELECT start, type_id, total + coalesce(old.total_before, 0) AS total,
+      fresh_items + coalesce(old.items_before, 0) AS items, least_listed
+    FROM (SELECT start, type_id, sum(count)::BIGINT AS total FROM delta GROUP BY start, type_id)
+    JOIN (SELECT start, type_id, count(*) FILTER (is_new) AS fresh_items,
+            min(count) FILTER (rank <= ${candidatesMax}) AS least_listed
+          FROM ranked GROUP BY start, type_id) USING (start, type_id)
+    LEFT JOIN (SELECT start, type_id, total AS total_before, items AS items_before
+               FROM window_${name}) AS old USING (start, type_id)`);
+  if (!isFresh) {
+    for (const table of [`window_${name}`, `list_${name}`]) {
+      await connection.run(`DELETE FROM ${table} USING touched
+        WHERE ${table}.start = touched.start AND ${table}.type_id = touched.type_id
+        AND ${table}.${within}`);
+    }
+    await connection.run(`DELETE FROM tail_${name} USING delta
+      WHERE tail_${name}.start = delta.start AND tail_${name}.type_id = delta.type_id
+      AND tail_${name}.event_id = delta.event_id AND tail_${name}.${within}`);
+  }
+  await connection.run(`INSERT INTO window_${name}
+    SELECT start, type_id, total, items,
+      CASE WHEN items > ${candidatesMax} THEN least_listed ELSE 0 END
+    FROM summed ORDER BY start, type_id`);
+  await connection.run(`INSERT INTO list_${name}
+    SELECT start, type_id, event_id, count, rank FROM ranked WHERE rank <= ${candidatesMax}
+    ORDER BY start, type_id, rank`);
+  await connection.run(`INSERT INTO tail_${name}
+    SELECT start, type_id, event_id, count FROM ranked WHERE rank > ${candidatesMax}
+    ORDER BY start, type_id, event_id`);
+}
+
+export class Sealer {
+  readonly #database: Database;
+  readonly #options: SealOptions;
+
+  constructor(database: Database, options: SealOptions) {
+    this.#database = database;
+    this.#options = options;
+  }
+
+  /**
+   * Folds one slice of the deltas of minutes before `endMinute`, or else builds what is due, one
+   * level a call. `now` is epoch ms.
+   */
+  async seal(endMinute: number, now: number): Promise<SealResult> {
+    const folded = await this.#database.write((connection) =>
+      this.#foldSlice(connection, endMinute, now),
+    );
+    if (folded !== null) return folded;
+    for (const [i, level] of aboveMinutes.entries()) {
+      const below = levels[i]!;
+      const windowsBuilt = await this.#database.write((connection) =>
+        this.#build(connection, level, below, endMinute, now),
+      );
+      if (windowsBuilt > 0) return { deltaRows: 0, windowsBuilt, isMore: true };
+    }
+    return { deltaRows: 0, windowsBuilt: 0, isMore: false };
+  }
+
+  async #foldSlice(
+    connection: DuckDBConnection,
+    endMinute: number,
+    now: number,
+  ): Promise<SealResult | null> {
+    const slice = await nextSlice(connection, endMinute, this.#options.sliceRowsMax);
+    if (slice === null) return null;
+    const within = `minute >= ${slice.first} AND minute < ${slice.end}`;
+    await connection.run(`CREATE OR REPLACE TEMP TABLE folding AS
+      SELECT minute AS start, type_id, event_id, sum(count)::BIGINT AS count
+      FROM count_deltas WHERE ${within} GROUP BY minute, type_id, event_id`);
+    await connection.run("CREATE OR REPLACE TEMP TABLE delta AS FROM folding");
+    await foldInto(connection, minuteLevel, this.#options.candidatesMax);
+    failPoint("seal.minutes_folded");
+    for (const level of aboveMinutes) await this.#foldUp(connection, level, now);
+    const deleted = await connection.run(`DELETE FROM count_deltas WHERE ${within}`);
+    failPoint("seal.before_commit");
+    return { deltaRows: deleted.rowsChanged, windowsBuilt: 0, isMore: slice.isMore };
+  }
+
+  /** Adds `folding` to the windows of `level` that exist; notes the others as pending. */
+  async #foldUp(connection: DuckDBConnection, level: Level, now: number): Promise<void> {
+    const { name, startOf } = level;
+    await connection.run(`CREATE OR REPLACE TEMP TABLE lifted AS
+      SELECT ${startOf} AS start, type_id, event_id, sum(count)::BIGINT AS count
+      FROM folding GROUP BY ALL`);
+    await connection.run(`CREATE OR REPLACE TEMP TABLE delta AS
+      FROM lifted SEMI JOIN window_${name} USING (start, type_id)`);
+    const [existing] = await rowsOf(connection, "SELECT count(*) AS rows FROM delta");
+    if (Number(existing!["rows"]) > 0) {
+      await foldInto(connection, level, this.#options.candidatesMax);
+    }
+    await connection.run(`CREATE OR REPLACE TEMP TABLE waiting AS
+      SELECT DISTINCT start, type_id FROM lifted ANTI JOIN window_${name} USING (start, type_id)`);
+    await connection.run(`DELETE FROM pending_windows USING waiting
+      WHERE pending_windows.level = '${name}' AND pending_windows.start = waiting.start
+      AND pending_windows.type_id = waiting.type_id`);
+    await connection.run(
+      `INSERT INTO pending_windows SELECT '${name}', start, type_id, ${now} FROM waiting`,
+    );
+  }
+
+  /**
+   * Builds windows of `level` that are over, quiet, and whose parts of the level below are all
+   * built. Returns how many.
+   */
+  async #build(
+    connection: DuckDBConnection,
+    level: Level,
+    below: Level,
+    endMinute: number,
+    now: number,
+  ): Promise<number> {
+    const pending = await rowsOf(
+      connection,
+      `SELECT start, type_id FROM pending_windows AS own
+       WHERE level = '${level.name}' AND folded_at <= ${now - this.#options.quietMs}
+       AND start < ${endMinute} AND NOT EXISTS (
+         FROM (SELECT ${level.startOf} AS parent, type_id FROM pending_windows
+               WHERE level = '${below.name}') AS part
+         WHERE part.parent = own.start AND part.type_id = own.type_id)
+       ORDER BY start, type_id`,
+    );
+    const ready = pending
+      .map((row) => ({ start: Number(row["start"]), typeId: Number(row["type_id"]) }))
+      .filter(({ start }) => endOf(level, start) <= endMinute)
+      .slice(0, buildWindowsMax);
+    if (ready.length === 0) return 0;
+    await connection.run(`CREATE OR REPLACE TEMP TABLE ready AS
+      SELECT * FROM (VALUES ${ready.map((row) => `(${row.start}, ${row.typeId})`).join(", ")})
+        AS due (parent, type_id)`);
+    const first = ready[0]!.start;
+    const end = endOf(level, ready.at(-1)!.start);
+    const parts = ["list", "tail"].map(
+      (kind) => `SELECT ${level.startOf} AS parent, type_id, event_id, count
+        FROM ${kind}_${below.name} WHERE start >= ${first} AND start < ${end}`,
+    );
+    await connection.run(`CREATE OR REPLACE TEMP TABLE delta AS
+      SELECT parent AS start, type_id, event_id, sum(count)::BIGINT AS count
+      FROM (${parts.join(" UNION ALL ")}) SEMI JOIN ready USING (parent, type_id)
+      GROUP BY parent, type_id, event_id`);
+    await foldInto(connection, level, this.#options.candidatesMax);
+    await connection.run(`DELETE FROM pending_windows USING ready
+      WHERE level = '${level.name}' AND pending_windows.start = ready.parent
+      AND pending_windows.type_id = ready.type_id`);
+    failPoint("seal.before_build_commit");
+    return ready.length;
+  }
+}

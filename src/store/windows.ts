@@ -1,0 +1,84 @@
+/**
+ * Windows: minute, hour, day and month, in UTC, each with its exact list of the C greatest items
+ * and the exact counts of the rest. Times are minutes since 1970 throughout.
+ *
+ *   window_<level>  (start, type_id): total, number of items, threshold T: the least listed count
+ *                   where not all items are listed, 0 where they are
+ *   list_<level>    the listed items with count and rank: a complete list is the window's exact
+ *                   counts, stored once
+ *   tail_<level>    exact counts of the items that are not listed
+ *   pending_windows windows above minutes that have content but are not built yet
+ *
+ * A window that has no row holds nothing but what is pending below it and in count_deltas: a
+ * missing hour is answered from its minutes, and deltas not yet folded are added to any answer.
+ * Folding a delta adds it to its minute and to every larger window that exists, in one
+ * transaction, so at any moment each event is in exactly one place at each level.
+ */
+import type { DuckDBConnection } from "@duckdb/node-api";
+
+export interface Level {
+  name: "minute" | "hour" | "day" | "month";
+  /** Seconds, as `window_size` of the event_counts view; a month counts as 30 days there. */
+  sizeSeconds: number;
+  /** SQL for the start of the window that holds minute `start`. */
+  startOf: string;
+}
+
+export const levels: readonly Level[] = Object.freeze([
+  { name: "minute", sizeSeconds: 60, startOf: "start" },
+  { name: "hour", sizeSeconds: 3600, startOf: "start - start % 60" },
+  { name: "day", sizeSeconds: 86_400, startOf: "start - start % 1440" },
+  {
+    name: "month",
+    sizeSeconds: 2_592_000,
+    startOf:
+      "(epoch(date_trunc('month', make_timestamp(start * 60000000::BIGINT)))::BIGINT // 60)::INTEGER",
+  },
+]);
+
+export const minuteLevel = levels[0]!;
+
+/** First minute after the window of `level` that starts at minute `start`. */
+export function endOf(level: Level, start: number): number {
+  if (level.name === "minute") return start + 1;
+  if (level.name === "hour") return start + 60;
+  if (level.name === "day") return start + 1440;
+  const date = new Date(start * 60_000);
+  return Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1) / 60_000;
+}
+
+/** First start of a window of `level` at or after `minute`. */
+export function firstStartFrom(level: Level, minute: number): number {
+  if (level.name === "minute") return minute;
+  if (level.name === "hour") return Math.ceil(minute / 60) * 60;
+  if (level.name === "day") return Math.ceil(minute / 1440) * 1440;
+  const date = new Date(minute * 60_000);
+  const own = Date.UTC(date.getUTCFullYear(), date.getUTCMonth()) / 60_000;
+  return own === minute ? own : endOf(level, own);
+}
+
+/** Tables and views of the windows. */
+export async function createWindowTables(connection: DuckDBConnection): Promise<void> {
+  for (const { name } of levels) {
+    await connection.run(`CREATE TABLE IF NOT EXISTS window_${name} (
+      start INTEGER NOT NULL, type_id INTEGER NOT NULL, total BIGINT NOT NULL,
+      items BIGINT NOT NULL, threshold BIGINT NOT NULL)`);
+    await connection.run(`CREATE TABLE IF NOT EXISTS list_${name} (
+      start INTEGER NOT NULL, type_id INTEGER NOT NULL, event_id VARCHAR NOT NULL,
+      count BIGINT NOT NULL, rank INTEGER NOT NULL)`);
+    await connection.run(`CREATE TABLE IF NOT EXISTS tail_${name} (
+      start INTEGER NOT NULL, type_id INTEGER NOT NULL, event_id VARCHAR NOT NULL,
+      count BIGINT NOT NULL)`);
+  }
+  await connection.run(`CREATE TABLE IF NOT EXISTS pending_windows (
+    level VARCHAR NOT NULL, start INTEGER NOT NULL, type_id INTEGER NOT NULL,
+    folded_at BIGINT NOT NULL)`);
+  const lists = levels.map(
+    ({ name, sizeSeconds }) =>
+      `SELECT start, type_id, event_id, count, rank, ${sizeSeconds} AS size FROM list_${name}`,
+  );
+  await connection.run(`CREATE OR REPLACE VIEW event_counts AS
+    SELECT make_timestamp(start * 60000000::BIGINT) AS time, event_type, event_id, count, rank,
+      size AS window_size
+    FROM (${lists.join(" UNION ALL ")}) JOIN event_types USING (type_id)`);
+}

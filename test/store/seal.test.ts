@@ -1,0 +1,183 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { nodeFiles } from "../../src/files.ts";
+import { Database, rowsOf } from "../../src/store/database.ts";
+import { readExact } from "../../src/store/exact.ts";
+import { RawFiles, rawFilesDefaults } from "../../src/store/raw-files.ts";
+import { prepareSchema } from "../../src/store/schema.ts";
+import { Sealer } from "../../src/store/seal.ts";
+import { randomFromEnvironment } from "../support/random.ts";
+
+const candidatesMax = 5;
+const quietMs = 1000;
+/** 2024-01-30T22:00Z: the stream crosses two month ends, one in a leap year. */
+const firstMinute = Date.UTC(2024, 0, 30, 22) / 60_000;
+const spanMinutes = 32 * 1440;
+const random = randomFromEnvironment("seal");
+
+let database: Database;
+let rawFiles: RawFiles;
+let sealer: Sealer;
+
+beforeEach(async () => {
+  database = await Database.open(":memory:");
+  const identity = { logId: "log", partitionCount: 2, seed: "0".repeat(16) };
+  await database.write((connection) => prepareSchema(connection, identity));
+  await database.writer.run(`INSERT INTO event_types SELECT range, 'type-' || range, 0,
+    TIMESTAMP_MS '2024-01-01', TIMESTAMP_MS '2024-01-01' FROM range(2)`);
+  const options = { ...rawFilesDefaults, folder: "/nowhere", files: nodeFiles, removeAfterMs: 0 };
+  rawFiles = new RawFiles(database, options);
+  sealer = new Sealer(database, { candidatesMax, sliceRowsMax: 300, quietMs });
+});
+
+afterEach(() => database.close());
+
+interface Delta {
+  minute: number;
+  typeId: number;
+  eventId: string;
+  count: number;
+}
+
+function randomDelta(minuteOf: () => number): Delta {
+  return {
+    minute: minuteOf(),
+    typeId: random.int(0, 1),
+    // Few ids, so that ties and full lists are common.
+    eventId: `item-${Math.floor(random.float() ** 2 * 40)}`,
+    count: random.pick([1, 1, 2, 5]),
+  };
+}
+
+async function append(deltas: Delta[]): Promise<void> {
+  const values = deltas
+    .map((d) => `(${d.minute}, ${d.typeId}, '${d.eventId}', 0, ${d.count})`)
+    .join(", ");
+  await database.write((connection) =>
+    connection.run(`INSERT INTO count_deltas VALUES ${values}`).then(() => undefined),
+  );
+}
+
+type Counts = Map<string, number>;
+
+function sumOf(deltas: Delta[], typeIds: number[], start: number, end: number): Counts {
+  const counts: Counts = new Map();
+  for (const { minute, typeId, eventId, count } of deltas) {
+    if (minute < start || minute >= end || !typeIds.includes(typeId)) continue;
+    counts.set(eventId, (counts.get(eventId) ?? 0) + count);
+  }
+  return counts;
+}
+
+function ranked(counts: Counts): { eventId: string; count: number }[] {
+  return [...counts]
+    .map(([eventId, count]) => ({ eventId, count }))
+    .sort((a, b) => b.count - a.count || (a.eventId < b.eventId ? -1 : 1));
+}
+
+async function checkRange(all: Delta[], start: number, end: number): Promise<void> {
+  const typeIds = random.pick([[0], [1], [0, 1]]);
+  const query = {
+    eventTypes: typeIds.map((id) => `type-${id}`),
+    from: start * 60_000,
+    to: end * 60_000,
+    k: random.int(1, 30),
+    offset: random.pick([0, 0, random.int(0, 20)]),
+    budgetMs: 60_000,
+  };
+  const answer = await database.read(60_000, (c) => readExact(c, rawFiles, query));
+  const expected = ranked(sumOf(all, typeIds, start, end));
+  const page = expected.slice(query.offset, query.offset + query.k);
+  expect(answer.rows, JSON.stringify(query)).toEqual(page);
+  expect(answer.total).toBe(expected.reduce((sum, row) => sum + row.count, 0));
+  expect(answer.distinct).toBe(expected.length);
+}
+
+/** Every window's list, total, items and threshold follow from all deltas folded into it. */
+async function checkWindows(all: Delta[]): Promise<number> {
+  const waiting = await rowsOf(database.writer, "SELECT * FROM count_deltas");
+  expect(waiting).toEqual([]);
+  let checked = 0;
+  const ends = { minute: 1, hour: 60, day: 1440, month: 0 };
+  for (const [level, minutes] of Object.entries(ends)) {
+    const windows = await rowsOf(database.writer, `SELECT * FROM window_${level}`);
+    const lists = new Map<string, unknown[]>();
+    const listed = `SELECT * FROM list_${level} ORDER BY start, type_id, rank`;
+    for (const row of await rowsOf(database.writer, listed)) {
+      const key = `${row["start"]}/${row["type_id"]}`;
+      const entry = [row["event_id"], Number(row["count"]), row["rank"]];
+      lists.set(key, [...(lists.get(key) ?? []), entry]);
+    }
+    for (const window of windows) {
+      const start = Number(window["start"]);
+      const typeId = Number(window["type_id"]);
+      const date = new Date(start * 60_000);
+      const nextMonth = Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1, 1) / 60_000;
+      const end = minutes === 0 ? nextMonth : start + minutes;
+      const expected = ranked(sumOf(all, [typeId], start, end));
+      const list = lists.get(`${start}/${typeId}`) ?? [];
+      const top = expected.slice(0, candidatesMax);
+      expect(list).toEqual(top.map((row, i) => [row.eventId, row.count, i + 1]));
+      expect(Number(window["items"])).toBe(expected.length);
+      expect(Number(window["total"])).toBe(expected.reduce((sum, row) => sum + row.count, 0));
+      const isComplete = expected.length <= candidatesMax;
+      expect(Number(window["threshold"])).toBe(isComplete ? 0 : top.at(-1)!.count);
+      checked++;
+    }
+  }
+  return checked;
+}
+
+async function sealAll(endMinute: number, now: number): Promise<void> {
+  while ((await sealer.seal(endMinute, now)).isMore);
+  while ((await sealer.seal(endMinute, now)).isMore);
+}
+
+describe("sealing", () => {
+  test("a stream over 32 days, late events and all, at every step equals a recount", async () => {
+    const all: Delta[] = [];
+    let now = 1_000_000;
+    for (let day = 0; day < 32; day += 4) {
+      const from = firstMinute + day * 1440;
+      const fresh = Array.from({ length: 400 }, () =>
+        randomDelta(() => from + random.int(0, 4 * 1440)),
+      );
+      const late = Array.from({ length: 40 }, () =>
+        randomDelta(() => firstMinute + random.int(0, (day + 4) * 1440)),
+      );
+      const deltas = random.shuffle([...fresh, ...late]);
+      await append(deltas);
+      all.push(...deltas);
+      const endMinute = from + 4 * 1440 - random.int(0, 600);
+      for (let step = 0; step < 3; step++) {
+        now += random.int(0, 2 * quietMs);
+        await sealer.seal(endMinute, now);
+        for (let i = 0; i < 3; i++) {
+          const start = firstMinute + random.int(0, spanMinutes);
+          await checkRange(all, start, start + random.int(0, 20 * 1440));
+        }
+      }
+      now += quietMs;
+      await sealAll(endMinute, now);
+      await checkRange(all, firstMinute, firstMinute + spanMinutes);
+    }
+    await sealAll(firstMinute + 2 * spanMinutes, now + 10 * quietMs);
+    await sealAll(firstMinute + 2 * spanMinutes, now + 20 * quietMs);
+    expect(await checkWindows(all)).toBeGreaterThan(100);
+    const built = await rowsOf(database.writer, "SELECT count(*) AS n FROM window_month");
+    expect(Number(built[0]!["n"])).toBe(6);
+    expect(await rowsOf(database.writer, "SELECT * FROM pending_windows")).toEqual([]);
+    const start = firstMinute - (firstMinute % 1440);
+    await checkRange(all, start, start + 40 * 1440);
+  });
+
+  test("a failing fold leaves everything as it was", async () => {
+    const deltas = Array.from({ length: 200 }, () => randomDelta(() => firstMinute));
+    await append(deltas);
+    await database.writer.run("ALTER TABLE window_hour RENAME TO window_gone");
+    await expect(sealer.seal(firstMinute + 10, 0)).rejects.toThrow(/window_hour/);
+    await database.writer.run("ALTER TABLE window_gone RENAME TO window_hour");
+    await checkRange(deltas, firstMinute, firstMinute + 1);
+    expect((await sealer.seal(firstMinute + 10, 0)).deltaRows).toBe(200);
+    await checkRange(deltas, firstMinute, firstMinute + 1);
+  });
+});
