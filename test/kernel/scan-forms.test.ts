@@ -179,6 +179,9 @@ describe("fields", () => {
     ["a control character in escapes", id("\\u0001\\u001f"), "ok"],
     ["NUL", id("a\\u0000"), "invalid_text"],
     ["half a pair", id("\\ud83d"), "invalid_text"],
+    ["two first halves", id("\\ud83d\\udbff"), "invalid_text"],
+    ["half a pair and a letter", id("\\ud83d\\ue000"), "invalid_text"],
+    ["the first and last pair", id("\\ud800\\udc00\\uDBFF\\uDFFF"), "ok"],
     ["a pair the wrong way round", id("\\ude00\\ud83d"), "invalid_text"],
     ["a raw tab", id("a\tb"), "invalid_json"],
     ["an array", "[]", "wrong_type"],
@@ -275,6 +278,40 @@ describe("lines and bodies", () => {
       for (const rig of rigs) {
         expect(scanBody(rig, body, "ndjson", alignment), rig.build).toEqual(expected);
       }
+    }
+  });
+
+  it("knows UTF-8 from what only looks like it", () => {
+    const lines: Uint8Array[] = [];
+    for (let lead = 0x80; lead < 0x100; lead++) {
+      for (const second of [0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0]) {
+        for (const third of [0x61, 0x80, 0xbf, 0xc0]) {
+          for (const fourth of [0x61, 0x80, 0xbf, 0xc0]) {
+            const start = encoder.encode('{"eventType":"t","eventId":"');
+            const bytes = [...start, lead, second, third, fourth, 0x22, 0x7d, 0x0a];
+            lines.push(Uint8Array.from(bytes));
+          }
+        }
+      }
+    }
+    const body = Uint8Array.from(Buffer.concat(lines));
+    const expected = oracleNdjson(body, receivedAt);
+    expect(expected.events.length).toBeGreaterThan(100);
+    for (const rig of rigs) expect(scanBody(rig, body, "ndjson"), rig.build).toEqual(expected);
+  });
+
+  it("stays within its arena, however many strings want unescaping", () => {
+    const key = `"\\u0061${"k".repeat(120)}"`;
+    const keys = (count: number) => Array.from({ length: count }, () => `${key}:${key}`).join();
+    const lines = [
+      `{${keys(14_000)}}`,
+      event(`"metadata":{${keys(14_000)}}`).replace("a", "\\u0061"),
+      ...Array.from({ length: 2000 }, (_, i) => `{"eventId":"\\n${i}","eventType":${key}}`),
+    ];
+    for (const line of [lines.slice(0, 1), lines.slice(1, 2), lines.slice(2)]) {
+      const body = encoder.encode(`${line.join("\n")}\n${event("")}`);
+      const expected = oracleNdjson(body, receivedAt);
+      for (const rig of rigs) expect(scanBody(rig, body, "ndjson"), rig.build).toEqual(expected);
     }
   });
 

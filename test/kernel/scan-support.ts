@@ -54,7 +54,7 @@ function readEvents(rig: Rig): OracleBatch["events"] {
 
 /**
  * Scans the body at an address with the alignment given, between bytes that would mislead a
- * scanner that read past it. Says if the byte after the input was not put back.
+ * scanner that read past it. Throws if any byte around or of the input changed.
  */
 export function scanBody(
   rig: Rig,
@@ -65,13 +65,14 @@ export function scanBody(
 ): OracleBatch {
   const { kernel, scanner } = rig;
   const ptr = rig.input + 64 + alignment;
-  kernel.bytes.fill(after, ptr - 16, ptr);
+  kernel.bytes.fill(after, rig.input, ptr);
   kernel.bytes.fill(after, ptr + body.length, ptr + body.length + inputPaddingBytes);
   kernel.bytes.set(body, ptr);
   scanner.clear();
   const batch: OracleBatch = { events: [], errors: [], malformed: null };
   let status = scanner.scanChunk(ptr, body.length, receivedAt, format);
   for (;;) {
+    assertUntouched(rig, body, ptr, after);
     if (status === "malformed") return { ...refused, malformed: scanner.readFault().code };
     if (status === "empty") return { ...refused, malformed: "empty_body" };
     batch.events.push(...readEvents(rig));
@@ -82,8 +83,16 @@ export function scanBody(
     scanner.clear();
     status = scanner.resume();
   }
-  if (kernel.bytes[ptr + body.length] !== after) throw new Error("padding not restored");
   return batch;
+}
+
+/** The arena lies before the input: what ran over it, or wasn't put back, shows here. */
+function assertUntouched(rig: Rig, body: Uint8Array, ptr: number, after: number): void {
+  const { bytes } = rig.kernel;
+  const before = bytes.subarray(rig.input, ptr).every((byte) => byte === after);
+  const same = Buffer.compare(bytes.subarray(ptr, ptr + body.length), body) === 0;
+  const behind = bytes[ptr + body.length] === after;
+  if (!before || !same || !behind) throw new Error("the scanner wrote outside its regions");
 }
 
 const refused: OracleBatch = { events: [], errors: [], malformed: null };
