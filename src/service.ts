@@ -16,7 +16,7 @@ import { loadKernelModule } from "./kernel/module.ts";
 import { EventScanner } from "./kernel/scanner.ts";
 import { EmbeddedLog } from "./log/embedded-log.ts";
 import { EmbeddedLogReader } from "./log/embedded-log-reader.ts";
-import { IdempotencyLedger } from "./log/idempotency.ts";
+import { IdempotencyLedger, unionOfStates } from "./log/idempotency.ts";
 import { QueryEngine } from "./query/engine.ts";
 import { LocalStore } from "./store/local-store.ts";
 import { Counters, type Logger } from "./telemetry.ts";
@@ -57,7 +57,7 @@ function packageVersion(): string {
 /** The edge's memory of keys: what the store counted, and what the log holds beyond that. */
 async function loadLedger(log: EmbeddedLog, store: LocalStore, folder: string) {
   const ledger = new IdempotencyLedger();
-  for (const state of await store.loadSeen()) ledger.load(state);
+  ledger.load(unionOfStates(await store.loadSeen()));
   const starts = store.committedOffsets().map((offset, partition) => ({ partition, offset }));
   const reader = await EmbeddedLogReader.open(nodeFiles, folder, { starts });
   reader.advance(log.durableEnd());
@@ -127,7 +127,7 @@ async function openPipeline(config: Config, logger: Logger, onFailure: (why: str
     const now = Date.now();
     store.tick(clock.tick(now, log.endOffsets(), store.committedOffsets()), now);
   }, tickMs);
-  return { log, store, ledger, ingest, ticking };
+  return { log, store, ledger, ingest, clock, ticking };
 }
 
 /**
@@ -157,7 +157,10 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
     store,
     acknowledged: () => log.endOffsets(),
     committed: (offsets, waitMsMax) => ingest.committed(offsets, waitMsMax),
+    committedThrough: () => pipeline.clock.appliedThrough,
     exactTimeoutMs: config.exactTimeoutMs,
+    freshnessWaitMsMax: config.freshnessWaitMsMax,
+    candidatesMax: config.candidatesMax,
   });
   const app = await buildApi({
     edge,

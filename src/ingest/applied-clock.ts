@@ -15,6 +15,11 @@ export class AppliedClock {
   readonly #notes: Note[] = [];
   #appliedThrough = 0;
 
+  /** Epoch ms; what `tick` answered last. */
+  get appliedThrough(): number {
+    return this.#appliedThrough;
+  }
+
   /** Notes the log's end at `now` and says through when everything is committed (epoch ms). */
   tick(now: number, endOffsets: number[], committed: readonly number[]): number {
     if (this.#notes.length < notesMax) this.#notes.push({ at: now, endOffsets });

@@ -44,7 +44,10 @@ export interface Board {
   stale: boolean;
   /** Everything acknowledged up to here is in. */
   asOf: string;
+  /** Exact, or a lower bound where `totalUpper` says more. */
   total: number;
+  /** Only where an edge was too large to read. */
+  totalUpper?: number;
   distinct: number | null;
   distinctLower?: number;
   distinctUpper?: number;

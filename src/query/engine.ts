@@ -1,20 +1,40 @@
 /** Answers boards from the store, after ingest has passed what the answer must include. */
 import { RankstreamError } from "../errors.ts";
-import type { EventTypeInfo, Store } from "../store/store.ts";
-import { type Board, type BoardRequest, boardHead, rankRows, shareOf } from "./board.ts";
+import type { ApproxAnswer, EventTypeInfo, Store } from "../store/store.ts";
+import {
+  type Board,
+  type BoardRequest,
+  type BoardRow,
+  boardHead,
+  rankRows,
+  shareOf,
+} from "./board.ts";
+import { certifiedPrefix } from "./certify.ts";
 import { formatTimestamp } from "./timestamp.ts";
 
 export interface QueryEngineDeps {
-  store: Pick<Store, "exact" | "eventTypes">;
+  store: Pick<Store, "exact" | "approx" | "eventTypes">;
   /** Offset after the last acknowledged record, by partition. */
   acknowledged: () => number[];
   /**
    * Resolves to true once everything before `offsets` is committed, to false after `waitMsMax`.
    */
   committed: (offsets: number[], waitMsMax: number) => Promise<boolean>;
+  /** Through when (epoch ms) everything acknowledged is committed. */
+  committedThrough: () => number;
   exactTimeoutMs: number;
+  freshnessWaitMsMax: number;
+  /** Items listed a window: further rows are on no list. */
+  candidatesMax: number;
   now?: () => number;
 }
+
+/** Budget of an approximate answer: it never scans what grows with the events. */
+const approxTimeoutMs = 2000;
+/** Raw events read for an edge below a minute; beyond, the edge is only bounded. */
+const edgeRowsMax = 500_000;
+/** `auto` goes on to the exact answer when that reads at most so many rows. */
+const autoExactRowsMax = 3_000_000;
 
 export class QueryEngine {
   readonly #deps: QueryEngineDeps;
@@ -26,10 +46,27 @@ export class QueryEngine {
   }
 
   /**
-   * The exact board: it includes every event acknowledged before the call. Throws
-   * `query_timeout` when that takes longer than the budget.
+   * The board. `exact` includes every event acknowledged before the call; `approx` waits for
+   * these a little and says `stale` otherwise; `auto` is approximate, and exact where that
+   * proves too little and the exact answer is cheap. Throws `query_timeout`.
    */
   async leaderboard(request: BoardRequest): Promise<Board> {
+    const isPastLists = request.offset + request.k > this.#deps.candidatesMax;
+    if (request.mode === "exact" || isPastLists) return this.#exact(request);
+    const started = this.#now();
+    const { board, exactRows } = await this.#approx(request, started);
+    const isEnough = request.mode === "approx" || board.certified;
+    if (isEnough || exactRows > autoExactRowsMax) return board;
+    try {
+      return await this.#exact(request);
+    } catch (error) {
+      // The approximate answer stands, and says what of it is certain.
+      if (error instanceof RankstreamError && error.code === "query_timeout") return board;
+      throw error;
+    }
+  }
+
+  async #exact(request: BoardRequest): Promise<Board> {
     const { store, acknowledged, committed, exactTimeoutMs } = this.#deps;
     const started = this.#now();
     if (!(await committed(acknowledged(), exactTimeoutMs))) {
@@ -74,11 +111,72 @@ export class QueryEngine {
     };
   }
 
+  async #approx(
+    request: BoardRequest,
+    started: number,
+  ): Promise<{ board: Board; exactRows: number }> {
+    const { store, acknowledged, committed, committedThrough, freshnessWaitMsMax } = this.#deps;
+    const isFresh = await committed(acknowledged(), freshnessWaitMsMax);
+    const asOf = isFresh ? started : committedThrough();
+    const effective = { from: request.range.effectiveFrom, to: request.range.effectiveTo };
+    const answer = await store.approx({
+      eventTypes: request.eventTypes,
+      ...effective,
+      rows: request.offset + request.k,
+      edgeRowsMax,
+      budgetMs: approxTimeoutMs,
+    });
+    const certain = certifiedPrefix(answer.rows, answer, request.ties);
+    const isAllCertain = certain === answer.rows.length;
+    const total = answer.total.lower;
+    return {
+      exactRows: answer.exactRows,
+      board: {
+        ...boardHead(request, effective),
+        mode: "approx",
+        certified: isAllCertain && isClosed(answer, request),
+        certifiedRanks: Math.max(0, certain - request.offset),
+        partial: false,
+        stale: !isFresh,
+        asOf: formatTimestamp(asOf),
+        total,
+        ...(answer.total.upper > total && { totalUpper: answer.total.upper }),
+        ...distinctOf(answer),
+        others: total - answer.rows.reduce((sum, row) => sum + row.lower, 0),
+        results: boardRows(answer, request),
+        plan: { rowsRead: answer.rowsRead, windows: answer.windows, sketches: 0 },
+      },
+    };
+  }
+
   /** The reply of GET /event-types. */
   async eventTypes(): Promise<{ eventTypes: object[] }> {
     const types = await this.#deps.store.eventTypes();
     return { eventTypes: types.map(describeType) };
   }
+}
+
+/** Whether no item can be missing: fewer rows than asked for are all there are. */
+function isClosed(answer: ApproxAnswer, request: BoardRequest): boolean {
+  return answer.rows.length === request.offset + request.k || answer.unlistedUpper === 0;
+}
+
+function distinctOf({ distinct }: ApproxAnswer) {
+  if (distinct.lower === distinct.upper) return { distinct: distinct.lower };
+  return { distinct: null, distinctLower: distinct.lower, distinctUpper: distinct.upper };
+}
+
+function boardRows({ rows, total }: ApproxAnswer, request: BoardRequest): BoardRow[] {
+  const counts = rows.map((row) => row.lower);
+  const ranks = rankRows(counts, request.ties, 0, { items: 0, counts: 0 });
+  return rows.slice(request.offset).map(({ eventId, lower, upper }, i) => ({
+    eventId,
+    count: lower,
+    rank: ranks[request.offset + i]!,
+    lower,
+    upper,
+    share: shareOf(lower, total.lower),
+  }));
 }
 
 function describeType(type: EventTypeInfo) {

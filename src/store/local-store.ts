@@ -10,7 +10,14 @@ import type {
   StoreThreadData,
   ThrownError,
 } from "./protocol.ts";
-import type { EventTypeInfo, ExactAnswer, ExactQuery, Store } from "./store.ts";
+import type {
+  ApproxAnswer,
+  ApproxQuery,
+  EventTypeInfo,
+  ExactAnswer,
+  ExactQuery,
+  Store,
+} from "./store.ts";
 
 export interface LocalStoreOptions {
   folder: string;
@@ -142,6 +149,10 @@ export class LocalStore implements Store {
 
   exact(query: ExactQuery): Promise<ExactAnswer> {
     return this.#call("exact", query);
+  }
+
+  approx(query: ApproxQuery): Promise<ApproxAnswer> {
+    return this.#call("approx", query);
   }
 
   tick(appliedThrough: number, now: number): void {

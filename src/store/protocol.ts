@@ -1,6 +1,13 @@
 /** Messages between the main thread and the store's thread. */
 import type { FolderIdentity } from "./schema.ts";
-import type { EventTypeInfo, ExactAnswer, ExactQuery, SeenState } from "./store.ts";
+import type {
+  ApproxAnswer,
+  ApproxQuery,
+  EventTypeInfo,
+  ExactAnswer,
+  ExactQuery,
+  SeenState,
+} from "./store.ts";
 
 export interface StoreThreadData {
   folder: string;
@@ -16,6 +23,7 @@ export interface StoreCalls {
   loadSeen: [null, SeenState[]];
   eventTypes: [null, EventTypeInfo[]];
   exact: [ExactQuery, ExactAnswer];
+  approx: [ApproxQuery, ApproxAnswer];
   close: [null, null];
 }
 export type StoreCallName = keyof StoreCalls;

@@ -213,6 +213,20 @@ export class RawFiles {
     return `(FROM raw_recent UNION ALL FROM ${read})`;
   }
 
+  /** About how many raw events `source` would read for `[from, to)`: at most so many. */
+  async rowsIn(connection: DuckDBConnection, from: number, to: number): Promise<number> {
+    // Events are taken as spread evenly over their file's span.
+    const [files] = await rowsOf(
+      connection,
+      `SELECT coalesce(sum(rows * least(1.0, ${to - from} /
+         (1.0 + epoch_ms(last_time) - epoch_ms(first_time)))), 0)::BIGINT AS rows
+       FROM raw_files WHERE first_time < ${timestampLiteral(to)}
+       AND last_time >= ${timestampLiteral(from)}`,
+    );
+    const [recent] = await rowsOf(connection, "SELECT count(*) AS rows FROM raw_recent");
+    return Number(files!["rows"]) + Number(recent!["rows"]);
+  }
+
   async #makeFolder(folder: string): Promise<void> {
     if (this.#knownFolders.has(folder)) return;
     await this.#options.files.makeFolder(join(this.#options.folder, folder));

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { RankstreamError } from "../errors.ts";
 import { nodeFiles } from "../files.ts";
+import { readApprox } from "./approx.ts";
 import { Checkpointer, StaleOffsetError, TypeIds } from "./checkpoint.ts";
 import { Database, databaseDefaults, rowsOf } from "./database.ts";
 import { readExact } from "./exact.ts";
@@ -81,6 +82,8 @@ class StoreThread {
       }),
     exact: (query) =>
       this.#database.read(query.budgetMs, (c) => readExact(c, this.#rawFiles!, query)),
+    approx: (query) =>
+      this.#database.read(query.budgetMs, (c) => readApprox(c, this.#rawFiles!, query)),
     close: async () => {
       this.#closing = true;
       await this.#maintenance?.settled();

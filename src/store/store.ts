@@ -107,6 +107,42 @@ export interface ExactAnswer {
   rowsRead: { counts: number; raw: number };
 }
 
+export interface ApproxQuery {
+  eventTypes: string[];
+  /** Epoch ms; `to` is exclusive. */
+  from: number;
+  to: number;
+  /** Rows of the ranking from the first on. */
+  rows: number;
+  /** Raw events read for the ragged edges at most; beyond, edges are only bounded. */
+  edgeRowsMax: number;
+  budgetMs: number;
+}
+
+/** An item with the bounds of its count. */
+export interface BoundedItem {
+  eventId: string;
+  lower: number;
+  upper: number;
+}
+
+/** What lists, deltas and edges prove of a range, without the exact counts off the lists. */
+export interface ApproxAnswer {
+  /** By lower bound, then id. */
+  rows: BoundedItem[];
+  /** Of the items known but not in `rows`: the greatest upper bound, the least id that has it. */
+  rest: { upper: number; eventId: string } | null;
+  /** Upper bound of any item not known at all. */
+  unlistedUpper: number;
+  total: { lower: number; upper: number };
+  distinct: { lower: number; upper: number };
+  offsets: number[];
+  windows: Record<"minute" | "hour" | "day" | "month", number>;
+  rowsRead: { lists: number; counts: number; raw: number };
+  /** Rows that the exact answer of the same question would read, about. */
+  exactRows: number;
+}
+
 export interface Store {
   readonly seed: { low: number; high: number };
   /** Next offset to count, by partition, as last committed. */
@@ -119,6 +155,7 @@ export interface Store {
   loadSeen(): Promise<SeenState[]>;
   eventTypes(): Promise<EventTypeInfo[]>;
   exact(query: ExactQuery): Promise<ExactAnswer>;
+  approx(query: ApproxQuery): Promise<ApproxAnswer>;
   /**
    * Lets the store seal windows and tidy: every record appended before `appliedThrough` (epoch
    * ms) is committed.

@@ -1,0 +1,62 @@
+/**
+ * Which ranks of an approximate board are certainly right. Order is count, then id bytes: row i
+ * is surely before j when lower(i) > upper(j), or these are equal and id(i) < id(j); before any
+ * item on no list only by >. Equal ranks of ties moreover need both counts to be exact.
+ */
+import type { BoundedItem } from "../store/store.ts";
+import type { TieRule } from "./board.ts";
+
+/** Everything that comes after the rows. */
+export interface Remainder {
+  /** Greatest upper bound of a known item, and the least id that has it. */
+  rest: { upper: number; eventId: string } | null;
+  unlistedUpper: number;
+}
+
+/** Byte order of UTF-8 text: that of code points, which UTF-16's differs from above U+FFFF. */
+export function compareIds(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+}
+
+function isBefore(row: BoundedItem, upper: number, eventId: string): boolean {
+  if (row.lower !== upper) return row.lower > upper;
+  return compareIds(row.eventId, eventId) < 0;
+}
+
+function isTieSure(row: BoundedItem, next: BoundedItem, ties: TieRule): boolean {
+  if (ties === "ordinal" || row.lower > next.upper) return true;
+  return row.lower === row.upper && next.lower === next.upper;
+}
+
+/**
+ * Length of the longest prefix of `rows` (ranked from the first place on) in which each row is
+ * surely before everything after it and has surely the rank it is given.
+ */
+export function certifiedPrefix(
+  rows: readonly BoundedItem[],
+  { rest, unlistedUpper }: Remainder,
+  ties: TieRule,
+): number {
+  // The strongest of everything after row i: greatest upper bound, then least id.
+  const after: ({ upper: number; eventId: string } | null)[] = new Array(rows.length);
+  let strongest = rest;
+  for (let i = rows.length - 1; i >= 0; i--) {
+    after[i] = strongest;
+    const row = rows[i]!;
+    const isStronger =
+      strongest === null ||
+      row.upper > strongest.upper ||
+      (row.upper === strongest.upper && compareIds(row.eventId, strongest.eventId) < 0);
+    if (isStronger) strongest = { upper: row.upper, eventId: row.eventId };
+  }
+  let length = 0;
+  for (; length < rows.length; length++) {
+    const row = rows[length]!;
+    const next = after[length];
+    if (row.lower <= unlistedUpper) break;
+    if (next && !isBefore(row, next.upper, next.eventId)) break;
+    const before = rows[length - 1];
+    if (before !== undefined && !isTieSure(before, row, ties)) break;
+  }
+  return length;
+}

@@ -1,0 +1,255 @@
+/**
+ * Bounds of items' counts from the windows' lists, the deltas not folded yet and the ragged
+ * edges. For an item i over windows w, with T(w) the least listed count (0 when all are listed):
+ *
+ *   lower(i) = Σ listed in w ? count(w, i) : 0      + deltas + edges
+ *   upper(i) = Σ listed in w ? count(w, i) : T(w)   + deltas + edges
+ *            = lower(i) + Σ T(w) − Σ T(w) of the windows that list i
+ *
+ * so one pass over the list rows gives both. An edge too large to read is bounded by
+ * [0, the item's count in that minute]. Never reads the counts off the lists.
+ */
+import type { DuckDBConnection } from "@duckdb/node-api";
+import { coverOf, cutAtMinutes, inSpans, type MinuteCut, type MinuteSpan } from "./cover.ts";
+import { type Row, rowsOf } from "./database.ts";
+import { edgesSql, offsetsOf, typeIdsOf } from "./exact.ts";
+import type { RawFiles } from "./raw-files.ts";
+import type { ApproxAnswer, ApproxQuery } from "./store.ts";
+import type { Level } from "./windows.ts";
+
+/** Sums over the windows used. */
+interface WindowSums {
+  total: number;
+  thresholds: number;
+  items: number;
+  itemsOfOne: number;
+  windows: Record<Level["name"], number>;
+}
+
+/** What one question is made of: SQL of (event_id, exact, loose, known, kind) and sums. */
+interface Pieces {
+  sql: string[];
+  sums: WindowSums;
+  /** Sums of the minutes that hold an edge too large to read. */
+  loose: { total: number; thresholds: number };
+}
+
+const kind = { list: 0, delta: 1, raw: 2 };
+
+function emptyPieces(): Pieces {
+  return {
+    sql: [
+      `SELECT ''::VARCHAR AS event_id, 0::BIGINT AS exact, 0::BIGINT AS loose,
+        0::BIGINT AS known, 0 AS kind, 0::BIGINT AS n WHERE false`,
+    ],
+    sums: {
+      total: 0,
+      thresholds: 0,
+      items: 0,
+      itemsOfOne: 0,
+      windows: { minute: 0, hour: 0, day: 0, month: 0 },
+    },
+    loose: { total: 0, thresholds: 0 },
+  };
+}
+
+async function windowSums(
+  connection: DuckDBConnection,
+  level: Level,
+  typeId: number,
+  spans: MinuteSpan[],
+) {
+  const [row] = await rowsOf(
+    connection,
+    `SELECT count(*) AS windows, coalesce(sum(total), 0)::BIGINT AS total,
+       coalesce(sum(threshold), 0)::BIGINT AS thresholds, coalesce(sum(items), 0)::BIGINT AS items,
+       coalesce(max(items), 0)::BIGINT AS items_of_one
+     FROM window_${level.name} WHERE type_id = ${typeId} AND ${inSpans(spans)}`,
+  );
+  const number = (name: string) => Number(row![name]);
+  return {
+    windows: number("windows"),
+    total: number("total"),
+    thresholds: number("thresholds"),
+    items: number("items"),
+    itemsOfOne: number("items_of_one"),
+  };
+}
+
+/** List rows as pieces; the threshold is joined only where there is one. */
+function listSql(
+  level: Level,
+  typeId: number,
+  spans: MinuteSpan[],
+  isIncomplete: boolean,
+  exact: boolean,
+) {
+  const { name } = level;
+  const count = exact ? "count AS exact, 0 AS loose" : "0 AS exact, count AS loose";
+  const where = `type_id = ${typeId} AND ${inSpans(spans)}`;
+  if (!isIncomplete) {
+    return `SELECT event_id, ${count}, 0 AS known, ${kind.list} AS kind, 1 AS n
+      FROM list_${name} WHERE ${where}`;
+  }
+  return `SELECT event_id, ${count}, threshold AS known, ${kind.list} AS kind, 1 AS n
+    FROM (FROM list_${name} WHERE ${where})
+    JOIN (SELECT start, threshold FROM window_${name} WHERE ${where}) USING (start)`;
+}
+
+async function addWindows(
+  connection: DuckDBConnection,
+  pieces: Pieces,
+  typeId: number,
+  cut: MinuteCut,
+): Promise<void> {
+  const { parts } = await coverOf(connection, typeId, cut);
+  for (const { level, spans } of parts) {
+    const found = await windowSums(connection, level, typeId, spans);
+    if (found.windows === 0) continue;
+    pieces.sums.windows[level.name] += found.windows;
+    pieces.sums.total += found.total;
+    pieces.sums.thresholds += found.thresholds;
+    pieces.sums.items += found.items;
+    pieces.sums.itemsOfOne = Math.max(pieces.sums.itemsOfOne, found.itemsOfOne);
+    pieces.sql.push(listSql(level, typeId, spans, found.thresholds > 0, true));
+  }
+}
+
+/** Edges from raw events where these are few, else bounded by their minutes' counts. */
+async function addEdges(
+  connection: DuckDBConnection,
+  rawFiles: RawFiles,
+  pieces: Pieces,
+  cut: MinuteCut,
+  query: ApproxQuery,
+  typeIds: number[],
+): Promise<void> {
+  for (const edge of cut.edges) {
+    if ((await rawFiles.rowsIn(connection, edge.from, edge.to)) <= query.edgeRowsMax) {
+      const one = { ...cut, edges: [edge] };
+      const sql = await edgesSql(connection, rawFiles, one, query.eventTypes);
+      pieces.sql.push(`SELECT event_id, count AS exact, 0 AS loose, 0 AS known,
+        ${kind.raw} AS kind, events AS n FROM (${sql})`);
+      continue;
+    }
+    const minute = Math.floor(edge.from / 60_000);
+    const span = { start: minute, end: minute + 1 };
+    for (const typeId of typeIds) await addLooseMinute(connection, pieces, typeId, span);
+    pieces.sql.push(deltaSql(span, typeIds, false));
+  }
+}
+
+async function addLooseMinute(
+  connection: DuckDBConnection,
+  pieces: Pieces,
+  typeId: number,
+  span: MinuteSpan,
+): Promise<void> {
+  const level = { name: "minute", sizeSeconds: 60, startOf: "start" } as const;
+  const found = await windowSums(connection, level, typeId, [span]);
+  if (found.windows === 0) return;
+  pieces.sums.windows.minute += found.windows;
+  pieces.loose.total += found.total;
+  pieces.loose.thresholds += found.thresholds;
+  pieces.sums.items += found.items;
+  pieces.sql.push(listSql(level, typeId, [span], found.thresholds > 0, false));
+}
+
+function deltaSql(span: MinuteSpan, typeIds: number[], isExact: boolean): string {
+  const sum = "sum(count)::BIGINT";
+  const count = isExact ? `${sum} AS exact, 0 AS loose` : `0 AS exact, ${sum} AS loose`;
+  return `SELECT event_id, ${count}, 0 AS known, ${kind.delta} AS kind, count(*) AS n
+    FROM count_deltas WHERE minute >= ${span.start} AND minute < ${span.end}
+    AND type_id IN (${typeIds}) GROUP BY event_id`;
+}
+
+function boardSql(pieces: Pieces, rows: number): string {
+  const thresholds = pieces.sums.thresholds + pieces.loose.thresholds;
+  return `WITH items AS MATERIALIZED (
+      SELECT event_id, sum(exact)::BIGINT AS lower,
+        (sum(exact) + sum(loose) + ${thresholds} - sum(known))::BIGINT AS upper,
+        coalesce(sum(exact) FILTER (kind > 0), 0)::BIGINT AS beside_lists,
+        coalesce(sum(loose) FILTER (kind > 0), 0)::BIGINT AS loose_beside,
+        coalesce(sum(n) FILTER (kind = ${kind.list}), 0)::BIGINT AS list_rows,
+        coalesce(sum(n) FILTER (kind = ${kind.delta}), 0)::BIGINT AS delta_rows,
+        coalesce(sum(n) FILTER (kind = ${kind.raw}), 0)::BIGINT AS raw_rows
+      FROM (${pieces.sql.join(" UNION ALL ")}) GROUP BY event_id),
+    head AS MATERIALIZED (
+      SELECT event_id, lower, upper FROM items WHERE lower > 0
+      ORDER BY lower DESC, event_id LIMIT ${rows}),
+    last AS (SELECT event_id, lower FROM head ORDER BY lower, event_id DESC LIMIT 1),
+    rest AS (
+      SELECT items.upper AS rest_upper, items.event_id AS rest_id
+      FROM items LEFT JOIN last ON true
+      WHERE last.lower IS NULL OR items.lower < last.lower
+        OR (items.lower = last.lower AND items.event_id > last.event_id)
+      ORDER BY rest_upper DESC, rest_id LIMIT 1),
+    whole AS (
+      SELECT count(*) AS items, count(*) FILTER (lower > 0) AS sure_items,
+        coalesce(sum(beside_lists), 0)::BIGINT AS beside_lists,
+        coalesce(sum(loose_beside), 0)::BIGINT AS loose_beside,
+        coalesce(sum(list_rows), 0)::BIGINT AS list_rows,
+        coalesce(sum(delta_rows), 0)::BIGINT AS delta_rows,
+        coalesce(sum(raw_rows), 0)::BIGINT AS raw_rows,
+        count(*) FILTER (beside_lists > 0) AS items_beside
+      FROM items)
+    SELECT whole.*, rest.*, head.* FROM whole LEFT JOIN rest ON true LEFT JOIN head ON true
+    ORDER BY head.lower DESC, head.event_id`;
+}
+
+function answerOf(rows: Row[], pieces: Pieces, offsets: number[]): ApproxAnswer {
+  const whole = rows[0]!;
+  const number = (name: string) => Number(whole[name]);
+  const { sums, loose } = pieces;
+  const lowerTotal = sums.total + number("beside_lists");
+  const unlistedUpper = sums.thresholds + loose.thresholds;
+  const lowerItems = Math.max(number("sure_items"), sums.itemsOfOne);
+  const isClosed = unlistedUpper === 0 && number("sure_items") === number("items");
+  return {
+    rows: rows
+      .filter((row) => row["event_id"] !== null)
+      .map((row) => ({
+        eventId: String(row["event_id"]),
+        lower: Number(row["lower"]),
+        upper: Number(row["upper"]),
+      })),
+    rest:
+      whole["rest_id"] === null
+        ? null
+        : { upper: number("rest_upper"), eventId: String(whole["rest_id"]) },
+    unlistedUpper,
+    total: { lower: lowerTotal, upper: lowerTotal + loose.total + number("loose_beside") },
+    distinct: {
+      lower: isClosed ? number("items") : lowerItems,
+      upper: isClosed
+        ? number("items")
+        : Math.max(lowerItems, sums.items + number("items_beside") + number("delta_rows")),
+    },
+    offsets,
+    windows: sums.windows,
+    rowsRead: {
+      lists: number("list_rows"),
+      counts: number("delta_rows"),
+      raw: number("raw_rows"),
+    },
+    exactRows: sums.items + number("delta_rows") + number("raw_rows"),
+  };
+}
+
+/** The bounds of the range's items, in the reader's transaction. */
+export async function readApprox(
+  connection: DuckDBConnection,
+  rawFiles: RawFiles,
+  query: ApproxQuery,
+): Promise<ApproxAnswer> {
+  const offsets = await offsetsOf(connection);
+  const cut = cutAtMinutes(query.from, query.to);
+  const typeIds = await typeIdsOf(connection, query.eventTypes);
+  const pieces = emptyPieces();
+  if (typeIds.length > 0) {
+    for (const typeId of typeIds) await addWindows(connection, pieces, typeId, cut);
+    pieces.sql.push(deltaSql(cut, typeIds, true));
+    await addEdges(connection, rawFiles, pieces, cut, query, typeIds);
+  }
+  return answerOf(await rowsOf(connection, boardSql(pieces, query.rows)), pieces, offsets);
+}
