@@ -39,6 +39,11 @@ export function findChromium() {
   );
 }
 
+/** Linux traces system calls with it; elsewhere the one test that needs it says it didn't run. */
+function findStrace() {
+  return process.platform === "linux" ? onPath("strace") : "not needed here";
+}
+
 /**
  * `find` returns where the service is, or undefined. `apt` names its Debian packages; a service
  * that comes from elsewhere has `install` instead, a function that throws on failure.
@@ -55,6 +60,13 @@ const services = [
       "macOS: brew install --cask chromium",
       "elsewhere: install Chrome or Chromium and set CHROMIUM_PATH to its program",
     ],
+  },
+  {
+    name: "strace",
+    neededBy: "the trace of system calls that shows every reply after its sync",
+    find: findStrace,
+    apt: ["strace"],
+    otherwise: ["Debian, Ubuntu: sudo apt-get update && sudo apt-get install -y strace"],
   },
 ];
 

@@ -29,6 +29,8 @@ export interface StartOptions {
   failPoint?: string;
   /** Path of the program; default the built `cli.js`. */
   program?: string;
+  /** A command with its arguments that executes what follows them, in its own place. */
+  wrapper?: string[];
 }
 
 export interface PostOptions {
@@ -95,9 +97,10 @@ export class RankstreamProcess {
     // Settings of whoever runs the tests must not reach the service.
     for (const name of Object.keys(env)) if (name.startsWith("RANKSTREAM_")) delete env[name];
     if (options.failPoint !== undefined) env["RANKSTREAM_FAIL_POINT"] = options.failPoint;
+    const [command, ...before] = [...(options.wrapper ?? []), process.execPath];
     this.child = spawn(
-      process.execPath,
-      [options.program ?? builtProgram, "start", ...args, ...(options.args ?? [])],
+      command!,
+      [...before, options.program ?? builtProgram, "start", ...args, ...(options.args ?? [])],
       { env: { ...env, ...options.env }, stdio: ["ignore", "pipe", "pipe"] },
     );
     this.child.stdout?.setEncoding("utf8").on("data", (text: string) => {
