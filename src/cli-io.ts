@@ -26,7 +26,38 @@ export interface CliIo {
   /** Ends the process at once. */
   exit(code: number): void;
   startService: StartService;
+  /** Left out where neither stream is a terminal. */
+  terminal?: Terminal;
 }
 
-/** Exit codes: 0 done, 1 failure, 2 usage or configuration. */
-export const exitCodes = Object.freeze({ done: 0, failure: 1, usage: 2 });
+export interface Terminal {
+  /** Whether stdout is one. */
+  isOut: boolean;
+  /** Whether stderr is one. */
+  isError: boolean;
+  /** Characters a line. */
+  columns: number;
+}
+
+/** A command can't go on: one line for stderr, and the exit code. */
+export class CommandFailure extends Error {
+  override readonly name = "CommandFailure";
+  readonly exitCode: number;
+
+  constructor(message: string, exitCode: number) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}
+
+/**
+ * Exit codes: 0 done, 1 failure, 2 usage or configuration, 130 and 143 interrupted by SIGINT and
+ * SIGTERM before it was done.
+ */
+export const exitCodes = Object.freeze({
+  done: 0,
+  failure: 1,
+  usage: 2,
+  interrupted: 130,
+  terminated: 143,
+});

@@ -1,7 +1,10 @@
 /** Wires the commands: one file each. */
 import { Command, CommanderError } from "commander";
-import { type CliIo, exitCodes } from "./cli-io.ts";
+import { addDemoCommand } from "./cli-demo.ts";
+import { addImportCommand } from "./cli-import.ts";
+import { type CliIo, CommandFailure, exitCodes } from "./cli-io.ts";
 import { addStartCommand } from "./cli-start.ts";
+import { addTopCommand } from "./cli-top.ts";
 import { ConfigError } from "./config.ts";
 import { errorKinds, RankstreamError } from "./errors.ts";
 
@@ -13,6 +16,11 @@ const examples = `
 Examples:
   rankstream start                     an empty service on http://127.0.0.1:8080
   rankstream start --port 0            the same on a free port, named on stdout
+  rankstream demo                      the service with three million flights in it
+  rankstream import plays.csv --type song_play --id song --time at
+                                       a file's rows, into a running service
+  rankstream top --type song_play --range all
+                                       a leaderboard in the terminal
   rankstream help start                every option, its variable and its default
 `;
 
@@ -21,7 +29,9 @@ function lineOf(error: unknown): string {
   if (error instanceof RankstreamError) {
     return `rankstream: ${error.message}. ${errorKinds[error.code].hint}`;
   }
-  if (error instanceof ConfigError) return `rankstream: ${error.message}`;
+  if (error instanceof ConfigError || error instanceof CommandFailure) {
+    return `rankstream: ${error.message}`;
+  }
   return `rankstream: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
 }
 
@@ -36,9 +46,13 @@ export async function runCli(args: readonly string[], io: CliIo): Promise<number
     .showHelpAfterError("(rankstream --help shows what there is)")
     .addHelpText("after", examples)
     .exitOverride();
-  addStartCommand(program, io, (result) => {
+  const done = (result: number) => {
     code = result;
-  });
+  };
+  addStartCommand(program, io, done);
+  addDemoCommand(program, io, done);
+  addImportCommand(program, io, done);
+  addTopCommand(program, io, done);
   for (const command of program.commands) {
     command.exitOverride().configureOutput({ writeOut: io.writeOut, writeErr: io.writeError });
   }
@@ -52,6 +66,7 @@ export async function runCli(args: readonly string[], io: CliIo): Promise<number
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage;
     io.writeError(`${lineOf(error)}\n`);
+    if (error instanceof CommandFailure) return error.exitCode;
     return error instanceof ConfigError ? exitCodes.usage : exitCodes.failure;
   }
 }

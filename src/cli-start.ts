@@ -31,22 +31,31 @@ function flagHelp(name: string, option: ConfigOption): string {
   return `${option.help}${takes} [${variableOf(name)}, default ${fallback}]`;
 }
 
+/** Gives a command every option of the configuration, and `--config`. */
+export function addConfigOptions(command: Command): void {
+  command.addOption(new Option("--config <file>", "JSON file of options. [RANKSTREAM_CONFIG]"));
+  for (const name of configNames) {
+    const help = flagHelp(name, configOptions[name]);
+    command.addOption(new Option(`${flagOf(name)} <value>`, help));
+  }
+}
+
+/** The configuration of a command with `addConfigOptions`. Throws ConfigError. */
+export function loadConfigOf(given: Record<string, string>, io: CliIo): LoadedConfig {
+  const { config: file, ...flags } = given;
+  return loadConfig({ flags, environment: io.environment, file });
+}
+
 /** Adds the command; `done` is told its exit code. */
 export function addStartCommand(program: Command, io: CliIo, done: (code: number) => void): void {
   const command = program
     .command("start")
     .description("Start the service: takes events, answers leaderboards.")
-    .addOption(new Option("--config <file>", "JSON file of options. [RANKSTREAM_CONFIG]"))
     .addHelpText("after", helpAfter)
     .action(async (given: Record<string, string>) => {
-      const { config: file, ...flags } = given;
-      const loaded = loadConfig({ flags, environment: io.environment, file });
-      done(await runService(loaded, io));
+      done(await runService(loadConfigOf(given, io), io));
     });
-  for (const name of configNames) {
-    const help = flagHelp(name, configOptions[name]);
-    command.addOption(new Option(`${flagOf(name)} <value>`, help));
-  }
+  addConfigOptions(command);
 }
 
 /** Makes the folder where missing; throws `data_folder_unwritable` in one line's words. */
@@ -89,21 +98,43 @@ function untilSignal(io: CliIo, logger: Logger, shutdownMsMax: number): Promise<
   });
 }
 
-async function runService({ config, warnings }: LoadedConfig, io: CliIo): Promise<number> {
+/** What a command does beside the running service: rejects when it can't go on. */
+export type Alongside = (url: string, stopping: AbortSignal) => Promise<"stay" | "stop">;
+
+/**
+ * Runs the service until a signal, a failure, or `alongside` wants it to stop. Resolves with the
+ * exit code; throws what `alongside` throws, once the service has stopped.
+ */
+export async function runService(
+  { config, warnings }: LoadedConfig,
+  io: CliIo,
+  alongside?: Alongside,
+): Promise<number> {
   const logger = createLogger(config.logLevel);
   for (const warning of warnings) logger.warn({}, warning);
   await checkDataFolder(config.dataDir);
   const signalled = untilSignal(io, logger, config.shutdownMsMax);
   const service = await io.startService(config, logger);
   const host = service.host.includes(":") ? `[${service.host}]` : service.host;
-  io.writeOut(`Rankstream is ready on http://${host}:${service.port}\n`);
-  const failure = await Promise.race([signalled, service.failed]);
+  const url = `http://${host}:${service.port}`;
+  io.writeOut(`Rankstream is ready on ${url}\n`);
+  const stopping = new AbortController();
+  const beside = alongside?.(url, stopping.signal).then(
+    (wish) => (wish === "stop" ? undefined : signalled),
+    (error: unknown) => ({ error }),
+  );
+  const ends = [signalled, service.failed, ...(beside === undefined ? [] : [beside])];
+  const end = await Promise.race(ends);
+  const failure = typeof end === "string" ? end : undefined;
   if (failure !== undefined) {
     logger.fatal({}, failure);
     io.writeError(`rankstream: the service can not go on: ${failure}\n`);
     giveUpAfter(io, logger, config.shutdownMsMax);
   }
+  stopping.abort();
+  await beside;
   await service.stop();
   logger.info({}, "stopped");
+  if (typeof end === "object") throw end.error;
   return failure === undefined ? exitCodes.done : exitCodes.failure;
 }

@@ -29,6 +29,11 @@ async function run(): Promise<void> {
     writeError: (text) => process.stderr.write(text),
     onSignal: (signal, listener) => process.on(signal, listener),
     exit: (code) => process.exit(code),
+    terminal: {
+      isOut: process.stdout.isTTY === true,
+      isError: process.stderr.isTTY === true,
+      columns: process.stderr.columns ?? process.stdout.columns ?? 80,
+    },
     // Loaded when needed: help and mistakes are answered without the store.
     startService: async (config, logger) =>
       (await import("./service.ts")).startService(config, logger),

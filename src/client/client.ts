@@ -1,0 +1,218 @@
+/**
+ * The client of a Rankstream service: batches with keys that make retries safe, boards, event
+ * types, health. Runs wherever there is `fetch`: Node, browsers, workers.
+ */
+import type { BatchReply, EventType, Health, Leaderboard, LeaderboardQuery } from "./replies.ts";
+
+export type {
+  BatchReply,
+  EventType,
+  Health,
+  Leaderboard,
+  LeaderboardQuery,
+  LeaderboardRow,
+  RefusedLine,
+} from "./replies.ts";
+
+export interface ClientOptions {
+  /** `http://127.0.0.1:8080`; a path before the service's own is kept. */
+  url: string;
+  /** Default: the global one. */
+  fetch?: typeof fetch;
+  /** Longest time one attempt may take. Default 60 s. */
+  requestMsMax?: number;
+  /** Longest time a call may go on retrying. Default 30 s. */
+  retryMsMax?: number;
+}
+
+export interface BatchOptions {
+  /** `Idempotency-Key`; without one a random key is made, so that a retry counts nothing twice. */
+  key?: string;
+  /** Default `application/x-ndjson`. */
+  contentType?: string;
+  /** Packs the body. */
+  gzip?: boolean;
+  /** Ends the call, between attempts and within one. */
+  signal?: AbortSignal;
+}
+
+/** The service could not be reached, or not in time. */
+export class UnreachableError extends Error {
+  override readonly name = "UnreachableError";
+}
+
+/** The service refused, by a problem document (RFC 9457). */
+export class ProblemError extends Error {
+  override readonly name = "ProblemError";
+  readonly status: number;
+  /** Stable; `unknown` when the answer was no problem document. */
+  readonly code: string;
+  /** What to do about it; empty when the answer doesn't say. */
+  readonly hint: string;
+  /** The whole document. */
+  readonly problem: Readonly<Record<string, unknown>>;
+
+  constructor(status: number, problem: Readonly<Record<string, unknown>>) {
+    const text = (name: string) => (typeof problem[name] === "string" ? problem[name] : "");
+    super(text("detail") || text("title") || `the service answered with status ${status}`);
+    this.status = status;
+    this.code = text("code") || "unknown";
+    this.hint = text("hint");
+    this.problem = problem;
+  }
+}
+
+const requestMsMaxDefault = 60_000;
+const retryMsMaxDefault = 30_000;
+const firstWaitMs = 100;
+const waitMsMax = 5000;
+const retriedStatuses = new Set([429, 502, 503, 504]);
+
+function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stop = () => {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", stop);
+      resolve();
+    }, ms);
+    signal?.addEventListener("abort", stop, { once: true });
+  });
+}
+
+/** Doubles from 100 ms to 5 s, half of it by chance, so that clients don't come back as one. */
+function backoffMs(attempt: number): number {
+  const wait = Math.min(waitMsMax, firstWaitMs * 2 ** attempt);
+  return wait / 2 + (Math.random() * wait) / 2;
+}
+
+/** The wait a `Retry-After` in seconds asks for; 0 without one. */
+function retryAfterMs(response: Response): number {
+  const seconds = Number(response.headers.get("retry-after") ?? 0);
+  return Number.isFinite(seconds) && seconds > 0 ? seconds * 1000 : 0;
+}
+
+async function gzipped(body: BodyInit): Promise<BodyInit> {
+  const stream = new Response(body).body?.pipeThrough(new CompressionStream("gzip"));
+  return await new Response(stream ?? null).arrayBuffer();
+}
+
+async function problemOf(response: Response): Promise<ProblemError> {
+  let problem: Record<string, unknown> = {};
+  try {
+    const parsed: unknown = await response.json();
+    if (typeof parsed === "object" && parsed !== null) problem = { ...parsed };
+  } catch {
+    // A proxy's page, say: the status is all there is.
+  }
+  return new ProblemError(response.status, problem);
+}
+
+function reasonOf(error: unknown): string {
+  const cause = error instanceof Error ? (error.cause ?? error) : error;
+  if (!(cause instanceof Error)) return String(cause);
+  const code = (cause as { code?: unknown }).code;
+  return typeof code === "string" ? code : cause.message;
+}
+
+export class RankstreamClient {
+  readonly url: string;
+  readonly #fetch: typeof fetch;
+  readonly #requestMsMax: number;
+  readonly #retryMsMax: number;
+
+  /** Throws TypeError when `url` is none. */
+  constructor(options: ClientOptions) {
+    this.url = new URL(options.url).href.replace(/\/$/, "");
+    // Called as a method of anything else, a browser's own fetch refuses.
+    this.#fetch = options.fetch ?? ((...request) => fetch(...request));
+    this.#requestMsMax = options.requestMsMax ?? requestMsMaxDefault;
+    this.#retryMsMax = options.retryMsMax ?? retryMsMaxDefault;
+  }
+
+  /**
+   * Posts a batch, NDJSON unless `contentType` says otherwise, and resolves once its events are
+   * durable. Retries (same key) when the service can't be reached, is full or busy. Throws
+   * ProblemError (`no_valid_events` when every event was refused) and UnreachableError.
+   */
+  async postBatch(body: Uint8Array | string, options: BatchOptions = {}): Promise<BatchReply> {
+    const headers: Record<string, string> = {
+      "content-type": options.contentType ?? "application/x-ndjson",
+      "idempotency-key": options.key ?? crypto.randomUUID(),
+    };
+    let sent = body as BodyInit;
+    if (options.gzip === true) {
+      sent = await gzipped(sent);
+      headers["content-encoding"] = "gzip";
+    }
+    const init: RequestInit = { method: "POST", headers, body: sent };
+    const response = await this.#call("/events", init, options.signal);
+    const reply = (await response.json()) as Omit<BatchReply, "replayed">;
+    const { accepted, rejected, errors } = reply;
+    const replayed = response.headers.get("idempotency-replayed") === "true";
+    return { accepted, rejected, errors, replayed };
+  }
+
+  /** The board asked for. Throws ProblemError, UnreachableError. */
+  async leaderboard(query: LeaderboardQuery, signal?: AbortSignal): Promise<Leaderboard> {
+    const parameters = new URLSearchParams();
+    for (const [name, value] of Object.entries(query)) {
+      const values: unknown[] = Array.isArray(value) ? value : [value];
+      for (const each of values) if (each !== undefined) parameters.append(name, String(each));
+    }
+    return (await this.#json(`/leaderboard?${parameters}`, signal)) as Leaderboard;
+  }
+
+  /** Every event type there is. Throws ProblemError, UnreachableError. */
+  async eventTypes(signal?: AbortSignal): Promise<EventType[]> {
+    const reply = (await this.#json("/event-types", signal)) as { eventTypes: EventType[] };
+    return reply.eventTypes;
+  }
+
+  /** Whether the service is ready; asks once. Throws UnreachableError when nothing answers. */
+  async health(signal?: AbortSignal): Promise<Health> {
+    const response = await this.#attempt("/health/ready", {}, signal);
+    await response.arrayBuffer();
+    return { ready: response.ok, status: response.status };
+  }
+
+  async #json(path: string, signal: AbortSignal | undefined): Promise<unknown> {
+    return await (await this.#call(path, {}, signal)).json();
+  }
+
+  /** Attempts until the answer is good, can't get better, or the time is used up. */
+  async #call(path: string, init: RequestInit, signal: AbortSignal | undefined) {
+    const deadline = Date.now() + this.#retryMsMax;
+    for (let attempt = 0; ; attempt++) {
+      let failure: Error;
+      let wait = backoffMs(attempt);
+      try {
+        const response = await this.#attempt(path, init, signal);
+        if (response.ok) return response;
+        failure = await problemOf(response);
+        if (!retriedStatuses.has(response.status)) throw failure;
+        wait = Math.max(wait, retryAfterMs(response));
+      } catch (error) {
+        if (!(error instanceof UnreachableError)) throw error;
+        failure = error;
+      }
+      if (Date.now() + wait > deadline) throw failure;
+      await sleep(wait, signal);
+    }
+  }
+
+  async #attempt(path: string, init: RequestInit, signal: AbortSignal | undefined) {
+    signal?.throwIfAborted();
+    const late = AbortSignal.timeout(this.#requestMsMax);
+    const either = signal === undefined ? late : AbortSignal.any([late, signal]);
+    try {
+      return await this.#fetch(`${this.url}${path}`, { ...init, signal: either });
+    } catch (error) {
+      if (signal?.aborted === true) throw signal.reason;
+      const why = late.aborted ? `no answer in ${this.#requestMsMax} ms` : reasonOf(error);
+      throw new UnreachableError(`no service answers at ${this.url} (${why})`, { cause: error });
+    }
+  }
+}

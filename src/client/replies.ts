@@ -1,0 +1,93 @@
+/** What the service answers, as the client hands it on. Times are ISO 8601 UTC. */
+
+/** Why one line of a batch was refused; `line` counts from 1. */
+export interface RefusedLine {
+  line: number;
+  field?: string;
+  code: string;
+  message: string;
+}
+
+/** The reply to a batch; at most 100 `errors` are listed, `rejected` counts all. */
+export interface BatchReply {
+  accepted: number;
+  rejected: number;
+  errors: RefusedLine[];
+  /** The service had this batch before, under the same key: nothing was counted again. */
+  replayed: boolean;
+}
+
+export interface LeaderboardRow {
+  eventId: string;
+  /** Best estimate, within [lower, upper]. */
+  count: number;
+  rank: number;
+  lower: number;
+  upper: number;
+  /** Part of the total, 0..1. */
+  share: number;
+}
+
+export interface Leaderboard {
+  timeRange: string;
+  from: string;
+  to: string;
+  effectiveFrom: string;
+  effectiveTo: string;
+  eventType: string;
+  k: number;
+  mode: "approx" | "exact";
+  /** Every row is proven to be where it stands. */
+  certified: boolean;
+  /** Length of the longest prefix of rows that is. */
+  certifiedRanks: number;
+  /** A partition did not answer. */
+  partial: boolean;
+  /** The answer may lack what was just acknowledged. */
+  stale: boolean;
+  /** Everything acknowledged up to here is in. */
+  asOf: string;
+  total: number;
+  /** Null where only the bounds are known. */
+  distinct: number | null;
+  distinctLower?: number;
+  distinctUpper?: number;
+  others: number;
+  results: LeaderboardRow[];
+}
+
+/** The parameters of GET /leaderboard. */
+export interface LeaderboardQuery {
+  /** Several are summed by eventId. */
+  eventType: string | readonly string[];
+  /** 1..1000, default 10. */
+  k?: number;
+  /** `last_3_hours`, `today`, `all`, an ISO interval. Default `last_24_hours`. */
+  timeRange?: string;
+  /** With `to` instead of `timeRange`: ISO 8601 with zone, or epoch ms. */
+  from?: string | number;
+  /** Exclusive. */
+  to?: string | number;
+  mode?: "auto" | "approx" | "exact";
+  /** IANA name, for calendar words. */
+  timeZone?: string;
+  offset?: number;
+  ties?: "competition" | "dense" | "ordinal";
+}
+
+export interface EventType {
+  name: string;
+  total: number;
+  firstSeen: string;
+  lastSeen: string;
+  description: string | null;
+  retentionDays: number | null;
+  aggregationWindow: number;
+}
+
+export interface Health {
+  /** Takes events and answers queries. */
+  ready: boolean;
+  /** HTTP status of GET /health/ready. */
+  status: number;
+}
