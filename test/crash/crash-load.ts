@@ -9,7 +9,9 @@ import type { Answer, RankstreamProcess } from "../support/service.ts";
 export interface Batch {
   eventType: string;
   ids: string[];
-  /** Of each of its events. */
+  /** How many events it holds: as many of each id. */
+  lines: number;
+  /** What it adds to the count of each of its ids. */
   weight: number;
   body: string;
   key: string | null;
@@ -21,9 +23,16 @@ export interface Batch {
   seen: { times: number; sent: number };
 }
 
-/** One type of event with all its times in one minute, so that raw events and counts can be
- * compared. */
-export interface Round {
+/** What a round must bring about. */
+export interface RoundNeeds {
+  /** A minute whose hour is over, so that both can be sealed. */
+  isOver: boolean;
+  /** Batches large enough for a Parquet file each. */
+  isLarge: boolean;
+}
+
+/** One type of event, its times all in one minute: raw events and counts can be compared. */
+export interface Round extends RoundNeeds {
   eventType: string;
   minuteStart: number;
   batches: Batch[];
@@ -42,6 +51,10 @@ export interface LoadTotals {
 
 const minuteMs = 60_000;
 const batchEventsMax = 30;
+/** A checkpoint of 32,768 raw events makes a file. */
+const largeBatchEventsMin = 33_000;
+const largeBatchIds = 30;
+const largeBatchChance = 0.1;
 const paddingCharsMax = 8000;
 const pauseMsMax = 4;
 const retriesMax = 1000;
@@ -60,10 +73,12 @@ export class CrashLoad {
   }
 
   /** Begins a new type of event, its times in this minute, a recent one or one long ago. */
-  beginRound(): Round {
-    const ageMinutes = this.#random.pick([0, 0, 1, 7, 26 * 60, 100 * 24 * 60]);
+  beginRound(needs: RoundNeeds): Round {
+    const old = [61, 26 * 60, 100 * 24 * 60];
+    const ageMinutes = this.#random.pick(needs.isOver ? old : [0, 0, 1, 7, ...old]);
     const minute = Math.floor(Date.now() / minuteMs) - ageMinutes;
     const round: Round = {
+      ...needs,
       eventType: `round-${this.rounds.length}`,
       minuteStart: minute * minuteMs,
       batches: [],
@@ -127,19 +142,26 @@ export class CrashLoad {
   #makeBatch(client: string): Batch {
     const random = this.#random;
     const round = this.rounds.at(-1)!;
-    const size = random.chance(0.5) ? 1 : random.int(2, batchEventsMax);
+    const isLarge = round.isLarge && random.chance(largeBatchChance);
+    const small = random.chance(0.5) ? 1 : random.int(2, batchEventsMax);
+    const size = isLarge ? largeBatchIds : small;
+    const repeats = isLarge ? Math.ceil(largeBatchEventsMin / size) : 1;
     const ids = Array.from({ length: size }, () => `event-${++this.#ids}`);
     const weight = random.pick([1, 1, 1, 7]);
-    const padding = random.chance(0.4) ? "x".repeat(random.int(1, paddingCharsMax)) : "";
-    const lines = ids.map((eventId) => {
-      const timestamp = round.minuteStart + random.int(0, minuteMs - 1);
-      const { eventType } = round;
-      return JSON.stringify({ eventId, eventType, timestamp, weight, metadata: { padding } });
-    });
+    const padding =
+      !isLarge && random.chance(0.4) ? "x".repeat(random.int(1, paddingCharsMax)) : "";
+    const lines = Array.from({ length: repeats }, () => ids)
+      .flat()
+      .map((eventId) => {
+        const timestamp = round.minuteStart + random.int(0, minuteMs - 1);
+        const { eventType } = round;
+        return JSON.stringify({ eventId, eventType, timestamp, weight, metadata: { padding } });
+      });
     const batch: Batch = {
       eventType: round.eventType,
       ids,
-      weight,
+      lines: lines.length,
+      weight: weight * repeats,
       body: `${lines.join("\n")}\n`,
       key: this.#makeKey(client),
       sent: 0,
@@ -148,7 +170,7 @@ export class CrashLoad {
       seen: { times: 0, sent: 0 },
     };
     round.batches.push(batch);
-    this.totals.events += size;
+    this.totals.events += lines.length;
     return batch;
   }
 
@@ -175,7 +197,7 @@ export class CrashLoad {
       if (isWorthIt && this.#unknown.length < retriesMax) this.#unknown.push(batch);
       return;
     }
-    expect(answer.body).toEqual({ accepted: batch.ids.length, rejected: 0, errors: [] });
+    expect(answer.body).toEqual({ accepted: batch.lines, rejected: 0, errors: [] });
     expect(answer.status).toBe(202);
     if (batch.key === null || batch.acknowledged === 0) round.acknowledged += weight;
     batch.acknowledged++;

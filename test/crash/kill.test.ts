@@ -4,7 +4,7 @@
 //     RANKSTREAM_CRASH_KILLS=60     how many (npm run test:crash); a few when left out
 //     RANKSTREAM_CRASH_LOG=FILE     one line a kill is appended there
 //     RANKSTREAM_TEST_SEED=…        the load and the moments again
-import { appendFileSync, readdirSync, statSync, truncateSync } from "node:fs";
+import { appendFileSync, existsSync, readdirSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
@@ -21,6 +21,9 @@ const killMsMax = 90_000 + kills * 15_000;
 const clients = 4;
 const randomKillMsMax = 900;
 const failPointMsMax = 5000;
+/** Windows above minutes are built 5 s after their last change: the load must end before. */
+const buildMsMax = 12_000;
+const buildLoadMsMax = 500;
 const recoveryKillMsMax = 700;
 /** Fully looked at after each kill; of older rounds the totals. */
 const roundsLookedAt = 2;
@@ -39,6 +42,12 @@ const passesMax: Record<FailPointName, number> = {
   "store.in_transaction": 5,
   "store.before_commit": 5,
   "store.after_commit": 5,
+  "parquet.half_written": 3,
+  "parquet.after_write": 3,
+  "parquet.after_rename": 3,
+  "seal.minutes_folded": 2,
+  "seal.before_commit": 2,
+  "seal.before_build_commit": 1,
 };
 const failPoints = Object.keys(passesMax) as FailPointName[];
 
@@ -73,6 +82,24 @@ function tearLastFrame(random: Random, dataDir: string): number {
   return bytes;
 }
 
+/** Cuts the Parquet files that are being written in half; how many there were. */
+function halveParquet(dataDir: string): number {
+  const raw = join(dataDir, "raw");
+  if (!existsSync(raw)) return 0;
+  const paths = readdirSync(raw, { recursive: true, encoding: "utf8" });
+  const unfinished = paths.filter((path) => path.endsWith(".tmp")).map((path) => join(raw, path));
+  for (const path of unfinished) truncateSync(path, Math.floor(statSync(path).size / 2));
+  return unfinished.length;
+}
+
+/** What a power loss would have left besides; says what it did. */
+function damage(random: Random, dataDir: string, point: FailPointName | null): string {
+  if (point === "log.after_write") {
+    return `, ${tearLastFrame(random, dataDir)} bytes torn off the log`;
+  }
+  return point === "parquet.after_write" ? `, ${halveParquet(dataDir)} Parquet file halved` : "";
+}
+
 /** Load until the service is dead by its fail point or, in the end, by our hand. */
 async function runUntilKilled(
   random: Random,
@@ -80,11 +107,14 @@ async function runUntilKilled(
   load: CrashLoad,
   point: string | null,
 ): Promise<Kill> {
-  const waitMs = point === null ? random.int(0, randomKillMsMax) : failPointMsMax;
+  const isBuild = point?.startsWith("seal.before_build_commit") ?? false;
+  const pointMsMax = isBuild ? buildMsMax : failPointMsMax;
+  const waitMs = point === null ? random.int(0, randomKillMsMax) : pointMsMax;
   const start = Date.now();
   const stop = new AbortController();
   const timer = sleep(waitMs, null, { signal: stop.signal }).catch(() => null);
-  const running = load.run(service, clients, () => false);
+  const isOver = () => isBuild && Date.now() - start > buildLoadMsMax;
+  const running = load.run(service, clients, isOver);
   running.catch(() => stop.abort());
   await Promise.race([timer, service.exited]);
   stop.abort();
@@ -116,7 +146,9 @@ it(`counts exactly once over ${kills} kills`, { timeout: killMsMax }, async () =
     const point = atFailPoints * 2 > done + 1 ? null : points.next().value;
     const failPoint = point === null ? null : `${point}:${random.int(1, passesMax[point])}`;
     const options = startOptions(random, dataDir);
-    load.beginRound();
+    const isLarge = point?.startsWith("parquet") ?? random.chance(0.2);
+    const isOver = point?.startsWith("seal") ?? false;
+    load.beginRound({ isLarge, isOver });
     const more = failPoint === null ? {} : { failPoint };
     const service = new RankstreamProcess({ ...options, ...more });
     // A point may come during recovery already: then there is no service to load.
@@ -130,9 +162,7 @@ it(`counts exactly once over ${kills} kills`, { timeout: killMsMax }, async () =
       : { how: `at ${failPoint}, while starting`, atFailPoint: true };
     done++;
     if (kill.atFailPoint) atFailPoints++;
-    if (kill.atFailPoint && point === "log.after_write") {
-      kill.how += `, ${tearLastFrame(random, dataDir)} bytes torn off`;
-    }
+    if (kill.atFailPoint) kill.how += damage(random, dataDir, point);
     if (done < kills && random.chance(0.25)) {
       const recovering = new RankstreamProcess(startOptions(random, dataDir));
       await sleep(random.int(50, recoveryKillMsMax));
@@ -143,6 +173,7 @@ it(`counts exactly once over ${kills} kills`, { timeout: killMsMax }, async () =
     const start = Date.now();
     const survivor = await startRankstream(startOptions(random, dataDir));
     const startMs = Date.now() - start;
+    expect(halveParquet(dataDir), "unfinished files are swept").toBe(0);
     const latest = load.rounds.slice(-roundsLookedAt);
     for (const round of latest) await expectRoundCounted(survivor, round);
     await expectRawAgrees(survivor, load.rounds.at(-1)!);
