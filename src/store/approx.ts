@@ -10,7 +10,7 @@
  * [0, the item's count in that minute]. Never reads the counts off the lists.
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
-import { coverOf, cutAtMinutes, inSpans, type MinuteCut, type MinuteSpan } from "./cover.ts";
+import { coverOf, cutInStore, inSpans, type MinuteCut, type MinuteSpan } from "./cover.ts";
 import { type Row, rowsOf } from "./database.ts";
 import { edgesSql, offsetsOf, typeIdsOf } from "./exact.ts";
 import type { RawFiles } from "./raw-files.ts";
@@ -243,7 +243,7 @@ export async function readApprox(
   query: ApproxQuery,
 ): Promise<ApproxAnswer> {
   const offsets = await offsetsOf(connection);
-  const cut = cutAtMinutes(query.from, query.to);
+  const cut = await cutInStore(connection, rawFiles, query.from, query.to);
   const typeIds = await typeIdsOf(connection, query.eventTypes);
   const pieces = emptyPieces();
   if (typeIds.length > 0) {

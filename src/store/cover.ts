@@ -6,6 +6,7 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { minuteMs } from "../model.ts";
 import { rowsOf } from "./database.ts";
+import type { RawFiles } from "./raw-files.ts";
 import { endOf, type Level, levels, minuteLevel } from "./windows.ts";
 
 /** Minutes since 1970, `end` exclusive. */
@@ -31,6 +32,31 @@ export function cutAtMinutes(from: number, to: number): MinuteCut {
     { from: end * minuteMs, to },
   ].filter((edge) => edge.from < edge.to);
   return { start, end, edges };
+}
+
+/**
+ * The cut with those edges made whole whose minute holds no event outside the range: above all
+ * the running minute of a range that ends now, which then needs no raw events.
+ */
+export async function cutInStore(
+  connection: DuckDBConnection,
+  rawFiles: Pick<RawFiles, "mayHold">,
+  from: number,
+  to: number,
+): Promise<MinuteCut> {
+  const cut = cutAtMinutes(from, to);
+  const edges: MinuteCut["edges"] = [];
+  for (const edge of cut.edges) {
+    const minute = Math.floor(edge.from / minuteMs);
+    const isOutside =
+      (await rawFiles.mayHold(connection, minute * minuteMs, edge.from)) ||
+      (await rawFiles.mayHold(connection, edge.to, (minute + 1) * minuteMs));
+    if (isOutside) edges.push(edge);
+    else if (minute === cut.start - 1) cut.start = minute;
+    else if (minute === cut.end) cut.end = minute + 1;
+    else edges.push(edge);
+  }
+  return { ...cut, edges };
 }
 
 /** One level's part of a cover: the windows that start in any of these spans. */

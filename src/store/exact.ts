@@ -4,7 +4,7 @@
  * read transaction, so of one moment.
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
-import { coverOf, cutAtMinutes, inSpans, type MinuteCut } from "./cover.ts";
+import { coverOf, cutInStore, inSpans, type MinuteCut } from "./cover.ts";
 import { rowsOf } from "./database.ts";
 import type { RawFiles } from "./raw-files.ts";
 import { sqlTexts, timestampLiteral } from "./sql.ts";
@@ -48,7 +48,7 @@ async function countsInRange(
   rawFiles: RawFiles,
   query: ExactQuery,
 ): Promise<string> {
-  const cut = cutAtMinutes(query.from, query.to);
+  const cut = await cutInStore(connection, rawFiles, query.from, query.to);
   const typeIds = await typeIdsOf(connection, query.eventTypes);
   const counted: string[] = [];
   for (const typeId of typeIds) {

@@ -213,6 +213,19 @@ export class RawFiles {
     return `(FROM raw_recent UNION ALL FROM ${read})`;
   }
 
+  /** Whether any raw event may have a time in `[from, to)`; false is certain. */
+  async mayHold(connection: DuckDBConnection, from: number, to: number): Promise<boolean> {
+    if (from >= to) return false;
+    const [found] = await rowsOf(
+      connection,
+      `SELECT EXISTS (FROM raw_files WHERE first_time < ${timestampLiteral(to)}
+           AND last_time >= ${timestampLiteral(from)})
+         OR EXISTS (FROM raw_recent WHERE event_time >= ${timestampLiteral(from)}
+           AND event_time < ${timestampLiteral(to)}) AS found`,
+    );
+    return found!["found"] === true;
+  }
+
   /** About how many raw events `source` would read for `[from, to)`: at most so many. */
   async rowsIn(connection: DuckDBConnection, from: number, to: number): Promise<number> {
     // Events are taken as spread evenly over their file's span.
