@@ -3,7 +3,8 @@ export * from "./layout";
 export { buildRaw, stampEvents } from "./columns";
 export { clearCounts, countEvents, countsUsed, emitCounts, initCounts } from "./exact-counts";
 export {
-  hashRows, initTypes, noteTypes, resetTypeNotes, resolveTypes, typeIndex,
+  dropUntyped, forgetTypes, hashRows, initTypes, limitTypes, noteTypes, resetTypeNotes,
+  resolveTypes, typeIndex,
 } from "./type-dictionary";
 export { scan } from "./ndjson";
 export { murmur2, partitionEvents, sizeBlocks, writeBlocks } from "./partition";

@@ -99,6 +99,51 @@ export function resolveTypes(dict: usize, events: usize, n: u32): u32 {
   return refused;
 }
 
+/**
+ * Keeps the events whose type found room, in order and without gaps; of the others the first
+ * `droppedMax` are copied to `dropped`. Returns how many are kept.
+ */
+export function dropUntyped(events: usize, n: u32, dropped: usize, droppedMax: u32): u32 {
+  const droppedEnd = dropped + <usize>droppedMax * EVENT_SIZE;
+  let kept: u32 = 0;
+  let to = events;
+  for (let i: u32 = 0; i < n; i++, events += EVENT_SIZE) {
+    if (load<u32>(events, EVENT_TYPE_INDEX) != TYPE_NONE) {
+      if (to != events) memory.copy(to, events, EVENT_SIZE);
+      to += EVENT_SIZE;
+      kept++;
+    } else if (dropped < droppedEnd) {
+      memory.copy(dropped, events, EVENT_SIZE);
+      dropped += EVENT_SIZE;
+    }
+  }
+  return kept;
+}
+
+/** From now on at most `countMax` types: no more than the dictionary was set up for. */
+export function limitTypes(dict: usize, countMax: u32): void {
+  store<u32>(dict, countMax, COUNT_MAX);
+}
+
+/**
+ * Forgets the types added last until `count` are left. Their slots can simply be freed: what
+ * was there before them was found, or not, without passing over them.
+ */
+export function forgetTypes(dict: usize, count: u32): void {
+  const mask = load<u32>(dict, MASK);
+  const table = <usize>load<u32>(dict, TABLE);
+  const entries = <usize>load<u32>(dict, ENTRIES);
+  while (load<u32>(dict, COUNT) > count) {
+    const last = load<u32>(dict, COUNT);
+    const entry = entries + (last - 1) * TYPE_ENTRY_SIZE;
+    let at = load<u32>(entry, 8) & mask;
+    while (load<u32>(table + (at << 2)) != last) at = (at + 1) & mask;
+    store<u32>(table + (at << 2), 0);
+    store<u32>(dict, load<u32>(dict, HEAP_USED) - load<u32>(entry, 4), HEAP_USED);
+    store<u32>(dict, last - 1, COUNT);
+  }
+}
+
 /** Adds `n` resolved events to their types' totals and times. */
 export function noteTypes(dict: usize, events: usize, n: u32): void {
   const entries = <usize>load<u32>(dict, ENTRIES);

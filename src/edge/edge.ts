@@ -33,13 +33,9 @@ export interface BatchScanner {
     format: BodyFormat,
     receivedAt: number,
     partitionCount: number,
+    /** The batch was taken before, with the same bytes: the same lines are refused. */
+    isReplay: boolean,
   ): ScannedBatch;
-}
-
-/** Bounds the distinct event types: refuses (in place) the lines whose type is one too many. */
-export interface TypeGate {
-  /** The batch without the refused lines; replays say what they said the first time. */
-  admit(batch: ScannedBatch, body: Uint8Array): ScannedBatch;
 }
 
 export type KeyState =
@@ -56,6 +52,8 @@ export interface KeyLedger {
   seenAround(key: string): SequenceRun | null;
   /** Told of every batch that is durable in the log. */
   record(header: BatchHeader): void;
+  /** The newest receipt recorded, epoch ms. */
+  readonly newestReceivedAt: number;
 }
 
 export interface EdgeDeps {
@@ -67,7 +65,6 @@ export interface EdgeDeps {
   counters: Counters;
   logger: Logger;
   unpackedBytesMax: number;
-  typeGate?: TypeGate;
   /** Set for a log that may store a part of a batch: then every batch is given a key. */
   makesKeys?: boolean;
   /** Epoch ms; for tests. */
@@ -96,6 +93,7 @@ export class Edge {
   readonly #inFlight = new Map<string, Promise<void>>();
   readonly #name = `edge-${randomUUID()}`;
   #keysMade = 0;
+  #lastReceivedAt = 0;
   readonly #accepted: Counter;
   readonly #rejected: Counter;
   readonly #slowLines: Counter;
@@ -185,10 +183,20 @@ export class Edge {
     }
   }
 
-  #scan(body: Uint8Array, format: BodyFormat, receivedAt: number): ScannedBatch {
-    const { scanner, log, typeGate } = this.#deps;
-    const batch = scanner.scanBatch(body, format, receivedAt, log.partitionCount);
-    return typeGate === undefined ? batch : typeGate.admit(batch, body);
+  #scan(body: Uint8Array, format: BodyFormat, receivedAt: number, isReplay: boolean) {
+    const { scanner, log } = this.#deps;
+    return scanner.scanBatch(body, format, receivedAt, log.partitionCount, isReplay);
+  }
+
+  /**
+   * Epoch ms, never less than any receipt before, also those in the log: a key forgotten here
+   * after its hour must be forgotten by each worker that reads this record, whatever the
+   * clock did meanwhile.
+   */
+  #receipt(): number {
+    const { newestReceivedAt } = this.#deps.ledger;
+    this.#lastReceivedAt = Math.max(this.#now(), newestReceivedAt, this.#lastReceivedAt);
+    return this.#lastReceivedAt;
   }
 
   async #store(
@@ -197,8 +205,8 @@ export class Edge {
     key: string | null,
     digest: Uint8Array | null,
   ): Promise<IngestReply> {
-    const receivedAt = this.#now();
-    const batch = this.#scan(body, format, receivedAt);
+    const receivedAt = this.#receipt();
+    const batch = this.#scan(body, format, receivedAt, false);
     this.#slowLines.value += batch.slowLines;
     this.#rejected.value += batch.rejected;
     if (batch.accepted === 0) return refusal(batch);
@@ -221,7 +229,7 @@ export class Edge {
   /** Scans again as of the first receipt: the same bytes get the same reply. */
   #replay(body: Uint8Array, format: BodyFormat, receivedAt: number): IngestReply {
     this.#replayed.value += 1;
-    const batch = this.#scan(body, format, receivedAt);
+    const batch = this.#scan(body, format, receivedAt, true);
     const reply = batch.accepted === 0 ? refusal(batch) : acceptance(batch);
     return { ...reply, headers: { ...reply.headers, "idempotency-replayed": "true" } };
   }

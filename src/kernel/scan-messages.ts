@@ -234,3 +234,17 @@ export function bodyFault(kernel: Kernel, fault: Fault, place: ScanPlace): BodyF
   const code = fault.code === layout.CODE_INVALID_UTF8 ? "invalid_utf8" : "invalid_json";
   return { code, message: syntaxMessage(kernel, fault, place, at) };
 }
+
+/** The error of a located event whose type would be one more than `typesMax`. */
+export function typeBoundError(kernel: Kernel, event: number, typesMax: number): LineError {
+  const read = (offset: number): number => kernel.u32[(event + offset) >>> 2]!;
+  const ptr = read(layout.EVENT_TYPE_PTR);
+  const got = excerpt(kernel, ptr, ptr + read(layout.EVENT_TYPE_LEN));
+  const expected = `expected at most ${typesMax} event types (eventTypesMax)`;
+  return {
+    line: read(layout.EVENT_LINE),
+    field: "eventType",
+    code: "too_many_event_types",
+    message: `eventType: ${expected}, got another: ${got}`,
+  };
+}

@@ -8,6 +8,8 @@ import {
 } from "./chunk-scanner.ts";
 import type { Kernel } from "./kernel.ts";
 import { layout } from "./layout.ts";
+import { typeBoundError } from "./scan-messages.ts";
+import type { TypeDictionary } from "./type-dictionary.ts";
 
 export interface ScannerBounds {
   /** Of one unpacked body: so much kernel memory is set aside for it (touched only as used). */
@@ -73,6 +75,13 @@ function join(pieces: Uint8Array[]): Uint8Array {
   return joined;
 }
 
+/** End of the last whole line within `bytesMax` of `from`, or of so many bytes without one. */
+function lineEnd(value: Uint8Array, from: number, bytesMax: number): number {
+  if (value.length - from <= bytesMax) return value.length;
+  const end = value.lastIndexOf(10, from + bytesMax - 1) + 1;
+  return end > from ? end : from + bytesMax;
+}
+
 export class EventScanner {
   readonly #kernel: Kernel;
   readonly #chunks: ChunkScanner;
@@ -81,13 +90,23 @@ export class EventScanner {
   readonly #parts: number;
   readonly #out: number;
   readonly #lines: number;
+  readonly #errorsMax: number;
+  readonly #types: TypeDictionary | null;
+  /** Events refused for their type, of the chunk at hand: those that are listed. */
+  readonly #untyped: number;
 
-  /** Takes `EventScanner.memoryBytes(bounds)` of the kernel's memory for good. */
-  constructor(kernel: Kernel, bounds: ScannerBounds) {
+  /**
+   * Takes `EventScanner.memoryBytes(bounds)` of the kernel's memory for good. With `types`,
+   * events of a type that finds no room there are refused; without, any type is taken.
+   */
+  constructor(kernel: Kernel, bounds: ScannerBounds, types: TypeDictionary | null = null) {
     const { bodyBytesMax, errorsMax, futureMsMax } = bounds;
     this.#kernel = kernel;
     this.#chunks = new ChunkScanner(kernel, { errorsMax, futureMsMax });
     this.#bodyBytesMax = bodyBytesMax;
+    this.#errorsMax = errorsMax;
+    this.#types = types;
+    this.#untyped = kernel.allocate(errorsMax * layout.EVENT_SIZE);
     this.#parts = kernel.allocate(partitionsMax * layout.PART_SIZE);
     this.#lines = kernel.allocate(eventsMax * lineBytesMax);
     this.#out = kernel.allocate(outBytesMax);
@@ -100,14 +119,16 @@ export class EventScanner {
       partitionsMax * layout.PART_SIZE +
       eventsMax * lineBytesMax +
       outBytesMax +
+      bounds.errorsMax * layout.EVENT_SIZE +
       bounds.bodyBytesMax +
       inputPaddingBytes;
-    return ChunkScanner.memoryBytes({ errorsMax: bounds.errorsMax }) + regions + 4 * 16;
+    return ChunkScanner.memoryBytes({ errorsMax: bounds.errorsMax }) + regions + 5 * 16;
   }
 
   /**
    * Validates the body (unpacked; one scan at a time) and splits what is accepted into
-   * `partitionCount` partitions. `receivedAt` is in epoch ms.
+   * `partitionCount` partitions. `receivedAt` is in epoch ms. With `isReplay` the event types
+   * taken before are all there are: what was refused the first time is refused again.
    * Throws RangeError for a body over `bodyBytesMax`: the edge refuses it before.
    */
   scanBatch(
@@ -115,6 +136,7 @@ export class EventScanner {
     format: ScanFormat,
     receivedAt: number,
     partitionCount: number,
+    isReplay = false,
   ): BatchScan {
     if (body.length > this.#bodyBytesMax) {
       throw new RangeError(`body of ${body.length} bytes, at most ${this.#bodyBytesMax}`);
@@ -122,9 +144,47 @@ export class EventScanner {
     if (!(partitionCount >= 1 && partitionCount <= partitionsMax)) {
       throw new RangeError(`${partitionCount} partitions, expected 1 to ${partitionsMax}`);
     }
+    this.#types?.freeze(isReplay);
+    const typesBefore = this.#types?.size ?? 0;
+    const scan = this.#scan(body, format, receivedAt, partitionCount);
+    // Nothing of a malformed body counts, its types neither.
+    if (scan.malformed !== undefined) this.#types?.forgetFrom(typesBefore);
+    return scan;
+  }
+
+  /**
+   * Takes the event types of NDJSON that is in the log already. Throws RangeError when one
+   * finds no room in `types`.
+   */
+  learnTypes(value: Uint8Array, receivedAt: number): void {
+    const chunks = this.#chunks;
+    const take = () => {
+      const refused = this.#types?.resolve(chunks.eventsPtr, chunks.events) ?? 0;
+      if (refused > 0) throw new RangeError(`more than ${this.#types?.bound} event types`);
+      chunks.clear();
+    };
+    for (let from = 0; from < value.length; ) {
+      const end = lineEnd(value, from, this.#bodyBytesMax);
+      this.#kernel.bytes.set(value.subarray(from, end), this.#input);
+      chunks.clear();
+      let status = chunks.scanChunk(this.#input, end - from, receivedAt);
+      for (; status === "more"; status = chunks.resume()) take();
+      take();
+      from = end;
+    }
+  }
+
+  #scan(
+    body: Uint8Array,
+    format: ScanFormat,
+    receivedAt: number,
+    partitionCount: number,
+  ): BatchScan {
     const chunks = this.#chunks;
     const pieces = new Map<number, Pieces>();
     const errors: LineError[] = [];
+    let errorsRead = 0;
+    let untyped = 0;
     const partsEnd = this.#parts + partitionCount * layout.PART_SIZE;
     this.#kernel.bytes.fill(0, this.#parts, partsEnd);
     this.#kernel.bytes.set(body, this.#input);
@@ -133,22 +193,45 @@ export class EventScanner {
     for (;;) {
       if (status === "malformed") return refused(chunks.readFault());
       if (status === "empty") return refused(emptyBody);
-      errors.push(...chunks.readErrors(errors.length));
-      this.#takeBlocks(partitionCount, pieces);
+      const dropped = this.#dropUntyped();
+      untyped += dropped;
+      const fresh = [...chunks.readErrors(errorsRead), ...this.#readUntyped(dropped)];
+      errorsRead = chunks.errors;
+      fresh.sort((a, b) => a.line - b.line);
+      errors.push(...fresh.slice(0, this.#errorsMax - errors.length));
+      this.#takeBlocks(chunks.events - dropped, partitionCount, pieces);
       if (status === "done") break;
       chunks.clear();
       status = chunks.resume();
     }
-    const { accepted, rejected, slowLines } = chunks;
+    const { slowLines } = chunks;
+    const accepted = chunks.accepted - untyped;
+    const rejected = chunks.rejected + untyped;
     const lines = accepted + rejected;
     if (lines === 0) return refused(emptyBody);
     return { accepted, rejected, errors, blocks: joinBlocks(pieces), lines, slowLines };
   }
 
-  /** Copies the listed events out as pieces of their partitions' blocks. */
-  #takeBlocks(partitionCount: number, pieces: Map<number, Pieces>): void {
-    const { exports, bytes, u32 } = this.#kernel;
+  /** Takes events whose type finds no room from the list; how many. */
+  #dropUntyped(): number {
+    if (this.#types === null) return 0;
     const { eventsPtr, events } = this.#chunks;
+    if (this.#types.resolve(eventsPtr, events) === 0) return 0;
+    const { exports } = this.#kernel;
+    return events - exports["dropUntyped"]!(eventsPtr, events, this.#untyped, this.#errorsMax);
+  }
+
+  #readUntyped(dropped: number): LineError[] {
+    const typesMax = this.#types?.bound ?? 0;
+    return Array.from({ length: Math.min(dropped, this.#errorsMax) }, (_, index) =>
+      typeBoundError(this.#kernel, this.#untyped + index * layout.EVENT_SIZE, typesMax),
+    );
+  }
+
+  /** Copies the first `events` listed out as pieces of their partitions' blocks. */
+  #takeBlocks(events: number, partitionCount: number, pieces: Map<number, Pieces>): void {
+    const { exports, bytes, u32 } = this.#kernel;
+    const { eventsPtr } = this.#chunks;
     if (events === 0) return;
     exports["partitionEvents"]!(eventsPtr, events, partitionCount);
     exports["sizeBlocks"]!(eventsPtr, events, this.#parts);

@@ -23,12 +23,16 @@ export class TypeDictionary {
   readonly #header: number;
   readonly #entries: number;
   readonly #scratch: number;
+  readonly #roomMax: number;
+  #bound: number;
   readonly #names: string[] = [];
   readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
   /** Room for `typesMax` types of the greatest length. */
   constructor(kernel: Kernel, typesMax: number) {
     this.#kernel = kernel;
+    this.#roomMax = typesMax;
+    this.#bound = typesMax;
     const slots = 2 ** Math.ceil(Math.log2(typesMax * 2));
     this.#header = kernel.allocate(headerBytes);
     const table = kernel.allocate(slots * slotBytes);
@@ -47,6 +51,14 @@ export class TypeDictionary {
     );
   }
 
+  /** Bytes of kernel memory it takes. */
+  static memoryBytes(typesMax: number): number {
+    const slots = 2 ** Math.ceil(Math.log2(typesMax * 2));
+    const strings = typesMax * typeBytesMax + 2 * layout.STRING_PADDING + typeBytesMax;
+    return headerBytes + slots * slotBytes + typesMax * layout.TYPE_ENTRY_SIZE + strings + 5 * 16;
+  }
+
+  /** How many types it holds. */
   get size(): number {
     return this.#kernel.view.getUint32(this.#header, true);
   }
@@ -60,6 +72,29 @@ export class TypeDictionary {
     if (read < name.length) throw new RangeError(`event type over ${typeBytesMax} bytes: ${name}`);
     const index = this.#kernel.exports["typeIndex"]!(this.#header, this.#scratch, written) >>> 0;
     return index === layout.TYPE_NONE ? null : index;
+  }
+
+  /** How many types it takes: what `limit` was told last. */
+  get bound(): number {
+    return this.#bound;
+  }
+
+  /** Takes up to `typesMax` types from now on; those it holds already it keeps. */
+  limit(typesMax: number): void {
+    this.#bound = typesMax;
+    this.freeze(false);
+  }
+
+  /** While frozen it takes no further types. */
+  freeze(isFrozen: boolean): void {
+    const wanted = isFrozen ? this.size : Math.max(this.#bound, this.size);
+    this.#kernel.exports["limitTypes"]!(this.#header, Math.min(wanted, this.#roomMax));
+  }
+
+  /** Forgets the types added last until `size` are left. */
+  forgetFrom(size: number): void {
+    this.#kernel.exports["forgetTypes"]!(this.#header, size);
+    this.#names.length = Math.min(this.#names.length, size);
   }
 
   /** Fills the type index of `n` located events; returns how many types found no room. */

@@ -25,6 +25,7 @@ export class ScriptedLog {
 export class PlainLedger implements KeyLedger {
   readonly keys = new Map<string, { digest: string; receivedAt: number }>();
   keysMax = 1000;
+  newestReceivedAt = 0;
 
   look(key: string, digest: Uint8Array) {
     const known = this.keys.get(key);
@@ -45,6 +46,7 @@ export class PlainLedger implements KeyLedger {
   }
 
   record({ key, digest, receivedAt }: BatchHeader): void {
+    this.newestReceivedAt = Math.max(this.newestReceivedAt, receivedAt);
     if (key === null || digest === null) return;
     this.keys.set(key, { digest: Buffer.from(digest).toString("hex"), receivedAt });
   }
