@@ -7,6 +7,7 @@ import { listen } from "./api/listen.ts";
 import type { Config } from "./config.ts";
 import { ByteBudget } from "./edge/byte-budget.ts";
 import { Edge } from "./edge/edge.ts";
+import { RankstreamError } from "./errors.ts";
 import { nodeFiles } from "./files.ts";
 import { AppliedClock } from "./ingest/applied-clock.ts";
 import { IngestPool } from "./ingest/ingest-pool.ts";
@@ -14,6 +15,7 @@ import type { IngestTotals } from "./ingest/messages.ts";
 import { Kernel } from "./kernel/kernel.ts";
 import { loadKernelModule } from "./kernel/module.ts";
 import { EventScanner } from "./kernel/scanner.ts";
+import { TypeDictionary } from "./kernel/type-dictionary.ts";
 import { EmbeddedLog } from "./log/embedded-log.ts";
 import { EmbeddedLogReader } from "./log/embedded-log-reader.ts";
 import { IdempotencyLedger, unionOfStates } from "./log/idempotency.ts";
@@ -32,21 +34,26 @@ export interface Service {
 
 const portWaitMsMax = 5000;
 const errorsListedMax = 100;
-/** The workers' room beyond the edge's bound: a log may hold types of before a restart. */
+/** Room beyond the bound, for types taken before it was lowered. */
 const typesSlack = 1024;
 /** How often windows are looked at for sealing. */
 const tickMs = 1000;
 const storeMemoryBytesMax = 768 * 1024 * 1024;
 
-async function makeScanner(config: Config): Promise<EventScanner> {
+/** The edge's scanner, which knows the store's event types. */
+async function makeScanner(config: Config, store: LocalStore) {
   const bounds = {
     bodyBytesMax: config.unpackedBytesMax,
     errorsMax: errorsListedMax,
     futureMsMax: 5 * 60_000,
   };
-  const memoryBytes = EventScanner.memoryBytes(bounds) + 65_536;
+  const known = await store.eventTypes();
+  const room = Math.max(config.eventTypesMax, known.length) + typesSlack;
+  const memoryBytes = EventScanner.memoryBytes(bounds) + TypeDictionary.memoryBytes(room) + 65_536;
   const kernel = await Kernel.load(await loadKernelModule(), memoryBytes);
-  return new EventScanner(kernel, bounds);
+  const types = new TypeDictionary(kernel, room);
+  for (const { name } of known) types.indexOf(name);
+  return { scanner: new EventScanner(kernel, bounds, types), types };
 }
 
 function packageVersion(): string {
@@ -54,21 +61,36 @@ function packageVersion(): string {
   return (JSON.parse(manifest) as { version: string }).version;
 }
 
-/** The edge's memory of keys: what the store counted, and what the log holds beyond that. */
-async function loadLedger(log: EmbeddedLog, store: LocalStore, folder: string) {
+/**
+ * What the edge must know of everything acknowledged before: keys and event types, those the
+ * store counted and those the log holds beyond that.
+ */
+async function loadEdgeState(config: Config, log: EmbeddedLog, store: LocalStore, folder: string) {
+  const { scanner, types } = await makeScanner(config, store);
   const ledger = new IdempotencyLedger();
   ledger.load(unionOfStates(await store.loadSeen()));
   const starts = store.committedOffsets().map((offset, partition) => ({ partition, offset }));
   const reader = await EmbeddedLogReader.open(nodeFiles, folder, { starts });
-  reader.advance(log.durableEnd());
-  for (let records = await reader.next(); records.length > 0; records = await reader.next()) {
-    for (const record of records) ledger.record(record);
+  try {
+    reader.advance(log.durableEnd());
+    for (let records = await reader.next(); records.length > 0; records = await reader.next()) {
+      for (const record of records) {
+        ledger.record(record);
+        scanner.learnTypes(record.value, record.receivedAt);
+      }
+    }
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    const detail = `the log holds ${error.message}: it was filled with a greater eventTypesMax`;
+    throw new RankstreamError("data_folder_mismatch", detail, { cause: error });
+  } finally {
+    await reader.close();
   }
-  await reader.close();
-  return ledger;
+  types.limit(config.eventTypesMax);
+  return { ledger, scanner, types };
 }
 
-function describeMetrics(counters: Counters, log: EmbeddedLog, ingest: IngestPool): void {
+function describeMetrics(counters: Counters, { log, ingest, types }: Pipeline): void {
   const gauge = (name: string, help: string, read: () => number) =>
     counters.gauge(`rankstream_${name}`, help, read);
   gauge("log_bytes", "Bytes of the log on disk.", () => log.stats().bytes);
@@ -77,27 +99,59 @@ function describeMetrics(counters: Counters, log: EmbeddedLog, ingest: IngestPoo
     "Bytes waiting to be written to the log.",
     () => log.stats().queueBytes,
   );
-  const total = (name: keyof IngestTotals, help: string) =>
-    gauge(`ingest_${name}`, help, () => ingest.totals()[name]);
-  total("events", "Events counted since the start.");
-  total("bytes", "Bytes of NDJSON counted since the start.");
-  total("batches", "Batches counted since the start.");
-  total("duplicates", "Batches not counted again since the start.");
-  total("refusedLines", "Lines of the log that are no events.");
-  total("slowLines", "Lines that took the scanner's slow path in a worker.");
-  total("checkpoints", "Checkpoints since the start.");
+  gauge("event_types", "Distinct event types known.", () => types.size);
+  const total = (name: string, field: keyof IngestTotals, help: string) =>
+    counters.gauge(
+      `rankstream_ingest_${name}_total`,
+      help,
+      () => ingest.totals()[field],
+      "counter",
+    );
+  total("events", "events", "Events counted since the start.");
+  total("bytes", "bytes", "Bytes of NDJSON counted since the start.");
+  total("batches", "batches", "Batches counted since the start.");
+  total("duplicates", "duplicates", "Batches not counted again since the start.");
+  total("refused_lines", "refusedLines", "Lines of the log that are no events.");
+  total("slow_lines", "slowLines", "Lines that took the scanner's slow path in a worker.");
+  total("checkpoints", "checkpoints", "Checkpoints since the start.");
 }
 
-/** The parts that count: the log, the store and the workers between them. */
-async function openPipeline(config: Config, logger: Logger, onFailure: (why: string) => void) {
-  const logFolder = join(config.dataDir, "log");
-  const openLog = () =>
-    EmbeddedLog.open(nodeFiles, logFolder, {
+/** What was opened, to be closed in reverse order. */
+class Closers {
+  readonly #closers: (() => Promise<unknown>)[] = [];
+
+  add(close: () => Promise<unknown>): void {
+    this.#closers.unshift(close);
+  }
+
+  /** Closes everything, also when a part of it fails; then throws the first failure. */
+  async close(): Promise<void> {
+    let failure: { error: unknown } | null = null;
+    for (const close of this.#closers.splice(0)) {
+      try {
+        await close();
+      } catch (error) {
+        failure ??= { error };
+      }
+    }
+    if (failure !== null) throw failure.error;
+  }
+}
+
+type Pipeline = Awaited<ReturnType<typeof openPipeline>>;
+
+/** Opens log and store; the store's folder lock guards both. */
+async function openStorage(config: Config, logFolder: string, logger: Logger, closers: Closers) {
+  const openLog = async () => {
+    const log = await EmbeddedLog.open(nodeFiles, logFolder, {
       partitionCount: config.partitions,
       segmentBytesMax: config.logSegmentBytes,
       queueBytesMax: config.logQueueBytesMax,
       logBytesMax: config.logBytesMax,
     });
+    closers.add(() => log.close());
+    return log;
+  };
   const storeOptions = {
     folder: config.dataDir,
     memoryBytesMax: storeMemoryBytesMax,
@@ -105,18 +159,33 @@ async function openPipeline(config: Config, logger: Logger, onFailure: (why: str
     exactTimeoutMs: config.exactTimeoutMs,
     logger,
   };
-  const { store, log } = await LocalStore.open(storeOptions, openLog);
-  const ledger = await loadLedger(log, store, logFolder);
+  const opened = await LocalStore.open(storeOptions, openLog);
+  closers.add(() => opened.store.close());
+  return opened;
+}
+
+/** The parts that count: the log, the store and the workers between them. */
+async function openPipeline(
+  config: Config,
+  logger: Logger,
+  closers: Closers,
+  onFailure: (why: string) => void,
+) {
+  const logFolder = join(config.dataDir, "log");
+  const { store, log } = await openStorage(config, logFolder, logger, closers);
+  const edgeState = await loadEdgeState(config, log, store, logFolder);
   const ingest = await IngestPool.start(store, {
     workers: Math.min(config.workers, config.partitions),
     partitionCount: config.partitions,
     logFolder,
-    typesMax: config.eventTypesMax + typesSlack,
+    // A worker meets no type that the edge does not know.
+    typesMax: Math.max(config.eventTypesMax, edgeState.types.size),
     checkpointMs: config.checkpointMs,
     checkpointBytesMax: config.checkpointBytesMax,
     logger,
     onFailure,
   });
+  closers.add(() => ingest.stop());
   ingest.advance(log.durableEnd());
   log.onAppend(() => ingest.advance(log.durableEnd()));
   store.onCommit((offsets) => {
@@ -127,27 +196,20 @@ async function openPipeline(config: Config, logger: Logger, onFailure: (why: str
     const now = Date.now();
     store.tick(clock.tick(now, log.endOffsets(), store.committedOffsets()), now);
   }, tickMs);
-  return { log, store, ledger, ingest, clock, ticking };
+  closers.add(async () => clearInterval(ticking));
+  return { ...edgeState, log, store, ingest, clock };
 }
 
-/**
- * Starts the service and resolves once it takes events and answers queries. Throws
- * RankstreamError: `data_folder_in_use`, `data_folder_mismatch`, `log_corrupt`, `port_in_use`.
- */
-export async function startService(config: Config, logger: Logger): Promise<Service> {
-  let fail: (why: string) => void = () => undefined;
-  const failed = new Promise<string>((resolve) => {
-    fail = resolve;
-  });
+/** The parts that answer, over those that count. */
+async function openApi(config: Config, logger: Logger, pipeline: Pipeline) {
+  const { log, store, ingest } = pipeline;
   const counters = new Counters();
-  const pipeline = await openPipeline(config, logger, (why) => fail(why));
-  const { log, store, ledger, ingest } = pipeline;
-  describeMetrics(counters, log, ingest);
+  describeMetrics(counters, pipeline);
   const budget = new ByteBudget(config.ingestBytesMax);
   const edge = new Edge({
-    scanner: await makeScanner(config),
+    scanner: pipeline.scanner,
     log,
-    ledger,
+    ledger: pipeline.ledger,
     budget,
     counters,
     logger,
@@ -162,7 +224,7 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
     freshnessWaitMsMax: config.freshnessWaitMsMax,
     candidatesMax: config.candidatesMax,
   });
-  const app = await buildApi({
+  return buildApi({
     edge,
     query,
     budget,
@@ -176,16 +238,27 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
     closeMsMax: Math.floor(config.shutdownMsMax / 2),
     webFolder: fileURLToPath(new URL("./web/", import.meta.url)),
   });
-  const address = await listen(app, config, portWaitMsMax);
-  return {
-    ...address,
-    failed,
-    async stop() {
-      await app.close();
-      clearInterval(pipeline.ticking);
-      await ingest.stop();
-      await store.close();
-      await log.close();
-    },
-  };
+}
+
+/**
+ * Starts the service and resolves once it takes events and answers queries. Throws
+ * RankstreamError: `data_folder_in_use`, `data_folder_mismatch`, `log_corrupt`, `port_in_use`;
+ * then nothing is left open.
+ */
+export async function startService(config: Config, logger: Logger): Promise<Service> {
+  let fail: (why: string) => void = () => undefined;
+  const failed = new Promise<string>((resolve) => {
+    fail = resolve;
+  });
+  const closers = new Closers();
+  try {
+    const pipeline = await openPipeline(config, logger, closers, (why) => fail(why));
+    const app = await openApi(config, logger, pipeline);
+    closers.add(() => app.close());
+    const address = await listen(app, config, portWaitMsMax);
+    return { ...address, failed, stop: () => closers.close() };
+  } catch (error) {
+    await closers.close().catch((second) => logger.warn({ err: second }, "closing failed"));
+    throw error;
+  }
 }

@@ -49,7 +49,7 @@ const namePattern = /^[a-zA-Z_][a-zA-Z0-9_]*(\{[a-z_]+="[^"\\\n]*"(,[a-z_]+="[^"
  */
 export class Counters {
   readonly #counters = new Map<string, Counter>();
-  readonly #gauges = new Map<string, { help: string; read: () => number }>();
+  readonly #read = new Map<string, { help: string; kind: CounterKind; read: () => number }>();
 
   /** The counter of this name, made at its first use; at most 1000 names. */
   counter(name: string, help: string, kind: CounterKind = "counter"): Counter {
@@ -62,17 +62,17 @@ export class Counters {
     return made;
   }
 
-  /** A gauge read when the counters are written out. */
-  gauge(name: string, help: string, read: () => number): void {
+  /** A number read when the counters are written out. */
+  gauge(name: string, help: string, read: () => number, kind: CounterKind = "gauge"): void {
     if (!namePattern.test(name)) throw new Error(`not a gauge's name: ${name}`);
-    this.#gauges.set(name, { help, read });
+    this.#read.set(name, { help, kind, read });
   }
 
   /** Prometheus text exposition format 0.0.4. */
   toPrometheus(): string {
     const rows: Counter[] = [...this.#counters.values()];
-    for (const [name, { help, read }] of this.#gauges) {
-      rows.push({ name, kind: "gauge", help, value: read() });
+    for (const [name, { help, kind, read }] of this.#read) {
+      rows.push({ name, kind, help, value: read() });
     }
     const sortKey = ({ name }: Counter) => name.replace("{", " {");
     rows.sort((a, b) => (sortKey(a) < sortKey(b) ? -1 : 1));
