@@ -1,5 +1,6 @@
 /** The ingest workers as the main thread sees them: threads that own partitions. */
 import { Worker } from "node:worker_threads";
+import { RankstreamError } from "../errors.ts";
 import type { LogPosition } from "../log/log.ts";
 import type { Store } from "../store/store.ts";
 import type { Logger } from "../telemetry.ts";
@@ -46,7 +47,9 @@ export class IngestPool {
   readonly #totals: (IngestTotals | null)[] = [];
   readonly #barriers = new Set<Barrier>();
   readonly #unsubscribe: () => void;
+  readonly #ended: Promise<void>[] = [];
   #stopping = false;
+  #failure: string | null = null;
 
   private constructor(store: Store, options: IngestPoolOptions) {
     this.#store = store;
@@ -113,16 +116,24 @@ export class IngestPool {
     return sum;
   }
 
-  /** Counts and commits everything durable, then ends the threads. */
+  /**
+   * Counts and commits everything durable, then ends the threads. Throws `store_failed` when
+   * something could not be committed: it is in the log still.
+   */
   async stop(): Promise<void> {
     this.#stopping = true;
-    const ended = this.#workers.map(
-      (worker) => new Promise<void>((resolve) => worker.once("exit", () => resolve())),
-    );
+    this.#store.lastTry();
     this.#sendAll({ kind: "stop" });
-    await Promise.all(ended);
+    await Promise.all(this.#ended);
     this.#unsubscribe();
     for (const barrier of this.#barriers) barrier.resolve(false);
+    if (this.#failure === null) return;
+    const [reason] = this.#failure.split("\n", 1);
+    throw new RankstreamError(
+      "store_failed",
+      `not everything was counted before the end (${reason}); all acknowledged events are safe ` +
+        "in the log, the next start counts them",
+    );
   }
 
   #startWorker(
@@ -145,6 +156,7 @@ export class IngestPool {
     const worker = new Worker(threadUrl(), { workerData: data, transferList: [storePort] });
     this.#workers.push(worker);
     this.#totals.push(null);
+    this.#ended.push(new Promise((resolve) => worker.once("exit", () => resolve())));
     worker.on("message", (message: FromIngestThread) => {
       if (message.kind === "progress") this.#totals[index] = message.totals;
       if (message.kind === "failed") this.#fail(`ingest worker ${index}: ${message.message}`);
@@ -156,8 +168,9 @@ export class IngestPool {
   }
 
   #fail(message: string): void {
+    this.#failure ??= message;
     this.#options.logger.error({ part: "ingest" }, message);
-    this.#options.onFailure(message);
+    if (!this.#stopping) this.#options.onFailure(message);
   }
 
   #release(committed: readonly number[]): void {

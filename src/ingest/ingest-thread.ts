@@ -1,4 +1,4 @@
-/** The thread of one ingest worker: composes reader, kernel and loop, speaks with main and store. */
+/** The thread of one ingest worker: composes reader, kernel, loop; speaks with main and store. */
 import { parentPort, workerData } from "node:worker_threads";
 import { RankstreamError } from "../errors.ts";
 import { nodeFiles } from "../files.ts";

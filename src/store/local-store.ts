@@ -60,6 +60,7 @@ export class LocalStore implements Store {
   #nextId = 1;
   #offsets: readonly number[] = [];
   #failure: string | null = null;
+  #hasEnded = false;
   #seed = { low: 0, high: 0 };
 
   private constructor(worker: Worker, logger: Logger) {
@@ -68,6 +69,7 @@ export class LocalStore implements Store {
     worker.on("message", (message: FromStoreThread) => this.#receive(message));
     const fail = (reason: string) => {
       this.#failure = reason;
+      this.#hasEnded = true;
       for (const { reject } of this.#waiting.values()) {
         reject(new RankstreamError("store_failed", reason));
       }
@@ -159,8 +161,12 @@ export class LocalStore implements Store {
     this.#worker.postMessage({ kind: "tick", appliedThrough, now });
   }
 
+  lastTry(): void {
+    this.#worker.postMessage({ kind: "last_try" });
+  }
+
   async close(): Promise<void> {
-    if (this.#failure === null) await this.#call("close", null);
+    if (!this.#hasEnded) await this.#call("close", null);
     await this.#worker.terminate();
   }
 

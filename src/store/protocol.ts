@@ -44,6 +44,8 @@ export interface TickMessage {
 export type ToStoreThread =
   | TickMessage
   | CallMessage
+  /** From now on a commit that fails is tried only once more. */
+  | { kind: "last_try" }
   | { kind: "connect"; port: import("node:worker_threads").MessagePort };
 
 export interface ThrownError {

@@ -57,6 +57,8 @@ class StoreThread {
   #rawFiles: RawFiles | null = null;
   #offsets: number[] = [];
   #closing = false;
+  /** Aborted when commits are to be tried only once more. */
+  readonly #lastTry = new AbortController();
 
   constructor(database: Database, data: StoreThreadData) {
     this.#database = database;
@@ -98,6 +100,11 @@ class StoreThread {
     port.on("message", (message: WorkerToStore) => {
       queue = queue.then(() => this.#commit(message.part, port));
     });
+  }
+
+  /** Ends the pause of commits that failed: each is tried once more. */
+  lastTry(): void {
+    this.#lastTry.abort();
   }
 
   /** Seals and tidies; a failure is told and tried again at the next tick. */
@@ -144,6 +151,7 @@ class StoreThread {
 
   async #commit(part: CheckpointPart, port: MessagePort): Promise<void> {
     for (let delayMs = retryDelayMsMin; !this.#closing; ) {
+      const isLastTry = this.#lastTry.signal.aborted;
       try {
         await this.#checkpointer!.commit(part);
         for (const { partition, next } of part.offsets) this.#offsets[partition] = next;
@@ -153,12 +161,12 @@ class StoreThread {
         return;
       } catch (error) {
         const { message } = thrown(error);
-        if (error instanceof StaleOffsetError) {
+        if (error instanceof StaleOffsetError || isLastTry) {
           port.postMessage({ kind: "failed", sequence: part.sequence, message });
           return;
         }
         send({ kind: "failing", message });
-        await sleep(delayMs);
+        await sleep(delayMs, null, { signal: this.#lastTry.signal }).catch(() => undefined);
         delayMs = Math.min(delayMs * 2, retryDelayMsMax);
       }
     }
@@ -171,6 +179,7 @@ async function start(data: StoreThreadData): Promise<void> {
   const thread = new StoreThread(database, data);
   main.on("message", (message: ToStoreThread) => {
     if (message.kind === "connect") thread.connect(message.port);
+    else if (message.kind === "last_try") thread.lastTry();
     else if (message.kind === "tick") void thread.maintain(message);
     else void thread.answer(message);
   });

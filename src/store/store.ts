@@ -161,5 +161,7 @@ export interface Store {
    * ms) is committed.
    */
   tick(appliedThrough: number, now: number): void;
+  /** From now on a commit that fails is tried only once more, at once; then its worker is told. */
+  lastTry(): void;
   close(): Promise<void>;
 }
