@@ -41,18 +41,16 @@ function fillStrings(
   heapAt: number,
   heapBytes: number,
 ): void {
+  // A copy: a commit that failed is tried again, and must find the chunk as it was.
+  const own = chunk.slice(rowsAt, rowsAt + rows * 16);
   if (heapBytes > 12) {
     const heap = new Uint8Array(chunk, heapAt, heapBytes);
     duckdb.vector_assign_string_element_len(vector, 0, heap);
     const first = duckdb.vector_get_data(vector, 16);
     const view = new DataView(first.buffer, first.byteOffset, 16);
-    addAddress(
-      new Uint32Array(chunk, rowsAt, rows * 4),
-      view.getUint32(8, true),
-      view.getUint32(12, true),
-    );
+    addAddress(new Uint32Array(own), view.getUint32(8, true), view.getUint32(12, true));
   }
-  duckdb.copy_data_to_vector(vector, 0, chunk, rowsAt, rows * 16);
+  duckdb.copy_data_to_vector(vector, 0, own, 0, rows * 16);
 }
 
 /** Adds the heap's 64-bit address to the offset of every long string. */
@@ -141,7 +139,7 @@ export class StagedTables {
     this.#registerOne(connection, "staged_counts", countColumns, "counts", fillCounts);
   }
 
-  /** Makes `staged` readable under the returned token until `release`. Each is read once. */
+  /** Makes `staged` readable under the returned token until `release`, any number of times. */
   stage(staged: Staged): number {
     const token = this.#nextToken++;
     this.#staged.set(token, staged);
