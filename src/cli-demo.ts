@@ -13,6 +13,7 @@ import { asFailure, ProgressDisplay, sendFile, summaryText } from "./cli-import.
 import { type CliIo, CommandFailure, exitCodes } from "./cli-io.ts";
 import { addConfigOptions, loadConfigOf, runService } from "./cli-start.ts";
 import { type LeaderboardQuery, RankstreamClient } from "./client/client.ts";
+import { directFetch } from "./import/direct-fetch.ts";
 import { type FileOptions, openEventFile } from "./import/event-file.ts";
 import { countText, durationText } from "./import/progress.ts";
 
@@ -22,6 +23,7 @@ const dataPath = join(dataPackage, "data", "flights-3m.parquet");
 const wholeRange = "2001-01-01T00:00:00Z/2001-07-02T00:00:00Z";
 const oneDay = "2001-06-28T00:00:00Z/P1D";
 const retryMsMax = 60_000;
+const connectionsMax = 4;
 /** Each batch of the replay takes so many flights, two events each: 400 events a second. */
 const liveFlightsPerBatch = 50;
 const liveEveryMs = 250;
@@ -72,13 +74,14 @@ class Demo {
   readonly #io: CliIo;
   readonly #flights: string;
   readonly #stopping: AbortSignal;
+  readonly #http = directFetch(connectionsMax);
   readonly #client: RankstreamClient;
 
   constructor(io: CliIo, url: string, flights: string, stopping: AbortSignal) {
     this.#io = io;
     this.#flights = flights;
     this.#stopping = stopping;
-    this.#client = new RankstreamClient({ url, retryMsMax });
+    this.#client = new RankstreamClient({ url, retryMsMax, fetch: this.#http.fetch });
   }
 
   /** Resolves once the flights are in and the boards are out, or the service is stopping. */
@@ -92,6 +95,8 @@ class Demo {
       await this.#replay();
     } catch (error) {
       if (!this.#stopping.aborted) throw asFailure(error);
+    } finally {
+      await this.#http.close();
     }
     return "stop";
   }

@@ -2,6 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { type CliIo, CommandFailure, exitCodes } from "./cli-io.ts";
 import { ProblemError, RankstreamClient, UnreachableError } from "./client/client.ts";
+import { directFetch } from "./import/direct-fetch.ts";
 import { type EventFile, type FileOptions, openEventFile } from "./import/event-file.ts";
 import { ImportError, ImportUsageError } from "./import/import-error.ts";
 import { type ImportTally, importFile } from "./import/importer.ts";
@@ -11,6 +12,7 @@ export const defaultUrl = "http://127.0.0.1:8080";
 
 /** A restart of the service in the middle of an import is waited out. */
 const retryMsMax = 60_000;
+const connectionsMax = 4;
 const barEveryMs = 100;
 const lineEveryMs = 3000;
 
@@ -195,7 +197,8 @@ async function runImport(path: string, flags: ImportFlags, io: CliIo): Promise<n
     });
   stopAt("SIGINT", exitCodes.interrupted);
   stopAt("SIGTERM", exitCodes.terminated);
-  const client = new RankstreamClient({ url, retryMsMax });
+  const http = directFetch(connectionsMax);
+  const client = new RankstreamClient({ url, retryMsMax, fetch: http.fetch });
   let file: EventFile | undefined;
   try {
     file = await openEventFile(path, options, stopping.signal);
@@ -219,5 +222,6 @@ async function runImport(path: string, flags: ImportFlags, io: CliIo): Promise<n
     throw asFailure(error);
   } finally {
     file?.close();
+    await http.close();
   }
 }

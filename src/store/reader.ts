@@ -71,8 +71,6 @@ const sampledRowsMax = 1000;
 /** DuckDB's string_t: u32 length, then the text itself up to so many bytes, else its address. */
 const inlineBytesMax = 12;
 const stringBytes = 16;
-/** Strings of a chunk lie end to end; so much padding between two is still one stretch. */
-const gapBytesMax = 7;
 
 /** One line, of whatever DuckDB has to say. */
 function readError(path: string, error: unknown): FileReadError {
@@ -108,28 +106,43 @@ class BatchBuilder {
     this.#body = Buffer.allocUnsafe(bounds.bytesMax);
   }
 
-  /** Whether a row of so many bytes must wait for the next batch. */
-  isFullFor(bytes: number): boolean {
-    if (this.#rows >= this.#bounds.rowsMax) return true;
-    return bytes <= this.#bounds.bytesMax && this.#length + bytes > this.#bounds.bytesMax;
+  /** How many of the lines that end at `ends` in `lines` this batch still takes. */
+  #room(ends: readonly number[], from: number, start: number): number {
+    const bytesLeft = this.#bounds.bytesMax - this.#length + start;
+    const most = Math.min(ends.length, from + this.#bounds.rowsMax - this.#rows);
+    if (most > from && ends[most - 1]! <= bytesLeft) return most - from;
+    let taken = from;
+    while (taken < most && ends[taken]! <= bytesLeft) taken += 1;
+    return taken - from;
   }
 
-  /** Adds a row: a line of an event, or why it is none. */
-  add(line: Uint8Array): void {
-    const row = this.#firstRow + this.#rows;
-    this.#rows += 1;
-    if (line[0] === refusedMark.charCodeAt(0)) {
-      const text = Buffer.from(line.buffer, line.byteOffset, line.length).toString("utf8");
-      const colon = text.indexOf(": ");
-      const [code, message] = [text.slice(1, colon), text.slice(colon + 2, -1)];
-      this.#refused.push({ row, code, message });
-    } else if (line.length > this.#bounds.bytesMax) {
-      const message = `expected a line of at most ${this.#bounds.bytesMax} bytes`;
-      this.#refused.push({ row, code: "too_long", message });
-    } else {
-      this.#body.set(line, this.#length);
-      this.#length += line.length;
+  /** Adds lines that lie end to end in `lines`; returns the batches this fills. */
+  addLines(lines: Uint8Array, ends: readonly number[]): LineBatch[] {
+    const full: LineBatch[] = [];
+    for (let from = 0, start = 0; from < ends.length; ) {
+      const count = this.#room(ends, from, start);
+      if (count === 0) {
+        const batch = this.take();
+        if (batch !== null) full.push(batch);
+        else throw new Error("a line is longer than a batch");
+        continue;
+      }
+      const end = ends[from + count - 1]!;
+      this.#body.set(lines.subarray(start, end), this.#length);
+      this.#length += end - start;
+      this.#rows += count;
+      from += count;
+      start = end;
     }
+    return full;
+  }
+
+  /** Adds a row that is no event; returns the batch before it, if that is full. */
+  addRefused(code: string, message: string): LineBatch[] {
+    const full = this.#rows >= this.#bounds.rowsMax ? [this.take()!] : [];
+    this.#refused.push({ row: this.#firstRow + this.#rows, code, message });
+    this.#rows += 1;
+    return full;
   }
 
   /** What was collected, or null for nothing. */
@@ -151,63 +164,91 @@ class BatchBuilder {
   }
 }
 
-/**
- * The strings of a chunk's first column, as bytes that are valid until the next step. They are
- * read where DuckDB put them, in stretches: a JavaScript string each costs 1.25 µs a row, this
- * 0.2. An address is only followed from the start of one string to the end of another with no
- * more than padding between any two, so never outside DuckDB's memory.
- */
-function* stringsOf(chunk: DuckDBDataChunk): Generator<Uint8Array> {
-  const rows = chunk.rowCount;
-  const data = duckdb.vector_get_data(
-    duckdb.data_chunk_get_vector(chunk.chunk, 0),
-    rows * stringBytes,
-  );
-  const view = new DataView(data.buffer, data.byteOffset, data.length);
-  const lengthOf = (row: number) => view.getUint32(row * stringBytes, true);
-  const addressOf = (row: number) =>
-    view.getUint32(row * stringBytes + 8, true) +
-    view.getUint32(row * stringBytes + 12, true) * 2 ** 32;
-  for (let row = 0; row < rows; ) {
-    if (lengthOf(row) <= inlineBytesMax) {
-      yield data.subarray(row * stringBytes + 4, row * stringBytes + 4 + lengthOf(row));
-      row += 1;
-      continue;
-    }
-    const start = addressOf(row);
-    let end = start + lengthOf(row);
+/** Where the strings of a chunk's first column are. */
+class ChunkStrings {
+  readonly rows: number;
+  readonly #data: Buffer;
+  readonly #words: Uint32Array;
+
+  constructor(chunk: DuckDBDataChunk) {
+    this.rows = chunk.rowCount;
+    const vector = duckdb.data_chunk_get_vector(chunk.chunk, 0);
+    this.#data = duckdb.vector_get_data(vector, this.rows * stringBytes) as Buffer;
+    this.#words = new Uint32Array(this.#data.buffer, this.#data.byteOffset, this.rows * 4);
+  }
+
+  bytesOf(row: number): number {
+    return this.#words[row * 4]!;
+  }
+
+  #addressOf(row: number): number {
+    return this.#words[row * 4 + 2]! + this.#words[row * 4 + 3]! * 2 ** 32;
+  }
+
+  /** How many rows from this one on lie end to end. */
+  stretchFrom(row: number): number {
     let after = row + 1;
-    for (; after < rows && lengthOf(after) > inlineBytesMax; after++) {
-      const gap = addressOf(after) - end;
-      if (gap < 0 || gap > gapBytesMax) break;
-      end = addressOf(after) + lengthOf(after);
+    if (this.bytesOf(row) <= inlineBytesMax) return 1;
+    for (; after < this.rows && this.bytesOf(after) > inlineBytesMax; after++) {
+      if (this.#addressOf(after) !== this.#addressOf(after - 1) + this.bytesOf(after - 1)) break;
     }
-    const pointerAt = data.byteOffset + row * stringBytes + 8;
-    const stretch = duckdb.get_data_from_pointer(
-      data.buffer as ArrayBuffer,
-      pointerAt,
-      end - start,
-    );
-    for (; row < after; row++) {
-      const from = addressOf(row) - start;
-      yield stretch.subarray(from, from + lengthOf(row));
-    }
+    return after - row;
+  }
+
+  /** So many bytes from the start of a row's string on. */
+  read(row: number, bytes: number): Uint8Array {
+    const at = row * stringBytes;
+    if (this.bytesOf(row) <= inlineBytesMax) return this.#data.subarray(at + 4, at + 4 + bytes);
+    const pointerAt = this.#data.byteOffset + at + 8;
+    return duckdb.get_data_from_pointer(this.#data.buffer as ArrayBuffer, pointerAt, bytes);
   }
 }
 
+function refusalIn(line: Uint8Array): [code: string, message: string] {
+  const text = Buffer.from(line.buffer, line.byteOffset, line.length).toString("utf8");
+  const colon = text.indexOf(": ");
+  return [text.slice(refusedMark.length, colon), text.slice(colon + 2, -1)];
+}
+
 /**
- * Adds a chunk's lines; returns the batches that became full. In one go, and with a use of the
- * chunk at the end: its memory is only there while it is.
+ * Adds a chunk's lines; returns the batches that became full. The lines are read where DuckDB
+ * put them, in stretches of many: a JavaScript string each costs 1.25 µs a row, a view each 1 µs
+ * of garbage. An address is only followed over strings that lie end to end, so never outside
+ * DuckDB's memory. In one go, and with a use of the chunk at the end: its memory is only there
+ * while it is.
  */
-function batchesOf(chunk: DuckDBDataChunk, builder: BatchBuilder): LineBatch[] {
+function batchesOf(chunk: DuckDBDataChunk, builder: BatchBuilder, bytesMax: number): LineBatch[] {
+  const strings = new ChunkStrings(chunk);
   const full: LineBatch[] = [];
-  let rows = 0;
-  for (const line of stringsOf(chunk)) {
-    if (builder.isFullFor(line.length)) full.push(builder.take()!);
-    builder.add(line);
-    rows += 1;
+  let row = 0;
+  while (row < strings.rows) {
+    const after = row + strings.stretchFrom(row);
+    let bytes = 0;
+    for (let i = row; i < after; i++) bytes += strings.bytesOf(i);
+    const stretch = strings.read(row, bytes);
+    let from = 0;
+    let ends: number[] = [];
+    const flush = () => {
+      if (ends.length > 0) full.push(...builder.addLines(stretch.subarray(from), ends));
+      ends = [];
+    };
+    for (let end = 0; row < after; row++) {
+      const start = end;
+      end += strings.bytesOf(row);
+      const isRefused = stretch[start] === refusedMark.charCodeAt(0);
+      if (!isRefused && end - start <= bytesMax) {
+        ends.push(end - from);
+        continue;
+      }
+      flush();
+      const tooLong: [string, string] = ["too_long", `expected at most ${bytesMax} bytes a row`];
+      const [code, why] = isRefused ? refusalIn(stretch.subarray(start, end)) : tooLong;
+      full.push(...builder.addRefused(code, why));
+      from = end;
+    }
+    flush();
   }
-  if (rows !== chunk.rowCount) throw new Error(`${chunk.rowCount} rows came as ${rows} lines`);
+  if (row !== chunk.rowCount) throw new Error(`${chunk.rowCount} rows came as ${row} lines`);
   return full;
 }
 
@@ -284,7 +325,7 @@ export class FileReader {
       for (;;) {
         const chunk = await result.fetchChunk();
         if (chunk === null || chunk.rowCount === 0) break;
-        yield* batchesOf(chunk, builder);
+        yield* batchesOf(chunk, builder, bounds.bytesMax);
       }
     } catch (error) {
       throw readError(this.#source.path, error);
