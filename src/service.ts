@@ -36,8 +36,6 @@ const portWaitMsMax = 5000;
 const errorsListedMax = 100;
 /** Room beyond the bound, for types taken before it was lowered. */
 const typesSlack = 1024;
-/** How often windows are looked at for sealing. */
-const tickMs = 1000;
 const storeMemoryBytesMax = 768 * 1024 * 1024;
 
 /** The edge's scanner, which knows the store's event types. */
@@ -157,6 +155,7 @@ async function openStorage(config: Config, logFolder: string, logger: Logger, cl
     memoryBytesMax: storeMemoryBytesMax,
     candidatesMax: config.candidatesMax,
     exactTimeoutMs: config.exactTimeoutMs,
+    sealQuietMs: config.sealQuietMs,
     logger,
   };
   const opened = await LocalStore.open(storeOptions, openLog);
@@ -195,7 +194,7 @@ async function openPipeline(
   const ticking = setInterval(() => {
     const now = Date.now();
     store.tick(clock.tick(now, log.endOffsets(), store.committedOffsets()), now);
-  }, tickMs);
+  }, config.sealIntervalMs);
   closers.add(async () => clearInterval(ticking));
   return { ...edgeState, log, store, ingest, clock };
 }

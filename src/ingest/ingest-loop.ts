@@ -6,7 +6,7 @@
 import { failPoint } from "../fail-point.ts";
 import type { Aggregator } from "../kernel/aggregator.ts";
 import type { LogRecord } from "../model.ts";
-import type { CheckpointPart, OffsetRange } from "../store/store.ts";
+import type { CheckpointPart, OffsetRange, OpenPart } from "../store/store.ts";
 import type { BlockScanner } from "./block-scanner.ts";
 import type { IngestTotals } from "./messages.ts";
 import type { SeenBatches } from "./seen-batches.ts";
@@ -25,6 +25,9 @@ export interface IngestLoopDeps {
   scanner: BlockScanner;
   aggregator: Aggregator;
   seen: SeenBatches;
+  worker: number;
+  /** What the open minutes hold now. */
+  open: () => OpenPart;
   starts: { partition: number; offset: number }[];
   checkpointMs: number;
   checkpointBytesMax: number;
@@ -163,13 +166,16 @@ export class IngestLoop {
     this.#deps.scanner.finish();
     const { notes, ...chunks } = this.#deps.aggregator.take();
     const seen = this.#deps.seen.takeChanges();
+    const { worker } = this.#deps;
+    const open = this.#deps.open();
     this.#inFlight++;
     this.totals.checkpoints++;
     this.#bytesPending = 0;
     this.#pendingSince = null;
     this.#lastFlush = this.#deps.now();
     failPoint("ingest.before_checkpoint");
-    this.#deps.commit({ sequence: this.#sequence++, offsets, ...chunks, types: notes, seen });
+    const sequence = this.#sequence++;
+    this.#deps.commit({ sequence, worker, offsets, ...chunks, types: notes, seen, open });
   }
 
   /** Until one more part is committed; the time that is due has come already. */

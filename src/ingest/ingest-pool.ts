@@ -144,6 +144,7 @@ export class IngestPool {
     const { logFolder, typesMax, checkpointMs, checkpointBytesMax } = this.#options;
     const storePort = this.#store.connectWorker();
     const data: IngestThreadData = {
+      worker: index,
       logFolder,
       typesMax,
       checkpointMs,

@@ -52,6 +52,8 @@ async function start(): Promise<void> {
     scanner,
     aggregator,
     seen: new SeenBatches(data.seen),
+    worker: data.worker,
+    open: () => ({ minutes: [], partitions: [], windows: [] }),
     starts: data.starts,
     checkpointMs: data.checkpointMs,
     checkpointBytesMax: data.checkpointBytesMax,

@@ -4,6 +4,7 @@ import type { LogPosition } from "../log/log.ts";
 import type { SeenState } from "../store/store.ts";
 
 export interface IngestThreadData {
+  worker: number;
   logFolder: string;
   /** Owned partitions and the next offset to count of each. */
   starts: { partition: number; offset: number }[];

@@ -142,9 +142,9 @@ export class QueryEngine {
         total,
         ...(answer.total.upper > total && { totalUpper: answer.total.upper }),
         ...distinctOf(answer),
-        others: total - answer.rows.reduce((sum, row) => sum + row.lower, 0),
+        others: Math.max(0, total - answer.rows.reduce((sum, row) => sum + row.estimate, 0)),
         results: boardRows(answer, request),
-        plan: { rowsRead: answer.rowsRead, windows: answer.windows, sketches: 0 },
+        plan: { rowsRead: answer.rowsRead, windows: answer.windows, sketches: answer.sketches },
       },
     };
   }
@@ -167,15 +167,15 @@ function distinctOf({ distinct }: ApproxAnswer) {
 }
 
 function boardRows({ rows, total }: ApproxAnswer, request: BoardRequest): BoardRow[] {
-  const counts = rows.map((row) => row.lower);
+  const counts = rows.map((row) => row.estimate);
   const ranks = rankRows(counts, request.ties, 0, { items: 0, counts: 0 });
-  return rows.slice(request.offset).map(({ eventId, lower, upper }, i) => ({
+  return rows.slice(request.offset).map(({ eventId, lower, upper, estimate }, i) => ({
     eventId,
-    count: lower,
+    count: estimate,
     rank: ranks[request.offset + i]!,
     lower,
     upper,
-    share: shareOf(lower, total.lower),
+    share: shareOf(estimate, total.lower),
   }));
 }
 

@@ -13,6 +13,7 @@ import type { DuckDBConnection } from "@duckdb/node-api";
 import { coverOf, cutInStore, inSpans, type MinuteCut, type MinuteSpan } from "./cover.ts";
 import { type Row, rowsOf } from "./database.ts";
 import { edgesSql, offsetsOf, typeIdsOf } from "./exact.ts";
+import { readOpen } from "./open-windows.ts";
 import type { RawFiles } from "./raw-files.ts";
 import type { ApproxAnswer, ApproxQuery } from "./store.ts";
 import type { Level } from "./windows.ts";
@@ -115,6 +116,25 @@ async function addWindows(
   }
 }
 
+/** Candidates of open minutes, and the deltas that none stand in for. */
+async function addOpenAndDeltas(
+  connection: DuckDBConnection,
+  pieces: Pieces,
+  typeIds: number[],
+  cut: MinuteCut,
+): Promise<void> {
+  const open = await readOpen(connection, cut, typeIds);
+  pieces.sql.push(deltaSql(cut, typeIds, true, open.deltas));
+  if (open.candidates === null) return;
+  pieces.sums.windows.minute += open.windows;
+  pieces.sums.total += open.total;
+  pieces.sums.thresholds += open.thresholds;
+  // How many items an open minute has is not known: at most one an event.
+  pieces.sums.items += open.total;
+  pieces.sql.push(`SELECT event_id, lower AS exact, upper - lower AS loose, threshold AS known,
+    ${kind.list} AS kind, 1 AS n FROM (${open.candidates})`);
+}
+
 /** Edges from raw events where these are few, else bounded by their minutes' counts. */
 async function addEdges(
   connection: DuckDBConnection,
@@ -155,12 +175,17 @@ async function addLooseMinute(
   pieces.sql.push(listSql(level, typeId, [span], found.thresholds > 0, false));
 }
 
-function deltaSql(span: MinuteSpan, typeIds: number[], isExact: boolean): string {
+function deltaSql(
+  span: MinuteSpan,
+  typeIds: number[],
+  isExact: boolean,
+  condition = "true",
+): string {
   const sum = "sum(count)::BIGINT";
   const count = isExact ? `${sum} AS exact, 0 AS loose` : `0 AS exact, ${sum} AS loose`;
   return `SELECT event_id, ${count}, 0 AS known, ${kind.delta} AS kind, count(*) AS n
     FROM count_deltas WHERE minute >= ${span.start} AND minute < ${span.end}
-    AND type_id IN (${typeIds}) GROUP BY event_id`;
+    AND type_id IN (${typeIds}) AND ${condition} GROUP BY event_id`;
 }
 
 function boardSql(pieces: Pieces, rows: number): string {
@@ -212,6 +237,7 @@ function answerOf(rows: Row[], pieces: Pieces, offsets: number[]): ApproxAnswer 
         eventId: String(row["event_id"]),
         lower: Number(row["lower"]),
         upper: Number(row["upper"]),
+        estimate: Number(row["lower"]),
       })),
     rest:
       whole["rest_id"] === null
@@ -227,6 +253,7 @@ function answerOf(rows: Row[], pieces: Pieces, offsets: number[]): ApproxAnswer 
     },
     offsets,
     windows: sums.windows,
+    sketches: 0,
     rowsRead: {
       lists: number("list_rows"),
       counts: number("delta_rows"),
@@ -248,7 +275,7 @@ export async function readApprox(
   const pieces = emptyPieces();
   if (typeIds.length > 0) {
     for (const typeId of typeIds) await addWindows(connection, pieces, typeId, cut);
-    pieces.sql.push(deltaSql(cut, typeIds, true));
+    await addOpenAndDeltas(connection, pieces, typeIds, cut);
     await addEdges(connection, rawFiles, pieces, cut, query, typeIds);
   }
   return answerOf(await rowsOf(connection, boardSql(pieces, query.rows)), pieces, offsets);

@@ -6,6 +6,7 @@
 import type { DuckDBConnection, DuckDBValue } from "@duckdb/node-api";
 import { failPoint } from "../fail-point.ts";
 import { type Database, rowsOf, runValues } from "./database.ts";
+import { writeOpen } from "./open-windows.ts";
 import type { RawFile, RawFiles } from "./raw-files.ts";
 import { writeSeen } from "./seen.ts";
 import type { StagedTables } from "./staged.ts";
@@ -104,12 +105,22 @@ export class Checkpointer {
   readonly #staged: StagedTables;
   readonly #types: TypeIds;
   readonly #rawFiles: RawFiles;
+  readonly #sealedBefore: () => number;
+  /** Workers that have rows of open minutes in the store. */
+  readonly #openWorkers = new Set<number>();
 
-  constructor(database: Database, staged: StagedTables, types: TypeIds, rawFiles: RawFiles) {
+  constructor(
+    database: Database,
+    staged: StagedTables,
+    types: TypeIds,
+    rawFiles: RawFiles,
+    sealedBefore: () => number,
+  ) {
     this.#database = database;
     this.#staged = staged;
     this.#types = types;
     this.#rawFiles = rawFiles;
+    this.#sealedBefore = sealedBefore;
   }
 
   /** Commits `part` whole. Throws StaleOffsetError when its offsets are not the store's. */
@@ -148,6 +159,7 @@ export class Checkpointer {
           );
         }
         for (const changes of part.seen) await writeSeen(connection, changes);
+        await this.#writeOpen(connection, part, idOf);
         failPoint("store.before_commit");
       }, writeFile);
       failPoint("store.after_commit");
@@ -155,5 +167,17 @@ export class Checkpointer {
     } finally {
       this.#staged.release(token);
     }
+  }
+
+  async #writeOpen(
+    connection: DuckDBConnection,
+    part: CheckpointPart,
+    idOf: (eventType: string) => number,
+  ): Promise<void> {
+    const { worker, open } = part;
+    if (open.minutes.length === 0 && !this.#openWorkers.has(worker)) return;
+    await writeOpen(connection, worker, open, idOf, this.#sealedBefore());
+    if (open.minutes.length > 0) this.#openWorkers.add(worker);
+    else this.#openWorkers.delete(worker);
   }
 }

@@ -26,6 +26,8 @@ export interface LocalStoreOptions {
   /** Items listed a window and event type. */
   candidatesMax: number;
   exactTimeoutMs: number;
+  /** A larger window is built once nothing came to it for so long. */
+  sealQuietMs: number;
   logger: Logger;
 }
 

@@ -14,6 +14,7 @@ export interface StoreThreadData {
   memoryBytesMax: number;
   candidatesMax: number;
   exactTimeoutMs: number;
+  sealQuietMs: number;
 }
 
 /** Calls the main thread makes, by name: argument and result. */

@@ -7,6 +7,7 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { failPoint } from "../fail-point.ts";
 import { type Database, rowsOf } from "./database.ts";
+import { closeOpenBefore } from "./open-windows.ts";
 import { endOf, type Level, levels, minuteLevel } from "./windows.ts";
 
 export interface SealOptions {
@@ -18,7 +19,7 @@ export interface SealOptions {
   quietMs: number;
 }
 
-export const sealDefaults = Object.freeze({ sliceRowsMax: 2_000_000, quietMs: 5000 });
+export const sealDefaults = Object.freeze({ sliceRowsMax: 2_000_000 });
 
 export interface SealResult {
   deltaRows: number;
@@ -123,6 +124,12 @@ async function foldInto(
 export class Sealer {
   readonly #database: Database;
   readonly #options: SealOptions;
+  #sealedBefore = 0;
+
+  /** Minutes before this are folded: only windows and deltas answer for them. */
+  get sealedBefore(): number {
+    return this.#sealedBefore;
+  }
 
   constructor(database: Database, options: SealOptions) {
     this.#database = database;
@@ -164,6 +171,8 @@ export class Sealer {
     failPoint("seal.minutes_folded");
     for (const level of aboveMinutes) await this.#foldUp(connection, level, now);
     const deleted = await connection.run(`DELETE FROM count_deltas WHERE ${within}`);
+    await closeOpenBefore(connection, slice.end);
+    this.#sealedBefore = Math.max(this.#sealedBefore, slice.end);
     failPoint("seal.before_commit");
     return { deltaRows: deleted.rowsChanged, windowsBuilt: 0, isMore: slice.isMore };
   }

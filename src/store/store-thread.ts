@@ -132,7 +132,7 @@ class StoreThread {
     const staged = new StagedTables();
     staged.register(writer);
     const types = await TypeIds.load(writer);
-    const { folder, candidatesMax, exactTimeoutMs } = this.#data;
+    const { folder, candidatesMax, exactTimeoutMs, sealQuietMs } = this.#data;
     const rawFiles = new RawFiles(this.#database, {
       ...rawFilesDefaults,
       folder,
@@ -140,8 +140,13 @@ class StoreThread {
       removeAfterMs: 2 * exactTimeoutMs + 60_000,
     });
     await rawFiles.sweep();
-    this.#checkpointer = new Checkpointer(this.#database, staged, types, rawFiles);
-    const sealer = new Sealer(this.#database, { ...sealDefaults, candidatesMax });
+    const sealer = new Sealer(this.#database, {
+      ...sealDefaults,
+      candidatesMax,
+      quietMs: sealQuietMs,
+    });
+    const sealedBefore = () => sealer.sealedBefore;
+    this.#checkpointer = new Checkpointer(this.#database, staged, types, rawFiles, sealedBefore);
     this.#maintenance = new Maintenance(this.#database, sealer, rawFiles);
     this.#rawFiles = rawFiles;
     const rows = await rowsOf(writer, "SELECT next_offset FROM log_offsets ORDER BY partition");

@@ -58,6 +58,24 @@ export interface TypePart {
   lastSeen: number;
 }
 
+/** One event type's window in an open minute. */
+export interface OpenWindow {
+  minute: number;
+  eventType: string;
+  total: number;
+  /** Upper bound of any item that is no candidate. */
+  threshold: number;
+  candidates: { eventId: string; lower: number; upper: number }[];
+}
+
+/** A worker's open minutes that its candidates answer for, as of a checkpoint. */
+export interface OpenPart {
+  minutes: number[];
+  /** The worker's own. */
+  partitions: number[];
+  windows: OpenWindow[];
+}
+
 /** Everything one worker counted since its last checkpoint; committed whole or not at all. */
 export interface CheckpointPart {
   sequence: number;
@@ -69,6 +87,8 @@ export interface CheckpointPart {
   /** The event types that `raw` and `counts` hold. */
   types: TypePart[];
   seen: SeenChanges[];
+  worker: number;
+  open: OpenPart;
 }
 
 export type WorkerToStore = { kind: "checkpoint"; part: CheckpointPart };
@@ -124,11 +144,13 @@ export interface BoundedItem {
   eventId: string;
   lower: number;
   upper: number;
+  /** Best guess within the bounds. */
+  estimate: number;
 }
 
 /** What lists, deltas and edges prove of a range, without the exact counts off the lists. */
 export interface ApproxAnswer {
-  /** By lower bound, then id. */
+  /** By estimate, then id. */
   rows: BoundedItem[];
   /** Of the items known but not in `rows`: the greatest upper bound, the least id that has it. */
   rest: { upper: number; eventId: string } | null;
@@ -138,6 +160,8 @@ export interface ApproxAnswer {
   distinct: { lower: number; upper: number };
   offsets: number[];
   windows: Record<"minute" | "hour" | "day" | "month", number>;
+  /** Sealed sketches that were asked. */
+  sketches: number;
   rowsRead: { lists: number; counts: number; raw: number };
   /** Rows that the exact answer of the same question would read, about. */
   exactRows: number;

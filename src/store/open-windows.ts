@@ -1,0 +1,134 @@
+/**
+ * Open minutes: while a minute streams, its worker's candidates with their bounds stand in for
+ * its count deltas in approximate answers, so that these cost what is listed and not what was
+ * counted. They are written with the checkpoint they belong to, so they and the deltas are of
+ * one moment; folding a minute (its seal) removes them in the same transaction. For each
+ * (minute, partition) thus exactly one source answers: candidates while there are any, else
+ * windows and deltas.
+ *
+ *   open_spans       (minute, partition) answered by candidates
+ *   open_windows     (minute, type): total, and the upper bound of any item not listed
+ *   open_candidates  (minute, type): listed items with bounds
+ *
+ * All are of the running process: what a worker knew ends with it, so a start empties them.
+ */
+import type { DuckDBConnection } from "@duckdb/node-api";
+import type { MinuteSpan } from "./cover.ts";
+import { rowsOf, runValues } from "./database.ts";
+import type { OpenPart } from "./store.ts";
+
+const tables = ["open_spans", "open_windows", "open_candidates"];
+
+export const openTables = [
+  `CREATE TABLE IF NOT EXISTS open_spans (
+     worker INTEGER NOT NULL, minute INTEGER NOT NULL, partition INTEGER NOT NULL)`,
+  `CREATE TABLE IF NOT EXISTS open_windows (
+     worker INTEGER NOT NULL, minute INTEGER NOT NULL, type_id INTEGER NOT NULL,
+     total BIGINT NOT NULL, threshold BIGINT NOT NULL)`,
+  `CREATE TABLE IF NOT EXISTS open_candidates (
+     worker INTEGER NOT NULL, minute INTEGER NOT NULL, type_id INTEGER NOT NULL,
+     event_id VARCHAR NOT NULL, lower BIGINT NOT NULL, upper BIGINT NOT NULL)`,
+];
+
+/** Forgets all open minutes: at a start, whose workers know nothing of them. */
+export async function clearOpen(connection: DuckDBConnection): Promise<void> {
+  for (const table of tables) await connection.run(`DELETE FROM ${table}`);
+}
+
+/** Forgets the open minutes before `end`: they are folded in this transaction. */
+export async function closeOpenBefore(connection: DuckDBConnection, end: number): Promise<void> {
+  for (const table of tables) await connection.run(`DELETE FROM ${table} WHERE minute < ${end}`);
+}
+
+/**
+ * Replaces a worker's open minutes, leaving out those before `sealedBefore`: their events up to
+ * the seal are in windows, later ones stay deltas.
+ */
+export async function writeOpen(
+  connection: DuckDBConnection,
+  worker: number,
+  open: OpenPart,
+  idOf: (eventType: string) => number,
+  sealedBefore: number,
+): Promise<void> {
+  for (const table of tables)
+    await connection.run(`DELETE FROM ${table} WHERE worker = ${worker}`);
+  const minutes = open.minutes.filter((minute) => minute >= sealedBefore);
+  if (minutes.length === 0) return;
+  const spans = minutes.flatMap((minute) =>
+    open.partitions.map((partition) => [worker, minute, partition]),
+  );
+  await runValues(connection, "INSERT INTO open_spans VALUES", spans);
+  const windows = open.windows.filter(({ minute }) => minute >= sealedBefore);
+  await runValues(
+    connection,
+    "INSERT INTO open_windows VALUES",
+    windows.map(({ minute, eventType, total, threshold }) => [
+      worker,
+      minute,
+      idOf(eventType),
+      BigInt(total),
+      BigInt(threshold),
+    ]),
+  );
+  const appender = await connection.createAppender("open_candidates");
+  for (const { minute, eventType, candidates } of windows) {
+    const typeId = idOf(eventType);
+    for (const { eventId, lower, upper } of candidates) {
+      appender.appendInteger(worker);
+      appender.appendInteger(minute);
+      appender.appendInteger(typeId);
+      appender.appendVarchar(eventId);
+      appender.appendBigInt(BigInt(lower));
+      appender.appendBigInt(BigInt(upper));
+      appender.endRow();
+    }
+  }
+  appender.closeSync();
+}
+
+/** What open minutes contribute to a range. */
+export interface OpenPieces {
+  windows: number;
+  total: number;
+  thresholds: number;
+  /** SQL of (event_id, lower, upper, threshold); null when no minute of the range is open. */
+  candidates: string | null;
+  /** A condition on count_deltas: rows that no candidates stand in for. */
+  deltas: string;
+}
+
+/** Reads which minutes of the span are open, in the reader's transaction. */
+export async function readOpen(
+  connection: DuckDBConnection,
+  span: MinuteSpan,
+  typeIds: readonly number[],
+): Promise<OpenPieces> {
+  const within = `minute >= ${span.start} AND minute < ${span.end}`;
+  const [spans] = await rowsOf(
+    connection,
+    `SELECT count(*) AS n, min(minute) AS first FROM open_spans WHERE ${within}`,
+  );
+  if (Number(spans!["n"]) === 0) {
+    return { windows: 0, total: 0, thresholds: 0, candidates: null, deltas: "true" };
+  }
+  const own = `${within} AND type_id IN (${typeIds})`;
+  const [sums] = await rowsOf(
+    connection,
+    `SELECT count(*) AS windows, coalesce(sum(total), 0)::BIGINT AS total,
+       coalesce(sum(threshold), 0)::BIGINT AS thresholds FROM open_windows WHERE ${own}`,
+  );
+  return {
+    windows: Number(sums!["windows"]),
+    total: Number(sums!["total"]),
+    thresholds: Number(sums!["thresholds"]),
+    candidates: `SELECT event_id, lower, upper, threshold
+      FROM (FROM open_candidates WHERE ${own})
+      JOIN (SELECT worker, minute, type_id, threshold FROM open_windows WHERE ${own})
+      USING (worker, minute, type_id)`,
+    // Most deltas are of other minutes: the first comparison decides them.
+    deltas: `(minute < ${spans!["first"]} OR NOT EXISTS (
+      FROM open_spans WHERE open_spans.minute = count_deltas.minute
+      AND open_spans.partition = count_deltas.partition))`,
+  };
+}
