@@ -71,6 +71,26 @@ const requestKinds = {
     title: "The request's headers are too large",
     hint: "Send at most 16 KiB of headers, the address included.",
   },
+  invalid_message: {
+    status: 400,
+    title: "A message to the live socket is not valid",
+    hint: 'Send {"type":"subscribe","id":…,"query":{…}} or {"type":"unsubscribe","id":…} as text.',
+  },
+  forbidden_origin: {
+    status: 403,
+    title: "Pages of this origin may not open the live socket",
+    hint: "Open it from the service's own page, or from a program that sends no Origin.",
+  },
+  upgrade_required: {
+    status: 426,
+    title: "The address speaks WebSocket",
+    hint: "Open it as ws:// or wss://, or poll GET /leaderboard.",
+  },
+  too_many_subscriptions: {
+    status: 429,
+    title: "Too many live boards are open",
+    hint: "Unsubscribe from some, close a socket, or poll GET /leaderboard.",
+  },
 } satisfies Record<string, ErrorKind>;
 
 const ingestKinds = {

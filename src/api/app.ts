@@ -12,6 +12,7 @@ import {
   leaderboardParameters,
   readLeaderboardRequest,
 } from "./leaderboard.ts";
+import { addLive, type LiveOptions } from "./live.ts";
 import { type DocumentedRoute, openApiDocument, type RouteDoc } from "./openapi.ts";
 import { readPages } from "./pages.ts";
 import { checkNames, type RawQuery } from "./parameters.ts";
@@ -48,6 +49,8 @@ export interface ApiDeps {
   closeMsMax: number;
   /** Folder of the page's files; none are served where there is none. */
   webFolder?: string;
+  /** Bounds of GET /live other than its own. */
+  live?: LiveOptions;
 }
 
 const headerBytesMax = 16 * 1024;
@@ -57,8 +60,8 @@ const idleSweepMs = 20;
 const paramLengthMax = 4096;
 const shutdownRetryAfterSeconds = 5;
 const pagePolicy =
-  "default-src 'self'; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'; " +
-  "connect-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'";
+  "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; " +
+  "img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 function makeFastify(deps: ApiDeps): FastifyInstance {
   const app = fastify({
@@ -259,6 +262,9 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
     }
   });
   boundClosing(app, deps.closeMsMax);
+  const { query, counters, logger, live = {} } = deps;
+  const leaderboard = (request: LeaderboardRequest) => query.leaderboard(request);
+  await addLive(app, { leaderboard, counters, logger, options: live });
   addEvents(app, deps);
   addQueries(app, deps);
   addOperations(app, deps, routes);

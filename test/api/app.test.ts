@@ -194,6 +194,7 @@ describe("operations", () => {
       "/health/live",
       "/health/ready",
       "/leaderboard",
+      "/live",
       "/metrics",
       "/openapi.json",
     ]);
@@ -219,7 +220,7 @@ describe("operations", () => {
         "content-type": "text/html; charset=utf-8",
         "x-content-type-options": "nosniff",
       });
-      expect(page.headers["content-security-policy"]).toContain("default-src 'self'");
+      expect(page.headers["content-security-policy"]).toContain("script-src 'self';");
       expect((await app.inject("/web/board.js")).headers["content-type"]).toContain("javascript");
       expectProblem(await app.inject("/web/secret.txt"), "not_found");
       expectProblem(await app.inject("/web/%2e%2e/package.json"), "not_found");

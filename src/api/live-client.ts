@@ -1,0 +1,160 @@
+/** One client of GET /live: its subscriptions, and what it may hold up. */
+import type { WebSocket } from "@fastify/websocket";
+import { problemReply, RankstreamError } from "../errors.ts";
+import type { LiveRequest } from "../model-live.ts";
+import type { Logger } from "../telemetry.ts";
+import type { Feed, LiveFeeds, Watcher } from "./live-feeds.ts";
+import {
+  errorMessage,
+  heartbeatMessage,
+  idOf,
+  parseMessage,
+  readMessage,
+  updateMessage,
+} from "./live-messages.ts";
+import { toRankstreamError } from "./problems.ts";
+
+export interface ClientBounds {
+  subscriptionsMax: number;
+  /** Messages a client may send from one heartbeat to the next. */
+  messagesMax: number;
+  /** With more than this unsent, a client is sent nothing but the latest board, later. */
+  unsentBytesSoft: number;
+  /** With more than this unsent, it is cut off. */
+  unsentBytesMax: number;
+}
+
+export const clientBounds: ClientBounds = Object.freeze({
+  subscriptionsMax: 32,
+  messagesMax: 200,
+  unsentBytesSoft: 256 * 1024,
+  unsentBytesMax: 8 * 1024 * 1024,
+});
+
+/** Close codes of RFC 6455. */
+const closeCodes = { goingAway: 1001, policy: 1008 };
+
+interface Subscription extends Watcher {
+  feed: Feed;
+  /** Of the last version sent; null before the first. */
+  sentSeq: number | null;
+}
+
+export class LiveClient {
+  readonly #socket: WebSocket;
+  readonly #feeds: LiveFeeds;
+  readonly #logger: Logger;
+  readonly #bounds: ClientBounds;
+  readonly #subscriptions = new Map<string, Subscription>();
+  #isAlive = true;
+  #messages = 0;
+
+  constructor(socket: WebSocket, feeds: LiveFeeds, logger: Logger, bounds: ClientBounds) {
+    this.#socket = socket;
+    this.#feeds = feeds;
+    this.#logger = logger;
+    this.#bounds = bounds;
+    socket.on("message", (data, isBinary) => this.#onMessage(String(data), isBinary));
+    socket.on("pong", () => {
+      this.#isAlive = true;
+    });
+    socket.once("close", () => this.#onClose());
+  }
+
+  /** Asks whether it is there; cuts it off when it has not answered since the last time. */
+  beat(): void {
+    if (!this.#isAlive) {
+      this.#socket.terminate();
+      return;
+    }
+    this.#isAlive = false;
+    this.#messages = 0;
+    if (this.#socket.readyState !== this.#socket.OPEN) return;
+    this.#socket.ping();
+    if (this.#socket.bufferedAmount === 0) this.#send(heartbeatMessage);
+  }
+
+  /** Asks it to go because the service stops. */
+  dismiss(): void {
+    this.#socket.close(closeCodes.goingAway, "the service is stopping");
+  }
+
+  #onMessage(text: string, isBinary: boolean): void {
+    this.#isAlive = true;
+    if (this.#socket.readyState !== this.#socket.OPEN) return;
+    if (++this.#messages > this.#bounds.messagesMax) {
+      this.#socket.close(closeCodes.policy, "too many messages");
+      return;
+    }
+    let message: unknown = null;
+    try {
+      if (isBinary) throw new RankstreamError("invalid_message", "expected text, got binary");
+      message = parseMessage(text);
+      this.#obey(readMessage(message));
+    } catch (error) {
+      const id = idOf(message);
+      const { body } = problemReply(toRankstreamError(error, this.#logger));
+      this.#send(errorMessage(id, body, id === null || !this.#subscriptions.has(id)));
+    }
+  }
+
+  #obey(request: LiveRequest): void {
+    this.#unsubscribe(request.id);
+    if (request.type === "unsubscribe") return;
+    const { id, query, seq } = request;
+    const { subscriptionsMax } = this.#bounds;
+    if (this.#subscriptions.size >= subscriptionsMax) {
+      const detail = `a socket has at most ${subscriptionsMax} subscriptions`;
+      throw new RankstreamError("too_many_subscriptions", detail);
+    }
+    const watcher: Watcher = {
+      onVersion: () => this.#update(id),
+      onProblem: (problem) => this.#send(errorMessage(id, problem, false)),
+    };
+    const feed = this.#feeds.watch(query, watcher);
+    const subscription = Object.assign(watcher, { feed, sentSeq: seq ?? null });
+    this.#subscriptions.set(id, subscription);
+    if (feed.problem !== null) watcher.onProblem(feed.problem);
+    else if (feed.seq !== null) this.#answer(id, subscription);
+  }
+
+  /** A new subscription is answered even where nothing is newer than what it has. */
+  #answer(id: string, subscription: Subscription): void {
+    const { feed, sentSeq } = subscription;
+    const update = sentSeq === feed.seq ? feed.updateFrom(sentSeq) : null;
+    if (update === null) this.#update(id);
+    else this.#send(updateMessage(id, update));
+  }
+
+  #unsubscribe(id: string): void {
+    const subscription = this.#subscriptions.get(id);
+    if (subscription === undefined) return;
+    this.#subscriptions.delete(id);
+    this.#feeds.unwatch(subscription.feed, subscription);
+  }
+
+  /** Sends what brings the subscription up to date, unless the client is behind. */
+  #update(id: string): void {
+    const subscription = this.#subscriptions.get(id);
+    if (subscription === undefined) return;
+    if (this.#socket.bufferedAmount > this.#bounds.unsentBytesSoft) return;
+    const update = subscription.feed.updateFrom(subscription.sentSeq);
+    if (update === null || update.seq === subscription.sentSeq) return;
+    subscription.sentSeq = update.seq;
+    this.#send(updateMessage(id, update));
+  }
+
+  #send(text: string): void {
+    if (this.#socket.readyState !== this.#socket.OPEN) return;
+    // Called once the text is with the system: there may be room now for what was held back.
+    this.#socket.send(text, (error) => {
+      if (error) return;
+      for (const id of this.#subscriptions.keys()) this.#update(id);
+    });
+    if (this.#socket.bufferedAmount > this.#bounds.unsentBytesMax) this.#socket.terminate();
+  }
+
+  #onClose(): void {
+    for (const id of [...this.#subscriptions.keys()]) this.#unsubscribe(id);
+  }
+}
