@@ -192,8 +192,7 @@ async function openPipeline(
   });
   const clock = new AppliedClock();
   const ticking = setInterval(() => {
-    const now = Date.now();
-    store.tick(clock.tick(now, log.endOffsets(), store.committedOffsets()), now);
+    store.tick(clock.tick(Date.now(), log.endOffsets(), store.committedOffsets()));
   }, config.sealIntervalMs);
   closers.add(async () => clearInterval(ticking));
   return { ...edgeState, log, store, ingest, clock };

@@ -27,21 +27,26 @@ interface WindowSums {
   windows: Record<Level["name"], number>;
 }
 
-/** What one question is made of: SQL of (event_id, exact, loose, known, kind) and sums. */
+/** What one question is made of. */
 interface Pieces {
-  sql: string[];
+  /** SQL of (event_id, exact, loose, known): listed items. */
+  lists: string[];
+  /** SQL of (event_id, exact, loose, is_raw, n): deltas and raw events, n rows of them. */
+  beside: string[];
   sums: WindowSums;
   /** Sums of the minutes that hold an edge too large to read. */
   loose: { total: number; thresholds: number };
 }
 
-const kind = { list: 0, delta: 1, raw: 2 };
-
 function emptyPieces(): Pieces {
   return {
-    sql: [
+    lists: [
       `SELECT ''::VARCHAR AS event_id, 0::BIGINT AS exact, 0::BIGINT AS loose,
-        0::BIGINT AS known, 0 AS kind, 0::BIGINT AS n WHERE false`,
+        0::BIGINT AS known WHERE false`,
+    ],
+    beside: [
+      `SELECT ''::VARCHAR AS event_id, 0::BIGINT AS exact, 0::BIGINT AS loose,
+        false AS is_raw, 0::BIGINT AS n WHERE false`,
     ],
     sums: {
       total: 0,
@@ -89,10 +94,10 @@ function listSql(
   const count = exact ? "count AS exact, 0 AS loose" : "0 AS exact, count AS loose";
   const where = `type_id = ${typeId} AND ${inSpans(spans)}`;
   if (!isIncomplete) {
-    return `SELECT event_id, ${count}, 0 AS known, ${kind.list} AS kind, 1 AS n
+    return `SELECT event_id, ${count}, 0 AS known
       FROM list_${name} WHERE ${where}`;
   }
-  return `SELECT event_id, ${count}, threshold AS known, ${kind.list} AS kind, 1 AS n
+  return `SELECT event_id, ${count}, threshold AS known
     FROM (FROM list_${name} WHERE ${where})
     JOIN (SELECT start, threshold FROM window_${name} WHERE ${where}) USING (start)`;
 }
@@ -112,7 +117,7 @@ async function addWindows(
     pieces.sums.thresholds += found.thresholds;
     pieces.sums.items += found.items;
     pieces.sums.itemsOfOne = Math.max(pieces.sums.itemsOfOne, found.itemsOfOne);
-    pieces.sql.push(listSql(level, typeId, spans, found.thresholds > 0, true));
+    pieces.lists.push(listSql(level, typeId, spans, found.thresholds > 0, true));
   }
 }
 
@@ -124,15 +129,15 @@ async function addOpenAndDeltas(
   cut: MinuteCut,
 ): Promise<void> {
   const open = await readOpen(connection, cut, typeIds);
-  pieces.sql.push(deltaSql(cut, typeIds, true, open.deltas));
+  pieces.beside.push(deltaSql(cut, typeIds, true, open.deltas));
   if (open.candidates === null) return;
   pieces.sums.windows.minute += open.windows;
   pieces.sums.total += open.total;
   pieces.sums.thresholds += open.thresholds;
   // How many items an open minute has is not known: at most one an event.
   pieces.sums.items += open.total;
-  pieces.sql.push(`SELECT event_id, lower AS exact, upper - lower AS loose, threshold AS known,
-    ${kind.list} AS kind, 1 AS n FROM (${open.candidates})`);
+  pieces.lists.push(`SELECT event_id, lower AS exact, upper - lower AS loose, threshold AS known
+    FROM (${open.candidates})`);
 }
 
 /** Edges from raw events where these are few, else bounded by their minutes' counts. */
@@ -148,14 +153,14 @@ async function addEdges(
     if ((await rawFiles.rowsIn(connection, edge.from, edge.to)) <= query.edgeRowsMax) {
       const one = { ...cut, edges: [edge] };
       const sql = await edgesSql(connection, rawFiles, one, query.eventTypes);
-      pieces.sql.push(`SELECT event_id, count AS exact, 0 AS loose, 0 AS known,
-        ${kind.raw} AS kind, events AS n FROM (${sql})`);
+      pieces.beside.push(`SELECT event_id, count AS exact, 0 AS loose, true AS is_raw, events AS n
+        FROM (${sql})`);
       continue;
     }
     const minute = Math.floor(edge.from / 60_000);
     const span = { start: minute, end: minute + 1 };
     for (const typeId of typeIds) await addLooseMinute(connection, pieces, typeId, span);
-    pieces.sql.push(deltaSql(span, typeIds, false));
+    pieces.beside.push(deltaSql(span, typeIds, false));
   }
 }
 
@@ -172,7 +177,7 @@ async function addLooseMinute(
   pieces.loose.total += found.total;
   pieces.loose.thresholds += found.thresholds;
   pieces.sums.items += found.items;
-  pieces.sql.push(listSql(level, typeId, [span], found.thresholds > 0, false));
+  pieces.lists.push(listSql(level, typeId, [span], found.thresholds > 0, false));
 }
 
 function deltaSql(
@@ -183,22 +188,19 @@ function deltaSql(
 ): string {
   const sum = "sum(count)::BIGINT";
   const count = isExact ? `${sum} AS exact, 0 AS loose` : `0 AS exact, ${sum} AS loose`;
-  return `SELECT event_id, ${count}, 0 AS known, ${kind.delta} AS kind, count(*) AS n
+  return `SELECT event_id, ${count}, false AS is_raw, count(*) AS n
     FROM count_deltas WHERE minute >= ${span.start} AND minute < ${span.end}
     AND type_id IN (${typeIds}) AND ${condition} GROUP BY event_id`;
 }
 
 function boardSql(pieces: Pieces, rows: number): string {
   const thresholds = pieces.sums.thresholds + pieces.loose.thresholds;
-  return `WITH items AS MATERIALIZED (
+  return `WITH beside AS MATERIALIZED (${pieces.beside.join(" UNION ALL ")}),
+    items AS MATERIALIZED (
       SELECT event_id, sum(exact)::BIGINT AS lower,
-        (sum(exact) + sum(loose) + ${thresholds} - sum(known))::BIGINT AS upper,
-        coalesce(sum(exact) FILTER (kind > 0), 0)::BIGINT AS beside_lists,
-        coalesce(sum(loose) FILTER (kind > 0), 0)::BIGINT AS loose_beside,
-        coalesce(sum(n) FILTER (kind = ${kind.list}), 0)::BIGINT AS list_rows,
-        coalesce(sum(n) FILTER (kind = ${kind.delta}), 0)::BIGINT AS delta_rows,
-        coalesce(sum(n) FILTER (kind = ${kind.raw}), 0)::BIGINT AS raw_rows
-      FROM (${pieces.sql.join(" UNION ALL ")}) GROUP BY event_id),
+        (sum(exact) + sum(loose) + ${thresholds} - sum(known))::BIGINT AS upper, count(*) AS n
+      FROM (${pieces.lists.join(" UNION ALL ")}
+        UNION ALL SELECT event_id, exact, loose, 0 AS known FROM beside) GROUP BY event_id),
     head AS MATERIALIZED (
       SELECT event_id, lower, upper FROM items WHERE lower > 0
       ORDER BY lower DESC, event_id LIMIT ${rows}),
@@ -211,14 +213,14 @@ function boardSql(pieces: Pieces, rows: number): string {
       ORDER BY rest_upper DESC, rest_id LIMIT 1),
     whole AS (
       SELECT count(*) AS items, count(*) FILTER (lower > 0) AS sure_items,
-        coalesce(sum(beside_lists), 0)::BIGINT AS beside_lists,
-        coalesce(sum(loose_beside), 0)::BIGINT AS loose_beside,
-        coalesce(sum(list_rows), 0)::BIGINT AS list_rows,
-        coalesce(sum(delta_rows), 0)::BIGINT AS delta_rows,
-        coalesce(sum(raw_rows), 0)::BIGINT AS raw_rows,
-        count(*) FILTER (beside_lists > 0) AS items_beside
-      FROM items)
-    SELECT whole.*, rest.*, head.* FROM whole LEFT JOIN rest ON true LEFT JOIN head ON true
+        coalesce(sum(n), 0)::BIGINT AS pieces_read FROM items),
+    other AS (
+      SELECT coalesce(sum(exact), 0)::BIGINT AS exact_beside,
+        coalesce(sum(loose), 0)::BIGINT AS loose_beside, count(*) AS pieces_beside,
+        coalesce(sum(n) FILTER (is_raw), 0)::BIGINT AS raw_rows,
+        coalesce(sum(n) FILTER (NOT is_raw), 0)::BIGINT AS delta_rows FROM beside)
+    SELECT whole.*, other.*, rest.*, head.*
+    FROM whole CROSS JOIN other LEFT JOIN rest ON true LEFT JOIN head ON true
     ORDER BY head.lower DESC, head.event_id`;
 }
 
@@ -226,7 +228,7 @@ function answerOf(rows: Row[], pieces: Pieces, offsets: number[]): ApproxAnswer 
   const whole = rows[0]!;
   const number = (name: string) => Number(whole[name]);
   const { sums, loose } = pieces;
-  const lowerTotal = sums.total + number("beside_lists");
+  const lowerTotal = sums.total + number("exact_beside");
   const unlistedUpper = sums.thresholds + loose.thresholds;
   const lowerItems = Math.max(number("sure_items"), sums.itemsOfOne);
   const isClosed = unlistedUpper === 0 && number("sure_items") === number("items");
@@ -249,13 +251,13 @@ function answerOf(rows: Row[], pieces: Pieces, offsets: number[]): ApproxAnswer 
       lower: isClosed ? number("items") : lowerItems,
       upper: isClosed
         ? number("items")
-        : Math.max(lowerItems, sums.items + number("items_beside") + number("delta_rows")),
+        : Math.max(lowerItems, sums.items + number("pieces_beside")),
     },
     offsets,
     windows: sums.windows,
     sketches: 0,
     rowsRead: {
-      lists: number("list_rows"),
+      lists: number("pieces_read") - number("pieces_beside"),
       counts: number("delta_rows"),
       raw: number("raw_rows"),
     },

@@ -159,8 +159,8 @@ export class LocalStore implements Store {
     return this.#call("approx", query);
   }
 
-  tick(appliedThrough: number, now: number): void {
-    this.#worker.postMessage({ kind: "tick", appliedThrough, now });
+  tick(appliedThrough: number): void {
+    this.#worker.postMessage({ kind: "tick", appliedThrough });
   }
 
   lastTry(): void {

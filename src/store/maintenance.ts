@@ -1,66 +1,86 @@
 /**
  * What the store does beside commits and reads: seals windows, moves and merges raw events.
- * Each step is one bounded transaction; between steps commits go first, and after a step it
- * rests as long as the step took times `restFactor`, unless deltas pile up.
+ * Each step is one bounded transaction; between steps commits go first. While events come it
+ * rests after a step several times as long as the step took, unless deltas pile up.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Database } from "./database.ts";
 import { rowsOf } from "./database.ts";
 import type { RawFiles } from "./raw-files.ts";
 import type { Sealer } from "./seal.ts";
 
-const restFactor = 3;
+const restFactorBusy = 3;
+const restFactorIdle = 0.2;
+/** The store is busy for so long after a commit. */
+const busyMs = 1500;
 /** From so many delta rows on it no longer rests: reading them would get slow. */
 const deltaRowsUrgent = 4_000_000;
 /** Raw events of a quiet store move to a file after so long. */
 const recentAgeMsMax = 10 * 60_000;
 /** How long after a minute's end records that belong to it may still come. */
 const sealDelayMs = 10_000;
+const restMsMax = 5000;
+const readBudgetMs = 60_000;
 
 export class Maintenance {
   readonly #database: Database;
   readonly #sealer: Sealer;
   readonly #rawFiles: RawFiles;
-  #restUntil = 0;
+  readonly #lastCommit: () => number;
   #recentSince: number | null = null;
   #running: Promise<void> | null = null;
+  #isStopping = false;
 
-  constructor(database: Database, sealer: Sealer, rawFiles: RawFiles) {
+  /** `lastCommit` says when (epoch ms) events were last committed. */
+  constructor(database: Database, sealer: Sealer, rawFiles: RawFiles, lastCommit: () => number) {
     this.#database = database;
     this.#sealer = sealer;
     this.#rawFiles = rawFiles;
+    this.#lastCommit = lastCommit;
   }
 
   /**
    * Does what is due; returns at once while an earlier call is at it. Every record appended
    * before `appliedThrough` (epoch ms) is committed.
    */
-  async run(appliedThrough: number, now: number): Promise<void> {
-    if (this.#running !== null || now < this.#restUntil) return;
-    this.#running = this.#steps(appliedThrough, now).finally(() => {
+  async run(appliedThrough: number): Promise<void> {
+    if (this.#running !== null || this.#isStopping) return;
+    this.#running = this.#steps(appliedThrough).finally(() => {
       this.#running = null;
     });
     await this.#running;
   }
 
-  /** Waits for the step under way. */
-  async settled(): Promise<void> {
+  /** Ends after the step under way. */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
     await this.#running?.catch(() => undefined);
   }
 
-  async #steps(appliedThrough: number, now: number): Promise<void> {
-    const started = performance.now();
+  async #steps(appliedThrough: number): Promise<void> {
     const endMinute = Math.floor((appliedThrough - sealDelayMs) / 60_000);
-    const sealed = await this.#sealer.seal(endMinute, now);
+    for (let isMore = true; isMore && !this.#isStopping; ) {
+      const started = performance.now();
+      ({ isMore } = await this.#sealer.seal(endMinute, Date.now()));
+      await this.#tidyRaw(Date.now());
+      const rest = (performance.now() - started) * (await this.#restFactor());
+      await sleep(Math.min(rest, restMsMax), undefined, { ref: false });
+    }
+  }
+
+  async #tidyRaw(now: number): Promise<void> {
     if (!(await this.#rawFiles.flushRecent(this.#isRecentOld(now)))) {
       await this.#rawFiles.mergeSmall(now);
     }
     await this.#rawFiles.removeReplaced(now);
-    const [deltas] = await rowsOf(
-      this.#database.writer,
-      "SELECT count(*) AS rows FROM count_deltas",
+  }
+
+  async #restFactor(): Promise<number> {
+    if (Date.now() - this.#lastCommit() > busyMs) return restFactorIdle;
+    const [deltas] = await this.#database.read(readBudgetMs, (connection) =>
+      rowsOf(connection, "SELECT count(*) AS rows FROM count_deltas"),
     );
-    const isUrgent = sealed.isMore && Number(deltas!["rows"]) > deltaRowsUrgent;
-    this.#restUntil = isUrgent ? 0 : now + (performance.now() - started) * restFactor;
+    return Number(deltas!["rows"]) > deltaRowsUrgent ? 0 : restFactorBusy;
   }
 
   #isRecentOld(now: number): boolean {

@@ -40,7 +40,6 @@ export interface TickMessage {
   kind: "tick";
   /** Every record appended before this (epoch ms) is committed. */
   appliedThrough: number;
-  now: number;
 }
 export type ToStoreThread =
   | TickMessage

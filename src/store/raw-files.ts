@@ -42,6 +42,7 @@ export interface RawFilesOptions {
 }
 
 const MiB = 1024 * 1024;
+const readBudgetMs = 60_000;
 export const rawFilesDefaults = Object.freeze({
   recentRowsMax: 200_000,
   smallBytesMax: 8 * MiB,
@@ -154,19 +155,22 @@ export class RawFiles {
   /** Merges one folder's small files where there are enough; whether it did. */
   async mergeSmall(now: number): Promise<boolean> {
     const { smallBytesMax, mergeFilesMin, mergeFilesMax } = this.#options;
-    const [due] = await rowsOf(
-      this.#database.writer,
-      `SELECT regexp_replace(path, '/[^/]*$', '') AS folder FROM raw_files
-       WHERE bytes < ${smallBytesMax} GROUP BY folder HAVING count(*) >= ${mergeFilesMin}
-       ORDER BY count(*) DESC LIMIT 1`,
-    );
-    if (due === undefined) return false;
-    const rows = await rowsOf(
-      this.#database.writer,
-      `SELECT path, epoch_ms(first_time) AS first, epoch_ms(last_time) AS last FROM raw_files
-       WHERE bytes < ${smallBytesMax} AND regexp_replace(path, '/[^/]*$', '') =
-         ${sqlText(String(due["folder"]))} ORDER BY first_time LIMIT ${mergeFilesMax}`,
-    );
+    const rows = await this.#database.read(readBudgetMs, async (connection) => {
+      const [due] = await rowsOf(
+        connection,
+        `SELECT regexp_replace(path, '/[^/]*$', '') AS folder FROM raw_files
+         WHERE bytes < ${smallBytesMax} GROUP BY folder HAVING count(*) >= ${mergeFilesMin}
+         ORDER BY count(*) DESC LIMIT 1`,
+      );
+      if (due === undefined) return [];
+      return rowsOf(
+        connection,
+        `SELECT path, epoch_ms(first_time) AS first, epoch_ms(last_time) AS last FROM raw_files
+         WHERE bytes < ${smallBytesMax} AND regexp_replace(path, '/[^/]*$', '') =
+           ${sqlText(String(due["folder"]))} ORDER BY first_time LIMIT ${mergeFilesMax}`,
+      );
+    });
+    if (rows.length === 0) return false;
     const paths = rows.map((row) => String(row["path"]));
     const span: [number, number] = [
       Math.min(...rows.map((row) => Number(row["first"]))),

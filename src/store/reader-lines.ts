@@ -115,10 +115,12 @@ class LineSql {
     }
     // The zone's sign is told from a date's hyphens by the colon of the time before it.
     const hasZone = String.raw`regexp_matches(${column}, ':\d\d.*([zZ]|[+-]\d\d(:?\d\d)?)$')`;
+    // DuckDB reads a zone only after seconds.
+    const whole = String.raw`regexp_replace(upper(${column}), '^([^:]*:\d\d)([Z+-])', '\1:00\2')`;
     return (
       `TRY(CASE WHEN regexp_full_match(${column}, '-?\\d+') ` +
       `THEN ${this.#number(`TRY_CAST(${column} AS BIGINT)`)} ` +
-      `WHEN ${hasZone} THEN epoch_ms(TRY_CAST(${column} AS TIMESTAMPTZ)) ` +
+      `WHEN ${hasZone} THEN epoch_ms(TRY_CAST(${whole} AS TIMESTAMPTZ)) ` +
       `ELSE ${this.#zoned(`TRY_CAST(${column} AS TIMESTAMP)`)} END)`
     );
   }

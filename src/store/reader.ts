@@ -64,7 +64,8 @@ export class FileReadError extends Error {
   override readonly name = "FileReadError";
 }
 
-const memoryLimit = "256MB";
+/** A row group of long texts is read whole. */
+const memoryLimit = "512MB";
 /** What is remembered of CSV lines that are no rows. */
 const brokenLinesMax = 1_000_000;
 const sampledRowsMax = 1000;

@@ -19,7 +19,7 @@ export interface SealOptions {
   quietMs: number;
 }
 
-export const sealDefaults = Object.freeze({ sliceRowsMax: 2_000_000 });
+export const sealDefaults = Object.freeze({ sliceRowsMax: 500_000 });
 
 export interface SealResult {
   deltaRows: number;

@@ -56,6 +56,8 @@ class StoreThread {
   #maintenance: Maintenance | null = null;
   #rawFiles: RawFiles | null = null;
   #offsets: number[] = [];
+  /** When events were last committed. */
+  #lastCommit = 0;
   #closing = false;
   /** Aborted when commits are to be tried only once more. */
   readonly #lastTry = new AbortController();
@@ -88,7 +90,7 @@ class StoreThread {
       this.#database.read(query.budgetMs, (c) => readApprox(c, this.#rawFiles!, query)),
     close: async () => {
       this.#closing = true;
-      await this.#maintenance?.settled();
+      await this.#maintenance?.stop();
       await this.#database.close();
       return null;
     },
@@ -108,10 +110,10 @@ class StoreThread {
   }
 
   /** Seals and tidies; a failure is told and tried again at the next tick. */
-  async maintain({ appliedThrough, now }: TickMessage): Promise<void> {
+  async maintain({ appliedThrough }: TickMessage): Promise<void> {
     if (this.#closing) return;
     try {
-      await this.#maintenance?.run(appliedThrough, now);
+      await this.#maintenance?.run(appliedThrough);
     } catch (error) {
       send({ kind: "maintenance_failed", message: thrown(error).message });
     }
@@ -147,7 +149,7 @@ class StoreThread {
     });
     const sealedBefore = () => sealer.sealedBefore;
     this.#checkpointer = new Checkpointer(this.#database, staged, types, rawFiles, sealedBefore);
-    this.#maintenance = new Maintenance(this.#database, sealer, rawFiles);
+    this.#maintenance = new Maintenance(this.#database, sealer, rawFiles, () => this.#lastCommit);
     this.#rawFiles = rawFiles;
     const rows = await rowsOf(writer, "SELECT next_offset FROM log_offsets ORDER BY partition");
     this.#offsets = rows.map((row) => Number(row["next_offset"]));
@@ -159,6 +161,7 @@ class StoreThread {
       const isLastTry = this.#lastTry.signal.aborted;
       try {
         await this.#checkpointer!.commit(part);
+        this.#lastCommit = Date.now();
         for (const { partition, next } of part.offsets) this.#offsets[partition] = next;
         send({ kind: "committed", offsets: [...this.#offsets] });
         if (delayMs > retryDelayMsMin) send({ kind: "failing", message: null });

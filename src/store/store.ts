@@ -184,7 +184,7 @@ export interface Store {
    * Lets the store seal windows and tidy: every record appended before `appliedThrough` (epoch
    * ms) is committed.
    */
-  tick(appliedThrough: number, now: number): void;
+  tick(appliedThrough: number): void;
   /** From now on a commit that fails is tried only once more, at once; then its worker is told. */
   lastTry(): void;
   close(): Promise<void>;
