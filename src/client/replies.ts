@@ -47,7 +47,9 @@ export interface Leaderboard {
   stale: boolean;
   /** Everything acknowledged up to here is in. */
   asOf: string;
+  /** Exact, or a lower bound where `totalUpper` says more. */
   total: number;
+  totalUpper?: number;
   /** Null where only the bounds are known. */
   distinct: number | null;
   distinctLower?: number;

@@ -1,0 +1,175 @@
+/**
+ * Boards that stay up to date, over one WebSocket to GET /live: opens it again when it breaks, and
+ * goes on from the last board seen.
+ */
+import type { LiveBoard, LiveMessage, LiveQuery, LiveRequest } from "../model-live.ts";
+import { applyDiff } from "./board-diff.ts";
+
+export type LiveState = "connecting" | "open" | "lost" | "closed";
+
+export interface LiveOptions {
+  /** `ws://127.0.0.1:8080/live`. */
+  url: string;
+  /** Default: the global one, which Node has from version 22. */
+  WebSocket?: typeof WebSocket;
+  /** Hears of every change of the connection. */
+  onState?: (state: LiveState) => void;
+  /** Without a message for so long the connection is given up; the service sends one every 15 s. */
+  silenceMsMax?: number;
+}
+
+export interface BoardWatcher<B extends LiveBoard> {
+  onBoard(board: B): void;
+  /** By a problem document; `ended` when the question is refused, else it goes on trying. */
+  onProblem?(problem: Readonly<Record<string, unknown>>, ended: boolean): void;
+}
+
+interface Watch {
+  query: LiveQuery;
+  watcher: BoardWatcher<LiveBoard>;
+  seq: number | null;
+  board: LiveBoard | null;
+}
+
+const silenceMsMaxDefault = 40_000;
+const firstWaitMs = 200;
+const waitMsMax = 5000;
+
+export class LiveBoards {
+  readonly #options: LiveOptions;
+  readonly #watches = new Map<string, Watch>();
+  #socket: WebSocket | null = null;
+  #state: LiveState = "connecting";
+  #attempts = 0;
+  #ids = 0;
+  #retrying: ReturnType<typeof setTimeout> | undefined;
+  #silence: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(options: LiveOptions) {
+    this.#options = options;
+    this.#connect();
+  }
+
+  get state(): LiveState {
+    return this.#state;
+  }
+
+  /** Watches the board of these parameters of GET /leaderboard; the function returned ends it. */
+  watch<B extends LiveBoard>(query: LiveQuery, watcher: BoardWatcher<B>): () => void {
+    const id = String(++this.#ids);
+    const heard = watcher as unknown as BoardWatcher<LiveBoard>;
+    const watch: Watch = { query, watcher: heard, seq: null, board: null };
+    this.#watches.set(id, watch);
+    this.#subscribe(id, watch);
+    return () => {
+      if (this.#watches.delete(id)) this.#send({ type: "unsubscribe", id });
+    };
+  }
+
+  /** Tries at once when the connection is lost: when the network or the reader is back, say. */
+  retryNow(): void {
+    if (this.#state === "lost") this.#connect();
+  }
+
+  /** Closes the connection for good. */
+  close(): void {
+    this.#watches.clear();
+    clearTimeout(this.#retrying);
+    clearTimeout(this.#silence);
+    this.#enter("closed");
+    this.#socket?.close();
+    this.#socket = null;
+  }
+
+  #enter(state: LiveState): void {
+    if (this.#state === state) return;
+    this.#state = state;
+    this.#options.onState?.(state);
+  }
+
+  #connect(): void {
+    clearTimeout(this.#retrying);
+    const Socket = this.#options.WebSocket ?? WebSocket;
+    const socket = new Socket(this.#options.url);
+    this.#socket = socket;
+    this.#expectMessage();
+    // Only the socket in use is heard: one given up may yet say something.
+    const hear = (act: () => void) => () => {
+      if (this.#socket === socket) act();
+    };
+    socket.addEventListener(
+      "open",
+      hear(() => this.#onOpen()),
+    );
+    socket.addEventListener(
+      "close",
+      hear(() => this.#onLost()),
+    );
+    socket.addEventListener("message", ({ data }) => {
+      if (this.#socket === socket) this.#onMessage(String(data));
+    });
+  }
+
+  #expectMessage(): void {
+    clearTimeout(this.#silence);
+    const waitMs = this.#options.silenceMsMax ?? silenceMsMaxDefault;
+    this.#silence = setTimeout(() => this.#onLost(), waitMs);
+  }
+
+  #onOpen(): void {
+    this.#attempts = 0;
+    this.#enter("open");
+    for (const [id, watch] of this.#watches) this.#subscribe(id, watch);
+  }
+
+  #onLost(): void {
+    const socket = this.#socket;
+    this.#socket = null;
+    socket?.close();
+    clearTimeout(this.#silence);
+    this.#enter("lost");
+    const wait = Math.min(waitMsMax, firstWaitMs * 2 ** this.#attempts++);
+    // Half of it by chance, so that after a restart not all come back at once.
+    const waitMs = wait / 2 + (Math.random() * wait) / 2;
+    this.#retrying = setTimeout(() => this.#connect(), waitMs);
+  }
+
+  #send(request: LiveRequest): void {
+    if (this.#state === "open") this.#socket?.send(JSON.stringify(request));
+  }
+
+  #subscribe(id: string, { query, seq }: Watch): void {
+    const request = { type: "subscribe" as const, id, query };
+    this.#send(seq === null ? request : { ...request, seq });
+  }
+
+  #onMessage(text: string): void {
+    this.#expectMessage();
+    const message = JSON.parse(text) as LiveMessage;
+    if (message.type === "heartbeat") return;
+    const watch = this.#watches.get(message.id ?? "");
+    if (watch === undefined) return;
+    if (message.type === "error") {
+      watch.watcher.onProblem?.(message.problem, message.ended);
+      return;
+    }
+    const board = this.#boardOf(message, watch);
+    if (board === null) {
+      watch.seq = null;
+      this.#subscribe(message.id!, watch);
+      return;
+    }
+    watch.seq = message.seq;
+    watch.board = board;
+    watch.watcher.onBoard(board);
+  }
+
+  /** The board now; null when the diff is to one that isn't here. */
+  #boardOf(
+    message: Extract<LiveMessage, { type: "board" | "diff" }>,
+    { seq, board }: Watch,
+  ): LiveBoard | null {
+    if (message.type === "board") return message.board;
+    return board === null || message.since !== seq ? null : applyDiff(board, message.changes);
+  }
+}

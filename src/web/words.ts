@@ -1,0 +1,85 @@
+/** What the page says of a board, in plain words. */
+import type { Leaderboard, LeaderboardRow } from "../client/replies.ts";
+
+/** Time ranges to choose from: the parameter's value, and how it is called. */
+export const timeRanges: readonly (readonly [value: string, words: string])[] = [
+  ["last_minute", "Last minute"],
+  ["last_5_minutes", "Last 5 minutes"],
+  ["last_15_minutes", "Last 15 minutes"],
+  ["last_hour", "Last hour"],
+  ["last_3_hours", "Last 3 hours"],
+  ["last_24_hours", "Last 24 hours"],
+  ["last_7_days", "Last 7 days"],
+  ["last_30_days", "Last 30 days"],
+  ["today", "Today"],
+  ["yesterday", "Yesterday"],
+  ["this_week", "This week"],
+  ["this_month", "This month"],
+  ["this_year", "This year"],
+  ["all", "All time"],
+];
+
+/** The range's name in the middle of a sentence; the value itself where it has none. */
+export function rangeWords(timeRange: string): string {
+  const words = timeRanges.find(([value]) => value === timeRange)?.[1] ?? timeRange;
+  return words.charAt(0).toLowerCase() + words.slice(1);
+}
+
+const whole = new Intl.NumberFormat("en");
+
+export function countText(count: number): string {
+  return whole.format(count);
+}
+
+/** `5`, or `5–7` where only bounds are known. */
+export function boundsText(lower: number, upper: number): string {
+  return lower === upper ? countText(lower) : `${countText(lower)}–${countText(upper)}`;
+}
+
+/** A part of 1 as percent, with the more digits the smaller it is. */
+export function percentText(share: number): string {
+  const percent = share * 100;
+  if (percent === 0) return "0%";
+  if (percent < 0.01) return "<0.01%";
+  return `${percent.toFixed(percent < 1 ? 2 : 1)}%`;
+}
+
+/** Whether every row's count is known exactly. */
+function isExact(rows: readonly LeaderboardRow[]): boolean {
+  return rows.every(({ lower, upper }) => lower === upper);
+}
+
+/** How much of the board is proven, as a sentence, and whether that is all of it. */
+export function certaintyOf(board: Leaderboard): { text: string; isCertain: boolean } {
+  const { results: rows, certified, certifiedRanks, partial, stale } = board;
+  const late = partial || stale ? " The newest events may not be in yet." : "";
+  const say = (text: string, isCertain: boolean) => ({ text: text + late, isCertain });
+  if (rows.length === 0) return say(certified ? "Proven to be empty." : "No item yet.", certified);
+  if (certified) {
+    const ranks = rows.length === 1 ? "The one rank" : `All ${rows.length} ranks`;
+    const are = rows.length === 1 ? "is" : "are";
+    if (isExact(rows)) return say(`${ranks} ${are} proven exact.`, true);
+    return say(`${ranks} ${are} proven; counts lie within the bounds shown.`, true);
+  }
+  const rest = "the others are best estimates, within the bounds shown.";
+  if (certifiedRanks > 1) return say(`Ranks 1–${certifiedRanks} are certain; ${rest}`, false);
+  if (certifiedRanks === 1) return say(`Rank 1 is certain; ${rest}`, false);
+  return say("Best estimates: the true counts lie within the bounds shown.", false);
+}
+
+const clock = new Intl.DateTimeFormat(undefined, {
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+});
+const dayAndClock = new Intl.DateTimeFormat(undefined, {
+  dateStyle: "medium",
+  timeStyle: "medium",
+});
+
+/** The time of day, in the reader's zone; with the date where it isn't `now`'s. */
+export function timeText(iso: string, now: Date): string {
+  const time = new Date(iso);
+  const isToday = time.toDateString() === now.toDateString();
+  return (isToday ? clock : dayAndClock).format(time);
+}
