@@ -39,17 +39,23 @@ function openFiles(folder: string): string[] {
 }
 
 const isLinux = process.platform === "linux";
-const workers = () => process.getActiveResourcesInfo().filter((name) => name === "Worker").length;
+
+/** Threads of this process that run. */
+let workers = 0;
+process.on("worker", (worker) => {
+  workers++;
+  worker.once("exit", () => workers--);
+});
 
 it.each([
   ["a taken port", "port_in_use"],
   ["another number of partitions", "log_mismatch"],
 ])("a start that fails for %s leaves nothing open", async (_what, code) => {
   const dataDir = temporaryFolder();
-  const before = workers();
+  const before = workers;
   const first = await startService(configOf(dataDir, {}), silentLogger);
   // What the checks below look for can be seen at all.
-  expect(workers()).toBeGreaterThan(before);
+  expect(workers).toBeGreaterThan(before);
   if (isLinux) expect(openFiles(dataDir)).not.toEqual([]);
   await first.stop();
   const isPort = code === "port_in_use";
@@ -57,7 +63,7 @@ it.each([
   const failed = startService(configOf(dataDir, flags), silentLogger);
   await expect(failed).rejects.toMatchObject({ code });
   if (isLinux) expect(openFiles(dataDir)).toEqual([]);
-  expect(workers()).toBe(before);
+  expect(workers).toBe(before);
   const again = await startService(configOf(dataDir, {}), silentLogger);
   await again.stop();
 });
