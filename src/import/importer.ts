@@ -192,8 +192,8 @@ class Importer {
     const isHopeless =
       tally.events + tally.eventsBefore === 0 && tally.refusedBatches >= hopelessBatchesMax;
     if (!isHopeless && tally.refusedBatches < refusedBatchesMax) return;
-    const [reason] = tally.result(false).reasons;
-    const example = reason?.examples[0];
+    const example = tally.result(false).reasons.find(({ examples }) => examples.length > 0)
+      ?.examples[0];
     const why =
       example === undefined ? "" : `: ${example.unit} ${example.place}: ${example.message}`;
     throw new ImportError(

@@ -1,0 +1,165 @@
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { gunzipSync } from "node:zlib";
+import { afterEach, describe, expect, it } from "vitest";
+import { ProblemError, RankstreamClient, UnreachableError } from "../../src/client/client.ts";
+
+interface Seen {
+  method: string;
+  url: string;
+  headers: IncomingMessage["headers"];
+  body: Buffer;
+}
+
+const closers: (() => void)[] = [];
+afterEach(() => {
+  for (const close of closers.splice(0)) close();
+});
+
+/** A service that answers each request in turn; the last answer stays. */
+async function service(answers: ((response: ServerResponse) => void)[]) {
+  const seen: Seen[] = [];
+  const server = createServer(async (request, response) => {
+    const parts: Buffer[] = [];
+    for await (const part of request) parts.push(part as Buffer);
+    const { method, url, headers } = request;
+    seen.push({ method: method!, url: url!, headers, body: Buffer.concat(parts) });
+    const answer = answers.length > 1 ? answers.shift()! : answers[0]!;
+    answer(response);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  closers.push(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return { url, seen };
+}
+
+const json =
+  (status: number, body: unknown, headers: Record<string, string> = {}) =>
+  (response: ServerResponse) => {
+    response.writeHead(status, { "content-type": "application/json", ...headers });
+    response.end(JSON.stringify(body));
+  };
+const cut = (response: ServerResponse) => response.destroy();
+const accepted = json(202, { accepted: 1, rejected: 0, errors: [] });
+
+describe("the client", () => {
+  it("posts a batch under its key", async () => {
+    const { url, seen } = await service([accepted]);
+    const client = new RankstreamClient({ url });
+    const reply = await client.postBatch('{"a":1}\n', { key: "me/7" });
+    expect(reply).toEqual({ accepted: 1, rejected: 0, errors: [], replayed: false });
+    expect(seen[0]).toMatchObject({
+      method: "POST",
+      url: "/events",
+      body: Buffer.from('{"a":1}\n'),
+    });
+    expect(seen[0]!.headers).toMatchObject({
+      "content-type": "application/x-ndjson",
+      "idempotency-key": "me/7",
+    });
+  });
+
+  it("packs when asked, and says when a reply is a replay", async () => {
+    const replay = json(
+      202,
+      { accepted: 2, rejected: 0, errors: [] },
+      {
+        "idempotency-replayed": "true",
+      },
+    );
+    const { url, seen } = await service([replay]);
+    const client = new RankstreamClient({ url: `${url}/` });
+    const body = Buffer.from("[]".repeat(1000));
+    const reply = await client.postBatch(body, { contentType: "application/json", gzip: true });
+    expect(reply.replayed).toBe(true);
+    expect(seen[0]!.headers).toMatchObject({
+      "content-encoding": "gzip",
+      "content-type": "application/json",
+    });
+    expect(gunzipSync(seen[0]!.body)).toEqual(body);
+  });
+
+  it("retries with the same key when busy, full or cut off", async () => {
+    const busy = json(503, { code: "overloaded" }, { "retry-after": "1" });
+    const { url, seen } = await service([busy, cut, json(429, {}), accepted]);
+    const started = Date.now();
+    const reply = await new RankstreamClient({ url }).postBatch("x");
+    expect(reply.accepted).toBe(1);
+    expect(Date.now() - started).toBeGreaterThan(1000);
+    const keys = new Set(seen.map(({ headers }) => headers["idempotency-key"]));
+    expect([seen.length, keys.size]).toEqual([4, 1]);
+    expect([...keys][0]).toMatch(/^[0-9a-f-]{36}$/);
+  });
+
+  it("does not retry what can't get better, and hands the problem on", async () => {
+    const problem = { code: "wrong", detail: "it is wrong", hint: "make it right", errors: [1] };
+    const { url, seen } = await service([json(400, problem)]);
+    const failure = await new RankstreamClient({ url }).postBatch("x").catch((error) => error);
+    expect(failure).toBeInstanceOf(ProblemError);
+    expect(failure).toMatchObject({
+      status: 400,
+      code: "wrong",
+      message: "it is wrong",
+      hint: "make it right",
+      problem,
+    });
+    expect(seen.length).toBe(1);
+  });
+
+  it("gives up when the wait asked for is longer than it may retry", async () => {
+    const full = json(503, { code: "log_full" }, { "retry-after": "60" });
+    const { url, seen } = await service([full]);
+    const client = new RankstreamClient({ url, retryMsMax: 2000 });
+    await expect(client.postBatch("x")).rejects.toMatchObject({ code: "log_full" });
+    expect(seen.length).toBe(1);
+  });
+
+  it("says which service it could not reach, after retrying for its time", async () => {
+    const client = new RankstreamClient({ url: "http://127.0.0.1:1", retryMsMax: 300 });
+    const failure = await client.eventTypes().catch((error) => error);
+    expect(failure).toBeInstanceOf(UnreachableError);
+    expect(failure.message).toMatch(/^no service answers at http:\/\/127\.0\.0\.1:1 \(.+\)$/);
+  });
+
+  it("gives up on an answer that never comes", async () => {
+    const { url } = await service([() => {}]);
+    const client = new RankstreamClient({ url, requestMsMax: 100, retryMsMax: 0 });
+    await expect(client.health()).rejects.toThrow("no answer in 100 ms");
+  });
+
+  it("stops retrying when it is told to", async () => {
+    const { url, seen } = await service([json(503, {}, { "retry-after": "5" })]);
+    const stop = new AbortController();
+    const call = new RankstreamClient({ url }).postBatch("x", { signal: stop.signal });
+    setTimeout(() => stop.abort(new Error("enough")), 100);
+    await expect(call).rejects.toThrow("enough");
+    expect(seen.length).toBe(1);
+  });
+
+  it("takes an answer that is no problem document", async () => {
+    const page = (response: ServerResponse) => response.writeHead(404).end("<html>");
+    const { url } = await service([page]);
+    const call = new RankstreamClient({ url }).eventTypes();
+    await expect(call).rejects.toMatchObject({ status: 404, code: "unknown", hint: "" });
+  });
+
+  it("asks for boards, types and health", async () => {
+    const answers = [json(200, { total: 3 }), json(200, { eventTypes: [{ name: "a" }] })];
+    const { url, seen } = await service([...answers, json(200, {}), json(503, {})]);
+    const client = new RankstreamClient({ url: `${url}/under/` });
+    const query = { eventType: ["a b", "c"], timeRange: "today", k: 3, timeZone: "Europe/Berlin" };
+    expect(await client.leaderboard(query)).toEqual({ total: 3 });
+    expect(await client.eventTypes()).toEqual([{ name: "a" }]);
+    expect(await client.health()).toEqual({ ready: true, status: 200 });
+    expect(await client.health()).toEqual({ ready: false, status: 503 });
+    expect(seen.map((request) => request.url)).toEqual([
+      "/under/leaderboard?eventType=a+b&eventType=c&timeRange=today&k=3&timeZone=Europe%2FBerlin",
+      "/under/event-types",
+      "/under/health/ready",
+      "/under/health/ready",
+    ]);
+  });
+});
