@@ -43,8 +43,14 @@ export function sendText(
   return reply.code(status).headers(headers).send(Buffer.from(body));
 }
 
+/** Bodies refused while the client still sends them. */
+const unfinishedBody: ReadonlySet<ErrorCode> = new Set(["body_too_large", "overloaded"]);
+
 /** Answers with the error's problem document. */
 export function sendProblem(reply: FastifyReply, error: RankstreamError): FastifyReply {
+  // Fastify closes the connection here: a client that still sends would be reset before it has
+  // read why. Left open, Node drops what still comes, for as long as a request may take.
+  if (unfinishedBody.has(error.code)) reply.removeHeader("connection");
   const { status, headers, body } = problemReply(error);
   return sendText(reply, status, headers, body);
 }
