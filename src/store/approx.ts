@@ -10,13 +10,13 @@
  * [0, the item's count in that minute]. Never reads the counts off the lists.
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
-import { coverOf, cutInStore, inSpans, type MinuteCut, type MinuteSpan } from "./cover.ts";
+import { coverOf, cutInStore, type MinuteCut, type MinuteSpan } from "./cover.ts";
 import { type Row, rowsOf } from "./database.ts";
 import { edgesSql, offsetsOf, typeIdsOf } from "./exact.ts";
 import { readOpen } from "./open-windows.ts";
 import type { RawFiles } from "./raw-files.ts";
 import type { ApproxAnswer, ApproxQuery } from "./store.ts";
-import type { Level } from "./windows.ts";
+import { type Level, minuteLevel } from "./windows.ts";
 
 /** Sums over the windows used. */
 interface WindowSums {
@@ -63,14 +63,14 @@ async function windowSums(
   connection: DuckDBConnection,
   level: Level,
   typeId: number,
-  spans: MinuteSpan[],
+  condition: string,
 ) {
   const [row] = await rowsOf(
     connection,
     `SELECT count(*) AS windows, coalesce(sum(total), 0)::BIGINT AS total,
        coalesce(sum(threshold), 0)::BIGINT AS thresholds, coalesce(sum(items), 0)::BIGINT AS items,
        coalesce(max(items), 0)::BIGINT AS items_of_one
-     FROM window_${level.name} WHERE type_id = ${typeId} AND ${inSpans(spans)}`,
+     FROM window_${level.name} WHERE type_id = ${typeId} AND ${condition}`,
   );
   const number = (name: string) => Number(row![name]);
   return {
@@ -86,13 +86,13 @@ async function windowSums(
 function listSql(
   level: Level,
   typeId: number,
-  spans: MinuteSpan[],
+  condition: string,
   isIncomplete: boolean,
   exact: boolean,
 ) {
   const { name } = level;
   const count = exact ? "count AS exact, 0 AS loose" : "0 AS exact, count AS loose";
-  const where = `type_id = ${typeId} AND ${inSpans(spans)}`;
+  const where = `type_id = ${typeId} AND ${condition}`;
   if (!isIncomplete) {
     return `SELECT event_id, ${count}, 0 AS known
       FROM list_${name} WHERE ${where}`;
@@ -108,16 +108,15 @@ async function addWindows(
   typeId: number,
   cut: MinuteCut,
 ): Promise<void> {
-  const { parts } = await coverOf(connection, typeId, cut);
-  for (const { level, spans } of parts) {
-    const found = await windowSums(connection, level, typeId, spans);
+  for (const { level, condition } of await coverOf(connection, typeId, cut)) {
+    const found = await windowSums(connection, level, typeId, condition);
     if (found.windows === 0) continue;
     pieces.sums.windows[level.name] += found.windows;
     pieces.sums.total += found.total;
     pieces.sums.thresholds += found.thresholds;
     pieces.sums.items += found.items;
     pieces.sums.itemsOfOne = Math.max(pieces.sums.itemsOfOne, found.itemsOfOne);
-    pieces.lists.push(listSql(level, typeId, spans, found.thresholds > 0, true));
+    pieces.lists.push(listSql(level, typeId, condition, found.thresholds > 0, true));
   }
 }
 
@@ -170,14 +169,15 @@ async function addLooseMinute(
   typeId: number,
   span: MinuteSpan,
 ): Promise<void> {
-  const level = { name: "minute", sizeSeconds: 60, startOf: "start" } as const;
-  const found = await windowSums(connection, level, typeId, [span]);
+  const level = minuteLevel;
+  const condition = `start = ${span.start}`;
+  const found = await windowSums(connection, level, typeId, condition);
   if (found.windows === 0) return;
   pieces.sums.windows.minute += found.windows;
   pieces.loose.total += found.total;
   pieces.loose.thresholds += found.thresholds;
   pieces.sums.items += found.items;
-  pieces.lists.push(listSql(level, typeId, [span], found.thresholds > 0, false));
+  pieces.lists.push(listSql(level, typeId, condition, found.thresholds > 0, false));
 }
 
 function deltaSql(

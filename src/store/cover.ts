@@ -7,7 +7,7 @@ import type { DuckDBConnection } from "@duckdb/node-api";
 import { minuteMs } from "../model.ts";
 import { rowsOf } from "./database.ts";
 import type { RawFiles } from "./raw-files.ts";
-import { endOf, type Level, levels, minuteLevel } from "./windows.ts";
+import { endOf, firstStartFrom, type Level, levels, startAt } from "./windows.ts";
 
 /** Minutes since 1970, `end` exclusive. */
 export interface MinuteSpan {
@@ -59,82 +59,95 @@ export async function cutInStore(
   return { ...cut, edges };
 }
 
-/** One level's part of a cover: the windows that start in any of these spans. */
+/** One level's part of a cover: the windows whose start fulfils `condition`. */
 export interface CoverPart {
   level: Level;
-  spans: MinuteSpan[];
+  /** SQL on column `start`. */
+  condition: string;
 }
 
-export interface Cover {
-  /** From months down to minutes; the minutes' spans may hold minutes without a window. */
-  parts: CoverPart[];
+/** More pending windows than this are looked up by hash instead of by ranges. */
+const pendingSpansMax = 32;
+
+function inSpans(spans: readonly MinuteSpan[]): string {
+  const parts = spans
+    .filter(({ start, end }) => start < end)
+    .map(({ start, end }) => `(start >= ${start} AND start < ${end})`);
+  return parts.length === 0 ? "false" : `(${parts.join(" OR ")})`;
 }
 
-function subtract(spans: MinuteSpan[], windows: MinuteSpan[]): MinuteSpan[] {
-  const left: MinuteSpan[] = [];
-  let next = 0;
-  for (const span of spans) {
-    let { start } = span;
-    while (next < windows.length && windows[next]!.start < span.end) {
-      const window = windows[next++]!;
-      if (window.start > start) left.push({ start, end: window.start });
-      start = window.end;
-    }
-    if (start < span.end) left.push({ start, end: span.end });
-  }
-  return left;
-}
-
-function mergeNeighbours(windows: MinuteSpan[]): MinuteSpan[] {
+function mergeNeighbours(spans: MinuteSpan[]): MinuteSpan[] {
   const merged: MinuteSpan[] = [];
-  for (const window of windows) {
+  for (const span of spans) {
     const last = merged.at(-1);
-    if (last !== undefined && last.end === window.start) last.end = window.end;
-    else merged.push({ ...window });
+    if (last !== undefined && last.end >= span.start) last.end = Math.max(last.end, span.end);
+    else merged.push({ ...span });
   }
   return merged;
 }
 
-/**
- * A condition on column `start`, true in any of the spans. Spans are merged, so there are few:
- * where windows are missing in many places the condition is long, but each part prunes.
- */
-export function inSpans(spans: readonly MinuteSpan[]): string {
-  if (spans.length === 0) return "false";
-  const parts = spans.map(({ start, end }) => `(start >= ${start} AND start < ${end})`);
-  return `(${parts.join(" OR ")})`;
+/** The windows of the level below that lie in these pending windows of `above`. */
+function inPending(above: Level, pending: number[]): string {
+  const spans = mergeNeighbours(pending.map((start) => ({ start, end: endOf(above, start) })));
+  if (spans.length <= pendingSpansMax) return inSpans(spans);
+  const bounds = inSpans([{ start: spans[0]!.start, end: spans.at(-1)!.end }]);
+  return `(${bounds} AND (${above.startOf}) IN (${pending.join(", ")}))`;
 }
 
-/** The cover of whole minutes `[start, end)` for one event type, in the reader's transaction. */
+/** The largest span of whole windows of `level` inside `span`; empty (end ≤ start) if none. */
+function wholeWindows(level: Level, span: MinuteSpan): MinuteSpan {
+  // The window that holds the span's end is not inside, unless it begins there.
+  return { start: firstStartFrom(level, span.start), end: startAt(level, span.end) };
+}
+
+function isInside(span: MinuteSpan, level: Level, start: number): boolean {
+  return start >= span.start && endOf(level, start) <= span.end;
+}
+
+/**
+ * The cover of whole minutes `span` for one event type, in the reader's transaction: each level
+ * from months down answers the part that no larger window does. What a larger window inside the
+ * range would answer but for not being built yet is listed as pending, so nothing else is read.
+ */
 export async function coverOf(
   connection: DuckDBConnection,
   typeId: number,
   span: MinuteSpan,
-): Promise<Cover> {
+): Promise<CoverPart[]> {
+  if (span.start >= span.end) return [];
+  const rows = await rowsOf(
+    connection,
+    `SELECT level, start FROM pending_windows WHERE type_id = ${typeId}
+     AND start >= ${span.start} AND start < ${span.end} ORDER BY start`,
+  );
   const parts: CoverPart[] = [];
-  let left = span.start < span.end ? [{ start: span.start, end: span.end }] : [];
-  for (const level of levels.slice(1).reverse()) {
-    if (left.length === 0) break;
-    const rows = await rowsOf(
-      connection,
-      `SELECT start FROM window_${level.name} WHERE type_id = ${typeId} AND ${inSpans(left)}
-       ORDER BY start`,
-    );
-    const windows: MinuteSpan[] = [];
-    let at = 0;
-    for (const row of rows) {
-      const start = Number(row["start"]);
-      const end = endOf(level, start);
-      while (at < left.length && left[at]!.end <= start) at++;
-      const holder = left[at];
-      if (holder !== undefined && holder.start <= start && end <= holder.end) {
-        windows.push({ start, end });
-      }
-    }
-    if (windows.length === 0) continue;
-    parts.push({ level, spans: mergeNeighbours(windows) });
-    left = subtract(left, windows);
+  /** Pending windows inside the span that no larger window answers, of the level above. */
+  let pending: number[] = [];
+  for (let i = levels.length - 1; i >= 0; i--) {
+    const level = levels[i]!;
+    const above = levels[i + 1];
+    const whole = wholeWindows(level, span);
+    const covered = above === undefined ? { start: 0, end: 0 } : wholeWindows(above, span);
+    const ends =
+      covered.start >= covered.end
+        ? [whole]
+        : [
+            { start: whole.start, end: covered.start },
+            { start: covered.end, end: whole.end },
+          ];
+    const conditions = [inSpans(ends)];
+    if (above !== undefined && pending.length > 0) conditions.push(inPending(above, pending));
+    if (whole.start < whole.end) parts.push({ level, condition: `(${conditions.join(" OR ")})` });
+    const isAnswered = (start: number) => {
+      if (above === undefined) return false;
+      const parent = startAt(above, start);
+      return isInside(span, above, parent) && !unanswered.has(parent);
+    };
+    const unanswered = new Set(pending);
+    pending = rows
+      .filter((row) => row["level"] === level.name)
+      .map((row) => Number(row["start"]))
+      .filter((start) => isInside(span, level, start) && !isAnswered(start));
   }
-  if (left.length > 0) parts.push({ level: minuteLevel, spans: left });
-  return { parts };
+  return parts;
 }

@@ -4,7 +4,7 @@
  * read transaction, so of one moment.
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
-import { coverOf, cutInStore, inSpans, type MinuteCut } from "./cover.ts";
+import { coverOf, cutInStore, type MinuteCut } from "./cover.ts";
 import { rowsOf } from "./database.ts";
 import type { RawFiles } from "./raw-files.ts";
 import { sqlTexts, timestampLiteral } from "./sql.ts";
@@ -52,11 +52,10 @@ async function countsInRange(
   const typeIds = await typeIdsOf(connection, query.eventTypes);
   const counted: string[] = [];
   for (const typeId of typeIds) {
-    const { parts } = await coverOf(connection, typeId, cut);
-    for (const { level, spans } of parts) {
+    for (const { level, condition } of await coverOf(connection, typeId, cut)) {
       for (const table of [`list_${level.name}`, `tail_${level.name}`]) {
         counted.push(`SELECT event_id, count FROM ${table}
-          WHERE type_id = ${typeId} AND ${inSpans(spans)}`);
+          WHERE type_id = ${typeId} AND ${condition}`);
       }
     }
   }

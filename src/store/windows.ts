@@ -38,6 +38,15 @@ export const levels: readonly Level[] = Object.freeze([
 
 export const minuteLevel = levels[0]!;
 
+/** Start of the window of `level` that holds `minute`. */
+export function startAt(level: Level, minute: number): number {
+  if (level.name === "minute") return minute;
+  if (level.name === "hour") return minute - (minute % 60);
+  if (level.name === "day") return minute - (minute % 1440);
+  const date = new Date(minute * 60_000);
+  return Date.UTC(date.getUTCFullYear(), date.getUTCMonth()) / 60_000;
+}
+
 /** First minute after the window of `level` that starts at minute `start`. */
 export function endOf(level: Level, start: number): number {
   if (level.name === "minute") return start + 1;
@@ -49,11 +58,7 @@ export function endOf(level: Level, start: number): number {
 
 /** First start of a window of `level` at or after `minute`. */
 export function firstStartFrom(level: Level, minute: number): number {
-  if (level.name === "minute") return minute;
-  if (level.name === "hour") return Math.ceil(minute / 60) * 60;
-  if (level.name === "day") return Math.ceil(minute / 1440) * 1440;
-  const date = new Date(minute * 60_000);
-  const own = Date.UTC(date.getUTCFullYear(), date.getUTCMonth()) / 60_000;
+  const own = startAt(level, minute);
   return own === minute ? own : endOf(level, own);
 }
 
