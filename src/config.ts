@@ -83,6 +83,7 @@ export const configOptions = Object.freeze({
   logBytesMax: bytes(8 * GiB, 16 * MiB, 1024 * GiB, "Size of the log; beyond: 503."),
   logSegmentBytes: bytes(256 * MiB, MiB, 4 * GiB, "Size of one file of the log."),
   logQueueBytesMax: bytes(64 * MiB, MiB, 4 * GiB, "Batches waiting to be written; beyond: 503."),
+  liveOrigins: text("own", "Origins, by comma, whose pages may open /live beside the own."),
   connectionsMax: integer(10_000, 1, 1_000_000, "Connections held at once."),
   requestTimeoutMs: integer(30_000, 100, dayMs, "How long a request may take to arrive."),
   shutdownMsMax: integer(10_000, 100, 600_000, "How long a stop may take."),
@@ -243,7 +244,22 @@ function unknownVariables(environment: Readonly<Record<string, string | undefine
     .map((name) => `${name} is set, but is no option.${didYouMean(name, known)}`);
 }
 
+/** The origins beside the service's own whose pages may open the live socket. */
+export function otherOrigins({ liveOrigins }: Pick<Config, "liveOrigins">): string[] {
+  const names = liveOrigins.split(",").map((name) => name.trim());
+  return names.filter((name) => name !== "own");
+}
+
+function checkOrigins(config: Config): void {
+  for (const name of otherOrigins(config)) {
+    if (URL.canParse(name) && new URL(name).origin === name) continue;
+    const expected = "own, or origins such as https://example.org by comma";
+    throw new ConfigError(`liveOrigins: expected ${expected}, got ${quoted(name)}`);
+  }
+}
+
 function checkTogether(config: Config): void {
+  checkOrigins(config);
   if (config.unpackedBytesMax < config.bodyBytesMax) {
     throw new ConfigError(
       `unpackedBytesMax (${bytesText(config.unpackedBytesMax)}) must not be less than ` +

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildApi } from "./api/app.ts";
 import { listen } from "./api/listen.ts";
-import type { Config } from "./config.ts";
+import { type Config, otherOrigins } from "./config.ts";
 import { ByteBudget } from "./edge/byte-budget.ts";
 import { Edge } from "./edge/edge.ts";
 import { RankstreamError } from "./errors.ts";
@@ -234,6 +234,7 @@ async function openApi(config: Config, logger: Logger, pipeline: Pipeline) {
     connectionsMax: config.connectionsMax,
     requestTimeoutMs: config.requestTimeoutMs,
     closeMsMax: Math.floor(config.shutdownMsMax / 2),
+    live: { origins: otherOrigins(config) },
     webFolder: fileURLToPath(new URL("./web/", import.meta.url)),
   });
 }

@@ -125,6 +125,8 @@ describe("docs/configuration.md", () => {
 
 describe("a configuration that can not be used", () => {
   it.each([
+    [{ liveOrigins: "own,example.org" }, "liveOrigins: expected own, or origins such as"],
+    [{ liveOrigins: "https://example.org/" }, 'got "https://example.org/"'],
     [{ port: "65536" }, 'port: expected an integer 0..65535, got "65536" (from --port)'],
     [{ port: "80.5" }, 'got "80.5"'],
     [{ port: "-1" }, 'got "-1"'],
