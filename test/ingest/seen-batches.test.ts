@@ -1,0 +1,77 @@
+import { describe, expect, it } from "vitest";
+import { SeenBatches } from "../../src/ingest/seen-batches.ts";
+import { freeKeyLifeMs } from "../../src/log/idempotency.ts";
+import type { LogRecord } from "../../src/model.ts";
+import type { SeenState } from "../../src/store/store.ts";
+
+const startMs = Date.UTC(2026, 10, 24);
+const empty = (): SeenState => ({ newestReceivedAt: 0, rows: [], runs: [] });
+
+function record(key: string | null, more: Partial<LogRecord> & { body?: string } = {}): LogRecord {
+  const { body = "a", ...rest } = more;
+  return {
+    key,
+    digest: key === null ? null : Buffer.alloc(16, body),
+    receivedAt: startMs,
+    partitionCount: 2,
+    partition: 0,
+    offset: 0,
+    value: new Uint8Array(),
+    lines: new Uint8Array(),
+    ...rest,
+  };
+}
+
+describe("seen batches", () => {
+  it.each(["free key", "producer/7"])("admit %s once in each partition", (key) => {
+    const seen = new SeenBatches([empty(), empty()]);
+    expect(seen.admit(record(key))).toBe(true);
+    expect(seen.admit(record(key))).toBe(false);
+    expect(seen.admit(record(key, { partition: 1 }))).toBe(true);
+    expect(seen.admit(record(key, { partition: 1, body: "b" }))).toBe(false);
+  });
+
+  it("admit any number of batches without a key", () => {
+    const seen = new SeenBatches([empty()]);
+    for (let i = 0; i < 5; i++) expect(seen.admit(record(null))).toBe(true);
+    expect(seen.takeChanges()).toEqual([]);
+  });
+
+  it("forget a free key by the time of the record at hand, whatever was read before", () => {
+    const seen = new SeenBatches([empty()]);
+    const last = startMs + freeKeyLifeMs;
+    expect(seen.admit(record("key"))).toBe(true);
+    expect(seen.admit(record("key", { body: "b", receivedAt: last }))).toBe(false);
+    expect(seen.admit(record("key", { body: "b", receivedAt: last + 1 }))).toBe(true);
+    expect(seen.admit(record("producer/1"))).toBe(true);
+    expect(seen.admit(record("producer/1", { receivedAt: last * 2 }))).toBe(false);
+  });
+
+  it("hand over what changed since the last time, by partition, and go on from it", () => {
+    const seen = new SeenBatches([empty(), empty()]);
+    seen.admit(record("producer/1", { partition: 1 }));
+    seen.admit(record("free key", { partition: 1, receivedAt: startMs + 5 }));
+    seen.admit(record(null, { partition: 0 }));
+    const [changes, ...others] = seen.takeChanges();
+    expect(others).toEqual([]);
+    expect(changes).toMatchObject({
+      partition: 1,
+      newestReceivedAt: startMs + 5,
+      rows: [{ key: "producer/1" }, { key: "free key", producer: null }],
+      producers: ["producer"],
+      runs: [{ producer: "producer", from: 1, to: 1 }],
+    });
+    expect(seen.takeChanges()).toEqual([]);
+    expect(seen.admit(record("producer/1", { partition: 1 }))).toBe(false);
+    expect(seen.takeChanges()).toEqual([]);
+    const restarted = new SeenBatches([empty(), changes!]);
+    expect(restarted.takeChanges()).toEqual([]);
+    expect(restarted.admit(record("free key", { partition: 1 }))).toBe(false);
+    expect(restarted.admit(record("producer/1", { partition: 1 }))).toBe(false);
+    expect(restarted.admit(record("producer/2", { partition: 1 }))).toBe(true);
+    const [more] = restarted.takeChanges();
+    expect(more!.rows.map(({ key }) => key)).toEqual(["producer/2"]);
+    expect(more!.rows[0]!.ordinal).toBeGreaterThan(changes!.rows.at(-1)!.ordinal);
+    expect(more!.runs).toEqual([{ producer: "producer", from: 1, to: 2 }]);
+  });
+});
