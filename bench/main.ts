@@ -1,0 +1,42 @@
+/** Runs the benches named on the command line; see options.ts. */
+import { writeFileSync } from "node:fs";
+import { runCardinality } from "./cardinality.ts";
+import { runLatency } from "./latency.ts";
+import { type BenchName, type BenchOptions, helpText, readOptions } from "./options.ts";
+import { profileText } from "./profile.ts";
+import { describeMachine, machineText, type Outcome, outcomeText } from "./report.ts";
+import { runThroughput } from "./throughput.ts";
+
+const benches: Record<BenchName, (options: BenchOptions) => Promise<Outcome[]>> = {
+  throughput: runThroughput,
+  latency: runLatency,
+  cardinality: runCardinality,
+};
+
+async function main(options: BenchOptions): Promise<void> {
+  const machine = describeMachine();
+  const started = new Date().toISOString();
+  process.stdout.write(machineText(machine, options.seed));
+  const results: object[] = [];
+  for (const name of options.names) {
+    for (const outcome of await benches[name](options)) {
+      process.stdout.write(outcomeText(outcome));
+      const { title, notes, data } = outcome;
+      results.push({ bench: name, title, notes, ...data });
+    }
+  }
+  if (options.profileDir !== undefined) process.stdout.write(profileText(options.profileDir));
+  if (options.jsonFile === undefined) return;
+  const { serviceArgs, seed, smoke } = options;
+  const document = { format: 1, started, machine, seed, smoke, serviceArgs, results };
+  writeFileSync(options.jsonFile, `${JSON.stringify(document, null, 1)}\n`);
+}
+
+try {
+  const options = readOptions(process.argv.slice(2));
+  if (options === null) process.stdout.write(helpText);
+  else await main(options);
+} catch (error) {
+  process.stderr.write(`bench: ${(error as Error).stack ?? error}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,113 @@
+/** The command line of the benches. */
+import { parseArgs } from "node:util";
+
+export const benchNames = ["throughput", "latency", "cardinality"] as const;
+export type BenchName = (typeof benchNames)[number];
+
+export interface BenchOptions {
+  names: BenchName[];
+  smoke: boolean;
+  seed: number;
+  /** Events a run; undefined takes the bench's own number. */
+  events: number | undefined;
+  runs: number;
+  ids: number | undefined;
+  connections: number;
+  bodyBytes: number;
+  /** Events of one second of event time in the throughput stream. */
+  eventsPerSecond: number;
+  /** Exponents of the cardinality streams. */
+  zipfExponents: number[];
+  /** Seconds that the latency bench measures. */
+  seconds: number | undefined;
+  jsonFile: string | undefined;
+  /** Folder for CPU profiles of the service's threads. */
+  profileDir: string | undefined;
+  /** Further arguments of `rankstream start`. */
+  serviceArgs: string[];
+}
+
+export const helpText = `npm run bench -- [throughput] [latency] [cardinality] [options]
+
+Starts the service itself, over a folder of its own under the system's temporary folder.
+Without a name: throughput. Every figure comes after a check of the answers behind it.
+
+  --smoke              tiny sizes: do the benches and their checks still work?
+  --seed N             of all random numbers (1)
+  --events N           events a run
+  --runs N             throughput: runs; the median is shown (3)
+  --ids N              distinct ids to draw from
+  --connections N      connections of the load (4)
+  --body-bytes N       throughput: bytes of a POST (524288)
+  --events-per-second N  throughput: how dense event time is; latency: the load (300000, 100000)
+  --zipf A,B           cardinality: exponents, a stream each (1.0,0.5)
+  --seconds N          latency: how long it measures (20)
+  --json FILE          the results as JSON too
+  --cpu-prof DIR       CPU profiles of the service's threads, and their busiest functions
+  --service "ARGS"     further arguments of rankstream start
+`;
+
+function positive(name: string, given: string | undefined): number | undefined {
+  if (given === undefined) return undefined;
+  const value = Number(given);
+  if (Number.isFinite(value) && value > 0) return value;
+  throw new Error(`--${name}: expected a number above 0, got ${given}`);
+}
+
+function namesOf(given: string[]): BenchName[] {
+  for (const name of given) {
+    if (!benchNames.some((known) => known === name)) {
+      throw new Error(`there is no bench ${name}: expected ${benchNames.join(", ")}`);
+    }
+  }
+  return benchNames.filter((name) => given.includes(name));
+}
+
+/** Reads the arguments; null when help was asked for. Throws one line's words. */
+export function readOptions(args: string[]): BenchOptions | null {
+  const text = { type: "string" } as const;
+  const flag = { type: "boolean" } as const;
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: {
+      help: flag,
+      smoke: flag,
+      seed: text,
+      events: text,
+      runs: text,
+      ids: text,
+      connections: text,
+      "body-bytes": text,
+      "events-per-second": text,
+      zipf: text,
+      seconds: text,
+      json: text,
+      "cpu-prof": text,
+      service: text,
+    },
+  });
+  if (values.help === true) return null;
+  const smoke = values.smoke === true;
+  const names = namesOf(positionals);
+  const zipf = (values.zipf ?? "1.0,0.5").split(",");
+  const isLatencyOnly = names.length === 1 && names[0] === "latency";
+  return {
+    names: names.length > 0 ? names : smoke ? [...benchNames] : ["throughput"],
+    smoke,
+    seed: positive("seed", values.seed) ?? 1,
+    events: positive("events", values.events),
+    runs: positive("runs", values.runs) ?? (smoke ? 1 : 3),
+    ids: positive("ids", values.ids),
+    connections: positive("connections", values.connections) ?? 4,
+    bodyBytes: positive("body-bytes", values["body-bytes"]) ?? 512 * 1024,
+    eventsPerSecond:
+      positive("events-per-second", values["events-per-second"]) ??
+      (isLatencyOnly ? 100_000 : 300_000),
+    zipfExponents: zipf.map((exponent) => positive("zipf", exponent)!),
+    seconds: positive("seconds", values.seconds),
+    jsonFile: values.json,
+    profileDir: values["cpu-prof"],
+    serviceArgs: values.service?.split(" ").filter((part) => part !== "") ?? [],
+  };
+}

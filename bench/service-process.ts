@@ -1,0 +1,165 @@
+/** The service under load: a process of its own over a fresh data folder, and what it uses. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const readyLine = /^Rankstream is ready on (http:\/\/\S+)$/m;
+const readyMsMax = 20_000;
+/** A profile is written at the end, after all that has been taken is counted. */
+const stopMsMax = 60_000;
+const stderrCharsMax = 64 * 1024;
+/** What the kernel counts CPU time in, on every Linux that Node runs on. */
+const ticksPerSecond = 100;
+
+export interface ServiceOptions {
+  /** After `start --port 0 --data-dir …`. */
+  args: readonly string[];
+  /** Folder for CPU profiles of all its threads; none when left out. */
+  profileDir?: string | undefined;
+}
+
+export interface ThreadCpu {
+  id: number;
+  name: string;
+  cpuSeconds: number;
+}
+
+function ticksOf(stat: string): number {
+  // The name may hold anything, blanks and brackets too; fields count from behind it.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return Number(fields[11]) + Number(fields[12]);
+}
+
+function bytesOf(path: string): number {
+  if (!statSync(path).isDirectory()) return statSync(path).size;
+  return readdirSync(path).reduce((sum, name) => sum + bytesOf(join(path, name)), 0);
+}
+
+const repository = new URL("../../../", import.meta.url).pathname;
+
+export class ServiceProcess {
+  readonly url: string;
+  readonly dataDir: string;
+  readonly #child: ChildProcess;
+  readonly #stderr: () => string;
+
+  private constructor(child: ChildProcess, url: string, dataDir: string, stderr: () => string) {
+    this.#child = child;
+    this.url = url;
+    this.dataDir = dataDir;
+    this.#stderr = stderr;
+  }
+
+  /** Starts the built program; throws with what it wrote when it doesn't become ready. */
+  static async start({ args, profileDir }: ServiceOptions): Promise<ServiceProcess> {
+    const dataDir = mkdtempSync(join(tmpdir(), "rankstream-bench-"));
+    const profiling =
+      profileDir === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profileDir}`];
+    if (profileDir !== undefined) mkdirSync(profileDir, { recursive: true });
+    const program = join(repository, "build", "cli.js");
+    const start = ["start", "--port", "0", "--data-dir", dataDir, "--log-level", "warn", ...args];
+    const env = Object.fromEntries(
+      Object.entries(process.env).filter(([name]) => !name.startsWith("RANKSTREAM_")),
+    );
+    const child = spawn(process.execPath, [...profiling, program, ...start], {
+      env,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    let stdout = "";
+    let stderr = "";
+    child.stderr!.setEncoding("utf8").on("data", (text: string) => {
+      stderr = (stderr + text).slice(-stderrCharsMax);
+    });
+    const ready = new Promise<string>((resolve) => {
+      child.stdout!.setEncoding("utf8").on("data", (text: string) => {
+        stdout += text;
+        const url = readyLine.exec(stdout)?.[1];
+        if (url !== undefined) resolve(url);
+      });
+    });
+    const late = new AbortController();
+    const failed = Promise.race([
+      once(child, "exit", { signal: late.signal }).then(([code]) => `ended with ${code}`),
+      new Promise<string>((resolve) => {
+        const timer = setTimeout(() => resolve("was not ready in time"), readyMsMax);
+        late.signal.addEventListener("abort", () => clearTimeout(timer));
+      }),
+    ]).catch(() => "");
+    const url = await Promise.race([ready, failed.then(() => null)]);
+    late.abort();
+    if (url !== null) return new ServiceProcess(child, url, dataDir, () => stderr);
+    child.kill("SIGKILL");
+    rmSync(dataDir, { recursive: true, force: true });
+    throw new Error(`the service did not start: ${await failed}\n${stderr}`);
+  }
+
+  /** CPU seconds used since its start, user and system; 0 where /proc is missing. */
+  cpuSeconds(): number {
+    return this.#read("stat", (text) => ticksOf(text) / ticksPerSecond);
+  }
+
+  /** Resident memory in bytes; 0 where /proc is missing. */
+  residentBytes(): number {
+    return this.#read("status", (text) => Number(/VmRSS:\s+(\d+)/.exec(text)?.[1]) * 1024);
+  }
+
+  /** CPU by thread, the busiest first. */
+  threads(): ThreadCpu[] {
+    try {
+      const folder = `/proc/${this.#child.pid}/task`;
+      const threads = readdirSync(folder).map((id) => {
+        const stat = readFileSync(join(folder, id, "stat"), "utf8");
+        const name = stat.slice(stat.indexOf("(") + 1, stat.lastIndexOf(")"));
+        return { id: Number(id), name, cpuSeconds: ticksOf(stat) / ticksPerSecond };
+      });
+      return threads.sort((a, b) => b.cpuSeconds - a.cpuSeconds);
+    } catch {
+      return [];
+    }
+  }
+
+  #read(name: string, take: (text: string) => number): number {
+    try {
+      return take(readFileSync(`/proc/${this.#child.pid}/${name}`, "utf8"));
+    } catch {
+      return 0;
+    }
+  }
+
+  /** One number of /metrics; null where it isn't served. */
+  async metric(name: string): Promise<number | null> {
+    const text = await (await fetch(`${this.url}/metrics`)).text();
+    const line = text.split("\n").find((candidate) => candidate.startsWith(`${name} `));
+    return line === undefined ? null : Number(line.slice(name.length));
+  }
+
+  /** Bytes of its data folder on disk, the log apart. */
+  diskBytes(): { log: number; store: number } {
+    const log = bytesOf(join(this.dataDir, "log"));
+    return { log, store: bytesOf(this.dataDir) - log };
+  }
+
+  /** The error, with the end of what the service logged. */
+  blame(error: unknown): Error {
+    const { message } = error as Error;
+    return new Error(`${message}\nThe service's log:\n${this.#stderr()}`, { cause: error });
+  }
+
+  /** SIGTERM, and waits; throws unless it ends with 0 in time. The data folder stays. */
+  async stop(): Promise<void> {
+    const ended = once(this.#child, "exit");
+    this.#child.kill("SIGTERM");
+    const timer = setTimeout(() => this.#child.kill("SIGKILL"), stopMsMax);
+    const [code, signal] = await ended;
+    clearTimeout(timer);
+    if (code !== 0) throw new Error(`the service ended with ${code ?? signal}\n${this.#stderr()}`);
+  }
+
+  /** Ends it if it still runs, and removes the data folder. */
+  dispose(): void {
+    this.#child.kill("SIGKILL");
+    rmSync(this.dataDir, { recursive: true, force: true });
+  }
+}

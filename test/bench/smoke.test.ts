@@ -1,0 +1,65 @@
+// Every bench at its smallest, as a user starts it: the checks behind the figures pass, the table
+// and the JSON have them. No figure is looked at: this machine may be busy.
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { temporaryFolder } from "../support/service.ts";
+import { root } from "../support/source-tree.ts";
+
+const runMsMax = 110_000;
+
+function node(args: string[]) {
+  return spawnSync(process.execPath, args, { cwd: root, encoding: "utf8", timeout: runMsMax });
+}
+
+function compile(): void {
+  const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
+  const { status, stdout } = node([tsc, "-p", "tsconfig.bench.json"]);
+  expect(status, stdout).toBe(0);
+}
+
+const program = join(root, "build", "bench", "bench", "main.js");
+
+it("run, check their answers and print their tables", { timeout: 2 * runMsMax }, () => {
+  compile();
+  const file = join(temporaryFolder(), "results.json");
+  const { status, stdout, stderr } = node([program, "--smoke", "--seed", "42", "--json", file]);
+  expect(status, stdout + stderr).toBe(0);
+  expect(stdout).toContain("seed 42");
+  for (const label of [
+    "ratio to JSON.parse + Map, one thread",
+    "events/s, to an exact answer",
+    "lines on the scanner's slow path",
+    "POST of one event, ms p50 / p99 / max",
+    "approx last_hour, ms p50 / p99 / max",
+    "exact all, ms p50 / p99 / max",
+    "certified at k = 100, ingest paused",
+    "resident memory, largest",
+    "Zipf 0.5 over",
+  ]) {
+    expect(stdout).toContain(label);
+  }
+  const { seed, smoke, results } = JSON.parse(readFileSync(file, "utf8"));
+  expect({ seed, smoke }).toEqual({ seed: 42, smoke: true });
+  expect(results.map(({ bench }: { bench: string }) => bench)).toEqual([
+    "throughput",
+    "latency",
+    "cardinality",
+    "cardinality",
+  ]);
+  expect(results[0].runs[0].eventsPerSecond).toBeGreaterThan(0);
+  expect(results[2].paused.length + results[2].after.length).toBe(36);
+  expect(results[2].liveAnswers).toBeGreaterThan(0);
+});
+
+it("say what is wrong with their arguments", () => {
+  for (const [args, message] of [
+    [["speed"], "there is no bench speed"],
+    [["--events", "no"], "--events: expected a number above 0, got no"],
+  ] as const) {
+    const { status, stderr } = node([program, ...args]);
+    expect(status).toBe(1);
+    expect(stderr).toContain(message);
+  }
+});
