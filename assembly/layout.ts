@@ -239,3 +239,38 @@ export const PART_OUT_PTR: u32 = 8;
 export const PART_LINES_PTR: u32 = 12;
 export const PART_LAST_LINE: u32 = 16;
 export const PART_SIZE: u32 = 24;
+
+// Sketches (count-min.ts, sealed-sketch.ts): header, then cells u32, row by row.
+/** "RKS" and the format's version, 1. */
+export const SKETCH_FORMAT: u32 = 0x01534b52;
+export const SKETCH_HEADER_SIZE: u32 = 32;
+export const SKETCH_FLAG_SATURATED: u32 = 1;
+export const SKETCH_DEPTH_MAX: u32 = 8;
+export const SKETCH_WIDTH_LOG2_MIN: u32 = 4;
+export const SKETCH_WIDTH_LOG2_MAX: u32 = 20;
+/** A saturated cell, and the estimate of an item that has no other. */
+export const SKETCH_NO_BOUND: u32 = 0xffffffff;
+export const SKETCH_OK: u32 = 0;
+export const SKETCH_BAD_FORMAT: u32 = 1;
+export const SKETCH_BAD_SHAPE: u32 = 2;
+export const SKETCH_OTHER_SEED: u32 = 3;
+export const SKETCH_OTHER_DEPTH: u32 = 4;
+export const SKETCH_OTHER_WIDTH: u32 = 5;
+/** Builder of a sealed sketch and one item of its sample; see sealed-sketch.ts. */
+export const SEAL_SIZE: u32 = 48;
+export const SEAL_SAMPLE_SIZE: u32 = 16;
+
+// Open windows (open-windows.ts, top-heap.ts).
+export const WINDOW_SIZE: u32 = 256;
+/** The minute of a window that is not open. */
+export const WINDOW_CLOSED: u32 = 0xffffffff;
+/** Some type found no room for a list: no bound is known for what it has none of. */
+export const WINDOW_FLAG_UNTRACKED: u32 = 1;
+/** An event was added: exact counts can't be restored any more. */
+export const WINDOW_FLAG_STREAMING: u32 = 2;
+/** Candidates of one type and minute. */
+export const CANDIDATES_MAX: u32 = 4096;
+export const CANDIDATES_HEADER_SIZE: u32 = 32;
+export const CANDIDATES_LIST_SIZE: u32 = 32;
+/** The pool's bytes for one more type: its list and the first places. */
+export const LIST_BYTES_MIN: u32 = 112;
