@@ -35,6 +35,13 @@ export function selfTimes({ nodes, samples, timeDeltas }: CpuProfile): [string, 
   return [...seconds].sort(([, a], [, b]) => b - a);
 }
 
+/** Which thread it was: the file that only this thread runs. */
+function threadName({ nodes }: CpuProfile): string {
+  const files = new Set(nodes.map(({ callFrame }) => basename(callFrame.url)));
+  const known = ["store-thread.js", "ingest-thread.js", "cli.js"];
+  return known.find((name) => files.has(name)) ?? "another thread";
+}
+
 function threadText(file: string, profile: CpuProfile): string {
   const times = selfTimes(profile);
   const busy = times.filter(([name]) => name !== "(idle)");
@@ -43,7 +50,7 @@ function threadText(file: string, profile: CpuProfile): string {
   const rows = busy
     .slice(0, functionsShown)
     .map(([name, seconds]) => [name, `${fixed(seconds)} s`, percent(seconds / total)]);
-  return `\n${file}: ${fixed(total)} s not idle\n${table(rows)}`;
+  return `\n${threadName(profile)}, ${file}: ${fixed(total)} s not idle\n${table(rows)}`;
 }
 
 /** A table for each thread that was busy, of every profile in the folder. */

@@ -111,7 +111,8 @@ export class ServiceProcess {
       const folder = `/proc/${this.#child.pid}/task`;
       const threads = readdirSync(folder).map((id) => {
         const stat = readFileSync(join(folder, id, "stat"), "utf8");
-        const name = stat.slice(stat.indexOf("(") + 1, stat.lastIndexOf(")"));
+        const given = stat.slice(stat.indexOf("(") + 1, stat.lastIndexOf(")"));
+        const name = Number(id) === this.#child.pid ? "main" : given;
         return { id: Number(id), name, cpuSeconds: ticksOf(stat) / ticksPerSecond };
       });
       return threads.sort((a, b) => b.cpuSeconds - a.cpuSeconds);
