@@ -156,6 +156,7 @@ async function openStorage(config: Config, logFolder: string, logger: Logger, cl
     candidatesMax: config.candidatesMax,
     exactTimeoutMs: config.exactTimeoutMs,
     sealQuietMs: config.sealQuietMs,
+    sealedSketches: config.sealedSketches === "on",
     logger,
   };
   const opened = await LocalStore.open(storeOptions, openLog);

@@ -12,11 +12,16 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { coverOf, cutInStore, type MinuteCut, type MinuteSpan } from "./cover.ts";
 import { type Row, rowsOf } from "./database.ts";
-import { edgesSql, offsetsOf, typeIdsOf } from "./exact.ts";
+import { edgesSql, offsetsOf, type TypeId, typesNamed } from "./exact.ts";
 import { readOpen } from "./open-windows.ts";
 import type { RawFiles } from "./raw-files.ts";
-import type { ApproxAnswer, ApproxQuery } from "./store.ts";
+import { type IncompletePart, refine } from "./refine.ts";
+import type { Sketches } from "./sketches.ts";
+import type { ApproxAnswer, ApproxQuery, BoundedItem } from "./store.ts";
 import { type Level, minuteLevel } from "./windows.ts";
+
+/** Items looked at because they may belong to the rows shown. */
+const contestedMax = 1000;
 
 /** Sums over the windows used. */
 interface WindowSums {
@@ -34,6 +39,8 @@ interface Pieces {
   /** SQL of (event_id, exact, loose, is_raw, n): deltas and raw events, n rows of them. */
   beside: string[];
   sums: WindowSums;
+  /** Where some windows don't list all of their items. */
+  incomplete: IncompletePart[];
   /** Sums of the minutes that hold an edge too large to read. */
   loose: { total: number; thresholds: number };
 }
@@ -55,6 +62,7 @@ function emptyPieces(): Pieces {
       itemsOfOne: 0,
       windows: { minute: 0, hour: 0, day: 0, month: 0 },
     },
+    incomplete: [],
     loose: { total: 0, thresholds: 0 },
   };
 }
@@ -105,7 +113,7 @@ function listSql(
 async function addWindows(
   connection: DuckDBConnection,
   pieces: Pieces,
-  typeId: number,
+  { typeId, eventType }: TypeId,
   cut: MinuteCut,
 ): Promise<void> {
   for (const { level, condition } of await coverOf(connection, typeId, cut)) {
@@ -116,7 +124,9 @@ async function addWindows(
     pieces.sums.thresholds += found.thresholds;
     pieces.sums.items += found.items;
     pieces.sums.itemsOfOne = Math.max(pieces.sums.itemsOfOne, found.itemsOfOne);
-    pieces.lists.push(listSql(level, typeId, condition, found.thresholds > 0, true));
+    const isIncomplete = found.thresholds > 0;
+    pieces.lists.push(listSql(level, typeId, condition, isIncomplete, true));
+    if (isIncomplete) pieces.incomplete.push({ level, typeId, eventType, condition });
   }
 }
 
@@ -204,13 +214,17 @@ function boardSql(pieces: Pieces, rows: number): string {
     head AS MATERIALIZED (
       SELECT event_id, lower, upper FROM items WHERE lower > 0
       ORDER BY lower DESC, event_id LIMIT ${rows}),
-    last AS (SELECT event_id, lower FROM head ORDER BY lower, event_id DESC LIMIT 1),
-    rest AS (
-      SELECT items.upper AS rest_upper, items.event_id AS rest_id
-      FROM items LEFT JOIN last ON true
-      WHERE last.lower IS NULL OR items.lower < last.lower
-        OR (items.lower = last.lower AND items.event_id > last.event_id)
-      ORDER BY rest_upper DESC, rest_id LIMIT 1),
+    least AS (SELECT CASE WHEN count(*) < ${rows} THEN 0 ELSE min(lower) END AS lower FROM head),
+    others AS (
+      SELECT items.event_id, items.lower, items.upper, items.upper > items.lower
+        AND items.upper >= (SELECT lower FROM least) AS is_contested
+      FROM items ANTI JOIN head USING (event_id)),
+    tagged AS (
+      SELECT 'head' AS tag, event_id, lower, upper FROM head
+      UNION ALL (SELECT 'contested', event_id, lower, upper FROM others WHERE is_contested
+        ORDER BY upper DESC, event_id LIMIT ${contestedMax + 1})
+      UNION ALL (SELECT 'rest', event_id, lower, upper FROM others WHERE NOT is_contested
+        ORDER BY upper DESC, event_id LIMIT 1)),
     whole AS (
       SELECT count(*) AS items, count(*) FILTER (lower > 0) AS sure_items,
         coalesce(sum(n), 0)::BIGINT AS pieces_read FROM items),
@@ -219,12 +233,38 @@ function boardSql(pieces: Pieces, rows: number): string {
         coalesce(sum(loose), 0)::BIGINT AS loose_beside, count(*) AS pieces_beside,
         coalesce(sum(n) FILTER (is_raw), 0)::BIGINT AS raw_rows,
         coalesce(sum(n) FILTER (NOT is_raw), 0)::BIGINT AS delta_rows FROM beside)
-    SELECT whole.*, other.*, rest.*, head.*
-    FROM whole CROSS JOIN other LEFT JOIN rest ON true LEFT JOIN head ON true
-    ORDER BY head.lower DESC, head.event_id`;
+    SELECT whole.*, other.*, tagged.*
+    FROM whole CROSS JOIN other LEFT JOIN tagged ON true
+    ORDER BY tagged.upper DESC, tagged.event_id`;
 }
 
-function answerOf(rows: Row[], pieces: Pieces, offsets: number[]): ApproxAnswer {
+function itemOf(row: Row): BoundedItem {
+  const lower = Number(row["lower"]);
+  const eventId = String(row["event_id"]);
+  return { eventId, lower, upper: Number(row["upper"]), estimate: lower };
+}
+
+/** By estimate, then id; ids are compared as bytes. */
+function byEstimate(a: BoundedItem, b: BoundedItem): number {
+  if (a.estimate !== b.estimate) return b.estimate - a.estimate;
+  return Buffer.compare(Buffer.from(a.eventId), Buffer.from(b.eventId));
+}
+
+/** The strongest of items that come after the rows shown: greatest upper bound, least id. */
+function strongestOf(items: readonly BoundedItem[]): ApproxAnswer["rest"] {
+  let strongest: ApproxAnswer["rest"] = null;
+  for (const { upper, eventId } of items) {
+    if (strongest !== null && upper < strongest.upper) continue;
+    const isLater =
+      strongest !== null &&
+      upper === strongest.upper &&
+      Buffer.compare(Buffer.from(eventId), Buffer.from(strongest.eventId)) > 0;
+    if (!isLater) strongest = { upper, eventId };
+  }
+  return strongest;
+}
+
+function answerOf(rows: Row[], pieces: Pieces, ranking: Ranking): ApproxAnswer {
   const whole = rows[0]!;
   const number = (name: string) => Number(whole[name]);
   const { sums, loose } = pieces;
@@ -233,18 +273,7 @@ function answerOf(rows: Row[], pieces: Pieces, offsets: number[]): ApproxAnswer 
   const lowerItems = Math.max(number("sure_items"), sums.itemsOfOne);
   const isClosed = unlistedUpper === 0 && number("sure_items") === number("items");
   return {
-    rows: rows
-      .filter((row) => row["event_id"] !== null)
-      .map((row) => ({
-        eventId: String(row["event_id"]),
-        lower: Number(row["lower"]),
-        upper: Number(row["upper"]),
-        estimate: Number(row["lower"]),
-      })),
-    rest:
-      whole["rest_id"] === null
-        ? null
-        : { upper: number("rest_upper"), eventId: String(whole["rest_id"]) },
+    ...ranking,
     unlistedUpper,
     total: { lower: lowerTotal, upper: lowerTotal + loose.total + number("loose_beside") },
     distinct: {
@@ -253,9 +282,7 @@ function answerOf(rows: Row[], pieces: Pieces, offsets: number[]): ApproxAnswer 
         ? number("items")
         : Math.max(lowerItems, sums.items + number("pieces_beside")),
     },
-    offsets,
     windows: sums.windows,
-    sketches: 0,
     rowsRead: {
       lists: number("pieces_read") - number("pieces_beside"),
       counts: number("delta_rows"),
@@ -265,20 +292,51 @@ function answerOf(rows: Row[], pieces: Pieces, offsets: number[]): ApproxAnswer 
   };
 }
 
-/** The bounds of the range's items, in the reader's transaction. */
+type Ranking = Pick<ApproxAnswer, "rows" | "rest" | "sketches" | "offsets">;
+
+/** Ranks the head and what contests it, after the sketches have had their say. */
+async function rank(
+  connection: DuckDBConnection,
+  sketches: Sketches | null,
+  pieces: Pieces,
+  rows: Row[],
+  wanted: number,
+): Promise<Omit<Ranking, "offsets">> {
+  const tagged = (tag: string) => rows.filter((row) => row["tag"] === tag).map(itemOf);
+  const contested = tagged("contested");
+  // One more than can be looked at: it bounds all that can't.
+  const beyond = contested.splice(contestedMax);
+  const items = [...tagged("head"), ...contested];
+  const loose = items.filter((item) => item.upper > item.lower);
+  const asked =
+    sketches === null ? 0 : await refine(connection, sketches, pieces.incomplete, loose);
+  items.sort(byEstimate);
+  const shown = items.slice(0, wanted);
+  const rest = strongestOf([...items.slice(wanted), ...beyond, ...tagged("rest")]);
+  return { rows: shown, rest, sketches: asked };
+}
+
+/**
+ * The bounds of the range's items, in the reader's transaction. Without `sketches` the lists
+ * alone answer.
+ */
 export async function readApprox(
   connection: DuckDBConnection,
   rawFiles: RawFiles,
+  sketches: Sketches | null,
   query: ApproxQuery,
 ): Promise<ApproxAnswer> {
   const offsets = await offsetsOf(connection);
   const cut = await cutInStore(connection, rawFiles, query.from, query.to);
-  const typeIds = await typeIdsOf(connection, query.eventTypes);
+  const types = await typesNamed(connection, query.eventTypes);
+  const typeIds = types.map(({ typeId }) => typeId);
   const pieces = emptyPieces();
-  if (typeIds.length > 0) {
-    for (const typeId of typeIds) await addWindows(connection, pieces, typeId, cut);
+  if (types.length > 0) {
+    for (const type of types) await addWindows(connection, pieces, type, cut);
     await addOpenAndDeltas(connection, pieces, typeIds, cut);
     await addEdges(connection, rawFiles, pieces, cut, query, typeIds);
   }
-  return answerOf(await rowsOf(connection, boardSql(pieces, query.rows)), pieces, offsets);
+  const rows = await rowsOf(connection, boardSql(pieces, query.rows));
+  const ranking = await rank(connection, sketches, pieces, rows, query.rows);
+  return answerOf(rows, pieces, { ...ranking, offsets });
 }

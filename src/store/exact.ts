@@ -10,17 +10,25 @@ import type { RawFiles } from "./raw-files.ts";
 import { sqlTexts, timestampLiteral } from "./sql.ts";
 import type { ExactAnswer, ExactQuery } from "./store.ts";
 
-/** Ids of the named types that there are. */
-export async function typeIdsOf(
+export interface TypeId {
+  typeId: number;
+  eventType: string;
+}
+
+/** Those of the named types that there are. */
+export async function typesNamed(
   connection: DuckDBConnection,
   eventTypes: string[],
-): Promise<number[]> {
+): Promise<TypeId[]> {
   const rows = await rowsOf(
     connection,
-    `SELECT type_id FROM event_types WHERE event_type IN (${sqlTexts(eventTypes)})
+    `SELECT type_id, event_type FROM event_types WHERE event_type IN (${sqlTexts(eventTypes)})
      ORDER BY type_id`,
   );
-  return rows.map((row) => Number(row["type_id"]));
+  return rows.map((row) => ({
+    typeId: Number(row["type_id"]),
+    eventType: String(row["event_type"]),
+  }));
 }
 
 /** Sums by id of the raw events in the cut's ragged edges: (event_id, count, events). */
@@ -49,7 +57,8 @@ async function countsInRange(
   query: ExactQuery,
 ): Promise<string> {
   const cut = await cutInStore(connection, rawFiles, query.from, query.to);
-  const typeIds = await typeIdsOf(connection, query.eventTypes);
+  const types = await typesNamed(connection, query.eventTypes);
+  const typeIds = types.map(({ typeId }) => typeId);
   const counted: string[] = [];
   for (const typeId of typeIds) {
     for (const { level, condition } of await coverOf(connection, typeId, cut)) {

@@ -3,12 +3,13 @@ import { randomBytes } from "node:crypto";
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { type ErrorCode, errorKinds, RankstreamError } from "../errors.ts";
 import type { Logger } from "../telemetry.ts";
-import type {
-  FromStoreThread,
-  StoreCallName,
-  StoreCalls,
-  StoreThreadData,
-  ThrownError,
+import {
+  type FromStoreThread,
+  parseSeed,
+  type StoreCallName,
+  type StoreCalls,
+  type StoreThreadData,
+  type ThrownError,
 } from "./protocol.ts";
 import type {
   ApproxAnswer,
@@ -28,6 +29,8 @@ export interface LocalStoreOptions {
   exactTimeoutMs: number;
   /** A larger window is built once nothing came to it for so long. */
   sealQuietMs: number;
+  /** Whether windows keep sealed sketches, for closer bounds. */
+  sealedSketches: boolean;
   logger: Logger;
 }
 
@@ -117,10 +120,7 @@ export class LocalStore implements Store {
     const wanted = { logId: id, partitionCount, seed: freshSeed };
     const { seed, offsets } = await this.#call("prepare", wanted);
     this.#offsets = offsets;
-    this.#seed = {
-      high: Number.parseInt(seed.slice(0, 8), 16),
-      low: Number.parseInt(seed.slice(8), 16),
-    };
+    this.#seed = parseSeed(seed);
   }
 
   committedOffsets(): readonly number[] {

@@ -73,6 +73,7 @@ export class Maintenance {
       await this.#rawFiles.mergeSmall(now);
     }
     await this.#rawFiles.removeReplaced(now);
+    await this.#sealer.expireSketches(now);
   }
 
   async #restFactor(): Promise<number> {

@@ -15,6 +15,7 @@ export interface StoreThreadData {
   candidatesMax: number;
   exactTimeoutMs: number;
   sealQuietMs: number;
+  sealedSketches: boolean;
 }
 
 /** Calls the main thread makes, by name: argument and result. */
@@ -63,3 +64,8 @@ export type FromStoreThread =
   | { kind: "maintenance_failed"; message: string }
   | { kind: "result"; id: number; value: unknown }
   | { kind: "error"; id: number; error: ThrownError };
+
+/** The seed as the kernel takes it. */
+export function parseSeed(seed: string): { low: number; high: number } {
+  return { high: Number.parseInt(seed.slice(0, 8), 16), low: Number.parseInt(seed.slice(8), 16) };
+}

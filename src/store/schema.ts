@@ -7,6 +7,7 @@
  *   raw_recent     raw events not yet in a Parquet file
  *   raw_files      the manifest of Parquet files (raw-files.ts)
  *   window_* …     sealed windows (windows.ts)
+ *   sketch_*       their sealed sketches (sketches.ts)
  *   open_*         minutes that still stream (open-windows.ts)
  *   count_deltas   exact counts of (minute, type, id, partition) not yet folded into a window:
  *                  appended without a key (an upsert costs 1.9 µs a row), summed when read
@@ -17,6 +18,7 @@ import { RankstreamError } from "../errors.ts";
 import { rowsOf } from "./database.ts";
 import { clearOpen, openTables } from "./open-windows.ts";
 import { rawFilesTable } from "./raw-files.ts";
+import { sketchTables } from "./sketches.ts";
 import { createWindowTables } from "./windows.ts";
 
 export const formatVersion = 1;
@@ -88,7 +90,7 @@ export async function prepareSchema(
   wanted: FolderIdentity,
 ): Promise<FolderIdentity> {
   for (const table of tables) await connection.run(table);
-  for (const table of openTables) await connection.run(table);
+  for (const table of [...openTables, ...sketchTables]) await connection.run(table);
   await createWindowTables(connection);
   await clearOpen(connection);
   let meta = await readMeta(connection);

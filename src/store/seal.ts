@@ -8,6 +8,7 @@ import type { DuckDBConnection } from "@duckdb/node-api";
 import { failPoint } from "../fail-point.ts";
 import { type Database, rowsOf } from "./database.ts";
 import { closeOpenBefore } from "./open-windows.ts";
+import type { Sketches } from "./sketches.ts";
 import { endOf, type Level, levels, minuteLevel } from "./windows.ts";
 
 export interface SealOptions {
@@ -28,6 +29,7 @@ export interface SealResult {
   isMore: boolean;
 }
 
+const expireEveryMs = 3_600_000;
 const aboveMinutes = levels.slice(1);
 /** Windows of one level built in one transaction. */
 const buildWindowsMax = 2000;
@@ -65,6 +67,7 @@ async function foldInto(
   connection: DuckDBConnection,
   level: Level,
   candidatesMax: number,
+  sketches: Sketches | null,
 ): Promise<void> {
   const { name } = level;
   await connection.run(
@@ -92,12 +95,13 @@ async function foldInto(
           GROUP BY start, type_id, event_id)`);
   await connection.run(`CREATE OR REPLACE TEMP TABLE summed AS
     SELECT start, type_id, total + coalesce(old.total_before, 0) AS total,
-      fresh_items + coalesce(old.items_before, 0) AS items, least_listed
+      fresh_items + coalesce(old.items_before, 0) AS items, least_listed, threshold_before
     FROM (SELECT start, type_id, sum(count)::BIGINT AS total FROM delta GROUP BY start, type_id)
     JOIN (SELECT start, type_id, count(*) FILTER (is_new) AS fresh_items,
             min(count) FILTER (rank <= ${candidatesMax}) AS least_listed
           FROM ranked GROUP BY start, type_id) USING (start, type_id)
-    LEFT JOIN (SELECT start, type_id, total AS total_before, items AS items_before
+    LEFT JOIN (SELECT start, type_id, total AS total_before, items AS items_before,
+                 threshold AS threshold_before
                FROM window_${name}) AS old USING (start, type_id)`);
   if (!isFresh) {
     for (const table of [`window_${name}`, `list_${name}`]) {
@@ -119,21 +123,26 @@ async function foldInto(
   await connection.run(`INSERT INTO tail_${name}
     SELECT start, type_id, event_id, count FROM ranked WHERE rank > ${candidatesMax}
     ORDER BY start, type_id, event_id`);
+  await sketches?.keep(connection, level, candidatesMax);
 }
 
 export class Sealer {
   readonly #database: Database;
   readonly #options: SealOptions;
+  readonly #sketches: Sketches | null;
   #sealedBefore = 0;
+  #expiredAt = 0;
 
   /** Minutes before this are folded: only windows and deltas answer for them. */
   get sealedBefore(): number {
     return this.#sealedBefore;
   }
 
-  constructor(database: Database, options: SealOptions) {
+  /** Without `sketches` windows keep their lists alone. */
+  constructor(database: Database, options: SealOptions, sketches: Sketches | null) {
     this.#database = database;
     this.#options = options;
+    this.#sketches = sketches;
   }
 
   /**
@@ -155,6 +164,17 @@ export class Sealer {
     return { deltaRows: 0, windowsBuilt: 0, isMore: false };
   }
 
+  /** Forgets sketches past their time, at most once an hour. `now` is epoch ms. */
+  async expireSketches(now: number): Promise<void> {
+    if (this.#sketches === null || now - this.#expiredAt < expireEveryMs) return;
+    this.#expiredAt = now;
+    await this.#database.write((connection) => this.#sketches!.expire(connection, now));
+  }
+
+  #fold(connection: DuckDBConnection, level: Level): Promise<void> {
+    return foldInto(connection, level, this.#options.candidatesMax, this.#sketches);
+  }
+
   async #foldSlice(
     connection: DuckDBConnection,
     endMinute: number,
@@ -167,7 +187,7 @@ export class Sealer {
       SELECT minute AS start, type_id, event_id, sum(count)::BIGINT AS count
       FROM count_deltas WHERE ${within} GROUP BY minute, type_id, event_id`);
     await connection.run("CREATE OR REPLACE TEMP TABLE delta AS FROM folding");
-    await foldInto(connection, minuteLevel, this.#options.candidatesMax);
+    await this.#fold(connection, minuteLevel);
     failPoint("seal.minutes_folded");
     for (const level of aboveMinutes) await this.#foldUp(connection, level, now);
     const deleted = await connection.run(`DELETE FROM count_deltas WHERE ${within}`);
@@ -187,7 +207,7 @@ export class Sealer {
       FROM lifted SEMI JOIN window_${name} USING (start, type_id)`);
     const [existing] = await rowsOf(connection, "SELECT count(*) AS rows FROM delta");
     if (Number(existing!["rows"]) > 0) {
-      await foldInto(connection, level, this.#options.candidatesMax);
+      await this.#fold(connection, level);
     }
     await connection.run(`CREATE OR REPLACE TEMP TABLE waiting AS
       SELECT DISTINCT start, type_id FROM lifted ANTI JOIN window_${name} USING (start, type_id)`);
@@ -238,7 +258,7 @@ export class Sealer {
       SELECT parent AS start, type_id, event_id, sum(count)::BIGINT AS count
       FROM (${parts.join(" UNION ALL ")}) SEMI JOIN ready USING (parent, type_id)
       GROUP BY parent, type_id, event_id`);
-    await foldInto(connection, level, this.#options.candidatesMax);
+    await this.#fold(connection, level);
     await connection.run(`DELETE FROM pending_windows USING ready
       WHERE level = '${level.name}' AND pending_windows.start = ready.parent
       AND pending_windows.type_id = ready.type_id`);

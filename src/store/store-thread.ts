@@ -12,20 +12,22 @@ import { Checkpointer, StaleOffsetError, TypeIds } from "./checkpoint.ts";
 import { Database, databaseDefaults, rowsOf } from "./database.ts";
 import { readExact } from "./exact.ts";
 import { Maintenance } from "./maintenance.ts";
-import type {
-  CallMessage,
-  FromStoreThread,
-  StoreCallName,
-  StoreCalls,
-  StoreThreadData,
-  ThrownError,
-  TickMessage,
-  ToStoreThread,
+import {
+  type CallMessage,
+  type FromStoreThread,
+  parseSeed,
+  type StoreCallName,
+  type StoreCalls,
+  type StoreThreadData,
+  type ThrownError,
+  type TickMessage,
+  type ToStoreThread,
 } from "./protocol.ts";
 import { RawFiles, rawFilesDefaults } from "./raw-files.ts";
 import { type FolderIdentity, prepareSchema } from "./schema.ts";
 import { Sealer, sealDefaults } from "./seal.ts";
 import { readSeen } from "./seen.ts";
+import { Sketches } from "./sketches.ts";
 import { StagedTables } from "./staged.ts";
 import type { CheckpointPart, WorkerToStore } from "./store.ts";
 
@@ -55,6 +57,7 @@ class StoreThread {
   #checkpointer: Checkpointer | null = null;
   #maintenance: Maintenance | null = null;
   #rawFiles: RawFiles | null = null;
+  #sketches: Sketches | null = null;
   #offsets: number[] = [];
   /** When events were last committed. */
   #lastCommit = 0;
@@ -87,7 +90,9 @@ class StoreThread {
     exact: (query) =>
       this.#database.read(query.budgetMs, (c) => readExact(c, this.#rawFiles!, query)),
     approx: (query) =>
-      this.#database.read(query.budgetMs, (c) => readApprox(c, this.#rawFiles!, query)),
+      this.#database.read(query.budgetMs, (c) =>
+        readApprox(c, this.#rawFiles!, this.#sketches, query),
+      ),
     close: async () => {
       this.#closing = true;
       await this.#maintenance?.stop();
@@ -142,11 +147,18 @@ class StoreThread {
       removeAfterMs: 2 * exactTimeoutMs + 60_000,
     });
     await rawFiles.sweep();
-    const sealer = new Sealer(this.#database, {
-      ...sealDefaults,
-      candidatesMax,
-      quietMs: sealQuietMs,
-    });
+    if (this.#data.sealedSketches) {
+      this.#sketches = await Sketches.create(parseSeed(identity.seed));
+    }
+    const sealer = new Sealer(
+      this.#database,
+      {
+        ...sealDefaults,
+        candidatesMax,
+        quietMs: sealQuietMs,
+      },
+      this.#sketches,
+    );
     const sealedBefore = () => sealer.sealedBefore;
     this.#checkpointer = new Checkpointer(this.#database, staged, types, rawFiles, sealedBefore);
     this.#maintenance = new Maintenance(this.#database, sealer, rawFiles, () => this.#lastCommit);

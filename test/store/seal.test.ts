@@ -7,6 +7,7 @@ import { readExact } from "../../src/store/exact.ts";
 import { RawFiles, rawFilesDefaults } from "../../src/store/raw-files.ts";
 import { prepareSchema } from "../../src/store/schema.ts";
 import { Sealer } from "../../src/store/seal.ts";
+import { Sketches } from "../../src/store/sketches.ts";
 import { randomFromEnvironment } from "../support/random.ts";
 
 const candidatesMax = 5;
@@ -19,6 +20,7 @@ const random = randomFromEnvironment("seal");
 let database: Database;
 let rawFiles: RawFiles;
 let sealer: Sealer;
+let sketches: Sketches;
 
 beforeEach(async () => {
   database = await Database.open(":memory:");
@@ -28,7 +30,11 @@ beforeEach(async () => {
     TIMESTAMP_MS '2024-01-01', TIMESTAMP_MS '2024-01-01' FROM range(2)`);
   const options = { ...rawFilesDefaults, folder: "/nowhere", files: nodeFiles, removeAfterMs: 0 };
   rawFiles = new RawFiles(database, options);
-  sealer = new Sealer(database, { candidatesMax, sliceRowsMax: 300, quietMs });
+  sketches = await Sketches.create(
+    { low: 1, high: 2 },
+    { bytesPerEventMax: 1000, tailItemsMin: 1 },
+  );
+  sealer = new Sealer(database, { candidatesMax, sliceRowsMax: 300, quietMs }, sketches);
 });
 
 afterEach(() => database.close());
@@ -94,7 +100,7 @@ async function checkRange(all: Delta[], start: number, end: number): Promise<voi
   expect(answer.distinct).toBe(expected.length);
 }
 
-const seen = { rows: 0, certified: 0 };
+const seen = { rows: 0, certified: 0, sketches: 0 };
 
 /** Bounds hold for every item, shown or not; what is certified is what a recount says. */
 async function checkApprox(all: Delta[], start: number, end: number): Promise<void> {
@@ -107,7 +113,10 @@ async function checkApprox(all: Delta[], start: number, end: number): Promise<vo
     edgeRowsMax: 1000,
     budgetMs: 60_000,
   };
-  const answer = await database.read(60_000, (c) => readApprox(c, rawFiles, query));
+  const answer = await database.read(60_000, (c) =>
+    readApprox(c, rawFiles, random.pick([sketches, null]), query),
+  );
+  seen.sketches += answer.sketches;
   const truth = sumOf(all, typeIds, start, end);
   const expected = ranked(truth);
   const shown = new Set(answer.rows.map((row) => row.eventId));
@@ -216,6 +225,7 @@ describe("sealing", () => {
     // Neither everything nor nothing is certain: lists of 5 of 40 items prove a part.
     expect(seen.certified).toBeGreaterThan(seen.rows * 0.02);
     expect(seen.certified).toBeLessThan(seen.rows);
+    expect(seen.sketches).toBeGreaterThan(100);
     const start = firstMinute - (firstMinute % 1440);
     await checkRange(all, start, start + 40 * 1440);
   });

@@ -1,0 +1,262 @@
+/**
+ * Sealed sketches of windows that don't list all of their items: an upper bound for each item
+ * off the list, nearly always its exact count, much below the least listed count.
+ *
+ *   sketch_<level>  (start, type_id): version, data (deflated)
+ *
+ * Written by the fold that makes or changes the window's tail, in its transaction. A window has
+ * none when it would cost more than it is worth; then the least listed count is the bound.
+ */
+import { deflateRawSync, inflateRawSync } from "node:zlib";
+import { DuckDBBlobValue, type DuckDBConnection } from "@duckdb/node-api";
+import { LRUCache } from "lru-cache";
+import { type ItemBlock, type ItemIds, ItemRegion } from "../kernel/item-region.ts";
+import { Kernel } from "../kernel/kernel.ts";
+import { loadKernelModule } from "../kernel/module.ts";
+import { SealedSketchBuilder } from "../kernel/sealed-sketch.ts";
+import { type KernelSeed, Sketch } from "../kernel/sketch.ts";
+import { rowsOf } from "./database.ts";
+import { type Level, levels } from "./windows.ts";
+
+/** 1 MiB at most. */
+const shape = { depth: 4, widthLog2Max: 16 };
+const sampleItemsMax = 65_536;
+
+export interface SketchBounds {
+  /** A sketch takes at most so many bytes for each event of its window. */
+  bytesPerEventMax: number;
+  /** Items off the list from which a sketch is worth a row. */
+  tailItemsMin: number;
+}
+
+/** Raw events take about 15 bytes on disk: a sketch costs a tenth of its window's at most. */
+const defaultBounds: SketchBounds = Object.freeze({ bytesPerEventMax: 1.5, tailItemsMin: 64 });
+
+/** Items read from DuckDB at a time. */
+const batchItemsMax = 300_000;
+const cacheBytesMax = 64 * 1024 * 1024;
+const noBound = 0xffffffff;
+
+export const sketchTables = levels.map(
+  ({ name }) => `CREATE TABLE IF NOT EXISTS sketch_${name} (
+    start INTEGER NOT NULL, type_id INTEGER NOT NULL, version BIGINT NOT NULL, data BLOB NOT NULL)`,
+);
+
+interface TailWindow {
+  start: number;
+  typeId: number;
+  eventType: string;
+  items: number;
+  total: number;
+  /** All of the window's tail is in `ranked`; else only what changed. */
+  isWhole: boolean;
+}
+
+/** Reads "id NUL count NUL id NUL count …"; ids hold no NUL. */
+export function parseTail(bytes: Uint8Array, items: number): ItemBlock {
+  const ids = new Uint8Array(bytes.length);
+  const ends = new Uint32Array(items);
+  const counts = new Uint32Array(items);
+  let end = 0;
+  let at = 0;
+  for (let i = 0; i < items; i++) {
+    const idEnd = bytes.indexOf(0, at);
+    ids.set(bytes.subarray(at, idEnd), end);
+    end += idEnd - at;
+    ends[i] = end;
+    let count = 0;
+    for (at = idEnd + 1; at < bytes.length && bytes[at] !== 0; at++) {
+      count = count * 10 + bytes[at]! - 48;
+    }
+    counts[i] = Math.min(count, noBound);
+    at++;
+  }
+  return { ids: ids.subarray(0, end), ends, counts };
+}
+
+export class Sketches {
+  readonly #builder: SealedSketchBuilder;
+  readonly #sketch: Sketch;
+  readonly #bounds: SketchBounds;
+  readonly #cache = new LRUCache<string, Uint8Array>({
+    maxSize: cacheBytesMax,
+    sizeCalculation: (saved) => saved.length,
+  });
+  #version = Date.now();
+
+  private constructor(builder: SealedSketchBuilder, sketch: Sketch, bounds: SketchBounds) {
+    this.#builder = builder;
+    this.#sketch = sketch;
+    this.#bounds = bounds;
+  }
+
+  /** `seed` is the deployment's: sketches of another one are refused. */
+  static async create(seed: KernelSeed, bounds = defaultBounds): Promise<Sketches> {
+    const options = { ...shape, sampleItemsMax, seed };
+    const bytes =
+      ItemRegion.memoryBytes() +
+      SealedSketchBuilder.memoryBytes(options) +
+      Sketch.memoryBytes(options) +
+      65_536;
+    const kernel = await Kernel.load(await loadKernelModule(), bytes);
+    const items = new ItemRegion(kernel);
+    const builder = new SealedSketchBuilder(kernel, items, options);
+    return new Sketches(builder, new Sketch(kernel, items, options), bounds);
+  }
+
+  /**
+   * Brings the sketches of `level` up to date with temporary tables `ranked` and `summed` of the
+   * fold under way: items of rank over `candidatesMax` are off the list.
+   */
+  async keep(connection: DuckDBConnection, level: Level, candidatesMax: number): Promise<void> {
+    const rows = await rowsOf(
+      connection,
+      `SELECT start, type_id, event_type, items, total, coalesce(threshold_before, 0) = 0 AS whole
+       FROM (SELECT start, type_id, count(*) AS items FROM ranked WHERE rank > ${candidatesMax}
+             GROUP BY start, type_id)
+       JOIN (SELECT start, type_id, total, threshold_before FROM summed) USING (start, type_id)
+       JOIN (SELECT type_id, event_type FROM event_types) USING (type_id)
+       ORDER BY start, type_id`,
+    );
+    let batch: TailWindow[] = [];
+    let items = 0;
+    for (const row of rows) {
+      const window: TailWindow = {
+        start: Number(row["start"]),
+        typeId: Number(row["type_id"]),
+        eventType: String(row["event_type"]),
+        items: Number(row["items"]),
+        total: Number(row["total"]),
+        isWhole: row["whole"] === true,
+      };
+      if (batch.length > 0 && items + window.items > batchItemsMax) {
+        await this.#keepBatch(connection, level, candidatesMax, batch);
+        batch = [];
+        items = 0;
+      }
+      batch.push(window);
+      items += window.items;
+    }
+    if (batch.length > 0) await this.#keepBatch(connection, level, candidatesMax, batch);
+  }
+
+  async #keepBatch(
+    connection: DuckDBConnection,
+    level: Level,
+    candidatesMax: number,
+    batch: TailWindow[],
+  ): Promise<void> {
+    const first = batch[0]!.start;
+    const last = batch.at(-1)!.start;
+    const tails = await rowsOf(
+      connection,
+      `SELECT start, type_id, encode(string_agg(event_id || chr(0) || count, chr(0))) AS tail
+       FROM ranked WHERE rank > ${candidatesMax} AND start BETWEEN ${first} AND ${last}
+       GROUP BY start, type_id`,
+    );
+    const tailOf = new Map(
+      tails.map((row) => [`${row["start"]}/${row["type_id"]}`, row["tail"] as DuckDBBlobValue]),
+    );
+    for (const window of batch) {
+      const tail = tailOf.get(`${window.start}/${window.typeId}`)!;
+      await this.#keepOne(connection, level, window, parseTail(tail.bytes, window.items));
+    }
+  }
+
+  async #keepOne(
+    connection: DuckDBConnection,
+    level: Level,
+    window: TailWindow,
+    block: ItemBlock,
+  ): Promise<void> {
+    const saved = window.isWhole
+      ? this.#build(window, block)
+      : await this.#raise(connection, level, window, block);
+    if (saved === null) return;
+    const where = `start = ${window.start} AND type_id = ${window.typeId}`;
+    await connection.run(`DELETE FROM sketch_${level.name} WHERE ${where}`);
+    await connection.run(`INSERT INTO sketch_${level.name} VALUES (?, ?, ?::BIGINT, ?)`, [
+      window.start,
+      window.typeId,
+      BigInt(this.#version++),
+      new DuckDBBlobValue(deflateRawSync(saved, { level: 1 })),
+    ]);
+  }
+
+  #build({ eventType, items, total }: TailWindow, block: ItemBlock): Uint8Array | null {
+    if (items < this.#bounds.tailItemsMin) return null;
+    this.#builder.begin(items);
+    this.#builder.add(eventType, block);
+    return this.#builder.finish(total * this.#bounds.bytesPerEventMax);
+  }
+
+  /** New totals into the sketch there is; null when there is none: it could not bound the rest. */
+  async #raise(
+    connection: DuckDBConnection,
+    level: Level,
+    window: TailWindow,
+    block: ItemBlock,
+  ): Promise<Uint8Array | null> {
+    const [row] = await rowsOf(
+      connection,
+      `SELECT data FROM sketch_${level.name}
+       WHERE start = ${window.start} AND type_id = ${window.typeId}`,
+    );
+    if (row === undefined) return null;
+    this.#sketch.load(inflateRawSync((row["data"] as DuckDBBlobValue).bytes));
+    this.#sketch.fold(window.eventType, block);
+    return this.#sketch.save();
+  }
+
+  /**
+   * Upper bounds of items in the windows of `level` that fulfil `condition`, in the reader's
+   * transaction: by start, in the items' order; windows without a sketch are missing.
+   */
+  async bounds(
+    connection: DuckDBConnection,
+    level: Level,
+    typeId: number,
+    eventType: string,
+    condition: string,
+    items: ItemIds,
+  ): Promise<Map<number, Float64Array>> {
+    const found = new Map<number, Float64Array>();
+    const rows = await rowsOf(
+      connection,
+      `SELECT start, version FROM sketch_${level.name}
+       WHERE type_id = ${typeId} AND ${condition}`,
+    );
+    const keyOf = (start: number, version: number) =>
+      `${level.name}/${typeId}/${start}/${version}`;
+    const wanted = rows.map((row) => ({
+      start: Number(row["start"]),
+      key: keyOf(Number(row["start"]), Number(row["version"])),
+    }));
+    const missing = wanted.filter(({ key }) => !this.#cache.has(key));
+    if (missing.length > 0) {
+      const data = await rowsOf(
+        connection,
+        `SELECT start, version, data FROM sketch_${level.name} WHERE type_id = ${typeId}
+         AND start IN (${missing.map(({ start }) => start).join(", ")})`,
+      );
+      for (const row of data) {
+        const saved = inflateRawSync((row["data"] as DuckDBBlobValue).bytes);
+        this.#cache.set(keyOf(Number(row["start"]), Number(row["version"])), saved);
+      }
+    }
+    for (const { start, key } of wanted) {
+      const saved = this.#cache.get(key);
+      if (saved === undefined) continue;
+      this.#sketch.load(saved);
+      found.set(start, this.#sketch.estimates(eventType, items));
+    }
+    return found;
+  }
+
+  /** Forgets sketches past their time; later ones of day and month stay. `now` in epoch ms. */
+  async expire(connection: DuckDBConnection, now: number): Promise<void> {
+    const minute = Math.floor(now / 60_000);
+    await connection.run(`DELETE FROM sketch_minute WHERE start < ${minute - 48 * 60}`);
+    await connection.run(`DELETE FROM sketch_hour WHERE start < ${minute - 60 * 1440}`);
+  }
+}
