@@ -1,0 +1,248 @@
+/** The engine over a store that the test controls: which answer, how fresh, and what it says. */
+import { describe, expect, it } from "vitest";
+import { RankstreamError } from "../../src/errors.ts";
+import type { BoardRequest } from "../../src/query/board.ts";
+import { QueryEngine } from "../../src/query/engine.ts";
+import type { ApproxAnswer, ApproxQuery, ExactAnswer, ExactQuery } from "../../src/store/store.ts";
+
+const now = Date.UTC(2026, 10, 24, 12);
+const span = { from: now - 3_600_000, to: now };
+
+function request(more: Partial<BoardRequest> = {}): BoardRequest {
+  const range = { ...span, effectiveFrom: span.from + 1, effectiveTo: span.to, label: "" };
+  return {
+    eventTypes: ["a", "b"],
+    k: 2,
+    offset: 0,
+    mode: "auto",
+    ties: "competition",
+    range,
+    ...more,
+  };
+}
+
+const exactAnswer: ExactAnswer = {
+  rows: [
+    { eventId: "x", count: 7 },
+    { eventId: "y", count: 7 },
+  ],
+  ahead: { items: 3, counts: 2 },
+  skipped: 40,
+  total: 60,
+  distinct: 9,
+  offsets: [5],
+  rowsRead: { counts: 12, raw: 3 },
+};
+
+const approxAnswer: ApproxAnswer = {
+  rows: [
+    { eventId: "x", lower: 9, upper: 9, estimate: 9 },
+    { eventId: "y", lower: 5, upper: 5, estimate: 5 },
+  ],
+  rest: null,
+  unlistedUpper: 0,
+  total: { lower: 14, upper: 14 },
+  distinct: { lower: 2, upper: 2 },
+  offsets: [5],
+  windows: { minute: 3, hour: 1, day: 0, month: 0 },
+  rowsRead: { lists: 8, counts: 0, raw: 0 },
+  sketches: 0,
+  exactRows: 100,
+};
+/** One more item may be as great as the second row. */
+const unsure: ApproxAnswer = {
+  ...approxAnswer,
+  unlistedUpper: 5,
+  distinct: { lower: 2, upper: 8 },
+};
+
+function setUp(approx: Partial<ApproxAnswer> = {}, isFresh = true) {
+  const asked: { exact: ExactQuery[]; approx: ApproxQuery[]; waits: [number[], number][] } = {
+    exact: [],
+    approx: [],
+    waits: [],
+  };
+  const failure: { exact: Error | null } = { exact: null };
+  let clock = now;
+  const engine = new QueryEngine({
+    store: {
+      async exact(query) {
+        asked.exact.push(query);
+        if (failure.exact !== null) throw failure.exact;
+        return exactAnswer;
+      },
+      async approx(query) {
+        asked.approx.push(query);
+        return { ...approxAnswer, ...approx };
+      },
+      eventTypes: async () => [{ name: "a", total: 3, firstSeen: now - 1000, lastSeen: now }],
+    },
+    acknowledged: () => [5, 6],
+    async committed(offsets, waitMsMax) {
+      asked.waits.push([offsets, waitMsMax]);
+      clock += 30;
+      return isFresh;
+    },
+    committedThrough: () => now - 9000,
+    exactTimeoutMs: 5000,
+    freshnessWaitMsMax: 50,
+    candidatesMax: 100,
+    now: () => clock,
+  });
+  return { engine, asked, failure };
+}
+
+describe("exact", () => {
+  it("waits for all that was acknowledged, then asks with the time that is left", async () => {
+    const { engine, asked } = setUp();
+    const board = await engine.leaderboard(request({ mode: "exact", offset: 4 }));
+    expect(asked).toEqual({
+      waits: [[[5, 6], 5000]],
+      exact: [
+        {
+          eventTypes: ["a", "b"],
+          from: span.from + 1,
+          to: span.to,
+          k: 2,
+          offset: 4,
+          budgetMs: 4970,
+        },
+      ],
+      approx: [],
+    });
+    expect(board).toMatchObject({
+      eventType: "a,b",
+      mode: "exact",
+      certified: true,
+      certifiedRanks: 2,
+      stale: false,
+      partial: false,
+      asOf: "2026-11-24T12:00:00.000Z",
+      total: 60,
+      distinct: 9,
+      others: 60 - 14 - 40,
+      results: [
+        { eventId: "x", count: 7, lower: 7, upper: 7, rank: 4, share: 0.116667 },
+        { eventId: "y", count: 7, lower: 7, upper: 7, rank: 4, share: 0.116667 },
+      ],
+      plan: { rowsRead: { counts: 12, raw: 3 } },
+    });
+  });
+
+  it("is a timeout when that does not come in time", async () => {
+    const { engine, asked } = setUp({}, false);
+    const answer = engine.leaderboard(request({ mode: "exact" }));
+    await expect(answer).rejects.toMatchObject({ code: "query_timeout", retryAfterSeconds: 1 });
+    expect(asked.exact).toEqual([]);
+  });
+
+  it.each(["approx", "auto"] as const)("answers %s for rows beyond the lists", async (mode) => {
+    const { engine, asked } = setUp();
+    expect((await engine.leaderboard(request({ mode, offset: 98 }))).mode).toBe("approx");
+    expect((await engine.leaderboard(request({ mode, offset: 99 }))).mode).toBe("exact");
+    expect(asked.exact).toHaveLength(1);
+  });
+});
+
+describe("approx", () => {
+  it("waits a little for what was acknowledged and never goes on to the exact answer", async () => {
+    const { engine, asked } = setUp(unsure);
+    const board = await engine.leaderboard(request({ mode: "approx" }));
+    expect(asked.waits).toEqual([[[5, 6], 50]]);
+    expect(asked.exact).toEqual([]);
+    expect(board).toMatchObject({
+      mode: "approx",
+      certified: false,
+      certifiedRanks: 1,
+      stale: false,
+      asOf: "2026-11-24T12:00:00.000Z",
+      total: 14,
+      distinct: null,
+      distinctLower: 2,
+      distinctUpper: 8,
+      plan: { windows: { minute: 3, hour: 1, day: 0, month: 0 } },
+    });
+  });
+
+  it("says that it is stale, and as of when, when that does not come", async () => {
+    const { engine } = setUp({}, false);
+    expect(await engine.leaderboard(request({ mode: "approx" }))).toMatchObject({
+      stale: true,
+      asOf: "2026-11-24T11:59:51.000Z",
+    });
+  });
+
+  it("shows the rows after the offset with the ranks of the whole", async () => {
+    const { engine, asked } = setUp();
+    const board = await engine.leaderboard(request({ mode: "approx", k: 1, offset: 1 }));
+    expect(asked.approx[0]!.rows).toBe(2);
+    expect(board).toMatchObject({ certified: true, certifiedRanks: 1, others: 0 });
+    expect(board.results).toMatchObject([{ eventId: "y", rank: 2, count: 5 }]);
+  });
+
+  it("certifies fewer rows than asked for only when nothing can be missing", async () => {
+    const few = { rows: approxAnswer.rows.slice(0, 1) };
+    const ask = async (unlistedUpper: number) => {
+      const { engine } = setUp({ ...few, unlistedUpper });
+      return engine.leaderboard(request({ mode: "approx" }));
+    };
+    expect(await ask(0)).toMatchObject({ certified: true, certifiedRanks: 1 });
+    expect(await ask(1)).toMatchObject({ certified: false, certifiedRanks: 1 });
+  });
+
+  it("bounds the total only where it is not known", async () => {
+    const known = await setUp().engine.leaderboard(request({ mode: "approx" }));
+    expect(known).not.toHaveProperty("totalUpper");
+    expect(known).toMatchObject({ distinct: 2 });
+    expect(known).not.toHaveProperty("distinctLower");
+    const { engine } = setUp({ total: { lower: 14, upper: 20 } });
+    const board = await engine.leaderboard(request({ mode: "approx" }));
+    expect(board).toMatchObject({ total: 14, totalUpper: 20 });
+  });
+});
+
+describe("auto", () => {
+  it("stays with an approximate answer that is certified", async () => {
+    const { engine, asked } = setUp();
+    expect((await engine.leaderboard(request())).mode).toBe("approx");
+    expect(asked.exact).toEqual([]);
+  });
+
+  it("goes on to the exact answer where that is cheap", async () => {
+    const cheap = await setUp(unsure).engine.leaderboard(request());
+    expect(cheap).toMatchObject({ mode: "exact", certified: true });
+    const dear = await setUp({ ...unsure, exactRows: 1e9 }).engine.leaderboard(request());
+    expect(dear).toMatchObject({ mode: "approx", certified: false });
+  });
+
+  it("falls back on the approximate answer at a timeout, and on nothing else", async () => {
+    const { engine, failure } = setUp(unsure);
+    failure.exact = new RankstreamError("query_timeout", "too slow");
+    expect(await engine.leaderboard(request())).toMatchObject({
+      mode: "approx",
+      certified: false,
+    });
+    failure.exact = new RankstreamError("store_failed", "broken");
+    await expect(engine.leaderboard(request())).rejects.toThrow("broken");
+  });
+
+  it("is stale where the exact answer would have to wait for too long", async () => {
+    const { engine } = setUp(unsure, false);
+    expect(await engine.leaderboard(request())).toMatchObject({ mode: "approx", stale: true });
+  });
+});
+
+it("event types are described with their times", async () => {
+  const { eventTypes } = await setUp().engine.eventTypes();
+  expect(eventTypes).toEqual([
+    {
+      name: "a",
+      total: 3,
+      firstSeen: "2026-11-24T11:59:59.000Z",
+      lastSeen: "2026-11-24T12:00:00.000Z",
+      description: null,
+      retentionDays: null,
+      aggregationWindow: 60,
+    },
+  ]);
+});
