@@ -182,6 +182,8 @@ async function openPipeline(
     typesMax: Math.max(config.eventTypesMax, edgeState.types.size),
     checkpointMs: config.checkpointMs,
     checkpointBytesMax: config.checkpointBytesMax,
+    candidatesMax: config.candidatesMax,
+    openMinuteEventsMin: config.openMinuteEventsMin,
     logger,
     onFailure,
   });

@@ -8,6 +8,7 @@ import { type ChunkScanner, inputPaddingBytes } from "../kernel/chunk-scanner.ts
 import type { Kernel } from "../kernel/kernel.ts";
 import { layout } from "../kernel/layout.ts";
 import type { LogRecord } from "../model.ts";
+import type { OpenMinutes } from "./open-minutes.ts";
 
 export interface RecordCounts {
   events: number;
@@ -22,6 +23,7 @@ export class BlockScanner {
   readonly #kernel: Kernel;
   readonly #scanner: ChunkScanner;
   readonly #aggregator: Aggregator;
+  readonly #openMinutes: OpenMinutes | undefined;
   readonly #input: number;
   readonly #inputBytesMax: number;
   #inputUsed = 0;
@@ -33,10 +35,12 @@ export class BlockScanner {
     scanner: ChunkScanner,
     aggregator: Aggregator,
     inputBytesMax: number,
+    openMinutes?: OpenMinutes,
   ) {
     this.#kernel = kernel;
     this.#scanner = scanner;
     this.#aggregator = aggregator;
+    this.#openMinutes = openMinutes;
     this.#inputBytesMax = inputBytesMax;
     this.#input = kernel.allocate(inputBytesMax + inputPaddingBytes);
   }
@@ -44,6 +48,7 @@ export class BlockScanner {
   /** Locates the record's events; they are counted by now or at the next call. */
   take(record: LogRecord): RecordCounts {
     const counts = { events: 0, refused: 0, slow: 0 };
+    this.#openMinutes?.advance(record.receivedAt);
     for (let from = 0; from < record.value.length; ) {
       const end = this.#pieceEnd(record.value, from);
       this.#takePiece(record, record.value.subarray(from, end), counts);
@@ -54,11 +59,18 @@ export class BlockScanner {
 
   /** Counts what is still only located. */
   finish(): void {
-    if (this.#scanner.events > 0) {
-      this.#aggregator.add(this.#scanner.eventsPtr, this.#scanner.events);
+    this.#count();
+    this.#inputUsed = 0;
+  }
+
+  /** Counts the events listed and empties the list. */
+  #count(): void {
+    const { eventsPtr, events } = this.#scanner;
+    if (events > 0) {
+      this.#aggregator.add(eventsPtr, events);
+      this.#openMinutes?.add(eventsPtr, events);
     }
     this.#scanner.clear();
-    this.#inputUsed = 0;
     this.#stamped = 0;
   }
 
@@ -77,9 +89,7 @@ export class BlockScanner {
     let status = this.#scanner.scanChunk(ptr, piece.length, record.receivedAt);
     while (status === "more") {
       this.#stamp(record);
-      this.#aggregator.add(this.#scanner.eventsPtr, this.#scanner.events);
-      this.#scanner.clear();
-      this.#stamped = 0;
+      this.#count();
       status = this.#scanner.resume();
     }
     this.#stamp(record);

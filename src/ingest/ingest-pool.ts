@@ -18,6 +18,8 @@ export interface IngestPoolOptions {
   typesMax: number;
   checkpointMs: number;
   checkpointBytesMax: number;
+  candidatesMax: number;
+  openMinuteEventsMin: number;
   logger: Logger;
   /** A worker can't go on: the service must stop. */
   onFailure: (message: string) => void;
@@ -142,6 +144,7 @@ export class IngestPool {
     seen: IngestThreadData["seen"],
   ): void {
     const { logFolder, typesMax, checkpointMs, checkpointBytesMax } = this.#options;
+    const { candidatesMax, openMinuteEventsMin } = this.#options;
     const storePort = this.#store.connectWorker();
     const data: IngestThreadData = {
       worker: index,
@@ -149,6 +152,9 @@ export class IngestPool {
       typesMax,
       checkpointMs,
       checkpointBytesMax,
+      candidatesMax,
+      openMinuteEventsMin,
+      floorMinute: this.#store.newestMinute,
       starts,
       seen,
       seed: this.#store.seed,

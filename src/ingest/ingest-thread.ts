@@ -4,14 +4,17 @@ import { RankstreamError } from "../errors.ts";
 import { nodeFiles } from "../files.ts";
 import { Aggregator, type AggregatorOptions } from "../kernel/aggregator.ts";
 import { ChunkScanner, chunkScannerBounds } from "../kernel/chunk-scanner.ts";
+import { ItemRegion } from "../kernel/item-region.ts";
 import { Kernel } from "../kernel/kernel.ts";
 import { layout } from "../kernel/layout.ts";
 import { loadKernelModule } from "../kernel/module.ts";
+import { OpenWindows, type OpenWindowsOptions } from "../kernel/open-windows.ts";
 import { EmbeddedLogReader } from "../log/embedded-log-reader.ts";
 import type { CheckpointPart, StoreToWorker } from "../store/store.ts";
 import { BlockScanner } from "./block-scanner.ts";
 import { IngestLoop } from "./ingest-loop.ts";
 import type { FromIngestThread, IngestThreadData, ToIngestThread } from "./messages.ts";
+import { OpenMinutes, openMinutesMax } from "./open-minutes.ts";
 import { SeenBatches } from "./seen-batches.ts";
 
 const main = parentPort!;
@@ -19,31 +22,56 @@ const data = workerData as IngestThreadData;
 const inputBytesMax = 4 * 1024 * 1024;
 const countSlots = 2 ** 20;
 const countHeapBytes = 16 * 1024 * 1024;
+/** Of each open minute: 1 MiB of cells. */
+const sketchShape = { depth: 4, widthLog2: 16 };
+/** Of each open minute, for the candidates of all its types: about 50,000 of them. */
+const candidatePoolBytes = 4 * 1024 * 1024;
 const progressMs = 1000;
 
 function send(message: FromIngestThread): void {
   main.postMessage(message);
 }
 
-/** Scanner, aggregator and input region in one kernel memory of just their size. */
+/** Scanner, aggregator, open minutes and input region in one kernel memory of just their size. */
 async function makeKernel() {
+  const { seed, typesMax, candidatesMax } = data;
   const options: AggregatorOptions = {
     countSlots,
     countHeapBytes,
-    typesMax: data.typesMax,
+    typesMax,
     stringBytesMax: 2 * chunkScannerBounds.textBytesMax + layout.EVENT_TEXT_BYTES_MAX,
-    seed: data.seed,
+    seed,
+  };
+  const windowOptions: OpenWindowsOptions = {
+    ...sketchShape,
+    windowsMax: openMinutesMax,
+    candidatesMax: Math.min(candidatesMax, layout.CANDIDATES_MAX),
+    typesMax,
+    poolBytes: candidatePoolBytes,
+    seed,
   };
   const memoryBytes =
-    Aggregator.memoryBytes(options) + ChunkScanner.memoryBytes() + inputBytesMax + 65_536;
+    Aggregator.memoryBytes(options) +
+    OpenWindows.memoryBytes(windowOptions) +
+    ItemRegion.memoryBytes() +
+    ChunkScanner.memoryBytes() +
+    inputBytesMax +
+    65_536;
   const kernel = await Kernel.load(await loadKernelModule(), memoryBytes);
-  const chunks = new ChunkScanner(kernel, { errorsMax: 1, futureMsMax: Number.MAX_SAFE_INTEGER });
+  const chunks = new ChunkScanner(kernel, { errorsMax: 1 });
   const aggregator = new Aggregator(kernel, options);
-  return { aggregator, scanner: new BlockScanner(kernel, chunks, aggregator, inputBytesMax) };
+  const windows = new OpenWindows(kernel, new ItemRegion(kernel), windowOptions);
+  const openMinutes = new OpenMinutes(windows, aggregator.types, {
+    floorMinute: data.floorMinute,
+    eventsMin: data.openMinuteEventsMin,
+    partitions: data.starts.map(({ partition }) => partition),
+  });
+  const scanner = new BlockScanner(kernel, chunks, aggregator, inputBytesMax, openMinutes);
+  return { aggregator, openMinutes, scanner };
 }
 
 async function start(): Promise<void> {
-  const { aggregator, scanner } = await makeKernel();
+  const { aggregator, openMinutes, scanner } = await makeKernel();
   const reader = await EmbeddedLogReader.open(nodeFiles, data.logFolder, {
     starts: data.starts,
   });
@@ -53,7 +81,7 @@ async function start(): Promise<void> {
     aggregator,
     seen: new SeenBatches(data.seen),
     worker: data.worker,
-    open: () => ({ minutes: [], partitions: [], windows: [] }),
+    open: () => openMinutes.part(),
     starts: data.starts,
     checkpointMs: data.checkpointMs,
     checkpointBytesMax: data.checkpointBytesMax,

@@ -15,6 +15,10 @@ export interface IngestThreadData {
   typesMax: number;
   checkpointMs: number;
   checkpointBytesMax: number;
+  candidatesMax: number;
+  /** The store knows events of minutes up to this one from before. */
+  floorMinute: number;
+  openMinuteEventsMin: number;
 }
 
 export type ToIngestThread =

@@ -67,6 +67,7 @@ export class LocalStore implements Store {
   #failure: string | null = null;
   #hasEnded = false;
   #seed = { low: 0, high: 0 };
+  #newestMinute = -1;
 
   private constructor(worker: Worker, logger: Logger) {
     this.#worker = worker;
@@ -111,6 +112,10 @@ export class LocalStore implements Store {
     }
   }
 
+  get newestMinute(): number {
+    return this.#newestMinute;
+  }
+
   get seed(): { low: number; high: number } {
     return this.#seed;
   }
@@ -118,7 +123,8 @@ export class LocalStore implements Store {
   async #prepare({ id, partitionCount }: LogIdentity): Promise<void> {
     const freshSeed = randomBytes(8).toString("hex");
     const wanted = { logId: id, partitionCount, seed: freshSeed };
-    const { seed, offsets } = await this.#call("prepare", wanted);
+    const { seed, offsets, newestMinute } = await this.#call("prepare", wanted);
+    this.#newestMinute = newestMinute;
     this.#offsets = offsets;
     this.#seed = parseSeed(seed);
   }

@@ -21,7 +21,7 @@ export interface StoreThreadData {
 /** Calls the main thread makes, by name: argument and result. */
 export interface StoreCalls {
   /** The first call: the seed is used when the folder is new. */
-  prepare: [FolderIdentity, { seed: string; offsets: number[] }];
+  prepare: [FolderIdentity, { seed: string; offsets: number[]; newestMinute: number }];
   loadSeen: [null, SeenState[]];
   eventTypes: [null, EventTypeInfo[]];
   exact: [ExactQuery, ExactAnswer];

@@ -5,6 +5,7 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
+import type { DuckDBConnection } from "@duckdb/node-api";
 import { RankstreamError } from "../errors.ts";
 import { nodeFiles } from "../files.ts";
 import { readApprox } from "./approx.ts";
@@ -133,7 +134,7 @@ class StoreThread {
     }
   }
 
-  async #prepare(wanted: FolderIdentity): Promise<{ seed: string; offsets: number[] }> {
+  async #prepare(wanted: FolderIdentity): Promise<StoreCalls["prepare"][1]> {
     const { writer } = this.#database;
     const identity = await this.#database.write((c) => prepareSchema(c, wanted));
     const staged = new StagedTables();
@@ -165,7 +166,8 @@ class StoreThread {
     this.#rawFiles = rawFiles;
     const rows = await rowsOf(writer, "SELECT next_offset FROM log_offsets ORDER BY partition");
     this.#offsets = rows.map((row) => Number(row["next_offset"]));
-    return { seed: identity.seed, offsets: [...this.#offsets] };
+    const newestMinute = await newestMinuteOf(writer);
+    return { seed: identity.seed, offsets: [...this.#offsets], newestMinute };
   }
 
   async #commit(part: CheckpointPart, port: MessagePort): Promise<void> {
@@ -191,6 +193,16 @@ class StoreThread {
       }
     }
   }
+}
+
+/** The newest minute with events; −1 when there are none. */
+async function newestMinuteOf(connection: DuckDBConnection): Promise<number> {
+  const [row] = await rowsOf(
+    connection,
+    `SELECT greatest(coalesce((SELECT max(minute) FROM count_deltas), -1),
+       coalesce((SELECT max(start) FROM window_minute), -1)) AS newest`,
+  );
+  return Number(row!["newest"]);
 }
 
 async function start(data: StoreThreadData): Promise<void> {

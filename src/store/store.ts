@@ -169,6 +169,8 @@ export interface ApproxAnswer {
 
 export interface Store {
   readonly seed: { low: number; high: number };
+  /** The newest minute (since 1970) that had events when the store was opened; −1 for none. */
+  readonly newestMinute: number;
   /** Next offset to count, by partition, as last committed. */
   committedOffsets(): readonly number[];
   /** Called after each commit; returns a function that stops it. */
