@@ -25,6 +25,8 @@ const pauses = [0.25, 0.5, 0.75, 1];
 const residentBytesMax = 1.5e9;
 /** From the middle of the ingest to its end resident memory may grow by so much. */
 const growthMax = 0.2;
+/** Samples of resident memory, one a second, between two lines of progress. */
+const progressEvery = 20;
 /** At least so many answers certified on Zipf 1.0, by k. */
 const certifiedMin = new Map([
   [10, 0.9],
@@ -222,7 +224,10 @@ function watchMemory(service: ServiceProcess, stream: RecordedStream, memory: Me
   return setInterval(() => {
     const atShare = stream.sent / stream.options.events;
     const seconds = Math.round((performance.now() - started) / 100) / 10;
-    memory.push({ atShare, seconds, residentBytes: service.residentBytes() });
+    const residentBytes = service.residentBytes();
+    memory.push({ atShare, seconds, residentBytes });
+    if (memory.length % progressEvery !== 0) return;
+    say(`cardinality: ${percent(atShare)} sent after ${seconds} s, ${megabytes(residentBytes)}`);
   }, 1000);
 }
 
