@@ -10,7 +10,17 @@ function nodeIsTooOld(version: string): boolean {
   return major < nodeVersionMin[0] || (major === nodeVersionMin[0] && minor < nodeVersionMin[1]);
 }
 
+/** Whoever read our output may stop: `rankstream top | head` is no failure. */
+function outlivePipes(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EPIPE") throw error;
+    });
+  }
+}
+
 async function run(): Promise<void> {
+  outlivePipes();
   const nodeVersion = process.versions.node;
   if (nodeIsTooOld(nodeVersion)) {
     const wanted = nodeVersionMin.join(".");

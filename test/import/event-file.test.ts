@@ -264,10 +264,7 @@ describe("a mapping that can't be meant", () => {
       { ...own, id: ["sogn"] },
       '--id: there is no column "sogn". Did you mean "song"? The columns are "song", "artist"',
     ],
-    [
-      { ...own, time: "playedAt" },
-      '--time: there is no column "playedAt". Did you mean "played_at"',
-    ],
+    [{ ...own, time: "playedAt" }, 'no column "playedAt". Did you mean "played_at"?'],
     [{ ...own, meta: ["artist", "k=artis"] }, '--meta: there is no column "artis"'],
     [{ ...own, meta: ["artist", "artist=song"] }, '--meta: "artist" is named twice'],
     [{ ...own, type: undefined }, "which event type?"],
@@ -277,10 +274,7 @@ describe("a mapping that can't be meant", () => {
       { ...own, timeZone: "Berlin" },
       "--time-zone: expected an IANA name such as Europe/Berlin, got",
     ],
-    [
-      { ...own, format: "cvs" },
-      '--format: expected csv, parquet or ndjson, got "cvs". Did you mean',
-    ],
+    [{ ...own, format: "cvs" }, 'csv, parquet or ndjson, got "cvs". Did you mean "csv"?'],
     [{ ...own, format: "parquet" }, "plays.csv can not be read: "],
   ])("%j", async (options, message) => {
     await expect(openEventFile(path, options)).rejects.toThrow(message);

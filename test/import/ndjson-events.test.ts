@@ -39,7 +39,12 @@ describe("the line cutter", () => {
       const whole = text === "" || text.endsWith("\n") ? text : `${text}\n`;
       expect(batches.map(textOf).join("")).toBe(whole);
       let row = 1;
-      for (const batch of batches) {
+      for (const [i, batch] of batches.entries()) {
+        const next = batches[i + 1];
+        const nextBytes = next === undefined ? 0 : next.body.indexOf(0x0a) + 1;
+        const isFull = batch.rows === bounds.rowsMax || batch.body.length >= bounds.bytesMax;
+        const fits = batch.body.length + nextBytes <= bounds.bytesMax;
+        expect(next === undefined || isFull || !fits).toBe(true);
         expect(batch.firstRow).toBe(row);
         row += batch.rows;
         expect(textOf(batch).split("\n").length - 1).toBe(batch.rows);
