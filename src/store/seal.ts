@@ -153,15 +153,17 @@ export class Sealer {
     const folded = await this.#database.write((connection) =>
       this.#foldSlice(connection, endMinute, now),
     );
-    if (folded !== null) return folded;
+    // Builds go on after what was left to fold: late events may never cease.
+    if (folded?.isMore === true) return folded;
+    const deltaRows = folded?.deltaRows ?? 0;
     for (const [i, level] of aboveMinutes.entries()) {
       const below = levels[i]!;
       const windowsBuilt = await this.#database.write((connection) =>
         this.#build(connection, level, below, endMinute, now),
       );
-      if (windowsBuilt > 0) return { deltaRows: 0, windowsBuilt, isMore: true };
+      if (windowsBuilt > 0) return { deltaRows, windowsBuilt, isMore: true };
     }
-    return { deltaRows: 0, windowsBuilt: 0, isMore: false };
+    return { deltaRows, windowsBuilt: 0, isMore: false };
   }
 
   /** Forgets sketches past their time, at most once an hour. `now` is epoch ms. */
