@@ -7,7 +7,7 @@ import { ask, expectTrueBoard, modes, randomQuestion } from "./board-checks.ts";
 import { randomEvents, writeBatches } from "./random-events.ts";
 
 const eventsSize = 4000;
-const questionsSize = 240;
+const questionsSize = 200;
 const postsAtOnce = 8;
 const stopMsMax = 10_000;
 
