@@ -146,8 +146,8 @@ export class Sealer {
   }
 
   /**
-   * Folds one slice of the deltas of minutes before `endMinute`, or else builds what is due, one
-   * level a call. `now` is epoch ms.
+   * Folds one slice of the deltas of minutes before `endMinute`; when that was all, builds what is
+   * due, one level a call. `now` is epoch ms.
    */
   async seal(endMinute: number, now: number): Promise<SealResult> {
     const folded = await this.#database.write((connection) =>
