@@ -12,7 +12,7 @@
 //
 // Cells, header and row places are those of count-min.ts.
 //
-// Builder (`beginSeal`, `sealItems`, `finishSeal`): folds at a width that is surely enough, keeps
+// Builder (`beginSeal`, `sealItems`, `finishSeal`): folds at a width that is mostly enough, keeps
 // a sample of what it folded, then halves while the sample's mean overestimate stays below 1.
 //
 //   seal    0 sketch ptr | 4 depth u32 | 8 widthLog2Max u32 | 12 sample ptr
@@ -41,8 +41,8 @@ const SAMPLE_USED: usize = 20;
 const SAMPLE_SHIFT: usize = 24;
 const SEED: usize = 32;
 const ITEMS: usize = 40;
-/** Cells a row and item at the first width: full collisions are then rare for any counts. */
-const CELLS_PER_ITEM: u64 = 16;
+/** Cells a row and item at the first width. Mostly enough; else `refoldWider` doubles it. */
+const CELLS_PER_ITEM: u64 = 2;
 
 // @ts-ignore: decorator
 @inline
@@ -237,30 +237,42 @@ function thinSample(seal: usize): void {
   store<u32>(seal, kept, SAMPLE_USED);
 }
 
+/** Adds an item to the sample when it belongs to it. */
+function sampleItem(seal: usize, hash: u64, count: u32): void {
+  if (!isSampled(hash, load<u32>(seal, SAMPLE_SHIFT))) return;
+  while (load<u32>(seal, SAMPLE_USED) == load<u32>(seal, SAMPLE_MAX)) {
+    thinSample(seal);
+    if (!isSampled(hash, load<u32>(seal, SAMPLE_SHIFT))) return;
+  }
+  const used = load<u32>(seal, SAMPLE_USED);
+  const entry = <usize>load<u32>(seal, SAMPLE) + <usize>used * SEAL_SAMPLE_SIZE;
+  store<u64>(entry, hash);
+  store<u64>(entry, <u64>count, 8);
+  store<u32>(seal, used + 1, SAMPLE_USED);
+}
+
 /** Folds `n` items of one type, each once in the window's life; arguments as `foldItems`. */
 export function sealItems(
   seal: usize, type: usize, typeLen: u32, ids: usize, offsets: usize, counts: usize,
   countBytes: u32, n: u32,
 ): void {
   const sketch = <usize>load<u32>(seal, SKETCH);
-  foldItems(sketch, type, typeLen, ids, offsets, counts, countBytes, n);
-  const sampleMax = load<u32>(seal, SAMPLE_MAX);
-  const sample = <usize>load<u32>(seal, SAMPLE);
-  const typeHash = hashBytes(type, typeLen, load<u64>(seal, SEED));
+  const cells = sketchCells(sketch);
+  const depth = sketchDepth(sketch);
+  const widthLog2 = sketchWidthLog2(sketch);
+  const typeHash = hashBytes(type, typeLen, sketchSeed(sketch));
+  let highest: u32 = 0;
   let start = load<u32>(offsets);
   for (let i: u32 = 0; i < n; i++) {
     const end = load<u32>(offsets + (<usize>i << 2), 4);
     const hash = hashBytes(ids + start, end - start, typeHash);
+    const count = saturated(countAt(counts, countBytes, i));
+    foldCells(cells, depth, widthLog2, hash, count);
+    sampleItem(seal, hash, count);
+    highest = max(highest, count);
     start = end;
-    if (!isSampled(hash, load<u32>(seal, SAMPLE_SHIFT))) continue;
-    while (load<u32>(seal, SAMPLE_USED) == sampleMax) thinSample(seal);
-    if (!isSampled(hash, load<u32>(seal, SAMPLE_SHIFT))) continue;
-    const used = load<u32>(seal, SAMPLE_USED);
-    const entry = sample + <usize>used * SEAL_SAMPLE_SIZE;
-    store<u64>(entry, hash);
-    store<u64>(entry, <u64>saturated(countAt(counts, countBytes, i)), 8);
-    store<u32>(seal, used + 1, SAMPLE_USED);
   }
+  if (highest == SKETCH_NO_BOUND) markSaturated(sketch);
   store<u64>(seal, load<u64>(seal, ITEMS) + <u64>n, ITEMS);
 }
 
