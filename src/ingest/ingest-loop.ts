@@ -92,7 +92,7 @@ export class IngestLoop {
     this.#signal();
   }
 
-  /** Makes `run` end once all that is readable is committed. */
+  /** Makes `run` end once all that was read is committed; the rest waits in the log. */
   stop(): void {
     this.#stopping = true;
     this.#signal();
@@ -100,17 +100,18 @@ export class IngestLoop {
 
   /** Runs until stopped. Throws what reading throws. */
   async run(): Promise<void> {
-    for (;;) {
+    while (!this.#stopping) {
       const records = await this.#deps.reader.next();
       for (const record of records) {
         this.#take(record);
         if (this.#isDue()) await this.#flush();
       }
       if (records.length > 0) continue;
-      if (this.#stopping || this.#isDue()) await this.#flush();
-      if (this.#stopping && this.#inFlight === 0) return;
-      await this.#sleep();
+      if (this.#isDue()) await this.#flush();
+      if (!this.#stopping) await this.#sleep();
     }
+    await this.#flush();
+    while (this.#inFlight > 0) await this.#committedOne();
   }
 
   #take(record: LogRecord): void {

@@ -119,7 +119,7 @@ export class IngestPool {
   }
 
   /**
-   * Counts and commits everything durable, then ends the threads. Throws `store_failed` when
+   * Commits what was read, then ends the threads; the rest waits in the log. Throws `store_failed` when
    * something could not be committed: it is in the log still.
    */
   async stop(): Promise<void> {

@@ -26,7 +26,7 @@ export type ToIngestThread =
   | { kind: "advance"; end: LogPosition }
   /** Commit soon, once these offsets (by partition) are passed. */
   | { kind: "flush"; offsets: number[] }
-  /** Count and commit what is durable, then end. */
+  /** Commit what was read, then end: the rest waits in the log. */
   | { kind: "stop" };
 
 /** Sums since the thread began. */

@@ -100,6 +100,7 @@ export class Database {
   readonly #waiting: ((connection: DuckDBConnection) => void)[] = [];
   readonly #options: DatabaseOptions;
   #writing: Promise<unknown> = Promise.resolve();
+  #deferrable: "idle" | "running" | "refused" = "idle";
 
   private constructor(
     instance: DuckDBInstance,
@@ -136,21 +137,47 @@ export class Database {
     work: (connection: DuckDBConnection) => Promise<T>,
     before?: (connection: DuckDBConnection) => Promise<void>,
   ): Promise<T> {
-    const run = async () => {
+    return this.#enqueue(async () => {
       await before?.(this.#writer);
-      await this.#writer.run("BEGIN TRANSACTION");
+      return this.#transaction(work);
+    });
+  }
+
+  /** As `write`, for work that can be done later as well: `refuseDeferrable` ends it. */
+  writeDeferrable<T>(work: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
+    return this.#enqueue(async () => {
+      if (this.#deferrable === "refused") throw new Error("the store is closing");
+      this.#deferrable = "running";
       try {
-        const result = await work(this.#writer);
-        await this.#writer.run("COMMIT");
-        return result;
-      } catch (error) {
-        await this.#writer.run("ROLLBACK").catch(() => undefined);
-        throw error;
+        return await this.#transaction(work);
+      } finally {
+        if (this.#deferrable === "running") this.#deferrable = "idle";
       }
-    };
+    });
+  }
+
+  /** Interrupts (and so rolls back) a deferrable transaction under way and refuses further ones. */
+  refuseDeferrable(): void {
+    if (this.#deferrable === "running") this.#writer.interrupt();
+    this.#deferrable = "refused";
+  }
+
+  #enqueue<T>(run: () => Promise<T>): Promise<T> {
     const done = this.#writing.then(run, run);
     this.#writing = done.catch(() => undefined);
     return done;
+  }
+
+  async #transaction<T>(work: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
+    await this.#writer.run("BEGIN TRANSACTION");
+    try {
+      const result = await work(this.#writer);
+      await this.#writer.run("COMMIT");
+      return result;
+    } catch (error) {
+      await this.#writer.run("ROLLBACK").catch(() => undefined);
+      throw error;
+    }
   }
 
   /**

@@ -51,9 +51,10 @@ export class Maintenance {
     await this.#running;
   }
 
-  /** Ends after the step under way. */
+  /** Ends the step under way, which leaves no trace, and begins no other. */
   async stop(): Promise<void> {
     this.#isStopping = true;
+    this.#database.refuseDeferrable();
     await this.#running?.catch(() => undefined);
   }
 

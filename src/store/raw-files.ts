@@ -136,7 +136,7 @@ export class RawFiles {
 
   /** Moves raw_recent into a file when it holds enough rows, or any with `always`. */
   async flushRecent(always = false): Promise<boolean> {
-    return this.#database.write(async (connection) => {
+    return this.#database.writeDeferrable(async (connection) => {
       const [recent] = await rowsOf(
         connection,
         `SELECT count(*) AS rows, epoch_ms(min(event_time)) AS first,
@@ -182,7 +182,7 @@ export class RawFiles {
     const merged = await this.#database.maintain((connection) =>
       this.write(connection, source, span),
     );
-    await this.#database.write(async (connection) => {
+    await this.#database.writeDeferrable(async (connection) => {
       const names = paths.map(sqlText).join(", ");
       await connection.run(`DELETE FROM raw_files WHERE path IN (${names})`);
       await this.register(connection, merged);

@@ -150,7 +150,7 @@ export class Sealer {
    * due, one level a call. `now` is epoch ms.
    */
   async seal(endMinute: number, now: number): Promise<SealResult> {
-    const folded = await this.#database.write((connection) =>
+    const folded = await this.#database.writeDeferrable((connection) =>
       this.#foldSlice(connection, endMinute, now),
     );
     // Builds go on after what was left to fold: late events may never cease.
@@ -158,7 +158,7 @@ export class Sealer {
     const deltaRows = folded?.deltaRows ?? 0;
     for (const [i, level] of aboveMinutes.entries()) {
       const below = levels[i]!;
-      const windowsBuilt = await this.#database.write((connection) =>
+      const windowsBuilt = await this.#database.writeDeferrable((connection) =>
         this.#build(connection, level, below, endMinute, now),
       );
       if (windowsBuilt > 0) return { deltaRows, windowsBuilt, isMore: true };
@@ -170,7 +170,7 @@ export class Sealer {
   async expireSketches(now: number): Promise<void> {
     if (this.#sketches === null || now - this.#expiredAt < expireEveryMs) return;
     this.#expiredAt = now;
-    await this.#database.write((connection) => this.#sketches!.expire(connection, now));
+    await this.#database.writeDeferrable((connection) => this.#sketches!.expire(connection, now));
   }
 
   #fold(connection: DuckDBConnection, level: Level): Promise<void> {

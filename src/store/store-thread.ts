@@ -110,17 +110,22 @@ class StoreThread {
     });
   }
 
-  /** Ends the pause of commits that failed: each is tried once more. */
+  /**
+   * The service is stopping: maintenance gives way to the last commits, and those that failed
+   * before are tried once more.
+   */
   lastTry(): void {
     this.#lastTry.abort();
+    void this.#maintenance?.stop();
   }
 
   /** Seals and tidies; a failure is told and tried again at the next tick. */
   async maintain({ appliedThrough }: TickMessage): Promise<void> {
-    if (this.#closing) return;
+    if (this.#closing || this.#lastTry.signal.aborted) return;
     try {
       await this.#maintenance?.run(appliedThrough);
     } catch (error) {
+      if (this.#lastTry.signal.aborted) return;
       send({ kind: "maintenance_failed", message: thrown(error).message });
     }
   }

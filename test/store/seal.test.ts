@@ -240,4 +240,18 @@ describe("sealing", () => {
     expect((await sealer.seal(firstMinute + 10, 0)).deltaRows).toBe(200);
     await checkRange(deltas, firstMinute, firstMinute + 1);
   });
+
+  test("a fold that is interrupted because the store closes leaves no trace", async () => {
+    const deltas = Array.from({ length: 2000 }, () => randomDelta(() => firstMinute));
+    await append(deltas);
+    const folding = sealer.seal(firstMinute + 10, 0);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+    database.refuseDeferrable();
+    // It was over already, or it fails: both are whole.
+    await folding.catch((error) => expect(String(error)).toMatch(/INTERRUPT|closing/i));
+    await checkRange(deltas, firstMinute, firstMinute + 1);
+    await expect(sealer.seal(firstMinute + 10, 0)).rejects.toThrow(/closing/);
+    await append(deltas);
+    await checkRange([...deltas, ...deltas], firstMinute, firstMinute + 1);
+  });
 });
