@@ -15,8 +15,9 @@ import { boundsText, certaintyOf, countText, rangeWords, timeRanges, timeText } 
 const rowChoices = ["5", "10", "20", "50", "100"];
 /** Types listed to choose from: the newest ones. */
 const typesMax = 500;
-const typesEveryMs = 15_000;
-const typesEveryMsEmpty = 1000;
+/** They are asked for again after this, then after twice as long, up to the longest wait. */
+const typesWaitMsMin = 1000;
+const typesWaitMsMax = 15_000;
 const stateWords: Record<LiveState, string> = {
   connecting: "Connecting",
   open: "Live",
@@ -102,7 +103,9 @@ class BoardPage {
     byId("state").dataset["state"] = state;
     write("state", stateWords[state]);
     document.body.classList.toggle("is-behind", state === "lost");
-    if (state === "open") this.#refreshTypes();
+    if (state !== "open") return;
+    this.#typesWaitMs = typesWaitMsMin;
+    this.#refreshTypes();
   }
 
   #onChoice(): void {
@@ -111,19 +114,20 @@ class BoardPage {
     this.#show();
   }
 
-  /** Asks which types there are, now and then again; often while there is none. */
+  /** Asks which types there are, and again, less and less often once there are some. */
   async #refreshTypes(): Promise<void> {
     clearTimeout(this.#refreshing);
     try {
-      const reply = await fetch("/event-types", { signal: AbortSignal.timeout(typesEveryMs) });
+      const reply = await fetch("/event-types", { signal: AbortSignal.timeout(typesWaitMsMax) });
       if (reply.ok) this.#types = ((await reply.json()) as { eventTypes: EventType[] }).eventTypes;
       if (reply.ok) this.#show();
     } catch {
       // The state of the live socket already says that the service can't be reached.
     }
     clearTimeout(this.#refreshing);
-    const waitMs = this.#types.length === 0 ? typesEveryMsEmpty : typesEveryMs;
-    this.#refreshing = setTimeout(() => this.#refreshTypes(), waitMs);
+    const next = this.#types.length === 0 ? typesWaitMsMin : this.#typesWaitMs * 2;
+    this.#typesWaitMs = Math.min(next, typesWaitMsMax);
+    this.#refreshing = setTimeout(() => this.#refreshTypes(), this.#typesWaitMs);
   }
 
   /** What to show: as asked, and where nothing is asked what is worth seeing. */

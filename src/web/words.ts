@@ -21,8 +21,8 @@ export const timeRanges: readonly (readonly [value: string, words: string])[] = 
 
 /** The range's name in the middle of a sentence; the value itself where it has none. */
 export function rangeWords(timeRange: string): string {
-  const words = timeRanges.find(([value]) => value === timeRange)?.[1] ?? timeRange;
-  return words.charAt(0).toLowerCase() + words.slice(1);
+  const words = timeRanges.find(([value]) => value === timeRange)?.[1];
+  return words?.toLowerCase() ?? timeRange;
 }
 
 const whole = new Intl.NumberFormat("en");
