@@ -61,8 +61,9 @@ class BoardPage {
   #asked: Partial<ViewState> = stateOfAddress(location.search);
   #shown: ViewState | null = null;
   #stop: () => void = () => undefined;
-  /** Whether a board of what is asked for now has been shown. */
+  /** Of what is asked for now. */
   #hasBoard = false;
+  #typesWaitMs = typesWaitMsMin;
   #refreshing: ReturnType<typeof setTimeout> | undefined;
 
   constructor() {
