@@ -78,7 +78,7 @@ function setUp({ starts = [{ partition: 0, offset: 0 }], commitMs }: SetUpOption
 const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
 
 describe("a checkpoint", () => {
-  it("is due so long after the first record it covers, and never while there is none", async () => {
+  it("comes so long after the first record it covers, and not without any", async () => {
     const { loop, append, parts } = setUp({ commitMs: 5 });
     void loop.run();
     await pass(5000);

@@ -145,7 +145,7 @@ describe("exact", () => {
 });
 
 describe("approx", () => {
-  it("waits a little for what was acknowledged and never goes on to the exact answer", async () => {
+  it("waits a little for what was acknowledged, and never goes on to exact", async () => {
     const { engine, asked } = setUp(unsure);
     const board = await engine.leaderboard(request({ mode: "approx" }));
     expect(asked.waits).toEqual([[[5, 6], 50]]);
