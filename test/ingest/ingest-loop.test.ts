@@ -251,7 +251,7 @@ describe("the loop", () => {
     expect(parts).toHaveLength(1);
   });
 
-  it("hands over what was read when stopped, leaves the rest, and ends once it is committed", async () => {
+  it("hands over what was read when stopped, and ends once it is committed", async () => {
     const { loop, append, parts } = setUp();
     let hasEnded = false;
     void loop.run().then(() => {

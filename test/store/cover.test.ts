@@ -1,7 +1,7 @@
 /** Covers against brute force: every minute once, by the largest windows there are. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { coverOf, cutAtMinutes, cutInStore } from "../../src/store/cover.ts";
-import { Database } from "../../src/store/database.ts";
+import { Database, rowsOf } from "../../src/store/database.ts";
 import { prepareSchema } from "../../src/store/schema.ts";
 import type { Random } from "../support/random.ts";
 import { randomFromEnvironment } from "../support/random.ts";
@@ -21,87 +21,111 @@ interface Window {
   end: number;
 }
 
-const firstDay = Date.UTC(2024, 0, 1) / 60_000;
-const endDay = Date.UTC(2024, 5, 1) / 60_000;
+const levelNames: readonly LevelName[] = ["month", "day", "hour", "minute"];
+const firstMinute = Date.UTC(2024, 0, 1) / 60_000;
+const endMinute = Date.UTC(2024, 5, 1) / 60_000;
 
-/** Every window of the half year, in minutes since 1970. */
-function allWindows(): Window[] {
-  const windows: Window[] = [];
-  for (let month = 0; month < 5; month++) {
-    const [start, end] = [Date.UTC(2024, month), Date.UTC(2024, month + 1)];
-    windows.push({ level: "month", start: start / 60_000, end: end / 60_000 });
+function windowOf(level: LevelName, minute: number): Window {
+  const sizes = { minute: 1, hour: 60, day: 1440, month: 0 };
+  if (level !== "month") {
+    const start = minute - (minute % sizes[level]);
+    return { level, start, end: start + sizes[level] };
   }
-  for (let start = firstDay; start < endDay; start += 1440) {
-    windows.push({ level: "day", start, end: start + 1440 });
-  }
-  for (let start = firstDay; start < endDay; start += 60) {
-    windows.push({ level: "hour", start, end: start + 60 });
-  }
-  return windows;
+  const date = new Date(minute * 60_000);
+  const [year, month] = [date.getUTCFullYear(), date.getUTCMonth()];
+  return {
+    level,
+    start: Date.UTC(year, month) / 60_000,
+    end: Date.UTC(year, month + 1) / 60_000,
+  };
 }
 
-/** Builds some of the windows: long stretches of them, holes, and others' in between. */
+async function insert(table: string, rows: string[]): Promise<void> {
+  await database.writer.run(`DELETE FROM ${table}`);
+  if (rows.length > 0) await database.writer.run(`INSERT INTO ${table} VALUES ${rows.join(", ")}`);
+}
+
+/**
+ * Some minutes with content, and of the larger windows that hold them some built and the others
+ * pending, each by itself: an hour may wait though its day is there. Returns what is built.
+ */
 async function build(random: Random): Promise<Window[]> {
-  const shares = { minute: 0, hour: random.float(), day: random.float(), month: random.float() };
-  const holes = Array.from({ length: random.int(0, 3) }, () => random.int(firstDay, endDay));
-  const isHole = ({ start, end }: Window) => holes.some((at) => start <= at && at < end);
-  const built = allWindows().filter((one) => !isHole(one) && random.chance(shares[one.level]));
-  for (const level of ["hour", "day", "month"]) {
-    await database.writer.run(`DELETE FROM window_${level}`);
-    const own = built.filter((one) => one.level === level).map(({ start }) => start);
-    const rows = own.map((start) => `(${start}, 0, 1, 1, 0)`);
-    // Of another type: must not be seen.
-    rows.push(`(${firstDay}, 1, 1, 1, 0)`, `(${firstDay + 1440 * 31}, 1, 1, 1, 0)`);
-    await database.writer.run(`INSERT INTO window_${level} VALUES ${rows.join(", ")}`);
+  const minutes = new Set<number>();
+  for (let clusters = random.int(1, 60); clusters > 0; clusters--) {
+    const at = random.int(firstMinute, endMinute - 1);
+    for (let n = random.int(1, 30); n > 0; n--) {
+      minutes.add(Math.min(endMinute - 1, at + random.int(0, random.pick([20, 3000]))));
+    }
   }
+  const built: Window[] = [];
+  const pending: Window[] = [];
+  for (const level of levelNames) {
+    const share = random.pick([0, 0.3, 0.9, 1]);
+    const starts = new Set([...minutes].map((minute) => windowOf(level, minute).start));
+    for (const start of starts) {
+      const isBuilt = level === "minute" || random.chance(share);
+      (isBuilt ? built : pending).push(windowOf(level, start));
+    }
+  }
+  for (const level of levelNames) {
+    const own = built.filter((one) => one.level === level).map(({ start }) => start);
+    await insert(
+      `window_${level}`,
+      own.map((start) => `(${start}, 0, 1, 1, 0)`),
+    );
+  }
+  // Of another type: must not be seen.
+  const others = levelNames.slice(0, 3).map((level) => windowOf(level, random.pick([...minutes])));
+  const rows = pending.map(({ level, start }) => `('${level}', ${start}, 0, 0)`);
+  rows.push(...others.map(({ level, start }) => `('${level}', ${start}, 1, 0)`));
+  await insert("pending_windows", random.shuffle(rows));
   return built;
 }
 
 /** Largest first, each window that lies inside and of which nothing is covered yet. */
 function bruteCover(built: Window[], start: number, end: number): Window[] {
-  const covered = new Set<number>();
-  const cover: Window[] = [];
-  for (const one of built) {
-    if (one.start < start || one.end > end || covered.has(one.start)) continue;
-    cover.push(one);
-    for (let minute = one.start; minute < one.end; minute++) covered.add(minute);
+  const covers: Window[] = [];
+  const isCovered = (at: number) => covers.some((one) => one.start <= at && at < one.end);
+  for (const level of levelNames) {
+    const own = built.filter((one) => one.level === level);
+    covers.push(
+      ...own.filter((one) => one.start >= start && one.end <= end && !isCovered(one.start)),
+    );
   }
-  for (let minute = start; minute < end; minute++) {
-    if (!covered.has(minute)) cover.push({ level: "minute", start: minute, end: minute + 1 });
-  }
-  return cover;
+  return covers;
 }
 
-const label = ({ level, start }: Window) => `${level} ${start}`;
+const label = ({ level, start }: { level: string; start: number }) => `${level} ${start}`;
 
 describe("a cover", () => {
-  it("is that of brute force, whatever windows there are", async () => {
+  it("is that of brute force, whatever is built and pending", async () => {
     const random = randomFromEnvironment("cover");
-    for (let round = 0; round < 12; round++) {
+    const used = new Map<string, number>();
+    for (let round = 0; round < 25; round++) {
       const built = await build(random);
-      for (let i = 0; i < 4; i++) {
-        const start = random.int(firstDay, endDay - 1);
-        const length = random.pick([1, 59, 1440, 90 * 1440, 150 * 1440]);
-        const end = Math.min(endDay, start + random.int(0, length));
-        const parts = await coverOf(database.writer, 0, { start, end });
-        const found = parts.flatMap(({ level, spans }) => {
-          const inside = (at: number) => spans.some((span) => span.start <= at && at < span.end);
-          if (level.name !== "minute") {
-            return built.filter((one) => one.level === level.name && inside(one.start));
-          }
-          return spans.flatMap((span) =>
-            Array.from({ length: span.end - span.start }, (_, minute): Window => {
-              return { level: "minute", start: span.start + minute, end: 0 };
-            }),
-          );
+      for (let i = 0; i < 6; i++) {
+        const ends = [0, 1].map(() => {
+          const minute = random.int(firstMinute, endMinute);
+          return random.chance(0.4) ? windowOf(random.pick(levelNames), minute).start : minute;
         });
-        const expected = bruteCover(built, start, end).map(label).sort();
-        expect(found.map(label).sort(), `${start}..${end}`).toEqual(expected);
-        const order = ["month", "day", "hour", "minute"];
-        const levels = parts.map(({ level }) => order.indexOf(level.name));
-        expect(levels).toEqual([...levels].sort());
+        const [start, end] = [Math.min(...ends), Math.max(...ends)];
+        const parts = await coverOf(database.writer, 0, { start, end });
+        const found: string[] = [];
+        for (const { level, condition } of parts) {
+          const rows = await rowsOf(
+            database.writer,
+            `SELECT start FROM window_${level.name} WHERE type_id = 0 AND ${condition}`,
+          );
+          found.push(
+            ...rows.map((row) => label({ level: level.name, start: Number(row["start"]) })),
+          );
+          used.set(level.name, (used.get(level.name) ?? 0) + rows.length);
+        }
+        const expected = bruteCover(built, start, end).map(label);
+        expect(found.sort(), `${start}..${end}`).toEqual(expected.sort());
       }
     }
+    for (const level of levelNames) expect(used.get(level), level).toBeGreaterThan(10);
   });
 
   it("of nothing is empty", async () => {
