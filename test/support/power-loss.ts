@@ -205,8 +205,11 @@ export class PowerLossDisk implements Files {
   async list(path: string): Promise<string[]> {
     this.#step("list", path);
     const folder = normalize(path);
-    const inside = [...this.#names.keys()].filter((name) => dirname(name) === folder);
-    return inside.map((name) => name.slice(folder.length + 1)).sort();
+    // Folders are not kept: one is there while something lies below it.
+    const inside = [...this.#names.keys()]
+      .filter((name) => name.startsWith(`${folder}/`))
+      .map((name) => name.slice(folder.length + 1).split("/", 1)[0]!);
+    return [...new Set(inside)].sort();
   }
 
   async size(path: string): Promise<number | null> {
