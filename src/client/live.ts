@@ -14,7 +14,7 @@ export interface LiveOptions {
   WebSocket?: typeof WebSocket;
   /** Hears of every change of the connection. */
   onState?: (state: LiveState) => void;
-  /** Without a message for so long the connection is given up; the service sends one every 15 s. */
+  /** Without a message for so long the connection is given up; one comes every 15 s. */
   silenceMsMax?: number;
 }
 

@@ -119,7 +119,8 @@ export class IngestPool {
   }
 
   /**
-   * Commits what was read, then ends the threads; the rest waits in the log. Throws `store_failed` when
+   * Commits what was read, then ends the threads; the rest waits in the log. Throws
+   * `store_failed` when
    * something could not be committed: it is in the log still.
    */
   async stop(): Promise<void> {

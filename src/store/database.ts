@@ -156,7 +156,7 @@ export class Database {
     });
   }
 
-  /** Interrupts (and so rolls back) a deferrable transaction under way and refuses further ones. */
+  /** Interrupts (so rolls back) a deferrable transaction under way and refuses further ones. */
   refuseDeferrable(): void {
     if (this.#deferrable === "running") this.#writer.interrupt();
     this.#deferrable = "refused";

@@ -178,7 +178,8 @@ export class RawFiles {
     ];
     const list = paths.map((path) => sqlText(join(this.#options.folder, path))).join(", ");
     // The slow part is outside the transaction: commits go on meanwhile.
-    const source = `(FROM read_parquet([${list}], hive_partitioning = false) ORDER BY ${mergeOrder})`;
+    const read = `read_parquet([${list}], hive_partitioning = false)`;
+    const source = `(FROM ${read} ORDER BY ${mergeOrder})`;
     const merged = await this.#database.maintain((connection) =>
       this.write(connection, source, span),
     );

@@ -85,7 +85,8 @@ async function foldInto(
     : `UNION ALL SELECT start, type_id, event_id, count, true
          FROM (FROM list_${name} WHERE ${within}) SEMI JOIN touched USING (start, type_id)
        UNION ALL SELECT start, type_id, event_id, count, true
-         FROM (FROM tail_${name} WHERE ${within}) SEMI JOIN delta USING (start, type_id, event_id)`;
+         FROM (FROM tail_${name} WHERE ${within})
+         SEMI JOIN delta USING (start, type_id, event_id)`;
   await connection.run(`CREATE OR REPLACE TEMP TABLE ranked AS
     SELECT *, row_number() OVER (
       PARTITION BY start, type_id ORDER BY count DESC, event_id)::INTEGER AS rank

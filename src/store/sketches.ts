@@ -39,7 +39,8 @@ const noBound = 0xffffffff;
 
 export const sketchTables = levels.map(
   ({ name }) => `CREATE TABLE IF NOT EXISTS sketch_${name} (
-    start INTEGER NOT NULL, type_id INTEGER NOT NULL, version BIGINT NOT NULL, data BLOB NOT NULL)`,
+    start INTEGER NOT NULL, type_id INTEGER NOT NULL, version BIGINT NOT NULL,
+    data BLOB NOT NULL)`,
 );
 
 interface TailWindow {

@@ -31,8 +31,8 @@ export const levels: readonly Level[] = Object.freeze([
   {
     name: "month",
     sizeSeconds: 2_592_000,
-    startOf:
-      "(epoch(date_trunc('month', make_timestamp(start * 60000000::BIGINT)))::BIGINT // 60)::INTEGER",
+    startOf: `(epoch(date_trunc('month', make_timestamp(start * 60000000::BIGINT)))::BIGINT
+      // 60)::INTEGER`,
   },
 ]);
 
