@@ -74,13 +74,12 @@ export function judge(
   ms: number,
   question: string,
 ): Verdict {
+  if (board.stale) throw broken(question, "stale, with everything counted");
   checkBounds(board, counts, counts, question);
-  if (!board.stale) {
-    checkCertain(board, truth, k, question);
-    const upper = board.totalUpper ?? board.total;
-    if (truth.total < board.total || truth.total > upper) {
-      throw broken(question, `total is ${board.total}..${upper}, truth ${truth.total}`);
-    }
+  checkCertain(board, truth, k, question);
+  const upper = board.totalUpper ?? board.total;
+  if (truth.total < board.total || truth.total > upper) {
+    throw broken(question, `total is ${board.total}..${upper}, truth ${truth.total}`);
   }
   const wanted = Math.min(k, truth.rows.length);
   const least = wanted === 0 ? 0 : truth.rows[wanted - 1]!.count;

@@ -191,6 +191,8 @@ class CardinalityRun {
   /** Asks with nothing coming in, each range at every k, and judges in full. */
   async ask(ranges: number, share: number, into: Verdict[]): Promise<void> {
     const { startMs, seed } = this.#stream.options;
+    // Waits until all is counted: from here on an answer has no reason to be stale.
+    await askExact(this.#url, { eventType, from: startMs, to: startMs + 1, k: 1 });
     for (let range = 0; range < ranges; range++) {
       const span = randomSpan(this.#random, startMs, share);
       const answers: { k: number; board: Board | null; ms: number }[] = [];

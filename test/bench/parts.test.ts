@@ -145,6 +145,7 @@ describe("verdicts on approximate boards", () => {
       [[...fine.slice(0, 2), row(4, 20, 20)], certified],
       [fine.slice(0, 2), certified],
       [fine, { total: 141 }],
+      [fine, { stale: true }],
       [fine, { total: 130, totalUpper: 139 }],
     ];
     for (const [results, rest] of refused) {
