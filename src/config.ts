@@ -79,6 +79,12 @@ export const configOptions = Object.freeze({
     1e9,
     "Events that make a running minute's sketch answer.",
   ),
+  storeMemoryBytesMax: bytes(
+    512 * MiB,
+    64 * MiB,
+    1024 * GiB,
+    "Memory the store's DuckDB may take.",
+  ),
   freshnessWaitMsMax: integer(50, 0, 10_000, "How long an answer waits for what came before it."),
   exactTimeoutMs: integer(5000, 10, 600_000, "Longest time an exact query may take."),
   logBytesMax: bytes(8 * GiB, 16 * MiB, 1024 * GiB, "Size of the log; beyond: 503."),

@@ -36,7 +36,6 @@ const portWaitMsMax = 5000;
 const errorsListedMax = 100;
 /** Room beyond the bound, for types taken before it was lowered. */
 const typesSlack = 1024;
-const storeMemoryBytesMax = 768 * 1024 * 1024;
 
 /** The edge's scanner, which knows the store's event types. */
 async function makeScanner(config: Config, store: LocalStore) {
@@ -152,7 +151,7 @@ async function openStorage(config: Config, logFolder: string, logger: Logger, cl
   };
   const storeOptions = {
     folder: config.dataDir,
-    memoryBytesMax: storeMemoryBytesMax,
+    memoryBytesMax: config.storeMemoryBytesMax,
     candidatesMax: config.candidatesMax,
     exactTimeoutMs: config.exactTimeoutMs,
     sealQuietMs: config.sealQuietMs,

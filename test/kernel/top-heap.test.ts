@@ -42,7 +42,7 @@ async function setUp(build: KernelBuild, change: Partial<OpenWindowsOptions> = {
     });
     return added;
   };
-  return { windows, feed, options };
+  return { windows, feed, options, bench };
 }
 
 /** `expect` costs more than what it checks where there are millions of items. */
@@ -166,6 +166,33 @@ describe.each(builds)("candidates (%s)", (build) => {
     const [list] = readCandidates(windows.candidates(100)).lists;
     expect(candidateId(list!, 0)).toBe(`z${number}`);
     expect([list!.lower[0], list!.upper[0], list!.outside]).toEqual([1, 6, 5]);
+  });
+
+  test("items and types whose whole hash is the same stay apart", async () => {
+    const { windows, bench } = await setUp(build, { candidatesMax: 5 });
+    windows.open(100);
+    const ids = ["a", "b", "ab", "x".repeat(13), `${"x".repeat(12)}y`, "x".repeat(300), "z"];
+    const events = ids.flatMap((id, i) =>
+      [0, 7].map((typeIndex) => ({ minute: 100, typeIndex, id, weight: i + 1 + typeIndex })),
+    );
+    const truth = new Truth();
+    for (let round = 0; round < 3; round++) {
+      truth.add(events);
+      bench.feed(events, (ptr, n) => {
+        for (let i = 0; i < n; i++) {
+          const at = ptr + i * layout.EVENT_SIZE + layout.EVENT_ROW_HASH;
+          bench.kernel.view.setBigUint64(at, 0x1234_5678_9abc_def0n, true);
+        }
+        windows.update(ptr, n);
+      });
+      const { lists } = readCandidates(windows.candidates(100));
+      expect(lists.map((list) => list.rows)).toEqual([5, 5]);
+      for (const list of lists) {
+        holdsFor(list, truth.of(100, list.typeIndex));
+        // All of them share their cells, so each turns another out: only the last ones are left.
+        expect(list.outside).toBeGreaterThan(0);
+      }
+    }
   });
 
   test.each([
