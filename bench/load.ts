@@ -1,6 +1,6 @@
 /** HTTP load: several connections, one request at a time on each; every reply is checked. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { Client } from "undici";
+import { Client, type Dispatcher } from "undici";
 import type { Body } from "./event-stream.ts";
 import type { TrueBoard } from "./truth.ts";
 
@@ -20,7 +20,7 @@ interface Reply {
   text: string;
 }
 
-async function send(client: Client, body: Uint8Array): Promise<Reply> {
+async function send(client: Dispatcher, body: Uint8Array): Promise<Reply> {
   const { statusCode, body: reply } = await client.request({
     path: "/events",
     method: "POST",
@@ -31,7 +31,7 @@ async function send(client: Client, body: Uint8Array): Promise<Reply> {
 }
 
 /** Posts one body until it is accepted; returns how often it was put off. */
-export async function postBody(client: Client, body: Body): Promise<number> {
+export async function postBody(client: Dispatcher, body: Body): Promise<number> {
   for (let overloads = 0; overloads <= overloadWaitsMax; overloads++) {
     const { status, text } = await send(client, body.bytes);
     if (status === 202) {
