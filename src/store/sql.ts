@@ -1,8 +1,10 @@
 /** SQL literals. */
 
-/** A text literal; event types and paths may hold quotes. */
+/** A text literal; event types and paths may hold quotes, names asked for also NUL. */
 export function sqlText(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`;
+  const literal = `'${text.replaceAll("'", "''")}'`;
+  // DuckDB takes a statement as ended at its first NUL.
+  return text.includes("\0") ? `(${literal.replaceAll("\0", "' || chr(0) || '")})` : literal;
 }
 
 /** A list of text literals for IN. */
@@ -12,6 +14,8 @@ export function sqlTexts(values: readonly string[]): string {
 
 /** A moment of epoch ms, of the columns' own type so that min/max statistics apply. */
 export function timestampLiteral(epochMs: number): string {
-  const text = new Date(epochMs).toISOString().replace("T", " ").replace("Z", "");
+  // The year 10000, where ranges end at the latest, would come as +010000.
+  const iso = new Date(epochMs).toISOString().replace(/^\+0*/, "");
+  const text = iso.replace("T", " ").replace("Z", "");
   return `TIMESTAMP_MS '${text}'`;
 }

@@ -1,0 +1,42 @@
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { nodeFiles } from "../../src/files.ts";
+import { Database, rowsOf } from "../../src/store/database.ts";
+import { readExact } from "../../src/store/exact.ts";
+import { RawFiles, rawFilesDefaults } from "../../src/store/raw-files.ts";
+import { prepareSchema } from "../../src/store/schema.ts";
+import { sqlText, sqlTexts, timestampLiteral } from "../../src/store/sql.ts";
+
+let database: Database;
+beforeEach(async () => {
+  database = await Database.open(":memory:");
+});
+afterEach(() => database.close());
+
+test("a text literal is the text, whatever it holds", async () => {
+  const texts = ["", "plain", "it's", "''", "'; DROP TABLE x; --", "\\'", "a\0b", "\0", "é\n😀"];
+  for (const text of texts) {
+    const [row] = await rowsOf(database.writer, `SELECT ${sqlText(text)} AS text`);
+    expect(row!["text"], JSON.stringify(text)).toBe(text);
+  }
+  const [row] = await rowsOf(database.writer, `SELECT 'a' IN (${sqlTexts(texts)}) AS found`);
+  expect(row!["found"]).toBe(false);
+});
+
+test("a moment's literal is the moment, up to the year 10000", async () => {
+  for (const moment of [0, 1, 951_782_399_999, 253_402_300_799_999, 253_402_300_800_000]) {
+    const sql = `SELECT epoch_ms(${timestampLiteral(moment)}) AS moment`;
+    const [row] = await rowsOf(database.writer, sql);
+    expect(Number(row!["moment"])).toBe(moment);
+  }
+});
+
+test("a range to the last millisecond of 9999 and a name with NUL are answered", async () => {
+  const identity = { logId: "log", partitionCount: 1, seed: "0".repeat(16) };
+  await database.write((connection) => prepareSchema(connection, identity));
+  const options = { ...rawFilesDefaults, folder: "/nowhere", files: nodeFiles, removeAfterMs: 0 };
+  const rawFiles = new RawFiles(database, options);
+  const query = { eventTypes: ["a\0b"], k: 10, offset: 0, budgetMs: 60_000 };
+  const range = { from: 1, to: Date.UTC(9999, 11, 31, 23, 59, 59, 999) };
+  const read = database.read(60_000, (c) => readExact(c, rawFiles, { ...query, ...range }));
+  expect(await read).toMatchObject({ rows: [], total: 0 });
+});
