@@ -108,6 +108,7 @@ export class Checkpointer {
   readonly #sealedBefore: () => number;
   /** Workers that have rows of open minutes in the store. */
   readonly #openWorkers = new Set<number>();
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(
     database: Database,
@@ -124,7 +125,15 @@ export class Checkpointer {
   }
 
   /** Commits `part` whole. Throws StaleOffsetError when its offsets are not the store's. */
-  async commit(part: CheckpointPart): Promise<void> {
+  commit(part: CheckpointPart): Promise<void> {
+    // After those before it: two workers' new types must not be given the same id.
+    const run = () => this.#commit(part);
+    const done = this.#last.then(run, run);
+    this.#last = done.catch(() => undefined);
+    return done;
+  }
+
+  async #commit(part: CheckpointPart): Promise<void> {
     const fresh = new Map<string, number>();
     const idOf = (name: string): number => {
       const known = this.#types.get(name) ?? fresh.get(name);

@@ -1,0 +1,80 @@
+/** Checkpoints of several workers at once. */
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { nodeFiles } from "../../src/files.ts";
+import { Checkpointer, TypeIds } from "../../src/store/checkpoint.ts";
+import { Database, rowsOf } from "../../src/store/database.ts";
+import { RawFiles, rawFilesDefaults } from "../../src/store/raw-files.ts";
+import { prepareSchema } from "../../src/store/schema.ts";
+import { StagedTables } from "../../src/store/staged.ts";
+import type { CheckpointPart } from "../../src/store/store.ts";
+
+let database: Database;
+let checkpointer: Checkpointer;
+
+beforeEach(async () => {
+  database = await Database.open(":memory:");
+  const identity = { logId: "log", partitionCount: 4, seed: "0".repeat(16) };
+  await database.write((connection) => prepareSchema(connection, identity));
+  const staged = new StagedTables();
+  staged.register(database.writer);
+  const options = { ...rawFilesDefaults, folder: "/nowhere", files: nodeFiles, removeAfterMs: 0 };
+  const rawFiles = new RawFiles(database, options);
+  const types = await TypeIds.load(database.writer);
+  checkpointer = new Checkpointer(database, staged, types, rawFiles, () => 0);
+});
+afterEach(() => database.close());
+
+/** One record of the worker's partition, which holds one event of each type. */
+function partOf(worker: number, eventTypes: string[]): CheckpointPart {
+  return {
+    sequence: 0,
+    worker,
+    offsets: [{ partition: worker, from: 0, next: 1 }],
+    raw: [],
+    rawRows: 0,
+    counts: [],
+    countRows: 0,
+    types: eventTypes.map((name, index) => ({
+      index,
+      name,
+      total: 1,
+      firstSeen: 1000 + worker,
+      lastSeen: 2000 + worker,
+    })),
+    seen: [],
+    open: { minutes: [], partitions: [worker], windows: [] },
+  };
+}
+
+test("new event types of workers that commit at once get an id each, and one only", async () => {
+  const parts = [
+    partOf(0, ["both", "first"]),
+    partOf(1, ["second", "both"]),
+    partOf(2, ["third"]),
+    partOf(3, ["both", "third"]),
+  ];
+  await Promise.all(parts.map((part) => checkpointer.commit(part)));
+  const rows = await rowsOf(database.writer, "FROM event_types ORDER BY event_type");
+  const totals = rows.map((row) => [row["event_type"], Number(row["total"])]);
+  expect(totals).toEqual([
+    ["both", 3],
+    ["first", 1],
+    ["second", 1],
+    ["third", 2],
+  ]);
+  expect(new Set(rows.map((row) => row["type_id"])).size).toBe(rows.length);
+});
+
+test("a part that fails keeps no other from being committed, and is not half there", async () => {
+  const stale = partOf(0, ["lost"]);
+  stale.offsets[0]!.from = 7;
+  const results = await Promise.allSettled(
+    [stale, partOf(1, ["kept"])].map((part) => checkpointer.commit(part)),
+  );
+  expect(results.map(({ status }) => status)).toEqual(["rejected", "fulfilled"]);
+  const rows = await rowsOf(database.writer, "SELECT event_type FROM event_types");
+  expect(rows.map((row) => row["event_type"])).toEqual(["kept"]);
+  await checkpointer.commit(partOf(0, ["kept", "more"]));
+  const ids = await rowsOf(database.writer, "SELECT DISTINCT type_id FROM event_types");
+  expect(ids.length).toBe(2);
+});
