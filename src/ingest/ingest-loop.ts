@@ -13,6 +13,8 @@ import type { SeenBatches } from "./seen-batches.ts";
 
 /** Shortest time between two checkpoints that someone waits for. */
 const flushGapMs = 50;
+/** Queries are taken to go on for so long after one: checkpoints then carry open minutes. */
+const askedMs = 30_000;
 /** Checkpoints handed over and not yet committed; then the loop waits. */
 const partsInFlightMax = 2;
 
@@ -26,8 +28,8 @@ export interface IngestLoopDeps {
   aggregator: Aggregator;
   seen: SeenBatches;
   worker: number;
-  /** What the open minutes hold now. */
-  open: () => OpenPart;
+  /** What the open minutes hold now; nothing when nobody asks. */
+  open: (isAsked: boolean) => OpenPart;
   starts: { partition: number; offset: number }[];
   checkpointMs: number;
   checkpointBytesMax: number;
@@ -55,6 +57,7 @@ export class IngestLoop {
   #bytesPending = 0;
   #pendingSince: number | null = null;
   #lastFlush = 0;
+  #lastWanted = Number.NEGATIVE_INFINITY;
   #sequence = 0;
   #inFlight = 0;
   #onCommitted: () => void = () => undefined;
@@ -78,6 +81,7 @@ export class IngestLoop {
 
   /** Someone waits until everything before `offsets` (by partition) is committed. */
   want(offsets: readonly number[]): void {
+    this.#lastWanted = this.#deps.now();
     for (const partition of this.#next.keys()) {
       const offset = offsets[partition] ?? 0;
       if (offset > (this.#wanted.get(partition) ?? 0)) this.#wanted.set(partition, offset);
@@ -168,7 +172,8 @@ export class IngestLoop {
     const { notes, ...chunks } = this.#deps.aggregator.take();
     const seen = this.#deps.seen.takeChanges();
     const { worker } = this.#deps;
-    const open = this.#deps.open();
+    const isAsked = this.#deps.now() - this.#lastWanted < askedMs;
+    const open = this.#deps.open(isAsked);
     this.#inFlight++;
     this.totals.checkpoints++;
     this.#bytesPending = 0;

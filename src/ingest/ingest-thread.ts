@@ -81,12 +81,16 @@ async function start(): Promise<void> {
     aggregator,
     seen: new SeenBatches(data.seen),
     worker: data.worker,
-    open: () => openMinutes.part(),
+    open: (isAsked) => openMinutes.part(isAsked),
     starts: data.starts,
     checkpointMs: data.checkpointMs,
     checkpointBytesMax: data.checkpointBytesMax,
     commit: (part: CheckpointPart) => {
-      data.storePort.postMessage({ kind: "checkpoint", part }, [...part.raw, ...part.counts]);
+      data.storePort.postMessage({ kind: "checkpoint", part }, [
+        ...part.raw,
+        ...part.counts,
+        ...part.open.minutes.map(({ candidates }) => candidates),
+      ]);
     },
     now: Date.now,
   });

@@ -9,11 +9,11 @@
  * all its events; minutes up to `floorMinute`, of which the store knows events from before this
  * worker began, are left to the deltas.
  */
-import { candidateId, readCandidates } from "../kernel/candidates.ts";
+import { type CandidateList, readCandidates } from "../kernel/candidates.ts";
 import type { OpenWindows } from "../kernel/open-windows.ts";
 import type { TypeDictionary } from "../kernel/type-dictionary.ts";
 import { eventBounds, minuteMs } from "../model.ts";
-import type { OpenPart, OpenWindow } from "../store/store.ts";
+import type { OpenPart } from "../store/store.ts";
 
 const minutesBehind = 2;
 const minutesAhead = eventBounds.futureMsMax / minuteMs;
@@ -26,6 +26,11 @@ export interface OpenMinutesOptions {
   /** Events from which a minute's candidates stand in for its deltas. */
   eventsMin: number;
   partitions: number[];
+}
+
+/** False where a bound has saturated and so says nothing. */
+function isBounded(list: CandidateList): boolean {
+  return Number.isFinite(list.outside) && list.upper.every(Number.isFinite);
 }
 
 export class OpenMinutes {
@@ -64,44 +69,28 @@ export class OpenMinutes {
     for (const [minute, before] of this.#added) this.#added.set(minute, before + added);
   }
 
-  /** What the open minutes with enough events hold. */
-  part(): OpenPart {
-    const open: OpenPart = { minutes: [], partitions: this.#options.partitions, windows: [] };
-    for (const [minute, added] of this.#added) {
+  /**
+   * What the open minutes with enough events hold; nothing when nobody asks, since handing it
+   * over costs about as much as counting 50,000 events. The buffers may be transferred.
+   */
+  part(isAsked = true): OpenPart {
+    const part: OpenPart = {
+      minutes: [],
+      typeNames: new Map(),
+      partitions: this.#options.partitions,
+    };
+    for (const [minute, added] of isAsked ? this.#added : []) {
       if (added === 0 || added < this.#options.eventsMin) continue;
-      const windows = this.#read(minute);
-      if (windows === null) continue;
-      open.minutes.push(minute);
-      open.windows.push(...windows);
+      const candidates = this.#windows.candidates(minute);
+      const { total, untracked, lists } = readCandidates(candidates);
+      const isEnough = total > 0 && total >= this.#options.eventsMin;
+      if (!isEnough || untracked || !lists.every(isBounded)) continue;
+      part.minutes.push({ minute, candidates });
+      for (const { typeIndex } of lists) {
+        part.typeNames.set(typeIndex, this.#types.name(typeIndex));
+      }
     }
-    return open;
-  }
-
-  /** A minute's windows; null where the deltas have to answer. */
-  #read(minute: number): OpenWindow[] | null {
-    const { total, untracked, lists } = readCandidates(this.#windows.candidates(minute));
-    if (untracked || total === 0 || total < this.#options.eventsMin) return null;
-    // A bound that saturated says nothing.
-    if (
-      !lists.every((list) =>
-        Number.isFinite(
-          list.outside + list.upper.reduce((most, upper) => Math.max(most, upper), 0),
-        ),
-      )
-    ) {
-      return null;
-    }
-    return lists.map((list) => ({
-      minute,
-      eventType: this.#types.name(list.typeIndex),
-      total: list.total,
-      threshold: list.outside,
-      candidates: Array.from({ length: list.rows }, (_, row) => ({
-        eventId: candidateId(list, row),
-        lower: list.lower[row]!,
-        upper: list.upper[row]!,
-      })),
-    }));
+    return part;
   }
 
   #close(minute: number): void {

@@ -12,7 +12,8 @@
  *
  * All are of the running process: what a worker knew ends with it, so a start empties them.
  */
-import type { DuckDBConnection } from "@duckdb/node-api";
+import type { DuckDBAppender, DuckDBConnection } from "@duckdb/node-api";
+import { candidateId, readCandidates } from "../kernel/candidates.ts";
 import type { MinuteSpan } from "./cover.ts";
 import { rowsOf, runValues } from "./database.ts";
 import type { OpenPart } from "./store.ts";
@@ -40,6 +41,12 @@ export async function closeOpenBefore(connection: DuckDBConnection, end: number)
   for (const table of tables) await connection.run(`DELETE FROM ${table} WHERE minute < ${end}`);
 }
 
+function appendKey(to: DuckDBAppender, worker: number, minute: number, typeId: number): void {
+  to.appendInteger(worker);
+  to.appendInteger(minute);
+  to.appendInteger(typeId);
+}
+
 /**
  * Replaces a worker's open minutes, leaving out those before `sealedBefore`: their events up to
  * the seal are in windows, later ones stay deltas.
@@ -53,38 +60,32 @@ export async function writeOpen(
 ): Promise<void> {
   for (const table of tables)
     await connection.run(`DELETE FROM ${table} WHERE worker = ${worker}`);
-  const minutes = open.minutes.filter((minute) => minute >= sealedBefore);
+  const minutes = open.minutes.filter(({ minute }) => minute >= sealedBefore);
   if (minutes.length === 0) return;
-  const spans = minutes.flatMap((minute) =>
+  const spans = minutes.flatMap(({ minute }) =>
     open.partitions.map((partition) => [worker, minute, partition]),
   );
   await runValues(connection, "INSERT INTO open_spans VALUES", spans);
-  const windows = open.windows.filter(({ minute }) => minute >= sealedBefore);
-  await runValues(
-    connection,
-    "INSERT INTO open_windows VALUES",
-    windows.map(({ minute, eventType, total, threshold }) => [
-      worker,
-      minute,
-      idOf(eventType),
-      BigInt(total),
-      BigInt(threshold),
-    ]),
-  );
-  const appender = await connection.createAppender("open_candidates");
-  for (const { minute, eventType, candidates } of windows) {
-    const typeId = idOf(eventType);
-    for (const { eventId, lower, upper } of candidates) {
-      appender.appendInteger(worker);
-      appender.appendInteger(minute);
-      appender.appendInteger(typeId);
-      appender.appendVarchar(eventId);
-      appender.appendBigInt(BigInt(lower));
-      appender.appendBigInt(BigInt(upper));
-      appender.endRow();
+  const windows = await connection.createAppender("open_windows");
+  const candidates = await connection.createAppender("open_candidates");
+  for (const { minute, candidates: buffer } of minutes) {
+    for (const list of readCandidates(buffer).lists) {
+      const typeId = idOf(open.typeNames.get(list.typeIndex)!);
+      appendKey(windows, worker, minute, typeId);
+      windows.appendBigInt(BigInt(list.total));
+      windows.appendBigInt(BigInt(list.outside));
+      windows.endRow();
+      for (let row = 0; row < list.rows; row++) {
+        appendKey(candidates, worker, minute, typeId);
+        candidates.appendVarchar(candidateId(list, row));
+        candidates.appendBigInt(BigInt(list.lower[row]!));
+        candidates.appendBigInt(BigInt(list.upper[row]!));
+        candidates.endRow();
+      }
     }
   }
-  appender.closeSync();
+  windows.closeSync();
+  candidates.closeSync();
 }
 
 /** What open minutes contribute to a range. */

@@ -58,22 +58,14 @@ export interface TypePart {
   lastSeen: number;
 }
 
-/** One event type's window in an open minute. */
-export interface OpenWindow {
-  minute: number;
-  eventType: string;
-  total: number;
-  /** Upper bound of any item that is no candidate. */
-  threshold: number;
-  candidates: { eventId: string; lower: number; upper: number }[];
-}
-
 /** A worker's open minutes that its candidates answer for, as of a checkpoint. */
 export interface OpenPart {
-  minutes: number[];
+  /** `candidates` is the kernel's own form (kernel/candidates.ts). */
+  minutes: { minute: number; candidates: ArrayBuffer }[];
+  /** Names by the worker's type index, of the types in them. */
+  typeNames: Map<number, string>;
   /** The worker's own. */
   partitions: number[];
-  windows: OpenWindow[];
 }
 
 /** Everything one worker counted since its last checkpoint; committed whole or not at all. */

@@ -50,7 +50,7 @@ function setUp({ starts = [{ partition: 0, offset: 0 }], commitMs }: SetUpOption
     aggregator: aggregator as unknown as Aggregator,
     seen: seen as unknown as SeenBatches,
     worker: 0,
-    open: () => ({ minutes: [], partitions: [], windows: [] }),
+    open: () => ({ minutes: [], partitions: [], typeNames: new Map() }),
     starts,
     checkpointMs,
     checkpointBytesMax,

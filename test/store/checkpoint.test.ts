@@ -42,7 +42,7 @@ function partOf(worker: number, eventTypes: string[]): CheckpointPart {
       lastSeen: 2000 + worker,
     })),
     seen: [],
-    open: { minutes: [], partitions: [worker], windows: [] },
+    open: { minutes: [], partitions: [worker], typeNames: new Map() },
   };
 }
 
