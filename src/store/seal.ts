@@ -59,6 +59,44 @@ async function nextSlice(
 }
 
 /**
+ * Ranks the listed items of the windows touched and the items of `delta`, by their new counts,
+ * into temporary table `ranked`. `within` holds the starts of the windows there are, null: none.
+ * A list that not all items are on keeps its length when more may be listed by now: the items
+ * off it that got nothing are not looked at, so who would come next isn't known.
+ */
+async function rankTouched(
+  connection: DuckDBConnection,
+  { name }: Level,
+  candidatesMax: number,
+  within: string | null,
+): Promise<void> {
+  const before =
+    within === null
+      ? ""
+      : `UNION ALL SELECT start, type_id, event_id, count, true
+         FROM (FROM list_${name} WHERE ${within}) SEMI JOIN touched USING (start, type_id)
+       UNION ALL SELECT start, type_id, event_id, count, true
+         FROM (FROM tail_${name} WHERE ${within})
+         SEMI JOIN delta USING (start, type_id, event_id)`;
+  const shorter =
+    within === null
+      ? "SELECT NULL AS start, NULL AS type_id, NULL AS listed WHERE false"
+      : `SELECT start, type_id, count(*) AS listed FROM (FROM list_${name} WHERE ${within})
+       SEMI JOIN (FROM window_${name} WHERE ${within} AND threshold > 0) USING (start, type_id)
+       GROUP BY start, type_id HAVING count(*) < ${candidatesMax}`;
+  await connection.run(`CREATE OR REPLACE TEMP TABLE ranked AS
+    SELECT * EXCLUDE (listed), rank <= coalesce(listed, ${candidatesMax}) AS is_listed
+    FROM (SELECT *, row_number() OVER (
+            PARTITION BY start, type_id ORDER BY count DESC, event_id)::INTEGER AS rank
+          FROM (SELECT start, type_id, event_id, sum(count)::BIGINT AS count,
+                  NOT bool_or(is_known) AS is_new
+                FROM (SELECT start, type_id, event_id, count, false AS is_known
+                      FROM delta ${before})
+                GROUP BY start, type_id, event_id))
+    LEFT JOIN (${shorter}) USING (start, type_id)`);
+}
+
+/**
  * Adds the rows of temporary table `delta` (start, type_id, event_id, count) to the windows of
  * `level`, making those that are missing. A listed item stays listed or yields to one that
  * passed it; items off the list that get nothing can't rise above it, so they aren't touched.
@@ -80,26 +118,15 @@ async function foldInto(
   );
   const isFresh = Number(known!["windows"]) === 0;
   const within = `start BETWEEN ${known!["first"]} AND ${known!["last"]}`;
-  const before = isFresh
-    ? ""
-    : `UNION ALL SELECT start, type_id, event_id, count, true
-         FROM (FROM list_${name} WHERE ${within}) SEMI JOIN touched USING (start, type_id)
-       UNION ALL SELECT start, type_id, event_id, count, true
-         FROM (FROM tail_${name} WHERE ${within})
-         SEMI JOIN delta USING (start, type_id, event_id)`;
-  await connection.run(`CREATE OR REPLACE TEMP TABLE ranked AS
-    SELECT *, row_number() OVER (
-      PARTITION BY start, type_id ORDER BY count DESC, event_id)::INTEGER AS rank
-    FROM (SELECT start, type_id, event_id, sum(count)::BIGINT AS count,
-            NOT bool_or(is_known) AS is_new
-          FROM (SELECT start, type_id, event_id, count, false AS is_known FROM delta ${before})
-          GROUP BY start, type_id, event_id)`);
+  await rankTouched(connection, level, candidatesMax, isFresh ? null : within);
   await connection.run(`CREATE OR REPLACE TEMP TABLE summed AS
     SELECT start, type_id, total + coalesce(old.total_before, 0) AS total,
-      fresh_items + coalesce(old.items_before, 0) AS items, least_listed, threshold_before
+      fresh_items + coalesce(old.items_before, 0) AS items, listed, least_listed,
+      threshold_before
     FROM (SELECT start, type_id, sum(count)::BIGINT AS total FROM delta GROUP BY start, type_id)
     JOIN (SELECT start, type_id, count(*) FILTER (is_new) AS fresh_items,
-            min(count) FILTER (rank <= ${candidatesMax}) AS least_listed
+            count(*) FILTER (is_listed) AS listed,
+            min(count) FILTER (is_listed) AS least_listed
           FROM ranked GROUP BY start, type_id) USING (start, type_id)
     LEFT JOIN (SELECT start, type_id, total AS total_before, items AS items_before,
                  threshold AS threshold_before
@@ -116,15 +143,18 @@ async function foldInto(
   }
   await connection.run(`INSERT INTO window_${name}
     SELECT start, type_id, total, items,
-      CASE WHEN items > ${candidatesMax} THEN least_listed ELSE 0 END
+      CASE WHEN items > listed THEN least_listed ELSE 0 END
     FROM summed ORDER BY start, type_id`);
   await connection.run(`INSERT INTO list_${name}
-    SELECT start, type_id, event_id, count, rank FROM ranked WHERE rank <= ${candidatesMax}
+    SELECT start, type_id, event_id, count, rank FROM ranked WHERE is_listed
     ORDER BY start, type_id, rank`);
   await connection.run(`INSERT INTO tail_${name}
-    SELECT start, type_id, event_id, count FROM ranked WHERE rank > ${candidatesMax}
+    SELECT start, type_id, event_id, count FROM ranked WHERE NOT is_listed
     ORDER BY start, type_id, event_id`);
-  await sketches?.keep(connection, level, candidatesMax);
+  if (sketches !== null) return sketches.keep(connection, level);
+  // One from before would no longer bound what is off the list.
+  await connection.run(`DELETE FROM sketch_${name} USING touched
+    WHERE sketch_${name}.start = touched.start AND sketch_${name}.type_id = touched.type_id`);
 }
 
 export class Sealer {

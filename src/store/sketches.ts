@@ -107,13 +107,13 @@ export class Sketches {
 
   /**
    * Brings the sketches of `level` up to date with temporary tables `ranked` and `summed` of the
-   * fold under way: items of rank over `candidatesMax` are off the list.
+   * fold under way.
    */
-  async keep(connection: DuckDBConnection, level: Level, candidatesMax: number): Promise<void> {
+  async keep(connection: DuckDBConnection, level: Level): Promise<void> {
     const rows = await rowsOf(
       connection,
       `SELECT start, type_id, event_type, items, total, coalesce(threshold_before, 0) = 0 AS whole
-       FROM (SELECT start, type_id, count(*) AS items FROM ranked WHERE rank > ${candidatesMax}
+       FROM (SELECT start, type_id, count(*) AS items FROM ranked WHERE NOT is_listed
              GROUP BY start, type_id)
        JOIN (SELECT start, type_id, total, threshold_before FROM summed) USING (start, type_id)
        JOIN (SELECT type_id, event_type FROM event_types) USING (type_id)
@@ -131,20 +131,19 @@ export class Sketches {
         isWhole: row["whole"] === true,
       };
       if (batch.length > 0 && items + window.items > batchItemsMax) {
-        await this.#keepBatch(connection, level, candidatesMax, batch);
+        await this.#keepBatch(connection, level, batch);
         batch = [];
         items = 0;
       }
       batch.push(window);
       items += window.items;
     }
-    if (batch.length > 0) await this.#keepBatch(connection, level, candidatesMax, batch);
+    if (batch.length > 0) await this.#keepBatch(connection, level, batch);
   }
 
   async #keepBatch(
     connection: DuckDBConnection,
     level: Level,
-    candidatesMax: number,
     batch: TailWindow[],
   ): Promise<void> {
     const first = batch[0]!.start;
@@ -152,7 +151,7 @@ export class Sketches {
     const tails = await rowsOf(
       connection,
       `SELECT start, type_id, encode(string_agg(event_id || chr(0) || count, chr(0))) AS tail
-       FROM ranked WHERE rank > ${candidatesMax} AND start BETWEEN ${first} AND ${last}
+       FROM ranked WHERE NOT is_listed AND start BETWEEN ${first} AND ${last}
        GROUP BY start, type_id`,
     );
     const tailOf = new Map(

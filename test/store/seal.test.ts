@@ -103,7 +103,12 @@ async function checkRange(all: Delta[], start: number, end: number): Promise<voi
 const seen = { rows: 0, certified: 0, sketches: 0 };
 
 /** Bounds hold for every item, shown or not; what is certified is what a recount says. */
-async function checkApprox(all: Delta[], start: number, end: number): Promise<void> {
+async function checkApprox(
+  all: Delta[],
+  start: number,
+  end: number,
+  asked = random.pick([sketches, null]),
+): Promise<void> {
   const typeIds = random.pick([[0], [1], [0, 1]]);
   const query = {
     eventTypes: typeIds.map((id) => `type-${id}`),
@@ -113,9 +118,7 @@ async function checkApprox(all: Delta[], start: number, end: number): Promise<vo
     edgeRowsMax: 1000,
     budgetMs: 60_000,
   };
-  const answer = await database.read(60_000, (c) =>
-    readApprox(c, rawFiles, random.pick([sketches, null]), query),
-  );
+  const answer = await database.read(60_000, (c) => readApprox(c, rawFiles, asked, query));
   seen.sketches += answer.sketches;
   const truth = sumOf(all, typeIds, start, end);
   const expected = ranked(truth);
@@ -228,6 +231,28 @@ describe("sealing", () => {
     expect(seen.sketches).toBeGreaterThan(100);
     const start = firstMinute - (firstMinute % 1440);
     await checkRange(all, start, start + 40 * 1440);
+  });
+
+  test("answers hold when lists' length and sketches change from start to start", async () => {
+    const all: Delta[] = [];
+    const minuteOf = () => firstMinute + random.int(0, 300);
+    for (let start = 0; start < 12; start++) {
+      const options = { candidatesMax: random.int(1, 12), sliceRowsMax: 300, quietMs };
+      const sealed = random.pick([sketches, null]);
+      sealer = new Sealer(database, options, sealed);
+      for (let step = 0; step < 2; step++) {
+        const deltas = Array.from({ length: random.int(1, 60) }, () => randomDelta(minuteOf));
+        await append(deltas);
+        all.push(...deltas);
+        await sealAll(firstMinute + 2 * 1440, 1_000_000 * (start + 1) + step);
+        for (let i = 0; i < 4; i++) {
+          const from = firstMinute + random.int(-200, 200);
+          const to = from + random.int(1, 300);
+          await checkRange(all, from, to);
+          await checkApprox(all, from, to, sealed);
+        }
+      }
+    }
   });
 
   test("a failing fold leaves everything as it was", async () => {
