@@ -255,6 +255,39 @@ describe("sealing", () => {
     }
   });
 
+  test("a sketch is forgotten once its window changes without it", async () => {
+    const minutes = { candidatesMax: 1, sliceRowsMax: 300, quietMs };
+    const sealNow = async (sealed: Sketches | null, deltas: [number, string, number][]) => {
+      const item = ([minute, eventId, count]: (typeof deltas)[0]) => ({
+        minute: firstMinute + minute,
+        typeId: 0,
+        eventId,
+        count,
+      });
+      await append(deltas.map(item));
+      await new Sealer(database, minutes, sealed).seal(firstMinute + 10, 0);
+    };
+    const boundsOfY = async () => {
+      const from = firstMinute * 60_000;
+      const range = { from, to: from + 120_000, rows: 5, edgeRowsMax: 0, budgetMs: 60_000 };
+      const query = { eventTypes: ["type-0"], ...range };
+      const answer = await database.read(60_000, (c) => readApprox(c, rawFiles, sketches, query));
+      const { lower, upper } = answer.rows.find((row) => row.eventId === "y")!;
+      return [lower, upper];
+    };
+    const first: [number, string, number][] = [
+      [0, "x", 10],
+      [0, "y", 2],
+      [1, "y", 1],
+    ];
+    await sealNow(sketches, first);
+    expect(await boundsOfY()).toEqual([1, 3]);
+    await sealNow(null, [[0, "y", 5]]);
+    expect(await boundsOfY()).toEqual([1, 11]);
+    await sealNow(sketches, [[0, "z", 1]]);
+    expect(await boundsOfY()).toEqual([1, 11]);
+  });
+
   test("a failing fold leaves everything as it was", async () => {
     const deltas = Array.from({ length: 200 }, () => randomDelta(() => firstMinute));
     await append(deltas);
