@@ -9,8 +9,8 @@
 //   order   u32[usedMax]: used slots, oldest key first, so that handing over and emptying a
 //           nearly empty table costs what is in it (a table of 2^20 slots: 10 ms to fill)
 //   slot    0 id: string_t, but for long ids bytes 12..15 hold the hash's upper half
-//          16 minute u32 (since 1970) | 20 type u16 | 22 partition u16 | 24 count u64
-//           32 bytes; count 0 = free
+//          16 minute u32 (since 1970) | 20 place u32 | 24 count u64
+//           32 bytes; count 0 = free; place = type (20 bits) and above it partition (12 bits)
 
 import {
   COUNTS_HEADER_SIZE, EVENT_ID_LEN, EVENT_ID_PTR, EVENT_PARTITION, EVENT_ROW_HASH, EVENT_SIZE,
@@ -29,6 +29,8 @@ const HEAP_MAX: u32 = 24;
 const ORDER: u32 = 28;
 const SLOT_SIZE: u32 = 32;
 const MINUTE_MS: i64 = 60000;
+/** Of a slot's place, for the type: as many as the host allows types (a million). */
+const TYPE_BITS: u32 = 20;
 
 /** Sets up an empty table of `slots` (a power of two) slots. */
 export function initCounts(
@@ -94,7 +96,7 @@ export function countEvents(table: usize, events: usize, from: u32, n: u32): u32
       minuteStart = <i64>minute * MINUTE_MS;
     }
     const type = load<u32>(event, EVENT_TYPE_INDEX);
-    const place = type | (load<u32>(event, EVENT_PARTITION) << 16);
+    const place = type | (load<u32>(event, EVENT_PARTITION) << TYPE_BITS);
     const key = <u64>minute | (<u64>place << 32);
     const hash = mix(load<u64>(event, EVENT_ROW_HASH) ^ (key * 0x9e3779b97f4a7c15));
     const id = <usize>load<u32>(event, EVENT_ID_PTR);
@@ -176,8 +178,9 @@ export function emitCounts(table: usize, cursor: u32, out: usize): u32 {
   for (let row: u32 = 0; row < rows; row++) {
     const slot = slots + (<usize>load<u32>(order + (<usize>(cursor + row) << 2)) << 5);
     store<u32>(minutes + (row << 2), load<u32>(slot, 16));
-    store<u32>(types + (row << 2), load<u16>(slot, 20));
-    store<u32>(partitions + (row << 2), load<u16>(slot, 22));
+    const place = load<u32>(slot, 20);
+    store<u32>(types + (row << 2), place & ((1 << TYPE_BITS) - 1));
+    store<u32>(partitions + (row << 2), place >> TYPE_BITS);
     store<u64>(counts + (row << 3), load<u64>(slot, 24));
     const target = ids + (row << 4);
     store<u64>(target, load<u64>(slot));

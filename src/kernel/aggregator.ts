@@ -31,6 +31,8 @@ const headerBytes = 32;
 const slotBytes = 32;
 const orderBytes = 4;
 const idBytesMax = 512;
+/** What a slot's key holds. */
+const typesLimit = 2 ** 20;
 const fixedRawRowBytes = 8 + 8 + 4 + 5 * 16;
 
 export class Aggregator {
@@ -57,7 +59,11 @@ export class Aggregator {
     return Math.max(raw, counts) + 4096;
   }
 
+  /** Throws RangeError for more types than the table can tell apart. */
   constructor(kernel: Kernel, options: AggregatorOptions) {
+    if (options.typesMax > typesLimit) {
+      throw new RangeError(`${options.typesMax} event types, expected at most ${typesLimit}`);
+    }
     this.#kernel = kernel;
     this.#options = options;
     this.types = new TypeDictionary(kernel, options.typesMax);

@@ -101,11 +101,11 @@ function randomEvent(idsMax: number): PlainEvent {
   return event;
 }
 
-async function setUp(build: KernelBuild, countSlots: number) {
+async function setUp(build: KernelBuild, countSlots: number, typesMax = 100) {
   const options = {
     countSlots,
     countHeapBytes: 1 << 20,
-    typesMax: 100,
+    typesMax,
     stringBytesMax: 10 << 20,
     seed: { low: 1, high: 2 },
   };
@@ -164,6 +164,32 @@ describe.each<KernelBuild>(["simd", "scalar"])("aggregator (%s)", (build) => {
       expect(taken.notes.reduce((sum, note) => sum + note.total, 0)).toBe(total);
     }
   });
+});
+
+test("of many types none is taken for another's in another partition", async () => {
+  const { kernel, scanner, aggregator, input } = await setUp("simd", 1 << 8, 2 ** 17);
+  for (let i = 0; i < 2 ** 17; i++) aggregator.types.indexOf(`type-${i}`);
+  const expected = new Map<string, number>();
+  for (const partition of [0, 1, 2, 255, 4095]) {
+    const types = [3, 2 ** 16 + 3, 2 ** 17 - 1, 2 ** 16 - 1];
+    const text = types
+      .map((type) =>
+        JSON.stringify({ eventId: "x", eventType: `type-${type}`, timestamp: receivedAt }),
+      )
+      .join("\n");
+    const bytes = Buffer.from(text);
+    kernel.bytes.set(bytes, input);
+    scanner.clear();
+    expect(scanner.scanChunk(input, bytes.length, receivedAt)).toBe("done");
+    kernel.exports["stampEvents"]!(scanner.eventsPtr, types.length, partition, 0, 0);
+    aggregator.add(scanner.eventsPtr, types.length);
+    for (const type of types) {
+      expected.set(`${receivedAt / 60_000}/type-${type}/${partition}/x`, 1);
+    }
+  }
+  const { notes, counts } = aggregator.take();
+  const names = new Map(notes.map((note) => [note.index, note.name]));
+  expect(readCounts(counts, names)).toEqual(expected);
 });
 
 test("types beyond the dictionary's bound are refused by the kernel", async () => {
