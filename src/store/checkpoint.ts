@@ -5,7 +5,7 @@
  */
 import type { DuckDBConnection, DuckDBValue } from "@duckdb/node-api";
 import { failPoint } from "../fail-point.ts";
-import { type Database, rowsOf, runValues } from "./database.ts";
+import { type Database, insertRows, rowsOf, runValues } from "./database.ts";
 import { writeOpen } from "./open-windows.ts";
 import type { RawFile, RawFiles } from "./raw-files.ts";
 import { writeSeen } from "./seen.ts";
@@ -159,12 +159,13 @@ export class Checkpointer {
         await writeTypes(connection, part, fresh, idOf);
         if (file !== null) await this.#rawFiles.register(connection, file);
         else if (part.rawRows > 0) {
-          await connection.run(`INSERT INTO raw_recent SELECT * FROM ${events}`);
+          await insertRows(connection, "raw_recent", `SELECT * FROM ${events}`);
         }
         if (part.countRows > 0) {
-          await connection.run(
-            `INSERT INTO count_deltas SELECT minute, type_id, event_id, partition, count
-             FROM staged_counts(${token})`,
+          await insertRows(
+            connection,
+            "count_deltas",
+            `SELECT minute, type_id, event_id, partition, count FROM staged_counts(${token})`,
           );
         }
         for (const changes of part.seen) await writeSeen(connection, changes);

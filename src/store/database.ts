@@ -60,6 +60,21 @@ export async function runValues(
   }
 }
 
+/**
+ * Inserts the rows of `select`, however many. DuckDB 1.5.5 and 1.5.6 merge what a plain parallel
+ * INSERT made of 122,880 rows (a row group) or more into the table as if committed long ago:
+ * while COMMIT runs, every reader sees these rows beside those they replace, whatever its
+ * snapshot. With RETURNING rows are appended under the transaction's own number and seen from its
+ * commit on, for the same work in all: a slower COMMIT, a quicker INSERT. A test holds it.
+ */
+export async function insertRows(
+  connection: DuckDBConnection,
+  table: string,
+  select: string,
+): Promise<void> {
+  await connection.run(`INSERT INTO ${table} ${select} RETURNING true`);
+}
+
 function isLockError(error: unknown): boolean {
   return error instanceof Error && /Could not set lock on file/.test(error.message);
 }

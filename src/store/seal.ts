@@ -6,7 +6,7 @@
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { failPoint } from "../fail-point.ts";
-import { type Database, rowsOf } from "./database.ts";
+import { type Database, insertRows, rowsOf } from "./database.ts";
 import { closeOpenBefore } from "./open-windows.ts";
 import type { Sketches } from "./sketches.ts";
 import { endOf, type Level, levels, minuteLevel } from "./windows.ts";
@@ -96,6 +96,29 @@ async function rankTouched(
     LEFT JOIN (${shorter}) USING (start, type_id)`);
 }
 
+/** Writes `summed` as windows of `level`, and `ranked` as their lists and the items off them. */
+async function writeWindows(connection: DuckDBConnection, { name }: Level): Promise<void> {
+  await insertRows(
+    connection,
+    `window_${name}`,
+    `SELECT start, type_id, total, items,
+       CASE WHEN items > listed THEN least_listed ELSE 0 END
+     FROM summed ORDER BY start, type_id`,
+  );
+  await insertRows(
+    connection,
+    `list_${name}`,
+    `SELECT start, type_id, event_id, count, rank FROM ranked WHERE is_listed
+     ORDER BY start, type_id, rank`,
+  );
+  await insertRows(
+    connection,
+    `tail_${name}`,
+    `SELECT start, type_id, event_id, count FROM ranked WHERE NOT is_listed
+     ORDER BY start, type_id, event_id`,
+  );
+}
+
 /**
  * Adds the rows of temporary table `delta` (start, type_id, event_id, count) to the windows of
  * `level`, making those that are missing. A listed item stays listed or yields to one that
@@ -141,16 +164,7 @@ async function foldInto(
       WHERE tail_${name}.start = delta.start AND tail_${name}.type_id = delta.type_id
       AND tail_${name}.event_id = delta.event_id AND tail_${name}.${within}`);
   }
-  await connection.run(`INSERT INTO window_${name}
-    SELECT start, type_id, total, items,
-      CASE WHEN items > listed THEN least_listed ELSE 0 END
-    FROM summed ORDER BY start, type_id`);
-  await connection.run(`INSERT INTO list_${name}
-    SELECT start, type_id, event_id, count, rank FROM ranked WHERE is_listed
-    ORDER BY start, type_id, rank`);
-  await connection.run(`INSERT INTO tail_${name}
-    SELECT start, type_id, event_id, count FROM ranked WHERE NOT is_listed
-    ORDER BY start, type_id, event_id`);
+  await writeWindows(connection, level);
   if (sketches !== null) return sketches.keep(connection, level);
   // One from before would no longer bound what is off the list.
   await connection.run(`DELETE FROM sketch_${name} USING touched
@@ -247,9 +261,8 @@ export class Sealer {
     await connection.run(`DELETE FROM pending_windows USING waiting
       WHERE pending_windows.level = '${name}' AND pending_windows.start = waiting.start
       AND pending_windows.type_id = waiting.type_id`);
-    await connection.run(
-      `INSERT INTO pending_windows SELECT '${name}', start, type_id, ${now} FROM waiting`,
-    );
+    const waiting = `SELECT '${name}', start, type_id, ${now} FROM waiting`;
+    await insertRows(connection, "pending_windows", waiting);
   }
 
   /**
