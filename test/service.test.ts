@@ -1,6 +1,7 @@
 /** A start that fails leaves nothing open: no file, no thread, no port. */
 import { readdirSync, readlinkSync } from "node:fs";
 import { createServer } from "node:net";
+import type { Worker } from "node:worker_threads";
 import { afterEach, expect, it } from "vitest";
 import { loadConfig } from "../src/config.ts";
 import { startService } from "../src/service.ts";
@@ -40,10 +41,12 @@ function openFiles(folder: string): string[] {
 
 const isLinux = process.platform === "linux";
 
-/** Threads of this process that run. */
+/** Threads of this process that run, and all there were. */
 let workers = 0;
+const started: Worker[] = [];
 process.on("worker", (worker) => {
   workers++;
+  started.push(worker);
   worker.once("exit", () => workers--);
 });
 
@@ -66,4 +69,26 @@ it.each([
   expect(workers).toBe(before);
   const again = await startService(configOf(dataDir, {}), silentLogger);
   await again.stop();
+});
+
+it("says so, and hangs nowhere, when the store's thread ends", async () => {
+  const dataDir = temporaryFolder();
+  const threads = started.length;
+  const service = await startService(configOf(dataDir, {}), silentLogger);
+  const url = `http://${service.host}:${service.port}`;
+  const post = () =>
+    fetch(`${url}/events`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ eventId: "x", eventType: "t" }),
+    });
+  expect((await post()).status).toBe(202);
+  // The first thread of a start is the store's: it holds the folder.
+  await started[threads]!.terminate();
+  expect(await service.failed).toMatch(/store/);
+  for (const mode of ["exact", "approx"]) {
+    const answer = await fetch(`${url}/leaderboard?eventType=t&mode=${mode}`);
+    expect(answer.status, mode).toBe(503);
+  }
+  await expect(service.stop()).rejects.toMatchObject({ code: "store_failed" });
 });

@@ -57,6 +57,11 @@ export class IngestPool {
     this.#store = store;
     this.#options = options;
     this.#unsubscribe = store.onCommit((offsets) => this.#release(offsets));
+    void store.ended.then((why) => {
+      this.#fail(why);
+      // They wait for commits that never come: their ports do not always tell.
+      for (const worker of this.#workers) void worker.terminate();
+    });
   }
 
   /** Starts the workers where the store's offsets say. */

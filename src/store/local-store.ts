@@ -58,6 +58,7 @@ function threadUrl(): URL {
 }
 
 export class LocalStore implements Store {
+  readonly ended: Promise<string>;
   readonly #worker: Worker;
   readonly #logger: Logger;
   readonly #waiting = new Map<number, Waiting>();
@@ -66,6 +67,7 @@ export class LocalStore implements Store {
   #offsets: readonly number[] = [];
   #failure: string | null = null;
   #hasEnded = false;
+  #isClosing = false;
   #seed = { low: 0, high: 0 };
   #newestMinute = -1;
 
@@ -73,13 +75,20 @@ export class LocalStore implements Store {
     this.#worker = worker;
     this.#logger = logger;
     worker.on("message", (message: FromStoreThread) => this.#receive(message));
+    let end: (reason: string) => void = () => undefined;
+    this.ended = new Promise((resolve) => {
+      end = resolve;
+    });
     const fail = (reason: string) => {
+      // The first to come says why.
+      if (this.#hasEnded) return;
       this.#failure = reason;
       this.#hasEnded = true;
       for (const { reject } of this.#waiting.values()) {
         reject(new RankstreamError("store_failed", reason));
       }
       this.#waiting.clear();
+      if (!this.#isClosing) end(reason);
     };
     worker.on("error", (error) => fail(`the store's thread failed: ${error.message}`));
     worker.on("exit", (code) => fail(`the store's thread ended (${code})`));
@@ -174,6 +183,7 @@ export class LocalStore implements Store {
   }
 
   async close(): Promise<void> {
+    this.#isClosing = true;
     if (!this.#hasEnded) await this.#call("close", null);
     await this.#worker.terminate();
   }
@@ -182,6 +192,10 @@ export class LocalStore implements Store {
     name: Name,
     argument: StoreCalls[Name][0],
   ): Promise<StoreCalls[Name][1]> {
+    if (this.#hasEnded) {
+      const reason = this.#failure ?? "the store is closed";
+      return Promise.reject(new RankstreamError("store_failed", reason));
+    }
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve: resolve as (value: unknown) => void, reject });

@@ -167,6 +167,8 @@ export interface Store {
   committedOffsets(): readonly number[];
   /** Called after each commit; returns a function that stops it. */
   onCommit(listener: (offsets: readonly number[]) => void): () => void;
+  /** Resolves with why, should the store end by itself: nothing is committed from then on. */
+  readonly ended: Promise<string>;
   /** A port for one ingest worker: it sends WorkerToStore and gets StoreToWorker. */
   connectWorker(): MessagePort;
   /** By partition. */
