@@ -116,6 +116,7 @@ export class Database {
   readonly #options: DatabaseOptions;
   #writing: Promise<unknown> = Promise.resolve();
   #deferrable: "idle" | "running" | "refused" = "idle";
+  readonly #maintaining = new Set<DuckDBConnection>();
 
   private constructor(
     instance: DuckDBInstance,
@@ -171,9 +172,13 @@ export class Database {
     });
   }
 
-  /** Interrupts (so rolls back) a deferrable transaction under way and refuses further ones. */
+  /**
+   * Interrupts a deferrable transaction under way (so rolls it back) and what `maintain` is at,
+   * and refuses further ones.
+   */
   refuseDeferrable(): void {
     if (this.#deferrable === "running") this.#writer.interrupt();
+    for (const connection of this.#maintaining) connection.interrupt();
     this.#deferrable = "refused";
   }
 
@@ -184,8 +189,9 @@ export class Database {
   }
 
   async #transaction<T>(work: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
-    await this.#writer.run("BEGIN TRANSACTION");
     try {
+      // Inside: should one ever be left open, this fails, and the rollback ends it.
+      await this.#writer.run("BEGIN TRANSACTION");
       const result = await work(this.#writer);
       await this.#writer.run("COMMIT");
       return result;
@@ -197,13 +203,17 @@ export class Database {
 
   /**
    * Runs `work` beside the writer, on a connection of the readers' (so that it counts among
-   * them), outside any transaction: for slow work that changes no table.
+   * them), outside any transaction: for slow work that changes no table. `refuseDeferrable` ends
+   * it.
    */
   async maintain<T>(work: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
     const connection = await this.#checkOut();
+    this.#maintaining.add(connection);
     try {
+      if (this.#deferrable === "refused") throw new Error("the store is closing");
       return await work(connection);
     } finally {
+      this.#maintaining.delete(connection);
       this.#checkIn(connection);
     }
   }
