@@ -109,6 +109,8 @@ export class Checkpointer {
   /** Workers that have rows of open minutes in the store. */
   readonly #openWorkers = new Set<number>();
   #last: Promise<unknown> = Promise.resolve();
+  /** A part that failed is tried again: with the file that holds its events already. */
+  readonly #written = new WeakMap<CheckpointPart, RawFile>();
 
   constructor(
     database: Database,
@@ -150,7 +152,9 @@ export class Checkpointer {
     let file: RawFile | null = null;
     const writeFile = async (connection: DuckDBConnection) => {
       if (part.rawRows < rawFileRowsMin) return;
-      file = await this.#rawFiles.write(connection, events, spanOf(part.raw));
+      file = this.#written.get(part) ?? null;
+      file ??= await this.#rawFiles.write(connection, events, spanOf(part.raw));
+      this.#written.set(part, file);
     };
     try {
       await this.#database.write(async (connection) => {

@@ -10,15 +10,25 @@ import type { CheckpointPart } from "../../src/store/store.ts";
 
 let database: Database;
 let checkpointer: Checkpointer;
+let filesWritten = 0;
+
+/** Writes nothing, but counts. */
+class CountedFiles extends RawFiles {
+  override async write(_connection: unknown, _source: string, [firstTime, lastTime]: number[]) {
+    const path = `raw/${++filesWritten}.parquet`;
+    return { path, firstTime: firstTime!, lastTime: lastTime!, rows: 40_000, bytes: 1 };
+  }
+}
 
 beforeEach(async () => {
+  filesWritten = 0;
   database = await Database.open(":memory:");
   const identity = { logId: "log", partitionCount: 4, seed: "0".repeat(16) };
   await database.write((connection) => prepareSchema(connection, identity));
   const staged = new StagedTables();
   staged.register(database.writer);
   const options = { ...rawFilesDefaults, folder: "/nowhere", files: nodeFiles, removeAfterMs: 0 };
-  const rawFiles = new RawFiles(database, options);
+  const rawFiles = new CountedFiles(database, options);
   const types = await TypeIds.load(database.writer);
   checkpointer = new Checkpointer(database, staged, types, rawFiles, () => 0);
 });
@@ -77,4 +87,19 @@ test("a part that fails keeps no other from being committed, and is not half the
   await checkpointer.commit(partOf(0, ["kept", "more"]));
   const ids = await rowsOf(database.writer, "SELECT DISTINCT type_id FROM event_types");
   expect(ids.length).toBe(2);
+});
+
+test("a part that is tried again registers the file it wrote, and writes no other", async () => {
+  const part = partOf(0, ["t"]);
+  part.raw = [new ArrayBuffer(24)];
+  part.rawRows = 40_000;
+  await database.writer.run("ALTER TABLE raw_files RENAME TO gone");
+  for (let i = 0; i < 3; i++) {
+    await expect(checkpointer.commit(part)).rejects.toThrow(/raw_files/);
+  }
+  await database.writer.run("ALTER TABLE gone RENAME TO raw_files");
+  await checkpointer.commit(part);
+  expect(filesWritten).toBe(1);
+  const rows = await rowsOf(database.writer, "SELECT path FROM raw_files");
+  expect(rows).toEqual([{ path: "raw/1.parquet" }]);
 });
