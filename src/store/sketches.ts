@@ -32,6 +32,10 @@ export interface SketchBounds {
 /** Raw events take about 15 bytes on disk: a sketch costs a tenth of its window's at most. */
 const defaultBounds: SketchBounds = Object.freeze({ bytesPerEventMax: 1.5, tailItemsMin: 64 });
 
+/** Sketches asked for one level and type at most; further windows are bounded by their lists. */
+const askedMax = 512;
+/** Sketches read from DuckDB at a time: of 1 MiB at most, once inflated. */
+const readMax = 32;
 /** Items read from DuckDB at a time. */
 const batchItemsMax = 300_000;
 const cacheBytesMax = 64 * 1024 * 1024;
@@ -51,6 +55,12 @@ interface TailWindow {
   total: number;
   /** All of the window's tail is in `ranked`; else only what changed. */
   isWhole: boolean;
+}
+
+interface Wanted {
+  start: number;
+  /** In the cache. */
+  key: string;
 }
 
 /** Reads "id NUL count NUL id NUL count …"; ids hold no NUL. */
@@ -146,12 +156,14 @@ export class Sketches {
     level: Level,
     batch: TailWindow[],
   ): Promise<void> {
-    const first = batch[0]!.start;
-    const last = batch.at(-1)!.start;
+    const first = batch[0]!;
+    const last = batch.at(-1)!;
     const tails = await rowsOf(
       connection,
       `SELECT start, type_id, encode(string_agg(event_id || chr(0) || count, chr(0))) AS tail
-       FROM ranked WHERE NOT is_listed AND start BETWEEN ${first} AND ${last}
+       FROM ranked WHERE NOT is_listed AND start BETWEEN ${first.start} AND ${last.start}
+       AND (start > ${first.start} OR type_id >= ${first.typeId})
+       AND (start < ${last.start} OR type_id <= ${last.typeId})
        GROUP BY start, type_id`,
     );
     const tailOf = new Map(
@@ -210,7 +222,8 @@ export class Sketches {
 
   /**
    * Upper bounds of items in the windows of `level` that fulfil `condition`, in the reader's
-   * transaction: by start, in the items' order; windows without a sketch are missing.
+   * transaction: by start, in the items' order; windows without a sketch are missing, and those
+   * beyond `askedMax`.
    */
   async bounds(
     connection: DuckDBConnection,
@@ -220,35 +233,52 @@ export class Sketches {
     condition: string,
     items: ItemIds,
   ): Promise<Map<number, Float64Array>> {
-    const found = new Map<number, Float64Array>();
     const rows = await rowsOf(
       connection,
       `SELECT start, version FROM sketch_${level.name}
-       WHERE type_id = ${typeId} AND ${condition}`,
+       WHERE type_id = ${typeId} AND ${condition} ORDER BY start LIMIT ${askedMax}`,
     );
-    const keyOf = (start: number, version: number) =>
-      `${level.name}/${typeId}/${start}/${version}`;
-    const wanted = rows.map((row) => ({
-      start: Number(row["start"]),
-      key: keyOf(Number(row["start"]), Number(row["version"])),
-    }));
-    const missing = wanted.filter(({ key }) => !this.#cache.has(key));
-    if (missing.length > 0) {
-      const data = await rowsOf(
-        connection,
-        `SELECT start, version, data FROM sketch_${level.name} WHERE type_id = ${typeId}
-         AND start IN (${missing.map(({ start }) => start).join(", ")})`,
-      );
-      for (const row of data) {
-        const saved = inflateRawSync((row["data"] as DuckDBBlobValue).bytes);
-        this.#cache.set(keyOf(Number(row["start"]), Number(row["version"])), saved);
+    const wanted = rows.map((row): Wanted => {
+      const start = Number(row["start"]);
+      return { start, key: `${level.name}/${typeId}/${start}/${row["version"]}` };
+    });
+    const found = new Map<number, Float64Array>();
+    for (let from = 0; from < wanted.length; from += readMax) {
+      const part = wanted.slice(from, from + readMax);
+      const saved = await this.#read(connection, level, typeId, part);
+      for (const [start, sketch] of saved) {
+        this.#sketch.load(sketch);
+        found.set(start, this.#sketch.estimates(eventType, items));
       }
     }
+    return found;
+  }
+
+  /** The sketches wanted, by start: from the cache, the others from the store. */
+  async #read(
+    connection: DuckDBConnection,
+    level: Level,
+    typeId: number,
+    wanted: Wanted[],
+  ): Promise<Map<number, Uint8Array>> {
+    const found = new Map<number, Uint8Array>();
+    const missing = new Map<number, string>();
     for (const { start, key } of wanted) {
       const saved = this.#cache.get(key);
-      if (saved === undefined) continue;
-      this.#sketch.load(saved);
-      found.set(start, this.#sketch.estimates(eventType, items));
+      if (saved === undefined) missing.set(start, key);
+      else found.set(start, saved);
+    }
+    if (missing.size === 0) return found;
+    const rows = await rowsOf(
+      connection,
+      `SELECT start, data FROM sketch_${level.name} WHERE type_id = ${typeId}
+       AND start IN (${[...missing.keys()].join(", ")})`,
+    );
+    for (const row of rows) {
+      const start = Number(row["start"]);
+      const saved = inflateRawSync((row["data"] as DuckDBBlobValue).bytes);
+      this.#cache.set(missing.get(start)!, saved);
+      found.set(start, saved);
     }
     return found;
   }
