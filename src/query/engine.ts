@@ -29,8 +29,6 @@ export interface QueryEngineDeps {
   now?: () => number;
 }
 
-/** Budget of an approximate answer: it never scans what grows with the events. */
-const approxTimeoutMs = 2000;
 /** Raw events read for an edge below a minute; beyond, the edge is only bounded. */
 const edgeRowsMax = 500_000;
 /** `auto` goes on to the exact answer when that reads at most so many rows. */
@@ -115,7 +113,8 @@ export class QueryEngine {
     request: BoardRequest,
     started: number,
   ): Promise<{ board: Board; exactRows: number }> {
-    const { store, acknowledged, committed, committedThrough, freshnessWaitMsMax } = this.#deps;
+    const { store, acknowledged, committed, committedThrough } = this.#deps;
+    const { exactTimeoutMs, freshnessWaitMsMax } = this.#deps;
     const isFresh = await committed(acknowledged(), freshnessWaitMsMax);
     const asOf = isFresh ? started : committedThrough();
     const effective = { from: request.range.effectiveFrom, to: request.range.effectiveTo };
@@ -124,7 +123,8 @@ export class QueryEngine {
       ...effective,
       rows: request.offset + request.k,
       edgeRowsMax,
-      budgetMs: approxTimeoutMs,
+      // Milliseconds once windows are built; right after a large import up to seconds.
+      budgetMs: exactTimeoutMs,
     });
     const certain = certifiedPrefix(answer.rows, answer, request.ties);
     const isAllCertain = certain === answer.rows.length;

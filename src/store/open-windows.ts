@@ -15,7 +15,7 @@
 import type { DuckDBAppender, DuckDBConnection } from "@duckdb/node-api";
 import { candidateId, readCandidates } from "../kernel/candidates.ts";
 import type { MinuteSpan } from "./cover.ts";
-import { rowsOf, runValues } from "./database.ts";
+import { insertRows, rowsOf, runValues } from "./database.ts";
 import type { OpenPart } from "./store.ts";
 
 const tables = ["open_spans", "open_windows", "open_candidates"];
@@ -48,6 +48,15 @@ function appendKey(to: DuckDBAppender, worker: number, minute: number, typeId: n
 }
 
 /**
+ * An appender to an empty temporary table `arriving_…`: what an appender puts into the table
+ * itself would, from a row group on, be seen before its commit (`insertRows`).
+ */
+async function appenderTo(connection: DuckDBConnection, table: string): Promise<DuckDBAppender> {
+  await connection.run(`CREATE OR REPLACE TEMP TABLE arriving_${table} AS FROM ${table} LIMIT 0`);
+  return connection.createAppender(`arriving_${table}`, "main", "temp");
+}
+
+/**
  * Replaces a worker's open minutes, leaving out those before `sealedBefore`: their events up to
  * the seal are in windows, later ones stay deltas.
  */
@@ -66,8 +75,8 @@ export async function writeOpen(
     open.partitions.map((partition) => [worker, minute, partition]),
   );
   await runValues(connection, "INSERT INTO open_spans VALUES", spans);
-  const windows = await connection.createAppender("open_windows");
-  const candidates = await connection.createAppender("open_candidates");
+  const windows = await appenderTo(connection, "open_windows");
+  const candidates = await appenderTo(connection, "open_candidates");
   for (const { minute, candidates: buffer } of minutes) {
     for (const list of readCandidates(buffer).lists) {
       const typeId = idOf(open.typeNames.get(list.typeIndex)!);
@@ -86,6 +95,9 @@ export async function writeOpen(
   }
   windows.closeSync();
   candidates.closeSync();
+  for (const table of ["open_windows", "open_candidates"]) {
+    await insertRows(connection, table, `FROM arriving_${table}`);
+  }
 }
 
 /** What open minutes contribute to a range. */
