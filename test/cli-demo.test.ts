@@ -1,13 +1,18 @@
-import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { beforeAll, describe, expect, it } from "vitest";
+import { counted, FlightChecks, sealed } from "./e2e/flight-checks.ts";
+import { FlightOracle, flightsFile } from "./oracles/flight-oracle.ts";
 import { runCommand } from "./support/command.ts";
-import { startRankstream, temporaryFolder } from "./support/service.ts";
+import { randomFromEnvironment } from "./support/random.ts";
+import { type RankstreamProcess, startRankstream, temporaryFolder } from "./support/service.ts";
 
-const packages = join(import.meta.dirname, "..", "node_modules");
-const flights = join(packages, "vega-datasets", "data", "flights-3m.parquet");
 const dataDir = temporaryFolder();
 const demoMsMax = 180_000;
+const ranges = 200;
+const rangesUnsealed = 40;
+const rangesMsMax = 300_000;
+/** What a service lists by default: more than there are destinations or routes. */
+const candidatesMax = 4000;
 const wholeRange = { from: "2001-01-01T00:00:00Z", to: "2001-07-02T00:00:00Z" };
 const oneDay = { from: "2001-06-28T00:00:00Z", to: "2001-06-29T00:00:00Z" };
 
@@ -16,7 +21,7 @@ async function recount(item: string, { from, to }: { from: string; to: string })
   const instance = await DuckDBInstance.create(":memory:");
   const connection = await instance.connect();
   const reader = await connection.runAndReadAll(
-    `SELECT ${item} AS item, count(*)::INTEGER AS n FROM '${flights}'
+    `SELECT ${item} AS item, count(*)::INTEGER AS n FROM '${flightsFile}'
       WHERE date >= TIMESTAMP '${from.slice(0, 19)}' AND date < TIMESTAMP '${to.slice(0, 19)}'
       GROUP BY item ORDER BY n DESC, item LIMIT 10`,
   );
@@ -56,6 +61,19 @@ function demo(args: string[]) {
   return runCommand([...own, ...args]);
 }
 
+/** Starts the service on the demo's data; stops it whatever `work` comes to. */
+async function withService(
+  args: string[],
+  work: (service: RankstreamProcess) => Promise<void>,
+): Promise<void> {
+  const service = await startRankstream({ dataDir, args });
+  try {
+    await work(service);
+  } finally {
+    await service.stop();
+  }
+}
+
 describe("rankstream demo", () => {
   it("counts the flights as a recount of the file does", { timeout: demoMsMax }, async () => {
     const { code, out, error } = await demo(["--exit-after-load"]).ended;
@@ -70,6 +88,31 @@ describe("rankstream demo", () => {
       ["ATL", 124232],
     ]);
     expect(out.match(/^certified: every count and rank is exact/gm)?.length).toBe(4);
+  });
+
+  it("answers any range right before, while and after it seals", {
+    timeout: rangesMsMax,
+  }, async () => {
+    const random = randomFromEnvironment("ranges of flights");
+    const oracle = await FlightOracle.ofAll();
+    const busiestMinute = await oracle.busiestMinute();
+    const checks = new FlightChecks({ oracle, candidatesMax, busiestMinute });
+    const modes = ["exact", "approx"] as const;
+    const resting = ["--seal-interval-ms", "3600000"];
+    await withService(resting, async (service) => {
+      await counted(service);
+      for (let i = 0; i < rangesUnsealed; i++) await checks.check(service, random, modes, false);
+    });
+    await withService(["--seal-quiet-ms", "0"], async (service) => {
+      await sealed(service, () => checks.check(service, random, modes, false));
+      for (let i = 0; i < ranges; i++) await checks.check(service, random, modes, true);
+    });
+    oracle.close();
+    process.stderr.write(checks.summary("flights"));
+    // All lists are complete, so nothing is left to doubt.
+    expect(checks.approximate).toBeGreaterThan(ranges);
+    expect(checks.certified).toBe(checks.approximate);
+    expect(checks.certifiedRanks).toBe(checks.ranks);
   });
 
   it("shows the same again, flies on live, and ends with 0", { timeout: demoMsMax }, async () => {

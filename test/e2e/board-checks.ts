@@ -7,6 +7,14 @@ import type { Answer, RankstreamProcess } from "../support/service.ts";
 export const modes = ["exact", "approx", "auto"] as const;
 export type Mode = (typeof modes)[number];
 
+/** Whoever knows the truth. */
+export interface Oracle {
+  board(question: BoardQuestion): TrueBoard | Promise<TrueBoard>;
+}
+
+/** Of a body that is no board. */
+const bodyCharsMax = 500;
+
 interface Row {
   eventId: string;
   count: number;
@@ -95,14 +103,14 @@ function expectBounded(body: Answer["body"], truth: TrueBoard, k: number): void 
 /** Asks and compares; `body` is returned for further looks. */
 export async function expectTrueBoard(
   service: RankstreamProcess,
-  oracle: BoardOracle,
+  oracle: Oracle,
   question: BoardQuestion,
   mode: Mode,
 ): Promise<Answer["body"]> {
   const { status, body } = await ask(service, question, mode);
-  const truth = oracle.board(question);
+  const truth = await oracle.board(question);
   try {
-    expect(status).toBe(200);
+    expect(status, JSON.stringify(body).slice(0, bodyCharsMax)).toBe(200);
     expect(body).toMatchObject({ partial: false, stale: false });
     if (mode === "exact") expect(body.mode).toBe("exact");
     if (body.mode === "exact") expectExact(body, truth);

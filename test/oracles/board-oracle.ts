@@ -55,32 +55,40 @@ export class BoardOracle {
     return counts;
   }
 
-  board({ eventTypes, from, to, k, offset, ties }: BoardQuestion): TrueBoard {
-    const counts = this.counts(eventTypes, from, to);
-    const items = [...counts].map(([eventId, count]) => ({
+  board(question: BoardQuestion): TrueBoard {
+    const { eventTypes, from, to } = question;
+    return boardOf(this.counts(eventTypes, from, to), question);
+  }
+}
+
+/** The board that these counts make. */
+export function boardOf(
+  counts: ReadonlyMap<string, number>,
+  { k, offset, ties }: Pick<BoardQuestion, "k" | "offset" | "ties">,
+): TrueBoard {
+  const items = [...counts].map(([eventId, count]) => ({
+    eventId,
+    count,
+    bytes: Buffer.from(eventId),
+  }));
+  items.sort((a, b) => b.count - a.count || Buffer.compare(a.bytes, b.bytes));
+  const rankOf = (index: number): number => {
+    if (ties === "ordinal") return index + 1;
+    const better = items.filter(({ count }) => count > items[index]!.count);
+    if (ties === "competition") return better.length + 1;
+    return new Set(better.map(({ count }) => count)).size + 1;
+  };
+  const sum = (list: typeof items) => list.reduce((total, { count }) => total + count, 0);
+  const shown = items.slice(offset, offset + k);
+  return {
+    total: sum(items),
+    distinct: items.length,
+    others: sum(items.slice(offset + k)),
+    results: shown.map(({ eventId, count }, i) => ({
       eventId,
       count,
-      bytes: Buffer.from(eventId),
-    }));
-    items.sort((a, b) => b.count - a.count || Buffer.compare(a.bytes, b.bytes));
-    const rankOf = (index: number): number => {
-      if (ties === "ordinal") return index + 1;
-      const better = items.filter(({ count }) => count > items[index]!.count);
-      if (ties === "competition") return better.length + 1;
-      return new Set(better.map(({ count }) => count)).size + 1;
-    };
-    const sum = (list: typeof items) => list.reduce((total, { count }) => total + count, 0);
-    const shown = items.slice(offset, offset + k);
-    return {
-      total: sum(items),
-      distinct: items.length,
-      others: sum(items.slice(offset + k)),
-      results: shown.map(({ eventId, count }, i) => ({
-        eventId,
-        count,
-        rank: rankOf(offset + i),
-      })),
-      counts,
-    };
-  }
+      rank: rankOf(offset + i),
+    })),
+    counts,
+  };
 }
