@@ -26,6 +26,8 @@ export interface CliIo {
   /** Ends the process at once. */
   exit(code: number): void;
   startService: StartService;
+  /** Bytes that may still be written to the disk that holds this folder. */
+  freeBytes(path: string): Promise<number>;
   /** Left out where neither stream is a terminal. */
   terminal?: Terminal;
 }

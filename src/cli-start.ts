@@ -58,8 +58,14 @@ export function addStartCommand(program: Command, io: CliIo, done: (code: number
   addConfigOptions(command);
 }
 
-/** Makes the folder where missing; throws `data_folder_unwritable` in one line's words. */
-async function checkDataFolder(path: string): Promise<void> {
+/** Less free space than this and the first checkpoint may fail already. */
+const freeBytesMin = 64 * 1024 * 1024;
+
+/**
+ * Makes the folder where missing; throws `data_folder_unwritable` or `disk_nearly_full` in one
+ * line's words.
+ */
+async function checkDataFolder(path: string, io: CliIo): Promise<void> {
   try {
     await mkdir(path, { recursive: true });
     await access(path, constants.R_OK | constants.W_OK | constants.X_OK);
@@ -68,6 +74,13 @@ async function checkDataFolder(path: string): Promise<void> {
     const detail = `the data folder ${resolve(path)} can not be written (${code})`;
     throw new RankstreamError("data_folder_unwritable", detail, { cause: error });
   }
+  const freeBytes = await io.freeBytes(path);
+  if (freeBytes >= freeBytesMin) return;
+  throw new RankstreamError(
+    "disk_nearly_full",
+    `the data folder ${resolve(path)} has ${freeBytes} bytes of free space, at least ` +
+      `${freeBytesMin} expected`,
+  );
 }
 
 /** Ends the process when it still runs after that time. */
@@ -112,7 +125,7 @@ export async function runService(
 ): Promise<number> {
   const logger = createLogger(config.logLevel);
   for (const warning of warnings) logger.warn({}, warning);
-  await checkDataFolder(config.dataDir);
+  await checkDataFolder(config.dataDir, io);
   const signalled = untilSignal(io, logger, config.shutdownMsMax);
   const service = await io.startService(config, logger);
   const host = service.host.includes(":") ? `[${service.host}]` : service.host;

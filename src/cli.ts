@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The command's entry: checks the runtime before anything that needs it is loaded. */
 import { readFileSync } from "node:fs";
+import { statfs } from "node:fs/promises";
 
 const lingerMsMax = 500;
 const nodeVersionMin = [20, 15] as const;
@@ -45,6 +46,10 @@ async function run(): Promise<void> {
       columns: process.stderr.columns ?? process.stdout.columns ?? 80,
     },
     // Loaded when needed: help and mistakes are answered without the store.
+    freeBytes: async (path) => {
+      const { bavail, bsize } = await statfs(path);
+      return bavail * bsize;
+    },
     startService: async (config, logger) =>
       (await import("./service.ts")).startService(config, logger),
   });

@@ -207,6 +207,11 @@ const serviceKinds = {
     title: "Too many queries are waiting",
     hint: "Retry after the stated seconds.",
   },
+  disk_nearly_full: {
+    status: 500,
+    title: "The disk is nearly full",
+    hint: "Free some space, or choose another --data-dir.",
+  },
   data_folder_unwritable: {
     status: 500,
     title: "The data folder can not be written",

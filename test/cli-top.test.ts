@@ -108,6 +108,7 @@ async function top(args: string[], environment: Record<string, string> = {}, isO
     writeError: (text) => {
       error += text;
     },
+    freeBytes: async () => 2 ** 40,
     onSignal: () => undefined,
     exit: () => undefined,
     startService: () => Promise.reject(new Error("no service here")),

@@ -13,7 +13,11 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const quiet = { RANKSTREAM_LOG_LEVEL: "silent", RANKSTREAM_DATA_DIR: join(folder, "data") };
 
 /** Runs the command line with a service that the test controls. */
-function command(args: string[], start?: (config: Config) => Promise<Partial<RunningService>>) {
+function command(
+  args: string[],
+  start?: (config: Config) => Promise<Partial<RunningService>>,
+  freeBytes = 2 ** 40,
+) {
   let stdout = "";
   let stderr = "";
   const exits: number[] = [];
@@ -34,6 +38,7 @@ function command(args: string[], start?: (config: Config) => Promise<Partial<Run
     },
     onSignal: (signal, listener) => listeners.set(signal, listener),
     exit: (code) => exits.push(code),
+    freeBytes: async () => freeBytes,
     startService: async (config) => {
       const service = { host: "127.0.0.1", port: 1234, failed: new Promise<string>(() => {}) };
       return { ...service, stop: async () => {}, ...(await start?.(config)) };
@@ -138,6 +143,12 @@ describe("rankstream start", () => {
     const unwritable = command(["start", "--data-dir", join(file, "data")]);
     expect(await unwritable.code).toBe(1);
     expect(unwritable.error()).toMatch(/^rankstream: the data folder .*file\/data .*ENOTDIR.*\n$/);
+    const full = command(["start"], undefined, 1000);
+    expect(await full.code).toBe(1);
+    expect(full.error()).toMatch(
+      /^rankstream: the data folder .* has 1000 bytes of free space.*\n$/,
+    );
+    expect(full.error()).toContain("Free some space");
   });
 });
 
