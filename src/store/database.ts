@@ -2,9 +2,11 @@
  * The one DuckDB instance of a data folder: one writing connection, a bounded number of reading
  * ones, deadlines by interrupt. DuckDB's own file lock keeps a second process out.
  */
+import { dirname, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type DuckDBConnection, DuckDBInstance, type DuckDBValue } from "@duckdb/node-api";
 import { RankstreamError } from "../errors.ts";
+import { sqlText } from "./sql.ts";
 
 export interface DatabaseOptions {
   memoryBytesMax: number;
@@ -108,6 +110,13 @@ async function openInstance(path: string, options: DatabaseOptions): Promise<Duc
   }
 }
 
+/** SQL reaches the data folder and nothing else, loads no extension, and can't change that. */
+async function confine(connection: DuckDBConnection, folder: string): Promise<void> {
+  await connection.run(`SET allowed_directories = [${sqlText(folder)}]`);
+  await connection.run("SET enable_external_access = false");
+  await connection.run("SET lock_configuration = true");
+}
+
 export class Database {
   readonly #instance: DuckDBInstance;
   readonly #writer: DuckDBConnection;
@@ -134,6 +143,7 @@ export class Database {
   static async open(path: string, options = databaseDefaults): Promise<Database> {
     const instance = await openInstance(path, options);
     const writer = await instance.connect();
+    if (path !== ":memory:") await confine(writer, dirname(resolve(path)));
     const readers: DuckDBConnection[] = [];
     for (let i = 0; i < options.readersMax; i++) readers.push(await instance.connect());
     return new Database(instance, writer, readers, options);
