@@ -27,17 +27,23 @@ export interface SketchBounds {
   bytesPerEventMax: number;
   /** Items off the list from which a sketch is worth a row. */
   tailItemsMin: number;
+  /** Items read from DuckDB at a time. */
+  batchItemsMax: number;
 }
 
+type Blocks = Iterable<ItemBlock> | AsyncIterable<ItemBlock>;
+
 /** Raw events take about 15 bytes on disk: a sketch costs a tenth of its window's at most. */
-const defaultBounds: SketchBounds = Object.freeze({ bytesPerEventMax: 1.5, tailItemsMin: 64 });
+const defaultBounds: SketchBounds = Object.freeze({
+  bytesPerEventMax: 1.5,
+  tailItemsMin: 64,
+  batchItemsMax: 300_000,
+});
 
 /** Sketches asked for one level and type at most; further windows are bounded by their lists. */
 const askedMax = 512;
 /** Sketches read from DuckDB at a time: of 1 MiB at most, once inflated. */
 const readMax = 32;
-/** Items read from DuckDB at a time. */
-const batchItemsMax = 300_000;
 const cacheBytesMax = 64 * 1024 * 1024;
 const noBound = 0xffffffff;
 
@@ -140,10 +146,14 @@ export class Sketches {
         total: Number(row["total"]),
         isWhole: row["whole"] === true,
       };
-      if (batch.length > 0 && items + window.items > batchItemsMax) {
+      if (batch.length > 0 && items + window.items > this.#bounds.batchItemsMax) {
         await this.#keepBatch(connection, level, batch);
         batch = [];
         items = 0;
+      }
+      if (window.items > this.#bounds.batchItemsMax) {
+        await this.#keepOne(connection, level, window, this.#tailInParts(connection, window));
+        continue;
       }
       batch.push(window);
       items += window.items;
@@ -171,7 +181,29 @@ export class Sketches {
     );
     for (const window of batch) {
       const tail = tailOf.get(`${window.start}/${window.typeId}`)!;
-      await this.#keepOne(connection, level, window, parseTail(tail.bytes, window.items));
+      await this.#keepOne(connection, level, window, [parseTail(tail.bytes, window.items)]);
+    }
+  }
+
+  /**
+   * A tail too long for one batch, in parts: DuckDB makes each one's text in memory, twice over,
+   * and can't put that on disk.
+   */
+  async *#tailInParts(
+    connection: DuckDBConnection,
+    { start, typeId, items }: TailWindow,
+  ): AsyncGenerator<ItemBlock> {
+    const parts = Math.ceil(items / this.#bounds.batchItemsMax);
+    for (let part = 0; part < parts; part++) {
+      const [row] = await rowsOf(
+        connection,
+        `SELECT count(*) AS items,
+           encode(string_agg(event_id || chr(0) || count, chr(0))) AS tail
+         FROM ranked WHERE NOT is_listed AND start = ${start} AND type_id = ${typeId}
+         AND hash(event_id) % ${parts} = ${part}`,
+      );
+      const tail = row!["tail"] as DuckDBBlobValue | null;
+      if (tail !== null) yield parseTail(tail.bytes, Number(row!["items"]));
     }
   }
 
@@ -179,11 +211,11 @@ export class Sketches {
     connection: DuckDBConnection,
     level: Level,
     window: TailWindow,
-    block: ItemBlock,
+    blocks: Blocks,
   ): Promise<void> {
     const saved = window.isWhole
-      ? this.#build(window, block)
-      : await this.#raise(connection, level, window, block);
+      ? await this.#build(window, blocks)
+      : await this.#raise(connection, level, window, blocks);
     if (saved === null) return;
     const where = `start = ${window.start} AND type_id = ${window.typeId}`;
     await connection.run(`DELETE FROM sketch_${level.name} WHERE ${where}`);
@@ -195,10 +227,13 @@ export class Sketches {
     ]);
   }
 
-  #build({ eventType, items, total }: TailWindow, block: ItemBlock): Uint8Array | null {
+  async #build(
+    { eventType, items, total }: TailWindow,
+    blocks: Blocks,
+  ): Promise<Uint8Array | null> {
     if (items < this.#bounds.tailItemsMin) return null;
     this.#builder.begin(items);
-    this.#builder.add(eventType, block);
+    for await (const block of blocks) this.#builder.add(eventType, block);
     return this.#builder.finish(total * this.#bounds.bytesPerEventMax);
   }
 
@@ -207,7 +242,7 @@ export class Sketches {
     connection: DuckDBConnection,
     level: Level,
     window: TailWindow,
-    block: ItemBlock,
+    blocks: Blocks,
   ): Promise<Uint8Array | null> {
     const [row] = await rowsOf(
       connection,
@@ -215,9 +250,14 @@ export class Sketches {
        WHERE start = ${window.start} AND type_id = ${window.typeId}`,
     );
     if (row === undefined) return null;
-    this.#sketch.load(inflateRawSync((row["data"] as DuckDBBlobValue).bytes));
-    this.#sketch.fold(window.eventType, block);
-    return this.#sketch.save();
+    let saved: Uint8Array = inflateRawSync((row["data"] as DuckDBBlobValue).bytes);
+    for await (const block of blocks) {
+      // Readers use the kernel's one sketch too while the next part is fetched.
+      this.#sketch.load(saved);
+      this.#sketch.fold(window.eventType, block);
+      saved = this.#sketch.save();
+    }
+    return saved;
   }
 
   /**

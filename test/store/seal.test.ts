@@ -32,7 +32,8 @@ beforeEach(async () => {
   rawFiles = new RawFiles(database, options);
   sketches = await Sketches.create(
     { low: 1, high: 2 },
-    { bytesPerEventMax: 1000, tailItemsMin: 1 },
+    // Batches smaller than the longest tails, so that these come in parts.
+    { bytesPerEventMax: 1000, tailItemsMin: 1, batchItemsMax: 20 },
   );
   sealer = new Sealer(database, { candidatesMax, sliceRowsMax: 300, quietMs }, sketches);
 });
