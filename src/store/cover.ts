@@ -91,7 +91,9 @@ function inPending(above: Level, pending: number[]): string {
   const spans = mergeNeighbours(pending.map((start) => ({ start, end: endOf(above, start) })));
   if (spans.length <= pendingSpansMax) return inSpans(spans);
   const bounds = inSpans([{ start: spans[0]!.start, end: spans.at(-1)!.end }]);
-  return `(${bounds} AND (${above.startOf}) IN (${pending.join(", ")}))`;
+  // A plain list inside the cover's OR is searched from its beginning for every row: 730 ms for a
+  // million rows and 1,464 windows, 40 ms like this.
+  return `(${bounds} AND (${above.startOf}) IN (SELECT unnest([${pending.join(", ")}])))`;
 }
 
 /** The largest span of whole windows of `level` inside `span`; empty (end ≤ start) if none. */
