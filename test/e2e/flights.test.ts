@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { FlightOracle, flightTypes } from "../oracles/flight-oracle.ts";
 import { type Random, randomFromEnvironment } from "../support/random.ts";
 import { type RankstreamProcess, startRankstream } from "../support/service.ts";
-import { ask, type Mode } from "./board-checks.ts";
+import { ask } from "./board-checks.ts";
 import { allFlights, counted, FlightChecks, sealed } from "./flight-checks.ts";
 
 const oneFlightIn = 10;
@@ -15,7 +15,7 @@ const postsAtOnce = 3;
 const candidatesMax = 50;
 const ranges = 200;
 const rangesBetween = 20;
-const autoEvery = 4;
+const rangesAuto = 40;
 const testMsMax = 240_000;
 const readPauseMs = 20;
 
@@ -103,15 +103,11 @@ describe("shuffled flights", () => {
     await counted(service);
     const busiestMinute = await oracle.busiestMinute();
     const checks = new FlightChecks({ oracle, candidatesMax, busiestMinute });
-    for (let i = 0; i < rangesBetween; i++) {
-      await checks.check(service, random, ["exact", "approx"], false);
-    }
+    const both = ["exact", "approx"] as const;
+    await checks.checkMany(service, random, rangesBetween, both, false);
     await sealed(service, () => checks.check(service, random, ["approx"], false));
-    for (let i = 0; i < ranges; i++) {
-      const modes: Mode[] =
-        i % autoEvery === 0 ? ["exact", "approx", "auto"] : ["exact", "approx"];
-      await checks.check(service, random, modes, true);
-    }
+    await checks.checkMany(service, random, ranges, both, true);
+    await checks.checkMany(service, random, rangesAuto, ["auto"], true);
     process.stderr.write(checks.summary(`shuffled flights, ${answers} totals on the way`));
     expect(checks.certifiedRanks).toBeGreaterThan(0);
     expect(checks.certified).toBeLessThan(checks.approximate);
