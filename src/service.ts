@@ -19,6 +19,7 @@ import { TypeDictionary } from "./kernel/type-dictionary.ts";
 import { EmbeddedLog } from "./log/embedded-log.ts";
 import { EmbeddedLogReader } from "./log/embedded-log-reader.ts";
 import { IdempotencyLedger, unionOfStates } from "./log/idempotency.ts";
+import { eventBounds } from "./model.ts";
 import { QueryEngine } from "./query/engine.ts";
 import { LocalStore } from "./store/local-store.ts";
 import { Counters, type Logger } from "./telemetry.ts";
@@ -42,7 +43,7 @@ async function makeScanner(config: Config, store: LocalStore) {
   const bounds = {
     bodyBytesMax: config.unpackedBytesMax,
     errorsMax: errorsListedMax,
-    futureMsMax: 5 * 60_000,
+    futureMsMax: eventBounds.futureMsMax,
   };
   const known = await store.eventTypes();
   const room = Math.max(config.eventTypesMax, known.length) + typesSlack;

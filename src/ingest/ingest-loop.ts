@@ -8,7 +8,7 @@ import type { Aggregator } from "../kernel/aggregator.ts";
 import type { LogRecord } from "../model.ts";
 import type { CheckpointPart, OffsetRange, OpenPart } from "../store/store.ts";
 import type { BlockScanner } from "./block-scanner.ts";
-import type { IngestTotals } from "./messages.ts";
+import { type IngestTotals, noTotals } from "./messages.ts";
 import type { SeenBatches } from "./seen-batches.ts";
 
 /** Shortest time between two checkpoints that someone waits for. */
@@ -39,15 +39,7 @@ export interface IngestLoopDeps {
 }
 
 export class IngestLoop {
-  readonly totals: IngestTotals = {
-    events: 0,
-    bytes: 0,
-    batches: 0,
-    duplicates: 0,
-    refusedLines: 0,
-    slowLines: 0,
-    checkpoints: 0,
-  };
+  readonly totals: IngestTotals = noTotals();
   readonly #deps: IngestLoopDeps;
   /** Next offset to read and the one the last part ended at, by owned partition. */
   readonly #next = new Map<number, number>();

@@ -4,11 +4,12 @@ import { RankstreamError } from "../errors.ts";
 import type { LogPosition } from "../log/log.ts";
 import type { Store } from "../store/store.ts";
 import type { Logger } from "../telemetry.ts";
-import type {
-  FromIngestThread,
-  IngestThreadData,
-  IngestTotals,
-  ToIngestThread,
+import {
+  type FromIngestThread,
+  type IngestThreadData,
+  type IngestTotals,
+  noTotals,
+  type ToIngestThread,
 } from "./messages.ts";
 
 export interface IngestPoolOptions {
@@ -107,15 +108,7 @@ export class IngestPool {
 
   /** Sums over the workers since the start. */
   totals(): IngestTotals {
-    const sum: IngestTotals = {
-      events: 0,
-      bytes: 0,
-      batches: 0,
-      duplicates: 0,
-      refusedLines: 0,
-      slowLines: 0,
-      checkpoints: 0,
-    };
+    const sum = noTotals();
     for (const totals of this.#totals) {
       if (totals === null) continue;
       for (const name of Object.keys(sum) as (keyof IngestTotals)[]) sum[name] += totals[name];

@@ -42,6 +42,19 @@ export interface IngestTotals {
   checkpoints: number;
 }
 
+/** All sums at zero. */
+export function noTotals(): IngestTotals {
+  return {
+    events: 0,
+    bytes: 0,
+    batches: 0,
+    duplicates: 0,
+    refusedLines: 0,
+    slowLines: 0,
+    checkpoints: 0,
+  };
+}
+
 export type FromIngestThread =
   | { kind: "progress"; totals: IngestTotals }
   | { kind: "failed"; code: string | null; message: string };

@@ -3,19 +3,15 @@
  * is surely before j when lower(i) > upper(j), or these are equal and id(i) < id(j); before any
  * item on no list only by >. Equal ranks of ties moreover need both counts to be exact.
  */
+import { type Contender, compareIds, stronger } from "../store/order.ts";
 import type { BoundedItem } from "../store/store.ts";
 import type { TieRule } from "./board.ts";
 
 /** Everything that comes after the rows. */
 export interface Remainder {
   /** Greatest upper bound of a known item, and the least id that has it. */
-  rest: { upper: number; eventId: string } | null;
+  rest: Contender | null;
   unlistedUpper: number;
-}
-
-/** Byte order of UTF-8 text: that of code points, which UTF-16's differs from above U+FFFF. */
-export function compareIds(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }
 
 function isBefore(row: BoundedItem, upper: number, eventId: string): boolean {
@@ -38,16 +34,11 @@ export function certifiedPrefix(
   ties: TieRule,
 ): number {
   // The strongest of everything after row i: greatest upper bound, then least id.
-  const after: ({ upper: number; eventId: string } | null)[] = new Array(rows.length);
+  const after: (Contender | null)[] = new Array(rows.length);
   let strongest = rest;
   for (let i = rows.length - 1; i >= 0; i--) {
     after[i] = strongest;
-    const row = rows[i]!;
-    const isStronger =
-      strongest === null ||
-      row.upper > strongest.upper ||
-      (row.upper === strongest.upper && compareIds(row.eventId, strongest.eventId) < 0);
-    if (isStronger) strongest = { upper: row.upper, eventId: row.eventId };
+    strongest = stronger(strongest, rows[i]!);
   }
   let length = 0;
   for (; length < rows.length; length++) {

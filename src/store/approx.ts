@@ -10,10 +10,12 @@
  * [0, the item's count in that minute]. Never reads the counts off the lists.
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
+import { minuteMs } from "../model.ts";
 import { coverOf, cutInStore, type MinuteCut, type MinuteSpan } from "./cover.ts";
 import { type Row, rowsOf } from "./database.ts";
 import { edgesSql, offsetsOf, type TypeId, typesNamed } from "./exact.ts";
 import { readOpen } from "./open-windows.ts";
+import { type Contender, compareIds, stronger } from "./order.ts";
 import type { RawFiles } from "./raw-files.ts";
 import { type IncompletePart, refine } from "./refine.ts";
 import type { Sketches } from "./sketches.ts";
@@ -160,13 +162,12 @@ async function addEdges(
 ): Promise<void> {
   for (const edge of cut.edges) {
     if ((await rawFiles.rowsIn(connection, edge.from, edge.to)) <= query.edgeRowsMax) {
-      const one = { ...cut, edges: [edge] };
-      const sql = await edgesSql(connection, rawFiles, one, query.eventTypes);
+      const sql = await edgesSql(connection, rawFiles, [edge], query.eventTypes);
       pieces.beside.push(`SELECT event_id, count AS exact, 0 AS loose, true AS is_raw, events AS n
         FROM (${sql})`);
       continue;
     }
-    const minute = Math.floor(edge.from / 60_000);
+    const minute = Math.floor(edge.from / minuteMs);
     const span = { start: minute, end: minute + 1 };
     for (const typeId of typeIds) await addLooseMinute(connection, pieces, typeId, span);
     pieces.beside.push(deltaSql(span, typeIds, false));
@@ -244,24 +245,10 @@ function itemOf(row: Row): BoundedItem {
   return { eventId, lower, upper: Number(row["upper"]), estimate: lower };
 }
 
-/** By estimate, then id; ids are compared as bytes. */
+/** By estimate, then id. */
 function byEstimate(a: BoundedItem, b: BoundedItem): number {
   if (a.estimate !== b.estimate) return b.estimate - a.estimate;
-  return Buffer.compare(Buffer.from(a.eventId), Buffer.from(b.eventId));
-}
-
-/** The strongest of items that come after the rows shown: greatest upper bound, least id. */
-function strongestOf(items: readonly BoundedItem[]): ApproxAnswer["rest"] {
-  let strongest: ApproxAnswer["rest"] = null;
-  for (const { upper, eventId } of items) {
-    if (strongest !== null && upper < strongest.upper) continue;
-    const isLater =
-      strongest !== null &&
-      upper === strongest.upper &&
-      Buffer.compare(Buffer.from(eventId), Buffer.from(strongest.eventId)) > 0;
-    if (!isLater) strongest = { upper, eventId };
-  }
-  return strongest;
+  return compareIds(a.eventId, b.eventId);
 }
 
 function answerOf(rows: Row[], pieces: Pieces, ranking: Ranking): ApproxAnswer {
@@ -312,7 +299,8 @@ async function rank(
     sketches === null ? 0 : await refine(connection, sketches, pieces.incomplete, loose);
   items.sort(byEstimate);
   const shown = items.slice(0, wanted);
-  const rest = strongestOf([...items.slice(wanted), ...beyond, ...tagged("rest")]);
+  const after = [...items.slice(wanted), ...beyond, ...tagged("rest")];
+  const rest = after.reduce<Contender | null>(stronger, null);
   return { rows: shown, rest, sketches: asked };
 }
 

@@ -31,6 +31,9 @@ export const databaseDefaults: DatabaseOptions = Object.freeze({
   lockWaitMsMax: 5000,
 });
 
+/** Budget of reads that no request waits for. */
+export const ownReadBudgetMs = 60_000;
+
 export type Row = Record<string, DuckDBValue>;
 
 /** Rows of a query as objects, BIGINT as bigint. For small results only. */

@@ -31,16 +31,15 @@ export async function typesNamed(
   }));
 }
 
-/** Sums by id of the raw events in the cut's ragged edges: (event_id, count, events). */
+/** Sums by id of the raw events in ragged edges, at least one: (event_id, count, events). */
 export async function edgesSql(
   connection: DuckDBConnection,
   rawFiles: RawFiles,
-  cut: MinuteCut,
+  edges: MinuteCut["edges"],
   eventTypes: string[],
-): Promise<string | null> {
-  if (cut.edges.length === 0) return null;
+): Promise<string> {
   const sources: string[] = [];
-  for (const { from, to } of cut.edges) {
+  for (const { from, to } of edges) {
     const source = await rawFiles.source(connection, from, to);
     sources.push(`SELECT event_id, weight FROM ${source}
       WHERE event_type IN (${sqlTexts(eventTypes)})
@@ -77,8 +76,8 @@ async function countsInRange(
     `SELECT event_id, sum(count)::BIGINT AS count, count(*) AS counts_read, 0 AS raw_read
      FROM (${[empty, ...counted].join(" UNION ALL ")}) GROUP BY event_id`,
   ];
-  const edges = await edgesSql(connection, rawFiles, cut, query.eventTypes);
-  if (edges !== null) {
+  if (cut.edges.length > 0) {
+    const edges = await edgesSql(connection, rawFiles, cut.edges, query.eventTypes);
     sources.push(`SELECT event_id, count, 0 AS counts_read, events AS raw_read FROM (${edges})`);
   }
   return sources.join(" UNION ALL ");

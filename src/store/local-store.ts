@@ -20,17 +20,7 @@ import type {
   Store,
 } from "./store.ts";
 
-export interface LocalStoreOptions {
-  folder: string;
-  /** Memory DuckDB may take. */
-  memoryBytesMax: number;
-  /** Items listed a window and event type. */
-  candidatesMax: number;
-  exactTimeoutMs: number;
-  /** A larger window is built once nothing came to it for so long. */
-  sealQuietMs: number;
-  /** Whether windows keep sealed sketches, for closer bounds. */
-  sealedSketches: boolean;
+export interface LocalStoreOptions extends StoreThreadData {
   logger: Logger;
 }
 

@@ -4,8 +4,8 @@
  * rests after a step several times as long as the step took, unless deltas pile up.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Database } from "./database.ts";
-import { rowsOf } from "./database.ts";
+import { minuteMs } from "../model.ts";
+import { type Database, ownReadBudgetMs, rowsOf } from "./database.ts";
 import type { RawFiles } from "./raw-files.ts";
 import type { Sealer } from "./seal.ts";
 
@@ -20,7 +20,6 @@ const recentAgeMsMax = 10 * 60_000;
 /** How long after a minute's end records that belong to it may still come. */
 const sealDelayMs = 10_000;
 const restMsMax = 5000;
-const readBudgetMs = 60_000;
 
 export class Maintenance {
   readonly #database: Database;
@@ -59,7 +58,7 @@ export class Maintenance {
   }
 
   async #steps(appliedThrough: number): Promise<void> {
-    const endMinute = Math.floor((appliedThrough - sealDelayMs) / 60_000);
+    const endMinute = Math.floor((appliedThrough - sealDelayMs) / minuteMs);
     for (let isMore = true; isMore && !this.#isStopping; ) {
       const started = performance.now();
       ({ isMore } = await this.#sealer.seal(endMinute, Date.now()));
@@ -79,7 +78,7 @@ export class Maintenance {
 
   async #restFactor(): Promise<number> {
     if (Date.now() - this.#lastCommit() > busyMs) return restFactorIdle;
-    const [deltas] = await this.#database.read(readBudgetMs, (connection) =>
+    const [deltas] = await this.#database.read(ownReadBudgetMs, (connection) =>
       rowsOf(connection, "SELECT count(*) AS rows FROM count_deltas"),
     );
     return Number(deltas!["rows"]) > deltaRowsUrgent ? 0 : restFactorBusy;

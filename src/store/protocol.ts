@@ -11,10 +11,14 @@ import type {
 
 export interface StoreThreadData {
   folder: string;
+  /** Memory DuckDB may take. */
   memoryBytesMax: number;
+  /** Items listed a window and event type. */
   candidatesMax: number;
   exactTimeoutMs: number;
+  /** A larger window is built once nothing came to it for so long. */
   sealQuietMs: number;
+  /** Whether windows keep sealed sketches, for closer bounds. */
   sealedSketches: boolean;
 }
 

@@ -14,7 +14,7 @@ import { join } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { failPoint } from "../fail-point.ts";
 import type { Files } from "../files.ts";
-import { type Database, rowsOf } from "./database.ts";
+import { type Database, ownReadBudgetMs, rowsOf } from "./database.ts";
 import { sqlText, timestampLiteral } from "./sql.ts";
 
 export interface RawFile {
@@ -42,7 +42,6 @@ export interface RawFilesOptions {
 }
 
 const MiB = 1024 * 1024;
-const readBudgetMs = 60_000;
 export const rawFilesDefaults = Object.freeze({
   recentRowsMax: 200_000,
   smallBytesMax: 8 * MiB,
@@ -155,7 +154,7 @@ export class RawFiles {
   /** Merges one folder's small files where there are enough; whether it did. */
   async mergeSmall(now: number): Promise<boolean> {
     const { smallBytesMax, mergeFilesMin, mergeFilesMax } = this.#options;
-    const rows = await this.#database.read(readBudgetMs, async (connection) => {
+    const rows = await this.#database.read(ownReadBudgetMs, async (connection) => {
       const [due] = await rowsOf(
         connection,
         `SELECT regexp_replace(path, '/[^/]*$', '') AS folder FROM raw_files

@@ -15,6 +15,7 @@ import { Kernel } from "../kernel/kernel.ts";
 import { loadKernelModule } from "../kernel/module.ts";
 import { SealedSketchBuilder } from "../kernel/sealed-sketch.ts";
 import { type KernelSeed, Sketch } from "../kernel/sketch.ts";
+import { minuteMs } from "../model.ts";
 import { rowsOf } from "./database.ts";
 import { type Level, levels } from "./windows.ts";
 
@@ -325,7 +326,7 @@ export class Sketches {
 
   /** Forgets sketches past their time; later ones of day and month stay. `now` in epoch ms. */
   async expire(connection: DuckDBConnection, now: number): Promise<void> {
-    const minute = Math.floor(now / 60_000);
+    const minute = Math.floor(now / minuteMs);
     await connection.run(`DELETE FROM sketch_minute WHERE start < ${minute - 48 * 60}`);
     await connection.run(`DELETE FROM sketch_hour WHERE start < ${minute - 60 * 1440}`);
   }

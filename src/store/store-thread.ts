@@ -10,7 +10,7 @@ import { RankstreamError } from "../errors.ts";
 import { nodeFiles } from "../files.ts";
 import { readApprox } from "./approx.ts";
 import { Checkpointer, StaleOffsetError, TypeIds } from "./checkpoint.ts";
-import { Database, databaseDefaults, rowsOf } from "./database.ts";
+import { Database, databaseDefaults, ownReadBudgetMs, rowsOf } from "./database.ts";
 import { readExact } from "./exact.ts";
 import { Maintenance } from "./maintenance.ts";
 import {
@@ -73,9 +73,9 @@ class StoreThread {
 
   readonly handlers: Handlers = {
     prepare: (wanted) => this.#prepare(wanted),
-    loadSeen: () => this.#database.read(60_000, readSeen),
+    loadSeen: () => this.#database.read(ownReadBudgetMs, readSeen),
     eventTypes: () =>
-      this.#database.read(60_000, async (connection) => {
+      this.#database.read(ownReadBudgetMs, async (connection) => {
         const rows = await rowsOf(
           connection,
           `SELECT event_type, total, epoch_ms(first_seen) AS first, epoch_ms(last_seen) AS last

@@ -1,5 +1,6 @@
 /** What the store offers, and what ingest workers hand to it. */
 import type { MessagePort } from "node:worker_threads";
+import type { Contender } from "./order.ts";
 
 /** One partition's progress in a checkpoint: it counted the records from `from` to `next` − 1. */
 export interface OffsetRange {
@@ -145,7 +146,7 @@ export interface ApproxAnswer {
   /** By estimate, then id. */
   rows: BoundedItem[];
   /** Of the items known but not in `rows`: the greatest upper bound, the least id that has it. */
-  rest: { upper: number; eventId: string } | null;
+  rest: Contender | null;
   /** Upper bound of any item not known at all. */
   unlistedUpper: number;
   total: { lower: number; upper: number };

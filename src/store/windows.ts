@@ -15,6 +15,7 @@
  * transaction, so at any moment each event is in exactly one place at each level.
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
+import { minuteMs } from "../model.ts";
 
 export interface Level {
   name: "minute" | "hour" | "day" | "month";
@@ -43,8 +44,8 @@ export function startAt(level: Level, minute: number): number {
   if (level.name === "minute") return minute;
   if (level.name === "hour") return minute - (minute % 60);
   if (level.name === "day") return minute - (minute % 1440);
-  const date = new Date(minute * 60_000);
-  return Date.UTC(date.getUTCFullYear(), date.getUTCMonth()) / 60_000;
+  const date = new Date(minute * minuteMs);
+  return Date.UTC(date.getUTCFullYear(), date.getUTCMonth()) / minuteMs;
 }
 
 /** First minute after the window of `level` that starts at minute `start`. */
@@ -52,8 +53,8 @@ export function endOf(level: Level, start: number): number {
   if (level.name === "minute") return start + 1;
   if (level.name === "hour") return start + 60;
   if (level.name === "day") return start + 1440;
-  const date = new Date(start * 60_000);
-  return Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1) / 60_000;
+  const date = new Date(start * minuteMs);
+  return Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1) / minuteMs;
 }
 
 /** First start of a window of `level` at or after `minute`. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { TieRule } from "../../src/query/board.ts";
-import { certifiedPrefix, compareIds } from "../../src/query/certify.ts";
+import { certifiedPrefix } from "../../src/query/certify.ts";
+import { compareIds } from "../../src/store/order.ts";
 import { randomFromEnvironment } from "../support/random.ts";
 
 type Row = [eventId: string, lower: number, upper: number];
