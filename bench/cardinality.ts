@@ -167,9 +167,8 @@ class CardinalityRun {
 
   async #askWhile(over: AbortSignal, share: number): Promise<void> {
     const { startMs, seed } = this.#stream.options;
-    while (!over.aborted) {
-      await sleep(this.#plan.liveGapMs, undefined, { signal: over }).catch(() => undefined);
-      if (over.aborted) return;
+    // Asks before it waits: a small ingest may be over before the first gap is.
+    for (; !over.aborted; await gap(this.#plan.liveGapMs, over)) {
       const span = randomSpan(this.#liveRandom, startMs, share);
       const k = this.#liveRandom.pick(ks);
       const acknowledged = this.#stream.acknowledged;
@@ -219,6 +218,11 @@ class CardinalityRun {
       checkExact(board, trueBoard(counts, k), `exact ${questionText(span, k, seed)}`);
     }
   }
+}
+
+/** Waits so long, or until `over`. */
+function gap(ms: number, over: AbortSignal): Promise<void> {
+  return sleep(ms, undefined, { signal: over }).catch(() => undefined);
 }
 
 function watchMemory(service: ServiceProcess, stream: RecordedStream, memory: Memory[]) {
