@@ -6,7 +6,8 @@ import { type CliIo, CommandFailure, exitCodes } from "./cli-io.ts";
 import { addStartCommand } from "./cli-start.ts";
 import { addTopCommand } from "./cli-top.ts";
 import { ConfigError } from "./config.ts";
-import { errorKinds, RankstreamError } from "./errors.ts";
+import { RankstreamError } from "./errors.ts";
+import { errorKinds } from "./errors-table.ts";
 
 const description =
   "Top-K leaderboards over any time range: approximate in milliseconds with proven bounds, " +

@@ -6,15 +6,14 @@ import { type Command, Option } from "commander";
 import { type CliIo, exitCodes } from "./cli-io.ts";
 import {
   bytesText,
-  type ConfigOption,
   configNames,
-  configOptions,
   expectedOf,
   flagOf,
   type LoadedConfig,
   loadConfig,
   variableOf,
 } from "./config.ts";
+import { type ConfigOption, configOptions } from "./config-options.ts";
 import { RankstreamError } from "./errors.ts";
 import { createLogger, type Logger } from "./telemetry.ts";
 

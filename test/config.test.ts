@@ -6,11 +6,11 @@ import {
   bytesText,
   ConfigError,
   configNames,
-  configOptions,
   flagOf,
   loadConfig,
   variableOf,
 } from "../src/config.ts";
+import { configOptions } from "../src/config-options.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "rankstream-config-"));
 afterAll(() => rmSync(folder, { recursive: true }));

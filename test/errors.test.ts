@@ -1,14 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import {
-  closestName,
-  didYouMean,
-  errorKinds,
-  problemReply,
-  quoted,
-  RankstreamError,
-} from "../src/errors.ts";
+import { closestName, didYouMean, problemReply, quoted, RankstreamError } from "../src/errors.ts";
+import { errorKinds } from "../src/errors-table.ts";
 
 describe("the errors table", () => {
   it("gives each code a status, a title and a hint", () => {

@@ -1,5 +1,5 @@
 /** Builds /openapi.json from what the routes say of themselves. */
-import { errorKinds } from "../errors.ts";
+import { errorKinds } from "../errors-table.ts";
 import type { ParameterTable } from "./parameters.ts";
 
 export interface RouteDoc {

@@ -1,7 +1,8 @@
 /** Turns whatever went wrong into a problem document: own errors, Fastify's, the socket's. */
 import type { Socket } from "node:net";
 import type { FastifyError, FastifyReply } from "fastify";
-import { type ErrorCode, problemReply, RankstreamError } from "../errors.ts";
+import { problemReply, RankstreamError } from "../errors.ts";
+import type { ErrorCode } from "../errors-table.ts";
 import type { Logger } from "../telemetry.ts";
 
 const byFrameworkCode: Readonly<Record<string, ErrorCode>> = {

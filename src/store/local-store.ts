@@ -1,7 +1,8 @@
 /** The local store as the main thread sees it: a proxy of the thread that owns DuckDB. */
 import { randomBytes } from "node:crypto";
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
-import { type ErrorCode, errorKinds, RankstreamError } from "../errors.ts";
+import { RankstreamError } from "../errors.ts";
+import { type ErrorCode, errorKinds } from "../errors-table.ts";
 import type { Logger } from "../telemetry.ts";
 import {
   type FromStoreThread,

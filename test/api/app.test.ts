@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
-import { errorKinds, RankstreamError } from "../../src/errors.ts";
+import { RankstreamError } from "../../src/errors.ts";
+import { errorKinds } from "../../src/errors-table.ts";
 import { makeApi } from "./api-fixture.ts";
 
 const one = '{"eventId":"a"}';

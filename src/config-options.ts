@@ -1,0 +1,96 @@
+/** Every option of the service, with its bounds: one table. */
+
+interface OptionBase {
+  help: string;
+}
+interface TextOption extends OptionBase {
+  type: "text";
+  default: string;
+}
+export interface ChoiceOption<T extends string> extends OptionBase {
+  type: "choice";
+  default: T;
+  choices: readonly T[];
+}
+export interface NumberOption extends OptionBase {
+  /** `bytes` also takes KiB, MiB and GiB. */
+  type: "integer" | "bytes";
+  default: number;
+  min: number;
+  max: number;
+}
+export type ConfigOption = TextOption | ChoiceOption<string> | NumberOption;
+
+export const KiB = 1024;
+export const MiB = 1024 * KiB;
+export const GiB = 1024 * MiB;
+
+const text = (fallback: string, help: string): TextOption => ({
+  type: "text",
+  default: fallback,
+  help,
+});
+const choice = <const T extends string>(choices: readonly [T, ...T[]], help: string) =>
+  ({ type: "choice", default: choices[0], choices, help }) satisfies ChoiceOption<T>;
+const integer = (fallback: number, min: number, max: number, help: string): NumberOption => ({
+  type: "integer",
+  default: fallback,
+  min,
+  max,
+  help,
+});
+const bytes = (fallback: number, min: number, max: number, help: string): NumberOption => ({
+  type: "bytes",
+  default: fallback,
+  min,
+  max,
+  help,
+});
+
+const dayMs = 86_400_000;
+
+/** Every option, by the name it has in the file; flags and variables are made from it. */
+export const configOptions = Object.freeze({
+  host: text("127.0.0.1", "Address to listen on; 0.0.0.0 for all of this machine's."),
+  port: integer(8080, 0, 65_535, "Port to listen on; 0 takes a free one."),
+  dataDir: text("./rankstream-data", "Folder of the log and the store; made where missing."),
+  role: choice(["all"], "What this process does."),
+  log: choice(["embedded"], "Where accepted events are kept until counted."),
+  partitions: integer(4, 1, 256, "Parts the log is split into; fixed by the first start."),
+  workers: integer(1, 1, 64, "Threads that count events."),
+  bodyBytesMax: bytes(16 * MiB, KiB, GiB, "Largest body of a POST, as sent."),
+  unpackedBytesMax: bytes(64 * MiB, KiB, GiB, "Largest body of a POST, unpacked."),
+  ingestBytesMax: bytes(256 * MiB, MiB, 64 * GiB, "Bodies held at once; beyond: 503."),
+  eventTypesMax: integer(10_000, 1, 1_000_000, "Distinct event types; beyond: refused."),
+  candidatesMax: integer(4000, 1, 100_000, "Items listed a window and event type."),
+  checkpointMs: integer(1000, 10, 60_000, "Longest time between checkpoints while busy."),
+  checkpointBytesMax: bytes(64 * MiB, MiB, 4 * GiB, "Log bytes counted between checkpoints."),
+  sealIntervalMs: integer(1000, 10, 3_600_000, "How often windows are looked at for sealing."),
+  sealQuietMs: integer(5000, 0, dayMs, "An hour, day or month seals after so long without news."),
+  sealedSketches: choice(["on", "off"], "Closer bounds for items off the windows' lists."),
+  openMinuteEventsMin: integer(
+    200_000,
+    0,
+    1e9,
+    "Events that make a running minute's sketch answer.",
+  ),
+  storeMemoryBytesMax: bytes(
+    512 * MiB,
+    64 * MiB,
+    1024 * GiB,
+    "Memory the store's DuckDB may take.",
+  ),
+  freshnessWaitMsMax: integer(50, 0, 10_000, "How long an answer waits for what came before it."),
+  exactTimeoutMs: integer(5000, 10, 600_000, "Longest time a query may take."),
+  logBytesMax: bytes(8 * GiB, 16 * MiB, 1024 * GiB, "Size of the log; beyond: 503."),
+  logSegmentBytes: bytes(256 * MiB, MiB, 4 * GiB, "Size of one file of the log."),
+  logQueueBytesMax: bytes(64 * MiB, MiB, 4 * GiB, "Batches waiting to be written; beyond: 503."),
+  liveOrigins: text("own", "Origins, by comma, whose pages may open /live beside the own."),
+  connectionsMax: integer(10_000, 1, 1_000_000, "Connections held at once."),
+  requestTimeoutMs: integer(30_000, 100, dayMs, "How long a request may take to arrive."),
+  shutdownMsMax: integer(10_000, 100, 600_000, "How long a stop may take."),
+  logLevel: choice(
+    ["info", "debug", "trace", "warn", "error", "fatal", "silent"],
+    "Least severe message written to stderr.",
+  ),
+});
