@@ -10,23 +10,13 @@ import {
   shareOf,
 } from "./board.ts";
 import { certifiedPrefix } from "./certify.ts";
+import { awaitFresh, type FreshnessDeps, passBarrier } from "./freshness.ts";
 import { formatTimestamp } from "./timestamp.ts";
 
-export interface QueryEngineDeps {
+export interface QueryEngineDeps extends FreshnessDeps {
   store: Pick<Store, "exact" | "approx" | "eventTypes">;
-  /** Offset after the last acknowledged record, by partition. */
-  acknowledged: () => number[];
-  /**
-   * Resolves to true once everything before `offsets` is committed, to false after `waitMsMax`.
-   */
-  committed: (offsets: number[], waitMsMax: number) => Promise<boolean>;
-  /** Through when (epoch ms) everything acknowledged is committed. */
-  committedThrough: () => number;
-  exactTimeoutMs: number;
-  freshnessWaitMsMax: number;
   /** Items listed a window: further rows are on no list. */
   candidatesMax: number;
-  now?: () => number;
 }
 
 /** Raw events read for an edge below a minute; beyond, the edge is only bounded. */
@@ -36,11 +26,9 @@ const autoExactRowsMax = 3_000_000;
 
 export class QueryEngine {
   readonly #deps: QueryEngineDeps;
-  readonly #now: () => number;
 
   constructor(deps: QueryEngineDeps) {
     this.#deps = deps;
-    this.#now = deps.now ?? Date.now;
   }
 
   /**
@@ -51,8 +39,7 @@ export class QueryEngine {
   async leaderboard(request: BoardRequest): Promise<Board> {
     const isPastLists = request.offset + request.k > this.#deps.candidatesMax;
     if (request.mode === "exact" || isPastLists) return this.#exact(request);
-    const started = this.#now();
-    const { board, exactRows } = await this.#approx(request, started);
+    const { board, exactRows } = await this.#approx(request);
     const isEnough = request.mode === "approx" || board.certified;
     if (isEnough || exactRows > autoExactRowsMax) return board;
     try {
@@ -65,19 +52,14 @@ export class QueryEngine {
   }
 
   async #exact(request: BoardRequest): Promise<Board> {
-    const { store, acknowledged, committed, exactTimeoutMs } = this.#deps;
-    const started = this.#now();
-    if (!(await committed(acknowledged(), exactTimeoutMs))) {
-      const detail = `what was acknowledged before was not counted in ${exactTimeoutMs} ms`;
-      throw new RankstreamError("query_timeout", detail, { retryAfterSeconds: 1 });
-    }
+    const { asOf, budgetMs } = await passBarrier(this.#deps);
     const effective = { from: request.range.effectiveFrom, to: request.range.effectiveTo };
-    const answer = await store.exact({
+    const answer = await this.#deps.store.exact({
       eventTypes: request.eventTypes,
       ...effective,
       k: request.k,
       offset: request.offset,
-      budgetMs: Math.max(1, exactTimeoutMs - (this.#now() - started)),
+      budgetMs,
     });
     const counts = answer.rows.map((row) => row.count);
     const ranks = rankRows(counts, request.ties, request.offset, answer.ahead);
@@ -89,7 +71,7 @@ export class QueryEngine {
       certifiedRanks: answer.rows.length,
       partial: false,
       stale: false,
-      asOf: formatTimestamp(started),
+      asOf: formatTimestamp(asOf),
       total: answer.total,
       distinct: answer.distinct,
       others: answer.total - shown - answer.skipped,
@@ -109,22 +91,16 @@ export class QueryEngine {
     };
   }
 
-  async #approx(
-    request: BoardRequest,
-    started: number,
-  ): Promise<{ board: Board; exactRows: number }> {
-    const { store, acknowledged, committed, committedThrough } = this.#deps;
-    const { exactTimeoutMs, freshnessWaitMsMax } = this.#deps;
-    const isFresh = await committed(acknowledged(), freshnessWaitMsMax);
-    const asOf = isFresh ? started : committedThrough();
+  async #approx(request: BoardRequest): Promise<{ board: Board; exactRows: number }> {
+    const { stale, asOf } = await awaitFresh(this.#deps);
     const effective = { from: request.range.effectiveFrom, to: request.range.effectiveTo };
-    const answer = await store.approx({
+    const answer = await this.#deps.store.approx({
       eventTypes: request.eventTypes,
       ...effective,
       rows: request.offset + request.k,
       edgeRowsMax,
       // Milliseconds once windows are built; right after a large import up to seconds.
-      budgetMs: exactTimeoutMs,
+      budgetMs: this.#deps.exactTimeoutMs,
     });
     const certain = certifiedPrefix(answer.rows, answer, request.ties);
     const isAllCertain = certain === answer.rows.length;
@@ -137,7 +113,7 @@ export class QueryEngine {
         certified: isAllCertain && isClosed(answer, request),
         certifiedRanks: Math.max(0, certain - request.offset),
         partial: false,
-        stale: !isFresh,
+        stale,
         asOf: formatTimestamp(asOf),
         total,
         ...(answer.total.upper > total && { totalUpper: answer.total.upper }),

@@ -1,0 +1,49 @@
+import { describe, expect, it } from "vitest";
+import { awaitFresh, passBarrier } from "../../src/query/freshness.ts";
+
+const start = Date.UTC(2026, 10, 24, 12);
+const waitTakesMs = 40;
+
+function setUp(isCommitted: boolean, exactTimeoutMs = 5000) {
+  const waits: [number[], number][] = [];
+  let clock = start;
+  const deps = {
+    acknowledged: () => [3, 7],
+    async committed(offsets: number[], waitMsMax: number) {
+      waits.push([offsets, waitMsMax]);
+      clock += waitTakesMs;
+      return isCommitted;
+    },
+    committedThrough: () => start - 9000,
+    exactTimeoutMs,
+    freshnessWaitMsMax: 50,
+    now: () => clock,
+  };
+  return { deps, waits };
+}
+
+describe("the barrier of exact answers", () => {
+  it("waits as long as an answer may take, and leaves the rest of that time", async () => {
+    const { deps, waits } = setUp(true);
+    expect(await passBarrier(deps)).toEqual({ asOf: start, budgetMs: 4960 });
+    expect(waits).toEqual([[[3, 7], 5000]]);
+  });
+
+  it("always leaves some time, and throws only when it wasn't passed", async () => {
+    expect(await passBarrier(setUp(true, 10).deps)).toEqual({ asOf: start, budgetMs: 1 });
+    const refused = passBarrier(setUp(false).deps);
+    await expect(refused).rejects.toMatchObject({ code: "query_timeout", retryAfterSeconds: 1 });
+  });
+});
+
+describe("the freshness of approximate answers", () => {
+  it("is that of the question when what was acknowledged comes in time", async () => {
+    const { deps, waits } = setUp(true);
+    expect(await awaitFresh(deps)).toEqual({ stale: false, asOf: start });
+    expect(waits).toEqual([[[3, 7], 50]]);
+  });
+
+  it("is that of the oldest partition when it does not", async () => {
+    expect(await awaitFresh(setUp(false).deps)).toEqual({ stale: true, asOf: start - 9000 });
+  });
+});
