@@ -93,13 +93,23 @@ function makeFastify(deps: ApiDeps): FastifyInstance {
   return app;
 }
 
+/** Whether a route such as `/items/:eventType/:eventId` is at this address. */
+function isAt(route: string, path: string): boolean {
+  const parts = path.split("/");
+  const wanted = route.split("/");
+  const fits = (name: string, i: number) => name === parts[i] || (name[0] === ":" && !!parts[i]);
+  return wanted.length === parts.length && wanted.every(fits);
+}
+
 /** 405 where the address is known with other methods, else 404 with the nearest address. */
 function answerUnrouted(app: FastifyInstance, methodsByPath: Map<string, Set<string>>): void {
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.split("?", 1)[0] as string;
-    const methods = methodsByPath.get(path);
-    if (methods !== undefined) {
-      const allow = [...methods].sort().join(", ");
+    const methods = [...methodsByPath].flatMap(([route, own]) =>
+      isAt(route, path) ? [...own] : [],
+    );
+    if (methods.length > 0) {
+      const allow = [...new Set(methods)].sort().join(", ");
       const detail = `${path} takes ${allow}, got ${request.method}`;
       return sendProblem(
         reply.header("allow", allow),

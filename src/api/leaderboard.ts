@@ -1,7 +1,7 @@
 /** The parameters of GET /leaderboard: what they are, and how a request is read from them. */
 import { quoted } from "../errors.ts";
 import { eventBounds } from "../model.ts";
-import { parseTimeRange, type TimeRange } from "../query/time-range.ts";
+import type { TimeRange } from "../query/time-range.ts";
 import {
   checkNames,
   choiceParameter,
@@ -9,8 +9,8 @@ import {
   invalidParameter,
   type ParameterTable,
   type RawQuery,
-  single,
 } from "./parameters.ts";
+import { rangeParameters, readRange } from "./range-parameters.ts";
 
 export const kMax = 1000;
 const kDefault = 10;
@@ -57,25 +57,7 @@ export const leaderboardParameters: ParameterTable = Object.freeze({
     description: "How many rows.",
     schema: { type: "integer", minimum: 1, maximum: kMax, default: kDefault },
   },
-  timeRange: {
-    description:
-      "last_<n>_<seconds|minutes|hours|days|weeks|months>, today, yesterday, this_week, " +
-      "this_month, this_year, previous_hour, previous_day, previous_week, previous_month, all, " +
-      "or an ISO 8601 interval. Default last_24_hours.",
-    schema: { type: "string" },
-  },
-  from: {
-    description: "Start of the range (with `to`): RFC 3339 with zone, or epoch milliseconds.",
-    schema: { type: "string" },
-  },
-  to: {
-    description: "End of the range, exclusive: RFC 3339 with zone, or epoch milliseconds.",
-    schema: { type: "string" },
-  },
-  timeZone: {
-    description: "IANA name of the zone that calendar words such as today are of. Default UTC.",
-    schema: { type: "string", default: "UTC" },
-  },
+  ...rangeParameters,
   mode: {
     description: "How to answer.",
     schema: { type: "string", enum: modes, default: modes[0] },
@@ -110,11 +92,6 @@ function eventTypesOf(query: RawQuery): string[] {
   return [...names];
 }
 
-/** A `+` that was not percent-encoded arrives as a space: no other reading of it is valid. */
-function withPlus(text: string | undefined): string | undefined {
-  return text?.replaceAll(/(\d\d:\d\d(?::\d\d(?:\.\d+)?)?) (\d\d:?\d\d)(?=$|\/)/g, "$1+$2");
-}
-
 /**
  * Reads a request from the query parameters; `now` is epoch ms.
  * Throws RankstreamError (400) that names the parameter, what was expected and what came.
@@ -122,21 +99,13 @@ function withPlus(text: string | undefined): string | undefined {
 export function readLeaderboardRequest(query: RawQuery, now: number): LeaderboardRequest {
   const { by, ...rest } = query;
   checkNames(by === "events" ? rest : query, leaderboardParameters, leaderboardNotServed);
-  const range = parseTimeRange({
-    timeRange: withPlus(single(query, "timeRange")),
-    from: withPlus(single(query, "from")),
-    to: withPlus(single(query, "to")),
-    timeZone: single(query, "timeZone"),
-    // The exclusive end of what rolls back from now: this very millisecond is inside.
-    now: now + 1,
-  });
   return {
     eventTypes: eventTypesOf(query),
     k: integerParameter(query, "k", 1, kMax, kDefault),
     offset: integerParameter(query, "offset", 0, offsetMax, 0),
     mode: choiceParameter(query, "mode", modes),
     ties: choiceParameter(query, "ties", tieRules),
-    range,
+    range: readRange(query, now),
   };
 }
 

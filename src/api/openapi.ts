@@ -5,6 +5,8 @@ import type { ParameterTable } from "./parameters.ts";
 export interface RouteDoc {
   summary: string;
   description?: string;
+  /** The parts of the address that vary: `{eventId}` is `:eventId` in the route. */
+  path?: ParameterTable;
   parameters?: ParameterTable;
   headers?: ParameterTable;
   requestBody?: Readonly<Record<string, unknown>>;
@@ -34,12 +36,12 @@ const problemSchema = {
   additionalProperties: true,
 };
 
-function parametersOf(table: ParameterTable | undefined, place: "query" | "header") {
+function parametersOf(table: ParameterTable | undefined, place: "path" | "query" | "header") {
   return Object.entries(table ?? {}).map(([name, { description, schema, required, repeats }]) => ({
     name,
     in: place,
     description,
-    required: required === true,
+    required: required === true || place === "path",
     schema: repeats === true ? { type: "array", items: schema } : schema,
   }));
 }
@@ -55,7 +57,11 @@ function operationOf({ method, path, doc }: DocumentedRoute) {
     operationId: `${method.toLowerCase()}${path.replaceAll(/[^A-Za-z0-9]+/g, "_")}`,
     summary: doc.summary,
     ...(doc.description === undefined ? {} : { description: doc.description }),
-    parameters: [...parametersOf(doc.parameters, "query"), ...parametersOf(doc.headers, "header")],
+    parameters: [
+      ...parametersOf(doc.path, "path"),
+      ...parametersOf(doc.parameters, "query"),
+      ...parametersOf(doc.headers, "header"),
+    ],
     ...(doc.requestBody === undefined ? {} : { requestBody: doc.requestBody }),
     responses,
   };
