@@ -95,6 +95,8 @@ function totalText(board: Leaderboard): string {
   else if (lower !== undefined && upper !== undefined) {
     items = ` of ${countText(lower)} to ${countText(upper)} items`;
   }
+  // Of users there are no others: each may be in many rows.
+  if (board.others === null) return `${countText(board.total)} users${items}`;
   return `${countText(board.total)} events${items}, ${countText(board.others)} not shown`;
 }
 

@@ -92,7 +92,11 @@ let service: RankstreamProcess;
 beforeAll(async () => {
   service = await startRankstream();
   const event = (eventId: string) => ({ eventId, eventType: "song_play" });
+  const from = (userId: string, country: string) => {
+    return { ...event("x"), eventType: "view", userId, metadata: { country, "a=b": "=" } };
+  };
   await service.post(["a", "a", "b"].map(event));
+  await service.post([from("u1", "DE"), from("u1", "DE"), from("u2", "AT"), from("u3", "FR")]);
 });
 afterAll(() => service.stop());
 
@@ -137,6 +141,25 @@ describe("rankstream top", () => {
     expect(one.out).not.toContain("2  b");
     expect((await top(own, {}, false)).out).not.toContain("\u001b");
     expect((await top(own)).out).toContain("\u001b[1msong_play, ");
+  });
+
+  it("counts what the flags select", async () => {
+    const ask = async (...flags: string[]) => {
+      const { code, out, error } = await top(["--type", "view", "--json", ...flags]);
+      expect([code, error]).toEqual([0, ""]);
+      return JSON.parse(out);
+    };
+    const filters = ["--filter", "country=DE", "--filter", "country=AT"];
+    expect((await ask(...filters)).total).toBe(3);
+    expect((await ask(...filters, "--by", "users")).total).toBe(2);
+    expect((await ask("--filter-not", "country=DE")).total).toBe(2);
+    expect((await ask("--filter", "a=b==", "--user", "u3")).total).toBe(0);
+    const users = ["--user", "u1", "--user", "u3"];
+    const items = ["--prefix", "x", "--include", "x", "--include", "y", "--exclude", "z"];
+    expect((await ask(...users, ...items)).total).toBe(3);
+    const text = await top(["--type", "view", "--no-color", "--by", "users"]);
+    expect(text.out).toContain("\n3 users of 1 items\n");
+    expect((await top(["--type", "view", "--filter", "country"])).code).toBe(2);
   });
 
   it("prints the reply as JSON", async () => {

@@ -1,7 +1,7 @@
 /** The parameters of GET /leaderboard: what they are, and how a request is read from them. */
 import { quoted } from "../errors.ts";
 import { eventBounds } from "../model.ts";
-import type { TimeRange } from "../query/time-range.ts";
+import type { BoardRequest } from "../query/board.ts";
 import {
   checkNames,
   choiceParameter,
@@ -11,6 +11,7 @@ import {
   type RawQuery,
 } from "./parameters.ts";
 import { rangeParameters, readRange } from "./range-parameters.ts";
+import { readSelection, selectionParameters } from "./selection.ts";
 
 export const kMax = 1000;
 const kDefault = 10;
@@ -20,31 +21,7 @@ const modes = ["auto", "approx", "exact"] as const;
 const tieRules = ["competition", "dense", "ordinal"] as const;
 
 /** A checked request for a leaderboard. */
-export interface LeaderboardRequest {
-  /** 1..100 distinct names, in the order given; items are summed over them by id. */
-  eventTypes: string[];
-  /** 1..1000. */
-  k: number;
-  /** Rows skipped before the first shown. */
-  offset: number;
-  mode: (typeof modes)[number];
-  ties: (typeof tieRules)[number];
-  range: TimeRange;
-}
-
-/**
- * What the contract promises and this version does not serve: refused by name, never ignored.
- * Take a name off this list (and add it below) when the query engine takes it.
- */
-export const leaderboardNotServed: readonly string[] = Object.freeze([
-  "cursor",
-  "compare",
-  // but for by=events, which is the default
-  "by",
-  "userId",
-  "sessionId",
-  "filter.*",
-]);
+export type LeaderboardRequest = BoardRequest;
 
 export const leaderboardParameters: ParameterTable = Object.freeze({
   eventType: {
@@ -70,6 +47,7 @@ export const leaderboardParameters: ParameterTable = Object.freeze({
     description: "How equal counts are ranked.",
     schema: { type: "string", enum: tieRules, default: tieRules[0] },
   },
+  ...selectionParameters,
 });
 
 function eventTypesOf(query: RawQuery): string[] {
@@ -97,8 +75,8 @@ function eventTypesOf(query: RawQuery): string[] {
  * Throws RankstreamError (400) that names the parameter, what was expected and what came.
  */
 export function readLeaderboardRequest(query: RawQuery, now: number): LeaderboardRequest {
-  const { by, ...rest } = query;
-  checkNames(by === "events" ? rest : query, leaderboardParameters, leaderboardNotServed);
+  checkNames(query, leaderboardParameters);
+  const selection = readSelection(query);
   return {
     eventTypes: eventTypesOf(query),
     k: integerParameter(query, "k", 1, kMax, kDefault),
@@ -106,6 +84,7 @@ export function readLeaderboardRequest(query: RawQuery, now: number): Leaderboar
     mode: choiceParameter(query, "mode", modes),
     ties: choiceParameter(query, "ties", tieRules),
     range: readRange(query, now),
+    ...(selection !== undefined && { selection }),
   };
 }
 

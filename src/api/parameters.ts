@@ -13,34 +13,29 @@ export interface ParameterDoc {
   repeats?: boolean;
 }
 
+/** By name; a name `prefix.*` stands for all that begin with `prefix.`. */
 export type ParameterTable = Readonly<Record<string, ParameterDoc>>;
 
-/** A parameter of the contract that this version does not take: a name, or `prefix.*`. */
-export function isNotServed(name: string, notServed: readonly string[]): boolean {
-  return notServed.some((entry) =>
-    entry.endsWith(".*") ? name.startsWith(entry.slice(0, -1)) : entry === name,
+/** The table's entry for a name: its own, or that of `prefix.*`. */
+function entryOf(name: string, table: ParameterTable): ParameterDoc | undefined {
+  if (Object.hasOwn(table, name)) return table[name];
+  const family = Object.keys(table).find(
+    (entry) => entry.endsWith(".*") && name.startsWith(entry.slice(0, -1)),
   );
+  return family === undefined ? undefined : table[family];
 }
 
 /** Throws for the first parameter that the table does not know or that came too often. */
-export function checkNames(
-  query: RawQuery,
-  table: ParameterTable,
-  notServed: readonly string[] = [],
-): void {
+export function checkNames(query: RawQuery, table: ParameterTable): void {
   const known = Object.keys(table);
   for (const [name, value] of Object.entries(query)) {
-    const extensions = { parameter: name };
-    if (isNotServed(name, notServed)) {
-      const detail = `${quoted(name)} is not served by this version`;
-      throw new RankstreamError("not_supported", detail, { extensions });
-    }
-    if (!Object.hasOwn(table, name)) {
+    const entry = entryOf(name, table);
+    if (entry === undefined) {
       const hint = didYouMean(name, known) || ` Known are ${known.join(", ") || "none"}.`;
       const detail = `there is no parameter ${quoted(name)}.${hint}`;
-      throw new RankstreamError("unknown_parameter", detail, { extensions });
+      throw new RankstreamError("unknown_parameter", detail, { extensions: { parameter: name } });
     }
-    if (Array.isArray(value) && table[name]?.repeats !== true) {
+    if (Array.isArray(value) && entry.repeats !== true) {
       throw invalidParameter(name, "one value", `${value.length}`);
     }
   }
@@ -51,6 +46,11 @@ export function invalidParameter(name: string, expected: string, got: string): R
   return new RankstreamError("invalid_parameter", `${name}: expected ${expected}, got ${got}`, {
     extensions: { parameter: name },
   });
+}
+
+/** All values of a parameter in the order they came; none where it did not come. */
+export function manyOf(query: RawQuery, name: string): string[] {
+  return [query[name] ?? []].flat();
 }
 
 /** The one value of a parameter; undefined where it did not come. */

@@ -117,6 +117,19 @@ function reasonOf(error: unknown): string {
   return typeof code === "string" ? code : cause.message;
 }
 
+/** As query parameters; a map's members become `name.key`. */
+function parametersOf(query: object): URLSearchParams {
+  const parameters = new URLSearchParams();
+  const append = (name: string, value: unknown): void => {
+    if (Array.isArray(value)) for (const each of value) append(name, each);
+    else if (typeof value === "object" && value !== null) {
+      for (const [key, each] of Object.entries(value)) append(`${name}.${key}`, each);
+    } else if (value !== undefined) parameters.append(name, String(value));
+  };
+  for (const [name, value] of Object.entries(query)) append(name, value);
+  return parameters;
+}
+
 export class RankstreamClient {
   readonly url: string;
   readonly #fetch: typeof fetch;
@@ -157,12 +170,7 @@ export class RankstreamClient {
 
   /** The board asked for. Throws ProblemError, UnreachableError. */
   async leaderboard(query: LeaderboardQuery, signal?: AbortSignal): Promise<Leaderboard> {
-    const parameters = new URLSearchParams();
-    for (const [name, value] of Object.entries(query)) {
-      const values: unknown[] = Array.isArray(value) ? value : [value];
-      for (const each of values) if (each !== undefined) parameters.append(name, String(each));
-    }
-    return (await this.#json(`/leaderboard?${parameters}`, signal)) as Leaderboard;
+    return (await this.#json(`/leaderboard?${parametersOf(query)}`, signal)) as Leaderboard;
   }
 
   /** Every event type there is. Throws ProblemError, UnreachableError. */

@@ -54,7 +54,8 @@ export interface Leaderboard {
   distinct: number | null;
   distinctLower?: number;
   distinctUpper?: number;
-  others: number;
+  /** Of the total, not in the rows shown or skipped; null where users are counted. */
+  others: number | null;
   results: LeaderboardRow[];
 }
 
@@ -75,6 +76,21 @@ export interface LeaderboardQuery {
   timeZone?: string;
   offset?: number;
   ties?: "competition" | "dense" | "ordinal";
+  /** Default events. */
+  by?: "events" | "users";
+  /** By metadata key: the value, or any of several. */
+  filter?: Readonly<Record<string, string | readonly string[]>>;
+  /** By metadata key: not this value, or none of several. */
+  filterNot?: Readonly<Record<string, string | readonly string[]>>;
+  /** Any of these. */
+  userId?: string | readonly string[];
+  sessionId?: string | readonly string[];
+  /** Only these items. */
+  include?: string | readonly string[];
+  /** All items but these. */
+  exclude?: string | readonly string[];
+  /** Only items whose id begins so. */
+  prefix?: string;
 }
 
 export interface EventType {

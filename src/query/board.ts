@@ -1,19 +1,23 @@
 /** A leaderboard as it is asked for and as it is answered. */
+import type { Selection } from "../model-selection.ts";
 import { formatTimeRange, type TimeRange } from "./time-range.ts";
 import { formatTimestamp } from "./timestamp.ts";
 
 export type TieRule = "competition" | "dense" | "ordinal";
 
-/** A checked request. */
+/** A checked request: plain data, all that the answer depends on beside the events. */
 export interface BoardRequest {
-  /** Items are summed over these types by id. */
+  /** 1..100 distinct names, in the order given; items are summed over them by id. */
   eventTypes: string[];
+  /** 1..1000. */
   k: number;
   /** Rows skipped before the first shown. */
   offset: number;
   mode: "auto" | "approx" | "exact";
   ties: TieRule;
   range: TimeRange;
+  /** Absent: every event of the types, every item. */
+  selection?: Selection;
 }
 
 export interface BoardRow {
@@ -44,15 +48,18 @@ export interface Board {
   stale: boolean;
   /** Everything acknowledged up to here is in. */
   asOf: string;
-  /** Exact, or a lower bound where `totalUpper` says more. */
+  /**
+   * Of what is selected: events, each as many as its weight, or distinct users. Exact, or a
+   * lower bound where `totalUpper` says more.
+   */
   total: number;
   /** Only where an edge was too large to read. */
   totalUpper?: number;
   distinct: number | null;
   distinctLower?: number;
   distinctUpper?: number;
-  /** Total less the counts of the rows shown and skipped. */
-  others: number;
+  /** Total less the counts of the rows shown and skipped; null of users, who are in many rows. */
+  others: number | null;
   results: BoardRow[];
   plan: BoardPlan;
 }

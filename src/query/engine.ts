@@ -37,8 +37,7 @@ export class QueryEngine {
    * proves too little and the exact answer is cheap. Throws `query_timeout`.
    */
   async leaderboard(request: BoardRequest): Promise<Board> {
-    const isPastLists = request.offset + request.k > this.#deps.candidatesMax;
-    if (request.mode === "exact" || isPastLists) return this.#exact(request);
+    if (this.#plansExact(request)) return this.#exact(request);
     const { board, exactRows } = await this.#approx(request);
     const isEnough = request.mode === "approx" || board.certified;
     if (isEnough || exactRows > autoExactRowsMax) return board;
@@ -51,6 +50,12 @@ export class QueryEngine {
     }
   }
 
+  /** Whether only the exact answer serves: asked for, or lists know nothing of what is. */
+  #plansExact({ mode, offset, k, selection }: BoardRequest): boolean {
+    const isPastLists = offset + k > this.#deps.candidatesMax;
+    return mode === "exact" || isPastLists || selection !== undefined;
+  }
+
   async #exact(request: BoardRequest): Promise<Board> {
     const { asOf, budgetMs } = await passBarrier(this.#deps);
     const effective = { from: request.range.effectiveFrom, to: request.range.effectiveTo };
@@ -59,11 +64,13 @@ export class QueryEngine {
       ...effective,
       k: request.k,
       offset: request.offset,
+      ...(request.selection !== undefined && { selection: request.selection }),
       budgetMs,
     });
     const counts = answer.rows.map((row) => row.count);
     const ranks = rankRows(counts, request.ties, request.offset, answer.ahead);
     const shown = counts.reduce((sum, count) => sum + count, 0);
+    const isOfUsers = request.selection?.by === "users";
     return {
       ...boardHead(request, effective),
       mode: "exact",
@@ -74,7 +81,7 @@ export class QueryEngine {
       asOf: formatTimestamp(asOf),
       total: answer.total,
       distinct: answer.distinct,
-      others: answer.total - shown - answer.skipped,
+      others: isOfUsers ? null : answer.total - shown - answer.skipped,
       results: answer.rows.map(({ eventId, count }, i) => ({
         eventId,
         count,

@@ -4,9 +4,12 @@
  * read transaction, so of one moment.
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
+import { needsRawEvents } from "../model-selection.ts";
 import { coverOf, cutInStore, type MinuteCut } from "./cover.ts";
 import { rowsOf } from "./database.ts";
+import { countUsers, eventsSql } from "./exact-events.ts";
 import type { RawFiles } from "./raw-files.ts";
+import { itemCondition } from "./selection-sql.ts";
 import { sqlTexts, timestampLiteral } from "./sql.ts";
 import type { ExactAnswer, ExactQuery } from "./store.ts";
 
@@ -50,6 +53,19 @@ export async function edgesSql(
 }
 
 /** SQL of (event_id, count, counts_read, raw_read), one or more rows an id. */
+async function itemCounts(
+  connection: DuckDBConnection,
+  rawFiles: RawFiles,
+  query: ExactQuery,
+): Promise<string> {
+  const { selection } = query;
+  if (selection === undefined || !needsRawEvents(selection)) {
+    return countsInRange(connection, rawFiles, query);
+  }
+  const events = await eventsSql(connection, rawFiles, query, selection);
+  return `SELECT event_id, count, 0 AS counts_read, events AS raw_read FROM (${events})`;
+}
+
 async function countsInRange(
   connection: DuckDBConnection,
   rawFiles: RawFiles,
@@ -58,18 +74,20 @@ async function countsInRange(
   const cut = await cutInStore(connection, rawFiles, query.from, query.to);
   const types = await typesNamed(connection, query.eventTypes);
   const typeIds = types.map(({ typeId }) => typeId);
+  const items = itemCondition(query.selection ?? {});
   const counted: string[] = [];
   for (const typeId of typeIds) {
     for (const { level, condition } of await coverOf(connection, typeId, cut)) {
       for (const table of [`list_${level.name}`, `tail_${level.name}`]) {
         counted.push(`SELECT event_id, count FROM ${table}
-          WHERE type_id = ${typeId} AND ${condition}`);
+          WHERE type_id = ${typeId} AND ${condition} AND ${items}`);
       }
     }
   }
   if (typeIds.length > 0) {
     counted.push(`SELECT event_id, count FROM count_deltas
-      WHERE minute >= ${cut.start} AND minute < ${cut.end} AND type_id IN (${typeIds})`);
+      WHERE minute >= ${cut.start} AND minute < ${cut.end} AND type_id IN (${typeIds})
+      AND ${items}`);
   }
   const empty = "SELECT ''::VARCHAR AS event_id, 0::BIGINT AS count WHERE false";
   const sources = [
@@ -78,7 +96,8 @@ async function countsInRange(
   ];
   if (cut.edges.length > 0) {
     const edges = await edgesSql(connection, rawFiles, cut.edges, query.eventTypes);
-    sources.push(`SELECT event_id, count, 0 AS counts_read, events AS raw_read FROM (${edges})`);
+    sources.push(`SELECT event_id, count, 0 AS counts_read, events AS raw_read FROM (${edges})
+      WHERE ${items}`);
   }
   return sources.join(" UNION ALL ");
 }
@@ -96,7 +115,7 @@ export async function readExact(
   query: ExactQuery,
 ): Promise<ExactAnswer> {
   const offsets = await offsetsOf(connection);
-  const counts = await countsInRange(connection, rawFiles, query);
+  const counts = await itemCounts(connection, rawFiles, query);
   const rows = await rowsOf(
     connection,
     `WITH items AS MATERIALIZED (
@@ -120,13 +139,16 @@ export async function readExact(
      ORDER BY page.count DESC, page.event_id`,
   );
   const whole = rows[0]!;
+  const { selection } = query;
+  const users =
+    selection?.by === "users" && (await countUsers(connection, rawFiles, query, selection));
   return {
     rows: rows
       .filter((row) => row["event_id"] !== null)
       .map((row) => ({ eventId: String(row["event_id"]), count: Number(row["count"]) })),
     ahead: { items: Number(whole["items_ahead"]), counts: Number(whole["counts_ahead"]) },
     skipped: Number(whole["skipped"]),
-    total: Number(whole["total"]),
+    total: users === false ? Number(whole["total"]) : users,
     distinct: Number(whole["items"]),
     offsets,
     rowsRead: { counts: Number(whole["counts_read"]), raw: Number(whole["raw_read"]) },

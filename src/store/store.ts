@@ -1,5 +1,6 @@
 /** What the store offers, and what ingest workers hand to it. */
 import type { MessagePort } from "node:worker_threads";
+import type { Selection } from "../model-selection.ts";
 import type { Contender } from "./order.ts";
 
 /** One partition's progress in a checkpoint: it counted the records from `from` to `next` − 1. */
@@ -104,6 +105,8 @@ export interface ExactQuery {
   to: number;
   k: number;
   offset: number;
+  /** Absent: every event of the types, every item. */
+  selection?: Selection;
   budgetMs: number;
 }
 
@@ -113,6 +116,7 @@ export interface ExactAnswer {
   ahead: { items: number; counts: number };
   /** Sum of the counts of the rows before the first one. */
   skipped: number;
+  /** Sum of all counts; of users, how many distinct ones there are. */
   total: number;
   distinct: number;
   /** Offsets the answer includes, by partition. */

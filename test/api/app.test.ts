@@ -103,6 +103,34 @@ describe("GET /leaderboard", () => {
     });
   });
 
+  it("understands selections, equal ones as the same", async () => {
+    const { app, asked } = await makeApi();
+    const all = [
+      "by=users&userId=u2&userId=u1&userId=u2&sessionId=s&prefix=so%2C&exclude=x,y",
+      "include=b&include=a&filter.a.b=2&filter.a.b=1&filterNot.=%22&filter.$=&filter.__proto__=p",
+    ];
+    const shuffled = all.join("&").split("&").reverse();
+    for (const query of [all.join("&"), shuffled.join("&"), "by=events"]) {
+      expect((await app.inject(`/leaderboard?eventType=a&${query}`)).statusCode).toBe(200);
+    }
+    expect(asked[0]?.selection).toEqual({
+      by: "users",
+      metadata: [
+        { key: "$", values: [""], isNot: false },
+        { key: "__proto__", values: ["p"], isNot: false },
+        { key: "a.b", values: ["1", "2"], isNot: false },
+        { key: "", values: ['"'], isNot: true },
+      ],
+      userIds: ["u1", "u2"],
+      sessionIds: ["s"],
+      include: ["a", "b"],
+      exclude: ["x,y"],
+      prefix: "so,",
+    });
+    expect(JSON.stringify(asked[1]?.selection)).toBe(JSON.stringify(asked[0]?.selection));
+    expect(asked[2]).not.toHaveProperty("selection");
+  });
+
   it("understands a + that was not encoded", async () => {
     const { app, asked } = await makeApi();
     const range = "2026-11-24T10:00:00+01:00/2026-11-24T11:00:00.5+0100";
@@ -127,13 +155,17 @@ describe("GET /leaderboard", () => {
     ["eventType=a&ties=none", "invalid_parameter", "one of competition, dense, ordinal"],
     ["eventtype=a", "unknown_parameter", 'Did you mean "eventType"?'],
     ["eventType=a&zebra=1", "unknown_parameter", "Known are eventType, k"],
+    ["eventType=a&compare=previous", "unknown_parameter", '"compare"'],
     ["eventType=a&__proto__=1", "unknown_parameter", '"__proto__"'],
-    ["eventType=a&by=users", "not_supported", '"by"'],
-    ["eventType=a&filter.country=DE", "not_supported", '"filter.country"'],
-    ["eventType=a&cursor=x", "not_supported", '"cursor"'],
-    ["eventType=a&compare=previous", "not_supported", '"compare"'],
-    ["eventType=a&userId=u", "not_supported", '"userId"'],
-    ["eventType=a&sessionId=s", "not_supported", '"sessionId"'],
+    ["eventType=a&by=user", "invalid_parameter", 'got "user". Did you mean "users"?'],
+    ["eventType=a&userId=", "invalid_parameter", 'userId: expected 1..512 bytes, got 0: ""'],
+    [`eventType=a&sessionId=${"x".repeat(513)}`, "invalid_parameter", "got 513"],
+    ["eventType=a&include=b&include=", "invalid_parameter", "include: expected 1..512 bytes"],
+    ["eventType=a&exclude=", "invalid_parameter", "exclude: expected 1..512 bytes"],
+    ["eventType=a&prefix=", "invalid_parameter", "prefix: expected 1..512 bytes"],
+    ["eventType=a&prefix=a&prefix=b", "invalid_parameter", "prefix: expected one value, got 2"],
+    ["eventType=a&filter=b", "unknown_parameter", '"filter"'],
+    ["eventType=a&filters.a=b", "unknown_parameter", '"filters.a"'],
     ["eventType=a&timeRange=today&from=1&to=2", "invalid_time_range", ""],
     ["eventType=a&from=1", "invalid_time_range", ""],
     ["eventType=a&from=2&to=2", "invalid_time_range", ""],
@@ -145,6 +177,18 @@ describe("GET /leaderboard", () => {
     const body = expectProblem(await app.inject(`/leaderboard?${query}`), code);
     expect(body.detail).toContain(detail);
     expect(asked).toEqual([]);
+  });
+
+  it("refuses more than a thousand values", async () => {
+    const { app } = await makeApi();
+    const expectRefused = async (name: (i: number) => string, what: string) => {
+      const query = Array.from({ length: 1001 }, (_, i) => `&${name(i)}=${i}`).join("");
+      const reply = await app.inject(`/leaderboard?eventType=a${query}`);
+      const { detail } = expectProblem(reply, "invalid_parameter");
+      expect(detail).toBe(`${what}: expected at most 1000 values, got 1001`);
+    };
+    await expectRefused(() => "include", "include");
+    await expectRefused((i) => `filter.${i % 3}`, "filter");
   });
 
   it("answers what the engine throws by the table", async () => {

@@ -148,18 +148,28 @@ describe("the client", () => {
 
   it("asks for boards, types and health", async () => {
     const answers = [json(200, { total: 3 }), json(200, { eventTypes: [{ name: "a" }] })];
-    const { url, seen } = await service([...answers, json(200, {}), json(503, {})]);
+    const { url, seen } = await service([...answers, json(200, {}), json(503, {}), ...answers]);
     const client = new RankstreamClient({ url: `${url}/under/` });
     const query = { eventType: ["a b", "c"], timeRange: "today", k: 3, timeZone: "Europe/Berlin" };
     expect(await client.leaderboard(query)).toEqual({ total: 3 });
     expect(await client.eventTypes()).toEqual([{ name: "a" }]);
     expect(await client.health()).toEqual({ ready: true, status: 200 });
     expect(await client.health()).toEqual({ ready: false, status: 503 });
+    await client.leaderboard({
+      eventType: "a",
+      by: "users",
+      filter: { "a.b": ["1", "2"], "": "x" },
+      filterNot: { "&": "=" },
+      userId: [],
+      include: "i",
+    });
     expect(seen.map((request) => request.url)).toEqual([
       "/under/leaderboard?eventType=a+b&eventType=c&timeRange=today&k=3&timeZone=Europe%2FBerlin",
       "/under/event-types",
       "/under/health/ready",
       "/under/health/ready",
+      "/under/leaderboard?eventType=a&by=users&filter.a.b=1&filter.a.b=2&filter.=x" +
+        "&filterNot.%26=%3D&include=i",
     ]);
   });
 });

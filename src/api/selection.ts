@@ -1,0 +1,125 @@
+/** The parameters that say which events and items a board is of, and how they are read. */
+import { quoted } from "../errors.ts";
+import { eventBounds } from "../model.ts";
+import { type MetadataTest, type Selection, selectionValuesMax } from "../model-selection.ts";
+import {
+  choiceParameter,
+  invalidParameter,
+  manyOf,
+  type ParameterTable,
+  type RawQuery,
+  single,
+} from "./parameters.ts";
+
+const countedBy = ["events", "users"] as const;
+const filterPrefix = "filter.";
+const filterNotPrefix = "filterNot.";
+
+const text = { type: "string" };
+
+export const selectionParameters: ParameterTable = Object.freeze({
+  by: {
+    description: "What an item's count is of: events, or distinct users.",
+    schema: { type: "string", enum: countedBy, default: countedBy[0] },
+  },
+  "filter.*": {
+    description:
+      "filter.<key>=<value>: only events whose metadata has this value under the key; again, " +
+      "any of the values. Several keys must all match. Answered exactly.",
+    schema: text,
+    repeats: true,
+  },
+  "filterNot.*": {
+    description:
+      "filterNot.<key>=<value>: no events whose metadata has this value under the key; again, " +
+      "none of the values. Events without the key remain. Answered exactly.",
+    schema: text,
+    repeats: true,
+  },
+  userId: {
+    description: "Only events of this user; repeated, of any of these. Answered exactly.",
+    schema: text,
+    repeats: true,
+  },
+  sessionId: {
+    description: "Only events of this session; repeated, of any of these. Answered exactly.",
+    schema: text,
+    repeats: true,
+  },
+  include: {
+    description: `Only this item; repeated, only these, at most ${selectionValuesMax}.`,
+    schema: text,
+    repeats: true,
+  },
+  exclude: {
+    description: `All items but this; repeated, but these, at most ${selectionValuesMax}.`,
+    schema: text,
+    repeats: true,
+  },
+  prefix: {
+    description: "Only items whose id begins with this text.",
+    schema: text,
+  },
+});
+
+function sortedSet(values: readonly string[]): string[] {
+  return [...new Set(values)].sort();
+}
+
+function checkCount(name: string, count: number): void {
+  if (count <= selectionValuesMax) return;
+  throw invalidParameter(name, `at most ${selectionValuesMax} values`, `${count}`);
+}
+
+/** The values as a set, each `1..bytesMax` bytes long; undefined where none came. */
+function idsOf(query: RawQuery, name: string, bytesMax: number): string[] | undefined {
+  const given = manyOf(query, name);
+  for (const value of given) {
+    const bytes = Buffer.byteLength(value);
+    if (bytes >= 1 && bytes <= bytesMax) continue;
+    throw invalidParameter(name, `1..${bytesMax} bytes`, `${bytes}: ${quoted(value)}`);
+  }
+  checkCount(name, given.length);
+  return given.length === 0 ? undefined : sortedSet(given);
+}
+
+function metadataTestOf(name: string, query: RawQuery): MetadataTest | null {
+  const isNot = name.startsWith(filterNotPrefix);
+  const prefix = isNot ? filterNotPrefix : filterPrefix;
+  if (!name.startsWith(prefix)) return null;
+  return { key: name.slice(prefix.length), values: sortedSet(manyOf(query, name)), isNot };
+}
+
+function metadataOf(query: RawQuery): MetadataTest[] | undefined {
+  const names = Object.keys(query).sort();
+  const tests = names.map((name) => metadataTestOf(name, query)).filter((test) => test !== null);
+  checkCount(
+    "filter",
+    tests.reduce((sum, { values }) => sum + values.length, 0),
+  );
+  return tests.length === 0 ? undefined : tests;
+}
+
+/**
+ * What the parameters select, in its canonical form; undefined where they select everything.
+ * Throws RankstreamError `invalid_parameter`.
+ */
+export function readSelection(query: RawQuery): Selection | undefined {
+  const { eventIdBytesMax, userIdBytesMax, sessionIdBytesMax } = eventBounds;
+  const selection: { [Part in keyof Selection]: Selection[Part] | undefined } = {
+    by: choiceParameter(query, "by", countedBy) === "users" ? "users" : undefined,
+    metadata: metadataOf(query),
+    userIds: idsOf(query, "userId", userIdBytesMax),
+    sessionIds: idsOf(query, "sessionId", sessionIdBytesMax),
+    include: idsOf(query, "include", eventIdBytesMax),
+    exclude: idsOf(query, "exclude", eventIdBytesMax),
+    prefix: prefixOf(query),
+  };
+  const asked = Object.entries(selection).filter(([, part]) => part !== undefined);
+  return asked.length === 0 ? undefined : (Object.fromEntries(asked) as Selection);
+}
+
+function prefixOf(query: RawQuery): string | undefined {
+  if (single(query, "prefix") === undefined) return undefined;
+  return idsOf(query, "prefix", eventBounds.eventIdBytesMax)?.[0];
+}
