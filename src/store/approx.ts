@@ -11,6 +11,7 @@
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { minuteMs } from "../model.ts";
+import { boundsOf, placesOf } from "./asked-items.ts";
 import { coverOf, cutInStore, type MinuteCut, type MinuteSpan } from "./cover.ts";
 import { type Row, rowsOf } from "./database.ts";
 import { edgesSql, offsetsOf, type TypeId, typesNamed } from "./exact.ts";
@@ -204,14 +205,19 @@ function deltaSql(
     AND type_id IN (${typeIds}) AND ${condition} GROUP BY event_id`;
 }
 
-function boardSql(pieces: Pieces, rows: number): string {
+/** WITH clauses `beside` and `items` (event_id, lower, upper, n). */
+function itemsSql(pieces: Pieces): string {
   const thresholds = pieces.sums.thresholds + pieces.loose.thresholds;
   return `WITH beside AS MATERIALIZED (${pieces.beside.join(" UNION ALL ")}),
     items AS MATERIALIZED (
       SELECT event_id, sum(exact)::BIGINT AS lower,
         (sum(exact) + sum(loose) + ${thresholds} - sum(known))::BIGINT AS upper, count(*) AS n
       FROM (${pieces.lists.join(" UNION ALL ")}
-        UNION ALL SELECT event_id, exact, loose, 0 AS known FROM beside) GROUP BY event_id),
+        UNION ALL SELECT event_id, exact, loose, 0 AS known FROM beside) GROUP BY event_id)`;
+}
+
+function boardSql(pieces: Pieces, rows: number): string {
+  return `${itemsSql(pieces)},
     head AS MATERIALIZED (
       SELECT event_id, lower, upper FROM items WHERE lower > 0
       ORDER BY lower DESC, event_id LIMIT ${rows}),
@@ -279,7 +285,7 @@ function answerOf(rows: Row[], pieces: Pieces, ranking: Ranking): ApproxAnswer {
   };
 }
 
-type Ranking = Pick<ApproxAnswer, "rows" | "rest" | "sketches" | "offsets">;
+type Ranking = Pick<ApproxAnswer, "rows" | "items" | "rest" | "sketches" | "offsets">;
 
 /** Ranks the head and what contests it, after the sketches have had their say. */
 async function rank(
@@ -288,7 +294,7 @@ async function rank(
   pieces: Pieces,
   rows: Row[],
   wanted: number,
-): Promise<Omit<Ranking, "offsets">> {
+): Promise<Omit<Ranking, "items" | "offsets">> {
   const tagged = (tag: string) => rows.filter((row) => row["tag"] === tag).map(itemOf);
   const contested = tagged("contested");
   // One more than can be looked at: it bounds all that can't.
@@ -326,5 +332,12 @@ export async function readApprox(
   }
   const rows = await rowsOf(connection, boardSql(pieces, query.rows));
   const ranking = await rank(connection, sketches, pieces, rows, query.rows);
-  return answerOf(rows, pieces, { ...ranking, offsets });
+  const answer = answerOf(rows, pieces, { ...ranking, items: [], offsets });
+  if (query.items === undefined || query.items.length === 0) return answer;
+  const items = await boundsOf(connection, itemsSql(pieces), query.items, answer.unlistedUpper);
+  if (sketches !== null) {
+    answer.sketches += await refine(connection, sketches, pieces.incomplete, items);
+  }
+  const sure = Number(rows[0]!["sure_items"]);
+  return { ...answer, items: await placesOf(connection, itemsSql(pieces), items, sure, answer) };
 }

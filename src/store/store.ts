@@ -133,6 +133,8 @@ export interface ApproxQuery {
   rows: number;
   /** Raw events read for the ragged edges at most; beyond, edges are only bounded. */
   edgeRowsMax: number;
+  /** Distinct ids, at most 1000, whose bounds and places are wanted wherever they stand. */
+  items?: string[];
   budgetMs: number;
 }
 
@@ -145,10 +147,27 @@ export interface BoundedItem {
   estimate: number;
 }
 
+/**
+ * An item that was asked for. Its place is what it has in the whole ranking of the range (count
+ * falling, then id bytes; ties share no place): the first is 1, and that of an item without any
+ * event comes after all that have some.
+ */
+export interface PlacedItem extends BoundedItem {
+  /** 1 + the items that are surely before it. */
+  rankLower: number;
+  /** 1 + the items that may be before it; of those on no list only their number is bounded. */
+  rankUpper: number;
+}
+
 /** What lists, deltas and edges prove of a range, without the exact counts off the lists. */
 export interface ApproxAnswer {
   /** By estimate, then id. */
   rows: BoundedItem[];
+  /**
+   * The items asked for, in that order; an item on no list has lower 0 and at most
+   * `unlistedUpper` as upper bound. Count and place are exact where both bounds are equal.
+   */
+  items: PlacedItem[];
   /** Of the items known but not in `rows`: the greatest upper bound, the least id that has it. */
   rest: Contender | null;
   /** Upper bound of any item not known at all. */

@@ -35,6 +35,7 @@ const exactAnswer: ExactAnswer = {
 };
 
 const approxAnswer: ApproxAnswer = {
+  items: [],
   rows: [
     { eventId: "x", lower: 9, upper: 9, estimate: 9 },
     { eventId: "y", lower: 5, upper: 5, estimate: 5 },

@@ -8,6 +8,7 @@ import { RawFiles, rawFilesDefaults } from "../../src/store/raw-files.ts";
 import { prepareSchema } from "../../src/store/schema.ts";
 import { Sealer } from "../../src/store/seal.ts";
 import { Sketches } from "../../src/store/sketches.ts";
+import type { PlacedItem } from "../../src/store/store.ts";
 import { randomFromEnvironment } from "../support/random.ts";
 
 const candidatesMax = 5;
@@ -101,7 +102,31 @@ async function checkRange(all: Delta[], start: number, end: number): Promise<voi
   expect(answer.distinct).toBe(expected.length);
 }
 
-const seen = { rows: 0, certified: 0, sketches: 0 };
+const seen = { rows: 0, certified: 0, sketches: 0, placed: 0, exactlyPlaced: 0 };
+
+const someItems = () => [1, 2, 3].map((i) => `item-${i * 12 + random.int(0, 11)}`);
+
+/** Each item asked for, its true count and place within what is said of them. */
+function checkItems(
+  asked: string[],
+  items: PlacedItem[],
+  expected: { eventId: string; count: number }[],
+  context: string,
+): void {
+  expect(items.map((item) => item.eventId)).toEqual(asked);
+  for (const item of items) {
+    const at = expected.findIndex((row) => row.eventId === item.eventId);
+    const count = expected[at]?.count ?? 0;
+    const place = at < 0 ? expected.length + 1 : at + 1;
+    const isCounted = item.lower <= count && count <= item.upper;
+    const isPlaced = item.rankLower <= place && place <= item.rankUpper;
+    if (!isCounted || !isPlaced) {
+      throw new Error(`${item.eventId} is ${count} at ${place}: ${context}`);
+    }
+    seen.placed++;
+    if (item.rankLower === item.rankUpper) seen.exactlyPlaced++;
+  }
+}
 
 /** Bounds hold for every item, shown or not; what is certified is what a recount says. */
 async function checkApprox(
@@ -117,6 +142,7 @@ async function checkApprox(
     to: end * 60_000,
     rows: random.int(1, 30),
     edgeRowsMax: 1000,
+    items: random.shuffle(["item-0", "nobody", ...someItems()]),
     budgetMs: 60_000,
   };
   const answer = await database.read(60_000, (c) => readApprox(c, rawFiles, asked, query));
@@ -133,6 +159,7 @@ async function checkApprox(
   for (const [eventId, count] of truth) {
     if (!shown.has(eventId) && count > most) throw new Error(`${eventId} is ${count}: ${context}`);
   }
+  checkItems(query.items, answer.items, expected, context);
   const total = expected.reduce((sum, row) => sum + row.count, 0);
   expect(answer.total).toEqual({ lower: total, upper: total });
   expect(answer.distinct.lower).toBeLessThanOrEqual(expected.length);
@@ -230,6 +257,8 @@ describe("sealing", () => {
     expect(seen.certified).toBeGreaterThan(seen.rows * 0.02);
     expect(seen.certified).toBeLessThan(seen.rows);
     expect(seen.sketches).toBeGreaterThan(100);
+    expect(seen.exactlyPlaced).toBeGreaterThan(seen.placed * 0.02);
+    expect(seen.exactlyPlaced).toBeLessThan(seen.placed);
     const start = firstMinute - (firstMinute % 1440);
     await checkRange(all, start, start + 40 * 1440);
   });
