@@ -82,6 +82,7 @@ export const configOptions = Object.freeze({
   ),
   freshnessWaitMsMax: integer(50, 0, 10_000, "How long an answer waits for what came before it."),
   exactTimeoutMs: integer(5000, 10, 600_000, "Longest time a query may take."),
+  exactQueueMax: integer(64, 1, 10_000, "Exact questions waiting for their turn; beyond: 503."),
   logBytesMax: bytes(8 * GiB, 16 * MiB, 1024 * GiB, "Size of the log; beyond: 503."),
   logSegmentBytes: bytes(256 * MiB, MiB, 4 * GiB, "Size of one file of the log."),
   logQueueBytesMax: bytes(64 * MiB, MiB, 4 * GiB, "Batches waiting to be written; beyond: 503."),

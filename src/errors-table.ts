@@ -202,6 +202,16 @@ const serviceKinds = {
     title: "The query did not finish in time",
     hint: "Ask for a shorter range, or mode=approx.",
   },
+  query_memory: {
+    status: 503,
+    title: "The query needs more memory than there is",
+    hint: "Ask for a shorter range, or raise storeMemoryBytesMax; retry when less is going on.",
+  },
+  query_cancelled: {
+    status: 503,
+    title: "The query was stopped",
+    hint: "Ask again; whoever asked before stopped it, or the service was stopping.",
+  },
   too_many_queries: {
     status: 503,
     title: "Too many queries are waiting",

@@ -21,6 +21,7 @@ import { EmbeddedLogReader } from "./log/embedded-log-reader.ts";
 import { IdempotencyLedger, unionOfStates } from "./log/idempotency.ts";
 import { eventBounds } from "./model.ts";
 import { QueryEngine } from "./query/engine.ts";
+import { describeReads } from "./service-metrics.ts";
 import { LocalStore } from "./store/local-store.ts";
 import { Counters, type Logger } from "./telemetry.ts";
 
@@ -155,6 +156,7 @@ async function openStorage(config: Config, logFolder: string, logger: Logger, cl
     memoryBytesMax: config.storeMemoryBytesMax,
     candidatesMax: config.candidatesMax,
     exactTimeoutMs: config.exactTimeoutMs,
+    exactQueueMax: config.exactQueueMax,
     sealQuietMs: config.sealQuietMs,
     sealedSketches: config.sealedSketches === "on",
     logger,
@@ -206,6 +208,7 @@ async function openApi(config: Config, logger: Logger, pipeline: Pipeline) {
   const { log, store, ingest } = pipeline;
   const counters = new Counters();
   describeMetrics(counters, pipeline);
+  describeReads(counters, store.readLoad);
   const budget = new ByteBudget(config.ingestBytesMax);
   const edge = new Edge({
     scanner: pipeline.scanner,
@@ -219,7 +222,7 @@ async function openApi(config: Config, logger: Logger, pipeline: Pipeline) {
   const query = new QueryEngine({
     store,
     acknowledged: () => log.endOffsets(),
-    committed: (offsets, waitMsMax) => ingest.committed(offsets, waitMsMax),
+    committed: (offsets, waitMsMax, signal) => ingest.committed(offsets, waitMsMax, signal),
     committedThrough: () => pipeline.clock.appliedThrough,
     exactTimeoutMs: config.exactTimeoutMs,
     freshnessWaitMsMax: config.freshnessWaitMsMax,

@@ -4,9 +4,11 @@ import type { ByteBudget } from "../edge/byte-budget.ts";
 import { bodyFormat } from "../edge/content.ts";
 import type { Edge } from "../edge/edge.ts";
 import { didYouMean, quoted, RankstreamError } from "../errors.ts";
+import type { AskControl } from "../query/ask.ts";
 import type { Counters, Logger } from "../telemetry.ts";
 import { bodyReader } from "./body.ts";
 import { eventsDoc } from "./event-docs.ts";
+import { hangUpSignal } from "./hang-up.ts";
 import {
   type LeaderboardRequest,
   leaderboardParameters,
@@ -26,7 +28,7 @@ declare module "fastify" {
 
 /** Answers queries; what it throws as RankstreamError is answered by the errors table. */
 export interface QueryPort {
-  leaderboard(request: LeaderboardRequest): Promise<object>;
+  leaderboard(request: LeaderboardRequest, control?: AskControl): Promise<object>;
   /** The whole reply of GET /event-types. */
   eventTypes(): Promise<object>;
 }
@@ -196,8 +198,10 @@ function addQueries(app: FastifyInstance, { query }: ApiDeps): void {
     reply: { status: 200, description: "The leaderboard.", schema: { type: "object" } },
     problems: [503],
   };
-  app.get("/leaderboard", { config: { doc: leaderboardDoc } }, async (request) =>
-    query.leaderboard(readLeaderboardRequest(request.query as RawQuery, Date.now())),
+  app.get("/leaderboard", { config: { doc: leaderboardDoc } }, async (request, reply) =>
+    query.leaderboard(readLeaderboardRequest(request.query as RawQuery, Date.now()), {
+      signal: hangUpSignal(reply),
+    }),
   );
   const typesDoc: RouteDoc = {
     summary: "The event types there are",

@@ -86,21 +86,25 @@ export class IngestPool {
 
   /**
    * Resolves to true once everything before `offsets` (by partition) is committed in the store,
-   * to false after `waitMsMax`.
+   * to false after `waitMsMax` or when `signal` says so.
    */
-  committed(offsets: number[], waitMsMax: number): Promise<boolean> {
+  committed(offsets: number[], waitMsMax: number, signal?: AbortSignal): Promise<boolean> {
     if (isReached(this.#store.committedOffsets(), offsets)) return Promise.resolve(true);
-    if (waitMsMax <= 0 || this.#barriers.size >= barriersMax) return Promise.resolve(false);
+    if (waitMsMax <= 0 || signal?.aborted === true) return Promise.resolve(false);
+    if (this.#barriers.size >= barriersMax) return Promise.resolve(false);
     return new Promise((resolve) => {
       const barrier: Barrier = {
         offsets,
         resolve: (reached) => {
           clearTimeout(timer);
+          signal?.removeEventListener("abort", leave);
           this.#barriers.delete(barrier);
           resolve(reached);
         },
       };
-      const timer = setTimeout(() => barrier.resolve(false), waitMsMax);
+      const leave = () => barrier.resolve(false);
+      signal?.addEventListener("abort", leave, { once: true });
+      const timer = setTimeout(leave, waitMsMax);
       this.#barriers.add(barrier);
       this.#sendAll({ kind: "flush", offsets });
     });

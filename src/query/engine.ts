@@ -1,6 +1,8 @@
 /** Answers boards from the store, after ingest has passed what the answer must include. */
 import { RankstreamError } from "../errors.ts";
+import type { ErrorCode } from "../errors-table.ts";
 import type { ApproxAnswer, EventTypeInfo, Store } from "../store/store.ts";
+import type { AskControl } from "./ask.ts";
 import {
   type Board,
   type BoardRequest,
@@ -23,6 +25,10 @@ export interface QueryEngineDeps extends FreshnessDeps {
 const edgeRowsMax = 500_000;
 /** `auto` goes on to the exact answer when that reads at most so many rows. */
 const autoExactRowsMax = 3_000_000;
+/** How long it then waits for other exact questions to be answered. */
+const autoWaitMsMax = 500;
+/** Why an exact answer may fail without harm where there is an approximate one. */
+const busyCodes: readonly ErrorCode[] = ["query_timeout", "query_memory", "too_many_queries"];
 
 export class QueryEngine {
   readonly #deps: QueryEngineDeps;
@@ -34,18 +40,19 @@ export class QueryEngine {
   /**
    * The board. `exact` includes every event acknowledged before the call; `approx` waits for
    * these a little and says `stale` otherwise; `auto` is approximate, and exact where that
-   * proves too little and the exact answer is cheap. Throws `query_timeout`.
+   * proves too little and the exact answer is cheap and soon to be had. Throws `query_timeout`,
+   * `query_memory`, `too_many_queries`, `query_cancelled`.
    */
-  async leaderboard(request: BoardRequest): Promise<Board> {
-    if (this.#plansExact(request)) return this.#exact(request);
-    const { board, exactRows } = await this.#approx(request);
+  async leaderboard(request: BoardRequest, control: AskControl = {}): Promise<Board> {
+    if (this.#plansExact(request)) return this.#exact(request, control);
+    const { board, exactRows } = await this.#approx(request, control);
     const isEnough = request.mode === "approx" || board.certified;
     if (isEnough || exactRows > autoExactRowsMax) return board;
     try {
-      return await this.#exact(request);
+      return await this.#exact(request, { ...control, waitMsMax: autoWaitMsMax });
     } catch (error) {
       // The approximate answer stands, and says what of it is certain.
-      if (error instanceof RankstreamError && error.code === "query_timeout") return board;
+      if (error instanceof RankstreamError && busyCodes.includes(error.code)) return board;
       throw error;
     }
   }
@@ -56,17 +63,18 @@ export class QueryEngine {
     return mode === "exact" || isPastLists || selection !== undefined;
   }
 
-  async #exact(request: BoardRequest): Promise<Board> {
-    const { asOf, budgetMs } = await passBarrier(this.#deps);
+  async #exact(request: BoardRequest, control: AskControl): Promise<Board> {
+    const { asOf, budgetMs } = await passBarrier(this.#deps, control);
     const effective = { from: request.range.effectiveFrom, to: request.range.effectiveTo };
-    const answer = await this.#deps.store.exact({
+    const query = {
       eventTypes: request.eventTypes,
       ...effective,
       k: request.k,
       offset: request.offset,
       ...(request.selection !== undefined && { selection: request.selection }),
       budgetMs,
-    });
+    };
+    const answer = await this.#deps.store.exact(query, control);
     const counts = answer.rows.map((row) => row.count);
     const ranks = rankRows(counts, request.ties, request.offset, answer.ahead);
     const shown = counts.reduce((sum, count) => sum + count, 0);
@@ -98,17 +106,21 @@ export class QueryEngine {
     };
   }
 
-  async #approx(request: BoardRequest): Promise<{ board: Board; exactRows: number }> {
+  async #approx(
+    request: BoardRequest,
+    control: AskControl,
+  ): Promise<{ board: Board; exactRows: number }> {
     const { stale, asOf } = await awaitFresh(this.#deps);
     const effective = { from: request.range.effectiveFrom, to: request.range.effectiveTo };
-    const answer = await this.#deps.store.approx({
+    const query = {
       eventTypes: request.eventTypes,
       ...effective,
       rows: request.offset + request.k,
       edgeRowsMax,
       // Milliseconds once windows are built; right after a large import up to seconds.
       budgetMs: this.#deps.exactTimeoutMs,
-    });
+    };
+    const answer = await this.#deps.store.approx(query, { signal: control.signal });
     const certain = certifiedPrefix(answer.rows, answer, request.ties);
     const isAllCertain = certain === answer.rows.length;
     const total = answer.total.lower;

@@ -1,13 +1,15 @@
 /** How recent an answer is: what was acknowledged before the question, and whether it is in. */
 import { RankstreamError } from "../errors.ts";
+import type { AskControl } from "./ask.ts";
 
 export interface FreshnessDeps {
   /** Offset after the last acknowledged record, by partition. */
   acknowledged: () => number[];
   /**
-   * Resolves to true once everything before `offsets` is committed, to false after `waitMsMax`.
+   * Resolves to true once everything before `offsets` is committed, to false after `waitMsMax`
+   * or when `signal` says so.
    */
-  committed: (offsets: number[], waitMsMax: number) => Promise<boolean>;
+  committed: (offsets: number[], waitMsMax: number, signal?: AbortSignal) => Promise<boolean>;
   /** Through when (epoch ms) everything acknowledged is committed. */
   committedThrough: () => number;
   exactTimeoutMs: number;
@@ -25,18 +27,23 @@ export interface Freshness {
 
 /**
  * For exact answers: resolves once everything acknowledged before the call is committed, with
- * what is left of `exactTimeoutMs` then, at least 1 ms. Throws `query_timeout`.
+ * what is left of the budget then, at least 1 ms. Throws `query_timeout`, `query_cancelled`.
  */
 export async function passBarrier(
   deps: FreshnessDeps,
+  control: AskControl = {},
 ): Promise<{ asOf: number; budgetMs: number }> {
   const { acknowledged, committed, exactTimeoutMs, now = Date.now } = deps;
+  const { budgetMs = exactTimeoutMs, signal } = control;
   const started = now();
-  if (!(await committed(acknowledged(), exactTimeoutMs))) {
-    const detail = `what was acknowledged before was not counted in ${exactTimeoutMs} ms`;
+  if (!(await committed(acknowledged(), budgetMs, signal))) {
+    if (signal?.aborted === true) {
+      throw new RankstreamError("query_cancelled", "the query was stopped before its end");
+    }
+    const detail = `what was acknowledged before was not counted in ${budgetMs} ms`;
     throw new RankstreamError("query_timeout", detail, { retryAfterSeconds: 1 });
   }
-  return { asOf: started, budgetMs: Math.max(1, exactTimeoutMs - (now() - started)) };
+  return { asOf: started, budgetMs: Math.max(1, budgetMs - (now() - started)) };
 }
 
 /** For approximate answers: waits `freshnessWaitMsMax` at most for what was acknowledged. */

@@ -1,11 +1,17 @@
 /**
  * The one DuckDB instance of a data folder: one writing connection, a bounded number of reading
- * ones, deadlines by interrupt. DuckDB's own file lock keeps a second process out.
+ * ones (read-lanes.ts), deadlines and cancellation by interrupt. DuckDB's own file lock keeps a
+ * second process out.
  */
 import { dirname, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type DuckDBConnection, DuckDBInstance, type DuckDBValue } from "@duckdb/node-api";
 import { RankstreamError } from "../errors.ts";
+import type { ErrorCode } from "../errors-table.ts";
+import { makePatient } from "./patient-connection.ts";
+import { type ReadLane, ReadLanes } from "./read-lanes.ts";
+import { ReadLoad, type ReadLoadName } from "./read-load.ts";
+import { cancelled, ReadWatch } from "./read-watch.ts";
 import { sqlText } from "./sql.ts";
 
 export interface DatabaseOptions {
@@ -17,8 +23,8 @@ export interface DatabaseOptions {
    * readers leave one thread to the log's writes and syncs.
    */
   readersMax: number;
-  /** Readers waiting for a connection; further ones are refused. */
-  waitingReadersMax: number;
+  /** Reads waiting for a connection, by lane; further ones are refused. */
+  waitingReadsMax: Record<ReadLane, number>;
   /** How long to wait for another process to let go of the file. */
   lockWaitMsMax: number;
 }
@@ -27,12 +33,39 @@ export const databaseDefaults: DatabaseOptions = Object.freeze({
   memoryBytesMax: 768 * 1024 * 1024,
   threads: 2,
   readersMax: 2,
-  waitingReadersMax: 1000,
+  waitingReadsMax: Object.freeze({ quick: 1000, slow: 64, apart: 16 }),
   lockWaitMsMax: 5000,
 });
 
 /** Budget of reads that no request waits for. */
 export const ownReadBudgetMs = 60_000;
+
+/** How a read is run beside the others. */
+export interface ReadOptions {
+  /** Default quick. */
+  lane?: ReadLane;
+  /** Ends the read: what runs is interrupted, what waits is dropped. */
+  signal?: AbortSignal | undefined;
+  /** How long to wait for a connection; default and at most the budget. */
+  waitMsMax?: number | undefined;
+  /** Told now and then how far the statement that runs is, 0..1. */
+  onProgress?: ((share: number) => void) | undefined;
+}
+
+/** Where reads that ended so are counted. */
+const loadNames: Partial<Record<ErrorCode, ReadLoadName>> = {
+  query_timeout: "timedOut",
+  query_cancelled: "cancelled",
+  query_memory: "outOfMemory",
+  too_many_queries: "refused",
+};
+
+/** DuckDB's refusal to take more memory, as an error of its own; other errors as they are. */
+function named(error: unknown): unknown {
+  if (!(error instanceof Error) || !/Out of Memory Error/.test(error.message)) return error;
+  const detail = "the query needs more memory than the store has free";
+  return new RankstreamError("query_memory", detail, { cause: error, retryAfterSeconds: 5 });
+}
 
 export type Row = Record<string, DuckDBValue>;
 
@@ -92,6 +125,9 @@ async function openInstance(path: string, options: DatabaseOptions): Promise<Duc
     autoload_known_extensions: "false",
     // Rows leave in whatever order is fastest; every query that cares says ORDER BY.
     preserve_insertion_order: "false",
+    // Its own thread divides its time among statements instead of running one to its end; that
+    // costs nothing measurable, and long work apart (jobs, merges) would hold it for minutes.
+    scheduler_process_partial: "true",
   };
   const deadline = Date.now() + options.lockWaitMsMax;
   for (;;) {
@@ -113,6 +149,13 @@ async function openInstance(path: string, options: DatabaseOptions): Promise<Duc
   }
 }
 
+/** Lets `progress` be read while a statement runs. */
+async function reportProgress(connection: DuckDBConnection): Promise<void> {
+  await connection.run("SET enable_progress_bar = true");
+  await connection.run("SET enable_progress_bar_print = false");
+  await connection.run("SET progress_bar_time = 0");
+}
+
 /** SQL reaches the data folder and nothing else, loads no extension, and can't change that. */
 async function confine(connection: DuckDBConnection, folder: string): Promise<void> {
   await connection.run(`SET allowed_directories = [${sqlText(folder)}]`);
@@ -123,33 +166,45 @@ async function confine(connection: DuckDBConnection, folder: string): Promise<vo
 export class Database {
   readonly #instance: DuckDBInstance;
   readonly #writer: DuckDBConnection;
-  readonly #idle: DuckDBConnection[];
-  readonly #waiting: ((connection: DuckDBConnection) => void)[] = [];
-  readonly #options: DatabaseOptions;
+  readonly #lanes: ReadLanes;
+  readonly #maintainer: DuckDBConnection;
+  readonly #load: ReadLoad;
   #writing: Promise<unknown> = Promise.resolve();
   #deferrable: "idle" | "running" | "refused" = "idle";
-  readonly #maintaining = new Set<DuckDBConnection>();
+  #maintaining = 0;
+  /** The reads under way by number, in the order they began. */
+  readonly #reads = new Map<number, ReadWatch>();
+  #readsBegun = 0;
 
   private constructor(
     instance: DuckDBInstance,
-    writer: DuckDBConnection,
-    readers: DuckDBConnection[],
-    options: DatabaseOptions,
+    connections: { writer: DuckDBConnection; maintainer: DuckDBConnection },
+    lanes: ReadLanes,
+    load: ReadLoad,
   ) {
     this.#instance = instance;
-    this.#writer = writer;
-    this.#idle = readers;
-    this.#options = options;
+    this.#writer = connections.writer;
+    this.#maintainer = connections.maintainer;
+    this.#lanes = lanes;
+    this.#load = load;
   }
 
-  /** Opens the file at `path`, creating it. Throws `data_folder_in_use`. */
-  static async open(path: string, options = databaseDefaults): Promise<Database> {
+  /** Opens the file at `path`, creating it; tells `load`. Throws `data_folder_in_use`. */
+  static async open(
+    path: string,
+    options = databaseDefaults,
+    load = new ReadLoad(),
+  ): Promise<Database> {
     const instance = await openInstance(path, options);
     const writer = await instance.connect();
-    if (path !== ":memory:") await confine(writer, dirname(resolve(path)));
     const readers: DuckDBConnection[] = [];
     for (let i = 0; i < options.readersMax; i++) readers.push(await instance.connect());
-    return new Database(instance, writer, readers, options);
+    const [apart, maintainer] = [await instance.connect(), await instance.connect()];
+    for (const connection of [...readers, apart]) await reportProgress(connection);
+    for (const connection of [apart, maintainer]) makePatient(connection);
+    if (path !== ":memory:") await confine(writer, dirname(resolve(path)));
+    const lanes = new ReadLanes(readers, apart, { waitingMax: options.waitingReadsMax }, load);
+    return new Database(instance, { writer, maintainer }, lanes, load);
   }
 
   /** The writing connection, for registering functions. */
@@ -191,7 +246,7 @@ export class Database {
    */
   refuseDeferrable(): void {
     if (this.#deferrable === "running") this.#writer.interrupt();
-    for (const connection of this.#maintaining) connection.interrupt();
+    if (this.#maintaining > 0) this.#maintainer.interrupt();
     this.#deferrable = "refused";
   }
 
@@ -215,73 +270,82 @@ export class Database {
   }
 
   /**
-   * Runs `work` beside the writer, on a connection of the readers' (so that it counts among
-   * them), outside any transaction: for slow work that changes no table. `refuseDeferrable` ends
-   * it.
+   * Runs `work` beside the writer, on a connection of its own outside any transaction: for slow
+   * work that changes no table. `refuseDeferrable` ends it.
    */
   async maintain<T>(work: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
-    const connection = await this.#checkOut();
-    this.#maintaining.add(connection);
+    if (this.#deferrable === "refused") throw new Error("the store is closing");
+    this.#maintaining++;
     try {
-      if (this.#deferrable === "refused") throw new Error("the store is closing");
-      return await work(connection);
+      return await work(this.#maintainer);
     } finally {
-      this.#maintaining.delete(connection);
-      this.#checkIn(connection);
+      this.#maintaining--;
     }
+  }
+
+  /** So many reads have begun: reads begun from now on see all that is committed now. */
+  get readsBegun(): number {
+    return this.#readsBegun;
+  }
+
+  /** Whether all reads that were among the first `count` to begin have ended. */
+  haveEnded(count: number): boolean {
+    for (const oldest of this.#reads.keys()) return oldest >= count;
+    return true;
   }
 
   /**
    * Runs `work` in one read-only transaction: everything it reads is of one moment. After
-   * `budgetMs` the running statement is interrupted and `query_timeout` thrown.
+   * `budgetMs`, the wait for a connection included, what runs is interrupted. Throws
+   * `query_timeout`, `query_cancelled`, `query_memory`, `too_many_queries`.
    */
-  async read<T>(budgetMs: number, work: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
-    const started = Date.now();
-    const connection = await this.#checkOut();
-    let expired = Date.now() - started >= budgetMs;
-    const left = Math.max(1, budgetMs - (Date.now() - started));
-    const timer = setInterval(() => {
-      expired = true;
-      connection.interrupt();
-    }, left);
+  async read<T>(
+    budgetMs: number,
+    work: (connection: DuckDBConnection) => Promise<T>,
+    options: ReadOptions = {},
+  ): Promise<T> {
     try {
-      if (expired) throw new Error("no connection in time");
+      return await this.#read(budgetMs, work, options);
+    } catch (error) {
+      const name = error instanceof RankstreamError ? loadNames[error.code] : undefined;
+      if (name !== undefined) this.#load.add(name, 1);
+      throw error;
+    }
+  }
+
+  async #read<T>(
+    budgetMs: number,
+    work: (connection: DuckDBConnection) => Promise<T>,
+    { lane = "quick", signal, waitMsMax = budgetMs, onProgress }: ReadOptions,
+  ): Promise<T> {
+    const started = Date.now();
+    const waitMs = Math.min(waitMsMax, budgetMs);
+    const connection = await this.#lanes.take({ lane, waitMsMax: waitMs, signal });
+    const leftMs = Math.max(0, budgetMs - (Date.now() - started));
+    const watch = new ReadWatch(connection, { budgetMs, leftMs, signal, onProgress });
+    const number = this.#readsBegun++;
+    this.#reads.set(number, watch);
+    try {
       await connection.run("BEGIN TRANSACTION READ ONLY");
       return await work(connection);
     } catch (error) {
-      if (!expired) throw error;
-      throw new RankstreamError("query_timeout", `the query took over ${budgetMs} ms`, {
-        cause: error,
-      });
+      throw watch.why ?? named(error);
     } finally {
-      clearInterval(timer);
+      watch.end();
       await connection.run("ROLLBACK").catch(() => undefined);
-      this.#checkIn(connection);
+      this.#reads.delete(number);
+      this.#lanes.give(lane, connection);
     }
   }
 
-  /** Waits for the transaction under way, then closes the file. */
+  /** Ends the reads under way, waits for the transaction under way, then closes the file. */
   async close(): Promise<void> {
+    this.#lanes.close();
+    for (const watch of this.#reads.values()) watch.stop(cancelled());
     await this.#writing;
     await this.#writer.run("CHECKPOINT").catch(() => undefined);
-    for (const connection of [this.#writer, ...this.#idle]) connection.closeSync();
+    const connections = [this.#writer, this.#maintainer, ...this.#lanes.idle];
+    for (const connection of connections) connection.closeSync();
     this.#instance.closeSync();
-  }
-
-  #checkOut(): Promise<DuckDBConnection> {
-    const connection = this.#idle.pop();
-    if (connection !== undefined) return Promise.resolve(connection);
-    if (this.#waiting.length >= this.#options.waitingReadersMax) {
-      throw new RankstreamError("too_many_queries", "too many queries are waiting", {
-        retryAfterSeconds: 1,
-      });
-    }
-    return new Promise((resolve) => this.#waiting.push(resolve));
-  }
-
-  #checkIn(connection: DuckDBConnection): void {
-    const next = this.#waiting.shift();
-    if (next === undefined) this.#idle.push(connection);
-    else next(connection);
   }
 }

@@ -11,17 +11,20 @@ import {
   type StoreCalls,
   type StoreThreadData,
   type ThrownError,
+  type ToStoreThread,
 } from "./protocol.ts";
+import { ReadLoad } from "./read-load.ts";
 import type {
   ApproxAnswer,
   ApproxQuery,
   EventTypeInfo,
   ExactAnswer,
   ExactQuery,
+  ReadControl,
   Store,
 } from "./store.ts";
 
-export interface LocalStoreOptions extends StoreThreadData {
+export interface LocalStoreOptions extends Omit<StoreThreadData, "readLoad"> {
   logger: Logger;
 }
 
@@ -34,6 +37,7 @@ export interface LogIdentity {
 interface Waiting {
   resolve: (value: unknown) => void;
   reject: (error: Error) => void;
+  onProgress: ReadControl["onProgress"];
 }
 
 function revive(error: ThrownError): RankstreamError {
@@ -50,6 +54,8 @@ function threadUrl(): URL {
 
 export class LocalStore implements Store {
   readonly ended: Promise<string>;
+  /** How busy the store's readers are, now. */
+  readonly readLoad: ReadLoad;
   readonly #worker: Worker;
   readonly #logger: Logger;
   readonly #waiting = new Map<number, Waiting>();
@@ -62,8 +68,9 @@ export class LocalStore implements Store {
   #seed = { low: 0, high: 0 };
   #newestMinute = -1;
 
-  private constructor(worker: Worker, logger: Logger) {
+  private constructor(worker: Worker, readLoad: ReadLoad, logger: Logger) {
     this.#worker = worker;
+    this.readLoad = readLoad;
     this.#logger = logger;
     worker.on("message", (message: FromStoreThread) => this.#receive(message));
     let end: (reason: string) => void = () => undefined;
@@ -95,14 +102,16 @@ export class LocalStore implements Store {
     openLog: () => Promise<L>,
   ): Promise<{ store: LocalStore; log: L }> {
     const { logger, ...data } = options;
-    const worker = new Worker(threadUrl(), { workerData: data satisfies StoreThreadData });
+    const readLoad = new ReadLoad();
+    const workerData: StoreThreadData = { ...data, readLoad: readLoad.buffer };
+    const worker = new Worker(threadUrl(), { workerData });
     try {
       const first = await new Promise<FromStoreThread>((resolve, reject) => {
         worker.once("message", resolve);
         worker.once("error", reject);
       });
       if (first.kind === "refused") throw revive(first.error);
-      const store = new LocalStore(worker, logger);
+      const store = new LocalStore(worker, readLoad, logger);
       const log = await openLog();
       await store.#prepare(log);
       return { store, log };
@@ -157,12 +166,12 @@ export class LocalStore implements Store {
     return this.#call("eventTypes", null);
   }
 
-  exact(query: ExactQuery): Promise<ExactAnswer> {
-    return this.#call("exact", query);
+  exact(query: ExactQuery, control?: ReadControl): Promise<ExactAnswer> {
+    return this.#call("exact", query, control);
   }
 
-  approx(query: ApproxQuery): Promise<ApproxAnswer> {
-    return this.#call("approx", query);
+  approx(query: ApproxQuery, control?: ReadControl): Promise<ApproxAnswer> {
+    return this.#call("approx", query, control);
   }
 
   tick(appliedThrough: number): void {
@@ -179,19 +188,29 @@ export class LocalStore implements Store {
     await this.#worker.terminate();
   }
 
+  /** Asks the thread; `control.signal` ends the call there, and so here. */
   #call<Name extends StoreCallName>(
     name: Name,
     argument: StoreCalls[Name][0],
+    { signal, onProgress, ...more }: ReadControl = {},
   ): Promise<StoreCalls[Name][1]> {
     if (this.#hasEnded) {
       const reason = this.#failure ?? "the store is closed";
       return Promise.reject(new RankstreamError("store_failed", reason));
     }
     const id = this.#nextId++;
-    return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve: resolve as (value: unknown) => void, reject });
-      this.#worker.postMessage({ kind: "call", id, name, argument });
+    const control = { ...more, ...(onProgress !== undefined && { reportsProgress: true }) };
+    const cancel = () => this.#worker.postMessage({ kind: "cancel", id } satisfies ToStoreThread);
+    const answered = new Promise<StoreCalls[Name][1]>((resolve, reject) => {
+      const waiting = { resolve: resolve as (value: unknown) => void, reject, onProgress };
+      this.#waiting.set(id, waiting);
+      const message: ToStoreThread = { kind: "call", id, name, argument, control };
+      this.#worker.postMessage(message);
+      signal?.addEventListener("abort", cancel, { once: true });
+      if (signal?.aborted === true) cancel();
     });
+    if (signal === undefined) return answered;
+    return answered.finally(() => signal.removeEventListener("abort", cancel));
   }
 
   #receive(message: FromStoreThread): void {
@@ -204,6 +223,8 @@ export class LocalStore implements Store {
       else this.#logger.error({ part: "store", reason: message.message }, "a commit failed");
     } else if (message.kind === "maintenance_failed") {
       this.#logger.error({ part: "store", reason: message.message }, "maintenance failed");
+    } else if (message.kind === "progress") {
+      this.#waiting.get(message.id)?.onProgress?.(message.share);
     } else if (message.kind === "result" || message.kind === "error") {
       const waiting = this.#waiting.get(message.id);
       this.#waiting.delete(message.id);

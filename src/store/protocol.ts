@@ -16,10 +16,14 @@ export interface StoreThreadData {
   /** Items listed a window and event type. */
   candidatesMax: number;
   exactTimeoutMs: number;
+  /** Exact questions that wait for their turn; further ones are refused. */
+  exactQueueMax: number;
   /** A larger window is built once nothing came to it for so long. */
   sealQuietMs: number;
   /** Whether windows keep sealed sketches, for closer bounds. */
   sealedSketches: boolean;
+  /** Memory of a ReadLoad, which the thread tells. */
+  readLoad: SharedArrayBuffer;
 }
 
 /** Calls the main thread makes, by name: argument and result. */
@@ -39,6 +43,14 @@ export interface CallMessage {
   id: number;
   name: StoreCallName;
   argument: unknown;
+  control: CallControl;
+}
+/** ReadControl as it travels: a signal is a message of its own. */
+export interface CallControl {
+  isApart?: boolean | undefined;
+  waitMsMax?: number | undefined;
+  /** Asks for `progress` messages. */
+  reportsProgress?: boolean;
 }
 /** Sent now and then: what is committed, so that windows may seal. */
 export interface TickMessage {
@@ -49,6 +61,8 @@ export interface TickMessage {
 export type ToStoreThread =
   | TickMessage
   | CallMessage
+  /** Ends the call of this id, should it still be under way; it is answered all the same. */
+  | { kind: "cancel"; id: number }
   /** From now on a commit that fails is tried only once more. */
   | { kind: "last_try" }
   | { kind: "connect"; port: import("node:worker_threads").MessagePort };
@@ -66,6 +80,7 @@ export type FromStoreThread =
   | { kind: "committed"; offsets: number[] }
   | { kind: "failing"; message: string | null }
   | { kind: "maintenance_failed"; message: string }
+  | { kind: "progress"; id: number; share: number }
   | { kind: "result"; id: number; value: unknown }
   | { kind: "error"; id: number; error: ThrownError };
 

@@ -7,7 +7,7 @@
  * A file whose events are all of one hour lies in raw/date=/hour=, of one day in raw/date=,
  * else in raw/ itself. Small files of one folder are merged into a sorted one when there are
  * enough of them; large ones are never rewritten. A replaced file is removed later, when no
- * query that may still read it can be running.
+ * query that may still read it is running.
  */
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
@@ -37,7 +37,7 @@ export interface RawFilesOptions {
   /** Small files of one folder that are merged together. */
   mergeFilesMin: number;
   mergeFilesMax: number;
-  /** After which no query reads a replaced file any more. */
+  /** A replaced file is kept so long, and longer while a read may still need it. */
   removeAfterMs: number;
 }
 
@@ -79,7 +79,8 @@ export class RawFiles {
   /** Names this process's files, so that no two writers ever choose the same one. */
   readonly #writer = randomUUID().slice(0, 8);
   #sequence = 0;
-  #replaced: { path: string; at: number }[] = [];
+  /** With the number of reads that had begun when the replacement was committed. */
+  #replaced: { path: string; at: number; readsBegun: number }[] = [];
   #knownFolders = new Set<string>();
 
   constructor(database: Database, options: RawFilesOptions) {
@@ -187,14 +188,18 @@ export class RawFiles {
       await connection.run(`DELETE FROM raw_files WHERE path IN (${names})`);
       await this.register(connection, merged);
     });
-    this.#replaced.push(...paths.map((path) => ({ path, at: now })));
+    const { readsBegun } = this.#database;
+    this.#replaced.push(...paths.map((path) => ({ path, at: now, readsBegun })));
     return true;
   }
 
   /** Removes replaced files that no query can be reading any more. */
   async removeReplaced(now: number): Promise<void> {
-    const due = this.#replaced.filter(({ at }) => now - at >= this.#options.removeAfterMs);
-    this.#replaced = this.#replaced.filter(({ at }) => now - at < this.#options.removeAfterMs);
+    const { removeAfterMs } = this.#options;
+    const isUnread = ({ at, readsBegun }: { at: number; readsBegun: number }) =>
+      now - at >= removeAfterMs && this.#database.haveEnded(readsBegun);
+    const due = this.#replaced.filter(isUnread);
+    this.#replaced = this.#replaced.filter((file) => !due.includes(file));
     for (const { path } of due) {
       await this.#options.files.remove(join(this.#options.folder, path));
     }

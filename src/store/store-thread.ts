@@ -10,7 +10,13 @@ import { RankstreamError } from "../errors.ts";
 import { nodeFiles } from "../files.ts";
 import { readApprox } from "./approx.ts";
 import { Checkpointer, StaleOffsetError, TypeIds } from "./checkpoint.ts";
-import { Database, databaseDefaults, ownReadBudgetMs, rowsOf } from "./database.ts";
+import {
+  Database,
+  databaseDefaults,
+  ownReadBudgetMs,
+  type ReadOptions,
+  rowsOf,
+} from "./database.ts";
 import { readExact } from "./exact.ts";
 import { Maintenance } from "./maintenance.ts";
 import {
@@ -25,20 +31,29 @@ import {
   type ToStoreThread,
 } from "./protocol.ts";
 import { RawFiles, rawFilesDefaults } from "./raw-files.ts";
+import { ReadLoad } from "./read-load.ts";
 import { type FolderIdentity, prepareSchema } from "./schema.ts";
 import { Sealer, sealDefaults } from "./seal.ts";
 import { readSeen } from "./seen.ts";
 import { Sketches } from "./sketches.ts";
 import { StagedTables } from "./staged.ts";
-import type { CheckpointPart, WorkerToStore } from "./store.ts";
+import type { CheckpointPart, ReadControl, WorkerToStore } from "./store.ts";
 
 const main = parentPort!;
 const retryDelayMsMin = 100;
 const retryDelayMsMax = 5000;
 
 type Handlers = {
-  [Name in StoreCallName]: (argument: StoreCalls[Name][0]) => Promise<StoreCalls[Name][1]>;
+  [Name in StoreCallName]: (
+    argument: StoreCalls[Name][0],
+    control: ReadControl,
+  ) => Promise<StoreCalls[Name][1]>;
 };
+
+/** Reads that may take long: at most one at a time beside quick ones, or apart from all. */
+function slow(control: ReadControl): ReadOptions {
+  return { ...control, lane: control.isApart === true ? "apart" : "slow" };
+}
 
 function send(message: FromStoreThread): void {
   main.postMessage(message);
@@ -63,6 +78,8 @@ class StoreThread {
   /** When events were last committed. */
   #lastCommit = 0;
   #closing = false;
+  /** Calls under way, by id. */
+  readonly #calls = new Map<number, AbortController>();
   /** Aborted when commits are to be tried only once more. */
   readonly #lastTry = new AbortController();
 
@@ -88,11 +105,17 @@ class StoreThread {
           lastSeen: Number(row["last"]),
         }));
       }),
-    exact: (query) =>
-      this.#database.read(query.budgetMs, (c) => readExact(c, this.#rawFiles!, query)),
-    approx: (query) =>
-      this.#database.read(query.budgetMs, (c) =>
-        readApprox(c, this.#rawFiles!, this.#sketches, query),
+    exact: (query, control) =>
+      this.#database.read(
+        query.budgetMs,
+        (c) => readExact(c, this.#rawFiles!, query),
+        slow(control),
+      ),
+    approx: (query, control) =>
+      this.#database.read(
+        query.budgetMs,
+        (c) => readApprox(c, this.#rawFiles!, this.#sketches, query),
+        control,
       ),
     close: async () => {
       this.#closing = true;
@@ -130,13 +153,30 @@ class StoreThread {
     }
   }
 
-  async answer({ id, name, argument }: CallMessage): Promise<void> {
+  async answer({ id, name, argument, control }: CallMessage): Promise<void> {
+    const calls = this.#calls;
+    const stop = new AbortController();
+    calls.set(id, stop);
+    const { reportsProgress, ...more } = control;
+    const onProgress = (share: number) => send({ kind: "progress", id, share });
+    const given = {
+      ...more,
+      signal: stop.signal,
+      ...(reportsProgress === true && { onProgress }),
+    };
     try {
-      const handler = this.handlers[name] as (argument: unknown) => Promise<unknown>;
-      send({ kind: "result", id, value: await handler(argument) });
+      const handler = this.handlers[name] as (a: unknown, c: ReadControl) => Promise<unknown>;
+      send({ kind: "result", id, value: await handler(argument, given) });
     } catch (error) {
       send({ kind: "error", id, error: thrown(error) });
+    } finally {
+      calls.delete(id);
     }
+  }
+
+  /** Ends the call of this id where it reads. */
+  cancel(id: number): void {
+    this.#calls.get(id)?.abort();
   }
 
   async #prepare(wanted: FolderIdentity): Promise<StoreCalls["prepare"][1]> {
@@ -211,13 +251,19 @@ async function newestMinuteOf(connection: DuckDBConnection): Promise<number> {
 }
 
 async function start(data: StoreThreadData): Promise<void> {
-  const options = { ...databaseDefaults, memoryBytesMax: data.memoryBytesMax };
-  const database = await Database.open(join(data.folder, "store.duckdb"), options);
+  const options = {
+    ...databaseDefaults,
+    memoryBytesMax: data.memoryBytesMax,
+    waitingReadsMax: { ...databaseDefaults.waitingReadsMax, slow: data.exactQueueMax },
+  };
+  const load = new ReadLoad(data.readLoad);
+  const database = await Database.open(join(data.folder, "store.duckdb"), options, load);
   const thread = new StoreThread(database, data);
   main.on("message", (message: ToStoreThread) => {
     if (message.kind === "connect") thread.connect(message.port);
     else if (message.kind === "last_try") thread.lastTry();
     else if (message.kind === "tick") void thread.maintain(message);
+    else if (message.kind === "cancel") thread.cancel(message.id);
     else void thread.answer(message);
   });
   send({ kind: "open" });

@@ -98,6 +98,18 @@ export interface EventTypeInfo {
   lastSeen: number;
 }
 
+/** How a read is run beside others. */
+export interface ReadControl {
+  /** Ends the read: what runs is interrupted in DuckDB, what waits is dropped. */
+  signal?: AbortSignal | undefined;
+  /** Nobody waits for it at once: it runs apart, slower, in no other read's way. */
+  isApart?: boolean | undefined;
+  /** How long it may wait for its turn; default and at most its budget. */
+  waitMsMax?: number | undefined;
+  /** Told now and then how far the statement that runs is, 0..1. */
+  onProgress?: ((share: number) => void) | undefined;
+}
+
 export interface ExactQuery {
   eventTypes: string[];
   /** Epoch ms; `to` is exclusive. */
@@ -198,8 +210,9 @@ export interface Store {
   /** By partition. */
   loadSeen(): Promise<SeenState[]>;
   eventTypes(): Promise<EventTypeInfo[]>;
-  exact(query: ExactQuery): Promise<ExactAnswer>;
-  approx(query: ApproxQuery): Promise<ApproxAnswer>;
+  /** Throws `query_timeout`, `query_cancelled`, `query_memory`, `too_many_queries`. */
+  exact(query: ExactQuery, control?: ReadControl): Promise<ExactAnswer>;
+  approx(query: ApproxQuery, control?: ReadControl): Promise<ApproxAnswer>;
   /**
    * Lets the store seal windows and tidy: every record appended before `appliedThrough` (epoch
    * ms) is committed.

@@ -3,7 +3,13 @@ import { describe, expect, it } from "vitest";
 import { RankstreamError } from "../../src/errors.ts";
 import type { BoardRequest } from "../../src/query/board.ts";
 import { QueryEngine } from "../../src/query/engine.ts";
-import type { ApproxAnswer, ApproxQuery, ExactAnswer, ExactQuery } from "../../src/store/store.ts";
+import type {
+  ApproxAnswer,
+  ApproxQuery,
+  ExactAnswer,
+  ExactQuery,
+  ReadControl,
+} from "../../src/store/store.ts";
 
 const now = Date.UTC(2026, 10, 24, 12);
 const span = { from: now - 3_600_000, to: now };
@@ -63,17 +69,20 @@ function setUp(approx: Partial<ApproxAnswer> = {}, isFresh = true) {
     approx: [],
     waits: [],
   };
+  const controls: (ReadControl | undefined)[] = [];
   const failure: { exact: Error | null } = { exact: null };
   let clock = now;
   const engine = new QueryEngine({
     store: {
-      async exact(query) {
+      async exact(query, control) {
         asked.exact.push(query);
+        controls.push(control);
         if (failure.exact !== null) throw failure.exact;
         return exactAnswer;
       },
-      async approx(query) {
+      async approx(query, control) {
         asked.approx.push(query);
+        controls.push(control);
         return { ...approxAnswer, ...approx };
       },
       eventTypes: async () => [{ name: "a", total: 3, firstSeen: now - 1000, lastSeen: now }],
@@ -90,7 +99,7 @@ function setUp(approx: Partial<ApproxAnswer> = {}, isFresh = true) {
     candidatesMax: 100,
     now: () => clock,
   });
-  return { engine, asked, failure };
+  return { engine, asked, controls, failure };
 }
 
 describe("exact", () => {
@@ -216,13 +225,17 @@ describe("auto", () => {
     expect(dear).toMatchObject({ mode: "approx", certified: false });
   });
 
-  it("falls back on the approximate answer at a timeout, and on nothing else", async () => {
+  it("falls back on the approximate answer where the exact one is not to be had", async () => {
     const { engine, failure } = setUp(unsure);
-    failure.exact = new RankstreamError("query_timeout", "too slow");
-    expect(await engine.leaderboard(request())).toMatchObject({
-      mode: "approx",
-      certified: false,
-    });
+    for (const code of ["query_timeout", "query_memory", "too_many_queries"] as const) {
+      failure.exact = new RankstreamError(code, "not now");
+      expect(await engine.leaderboard(request())).toMatchObject({
+        mode: "approx",
+        certified: false,
+      });
+    }
+    failure.exact = new RankstreamError("query_cancelled", "gone");
+    await expect(engine.leaderboard(request())).rejects.toThrow("gone");
     failure.exact = new RankstreamError("store_failed", "broken");
     await expect(engine.leaderboard(request())).rejects.toThrow("broken");
   });
@@ -230,6 +243,33 @@ describe("auto", () => {
   it("is stale where the exact answer would have to wait for too long", async () => {
     const { engine } = setUp(unsure, false);
     expect(await engine.leaderboard(request())).toMatchObject({ mode: "approx", stale: true });
+  });
+});
+
+describe("what is said of how to answer", () => {
+  it("reaches the store: signal, lane and time", async () => {
+    const { engine, asked, controls } = setUp();
+    const { signal } = new AbortController();
+    const control = { signal, isApart: true, budgetMs: 90_000 };
+    await engine.leaderboard(request({ mode: "exact" }), control);
+    expect(controls).toEqual([control]);
+    expect(asked.waits).toEqual([[[5, 6], 90_000]]);
+    expect(asked.exact[0]!.budgetMs).toBe(89_970);
+    await engine.leaderboard(request({ mode: "approx" }), control);
+    expect(controls[1]).toEqual({ signal });
+  });
+
+  it("lets an automatic question wait only shortly for its turn", async () => {
+    const { engine, controls } = setUp(unsure);
+    await engine.leaderboard(request(), { waitMsMax: 9000 });
+    expect(controls[1]).toEqual({ waitMsMax: 500 });
+  });
+
+  it("ends the wait for what was acknowledged", async () => {
+    const { engine, asked } = setUp({}, false);
+    const answer = engine.leaderboard(request({ mode: "exact" }), { signal: AbortSignal.abort() });
+    await expect(answer).rejects.toMatchObject({ code: "query_cancelled" });
+    expect(asked.exact).toEqual([]);
   });
 });
 

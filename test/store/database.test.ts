@@ -1,7 +1,10 @@
 // What DuckDB must do for answers to be of one moment.
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { DuckDBConnection } from "@duckdb/node-api";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { Database, databaseDefaults, insertRows, rowsOf } from "../../src/store/database.ts";
+import type { ReadLane } from "../../src/store/read-lanes.ts";
+import { ReadLoad } from "../../src/store/read-load.ts";
 import { temporaryFolder } from "../support/service.ts";
 
 /** Two row groups of DuckDB and some: as many rows as a large slice of windows has. */
@@ -64,6 +67,8 @@ describe("readers", () => {
   });
 });
 
+/** Of a query that has nothing to do but wait its turn. */
+const shortMsMax = 5000;
 const endless = "SELECT count(*) FROM range(10_000_000) AS a, range(1_000_000) AS b WHERE a > b";
 
 describe("connections", () => {
@@ -102,5 +107,187 @@ describe("connections", () => {
     }
     const read = database.read(60_000, (connection) => rowsOf(connection, "SELECT 1 AS x"));
     expect(await read).toEqual([{ x: 1 }]);
+  });
+});
+
+const one = (connection: DuckDBConnection) => rowsOf(connection, "SELECT 1 AS x");
+const forever = (connection: DuckDBConnection) => connection.run(endless);
+
+describe("reads beside others", () => {
+  let database: Database;
+  let load: ReadLoad;
+  const bounds = { quick: 2, slow: 3, apart: 1 };
+  beforeEach(async () => {
+    load = new ReadLoad();
+    database = await Database.open(
+      ":memory:",
+      { ...databaseDefaults, waitingReadsMax: bounds },
+      load,
+    );
+  });
+  afterEach(() => database.close());
+
+  /** One that ends with `stop` only, once it runs. */
+  async function endlessRead(lane: ReadLane) {
+    const stop = new AbortController();
+    const running = load.get(`${lane}Running`);
+    const ended = database.read(readMs, forever, { lane, signal: stop.signal });
+    ended.catch(() => undefined);
+    await vi.waitFor(() => expect(load.get(`${lane}Running`)).toBe(running + 1));
+    return { ended, stop: () => stop.abort() };
+  }
+
+  it.each(["quick", "slow", "apart"] as const)(
+    "are cancelled while they run: %s",
+    async (lane) => {
+      const read = await endlessRead(lane);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      read.stop();
+      await expect(read.ended).rejects.toMatchObject({ code: "query_cancelled" });
+      expect(await database.read(shortMsMax, one, { lane })).toEqual([{ x: 1 }]);
+      expect([load.get("cancelled"), load.get("timedOut")]).toEqual([1, 0]);
+    },
+  );
+
+  it("are cancelled between statements too", async () => {
+    const stop = new AbortController();
+    let statements = 0;
+    const read = database.read(
+      readMs,
+      async (connection) => {
+        for (; ; statements++) {
+          await one(connection);
+          // As code between statements may: here the interrupt meets nothing.
+          if (statements === 3) stop.abort();
+          if (statements === 3) await new Promise((resolve) => setTimeout(resolve, 30));
+        }
+      },
+      { signal: stop.signal },
+    );
+    await expect(read).rejects.toMatchObject({ code: "query_cancelled" });
+    expect(statements).toBeGreaterThanOrEqual(3);
+  });
+
+  it("are dropped while they wait, by their signal or their time", async () => {
+    const first = await endlessRead("slow");
+    const stop = new AbortController();
+    const cancelledOne = database.read(readMs, one, { lane: "slow", signal: stop.signal });
+    const lateOne = database.read(60, one, { lane: "slow" });
+    const impatientOne = database.read(readMs, one, { lane: "slow", waitMsMax: 30 });
+    expect(load.get("slowWaiting")).toBe(3);
+    const judged = [
+      expect(cancelledOne).rejects.toMatchObject({ code: "query_cancelled" }),
+      expect(lateOne).rejects.toMatchObject({ code: "query_timeout" }),
+      expect(impatientOne).rejects.toMatchObject({ code: "query_timeout" }),
+    ];
+    stop.abort();
+    await Promise.all(judged);
+    // The one in their way ran all the while.
+    expect([load.get("slowRunning"), load.get("slowWaiting")]).toEqual([1, 0]);
+    const aborted = AbortSignal.abort();
+    const never = database.read(readMs, one, { lane: "quick", signal: aborted });
+    await expect(never).rejects.toMatchObject({ code: "query_cancelled" });
+    first.stop();
+    await expect(first.ended).rejects.toMatchObject({ code: "query_cancelled" });
+  });
+
+  it("wait in a bounded number", async () => {
+    const first = await endlessRead("slow");
+    const waiting = [1, 2, 3].map(() => database.read(readMs, one, { lane: "slow" }));
+    const refused = database.read(readMs, one, { lane: "slow" });
+    await expect(refused).rejects.toMatchObject({
+      code: "too_many_queries",
+      retryAfterSeconds: 1,
+    });
+    first.stop();
+    expect(await Promise.all(waiting)).toHaveLength(3);
+  });
+
+  it("slow ones leave a reader to quick ones, and quick ones let slow ones come on", async () => {
+    const blocking = await endlessRead("slow");
+    const secondSlow = database.read(readMs, one, { lane: "slow" });
+    for (let i = 0; i < 5; i++) await database.read(shortMsMax, one);
+    expect(load.get("slowWaiting")).toBe(1);
+    const quick = await endlessRead("quick");
+    // Both readers are taken, and a quick one waits; the next reader set free is the slow one's.
+    const waitingQuick = database.read(readMs, one);
+    blocking.stop();
+    expect(await secondSlow).toEqual([{ x: 1 }]);
+    expect(await waitingQuick).toEqual([{ x: 1 }]);
+    quick.stop();
+  });
+
+  it("apart run while all readers are taken", async () => {
+    const others = [await endlessRead("slow"), await endlessRead("quick")];
+    const grouped =
+      "SELECT count(*) AS n FROM (SELECT range % 1000 FROM range(1000000) GROUP BY ALL)";
+    const read = database.read(readMs, (c) => rowsOf(c, grouped), { lane: "apart" });
+    expect(Number((await read)[0]!["n"])).toBe(1000);
+    expect([load.get("slowRunning"), load.get("quickRunning")]).toEqual([1, 1]);
+    for (const { stop } of others) stop();
+  });
+
+  it("apart tell how far they are while they run", async () => {
+    await database.write((connection) => insertRange(connection, "numbers", 2_000_000));
+    const hashes = "SELECT count(*) FROM numbers WHERE sha256(sha256(n::VARCHAR)) LIKE '%00000'";
+    const stop = new AbortController();
+    const shares: number[] = [];
+    const read = database.read(
+      readMs,
+      async (connection) => {
+        for (;;) await connection.run(hashes);
+      },
+      { lane: "apart", signal: stop.signal, onProgress: (share) => shares.push(share) },
+    );
+    read.catch(() => undefined);
+    const between = () => expect(shares.some((share) => share > 0 && share < 1)).toBe(true);
+    await vi.waitFor(between, { timeout: readMs });
+    stop.abort();
+    await expect(read).rejects.toMatchObject({ code: "query_cancelled" });
+    expect(shares.every((share) => share >= 0 && share <= 1)).toBe(true);
+  });
+
+  it("end when the database closes", async () => {
+    const running = await Promise.all([endlessRead("quick"), endlessRead("apart")]);
+    const judged = running.map(({ ended }) =>
+      expect(ended).rejects.toMatchObject({ code: "query_cancelled" }),
+    );
+    await database.close();
+    await Promise.all(judged);
+    database = await Database.open(":memory:");
+  });
+
+  it("tell whether those that began before have ended", async () => {
+    expect(database.haveEnded(database.readsBegun)).toBe(true);
+    const read = await endlessRead("apart");
+    const later = database.readsBegun;
+    expect(database.haveEnded(later)).toBe(false);
+    expect(database.haveEnded(later - 1)).toBe(true);
+    read.stop();
+    await read.ended.catch(() => undefined);
+    expect(database.haveEnded(later)).toBe(true);
+  });
+});
+
+async function insertRange(connection: DuckDBConnection, table: string, rows: number) {
+  await connection.run(`CREATE TABLE ${table} AS SELECT range AS n FROM range(${rows})`);
+}
+
+describe("a query that needs more memory than there is", () => {
+  const greedy =
+    "SELECT length(string_agg(range::VARCHAR || repeat('x', 100), ',')) FROM range(3000000)";
+
+  it.each(["quick", "slow", "apart"] as const)("is an error of its own: %s", async (lane) => {
+    const load = new ReadLoad();
+    const options = { ...databaseDefaults, memoryBytesMax: 64e6 };
+    const database = await Database.open(join(temporaryFolder(), "s.duckdb"), options, load);
+    for (let i = 0; i < 3; i++) {
+      const read = database.read(readMs, (connection) => connection.run(greedy), { lane });
+      await expect(read).rejects.toMatchObject({ code: "query_memory", retryAfterSeconds: 5 });
+      expect(await database.read(readMs, one, { lane })).toEqual([{ x: 1 }]);
+      await database.write((connection) => insertRange(connection, `after${i}`, 10));
+    }
+    expect(load.get("outOfMemory")).toBe(3);
+    await database.close();
   });
 });

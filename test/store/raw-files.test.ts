@@ -204,6 +204,32 @@ describe("small files", () => {
     expect(await raw.mergeSmall(7000)).toBe(false);
   });
 
+  it("that were replaced stay while a read from before runs, however long", async () => {
+    const raw = open();
+    for (let i = 0; i < 3; i++) await addFile(raw, [startMs + i]);
+    let goOn: () => void = () => undefined;
+    const isDone = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    let hasBegun: () => void = () => undefined;
+    const begun = new Promise<void>((resolve) => {
+      hasBegun = resolve;
+    });
+    const read = database.read(60_000, async (connection) => {
+      const source = await raw.source(connection, 0, 9e12);
+      hasBegun();
+      await isDone;
+      return rowsOf(connection, `SELECT count(*) AS rows FROM ${source}`);
+    });
+    await begun;
+    expect(await raw.mergeSmall(0)).toBe(true);
+    await raw.removeReplaced(1e9);
+    goOn();
+    expect(Number((await read)[0]!["rows"])).toBe(3);
+    await raw.removeReplaced(1e9);
+    expect(filesOnDisk()).toHaveLength(1);
+  });
+
   it("are left alone while they are few, and large ones always", async () => {
     const raw = open({ smallBytesMax: 1 });
     for (let i = 0; i < 6; i++) await addFile(raw, [startMs + i]);

@@ -1,0 +1,7 @@
+/** How a question of whatever kind is answered beside others. */
+import type { ReadControl } from "../store/store.ts";
+
+export interface AskControl extends ReadControl {
+  /** Time for the whole of it, in ms; default the engine's `exactTimeoutMs`. */
+  budgetMs?: number | undefined;
+}
