@@ -9,6 +9,7 @@ import type { Counters, Logger } from "../telemetry.ts";
 import { bodyReader } from "./body.ts";
 import { eventsDoc } from "./event-docs.ts";
 import { hangUpSignal } from "./hang-up.ts";
+import { addItems, type ItemPort } from "./items.ts";
 import {
   type LeaderboardRequest,
   leaderboardParameters,
@@ -27,7 +28,7 @@ declare module "fastify" {
 }
 
 /** Answers queries; what it throws as RankstreamError is answered by the errors table. */
-export interface QueryPort {
+export interface QueryPort extends ItemPort {
   leaderboard(request: LeaderboardRequest, control?: AskControl): Promise<object>;
   /** The whole reply of GET /event-types. */
   eventTypes(): Promise<object>;
@@ -281,6 +282,7 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
   await addLive(app, { leaderboard, counters, logger, options: live });
   addEvents(app, deps);
   addQueries(app, deps);
+  addItems(app, query, deps.budget);
   addOperations(app, deps, routes);
   if (deps.webFolder !== undefined) await addPages(app, deps.webFolder);
   answerUnrouted(app, methodsByPath);

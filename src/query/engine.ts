@@ -13,10 +13,18 @@ import {
 } from "./board.ts";
 import { certifiedPrefix } from "./certify.ts";
 import { awaitFresh, type FreshnessDeps, passBarrier } from "./freshness.ts";
+import {
+  answerItem,
+  answerItems,
+  type Item,
+  type ItemRequest,
+  type Items,
+  type ItemsRequest,
+} from "./items.ts";
 import { formatTimestamp } from "./timestamp.ts";
 
 export interface QueryEngineDeps extends FreshnessDeps {
-  store: Pick<Store, "exact" | "approx" | "eventTypes">;
+  store: Pick<Store, "exact" | "approx" | "eventTypes" | "item" | "items">;
   /** Items listed a window: further rows are on no list. */
   candidatesMax: number;
 }
@@ -142,6 +150,16 @@ export class QueryEngine {
         plan: { rowsRead: answer.rowsRead, windows: answer.windows, sketches: answer.sketches },
       },
     };
+  }
+
+  /** Where one item stands. Throws `query_timeout`, `invalid_parameter` for too many steps. */
+  item(request: ItemRequest, control?: AskControl): Promise<Item> {
+    return answerItem(this.#deps, request, control);
+  }
+
+  /** Where several items stand, in the order asked. Throws `query_timeout`. */
+  items(request: ItemsRequest, control?: AskControl): Promise<Items> {
+    return answerItems(this.#deps, request, control);
   }
 
   /** The reply of GET /event-types. */

@@ -66,10 +66,10 @@ async function itemCounts(
   return `SELECT event_id, count, 0 AS counts_read, events AS raw_read FROM (${events})`;
 }
 
-async function countsInRange(
+export async function countsInRange(
   connection: DuckDBConnection,
   rawFiles: RawFiles,
-  query: ExactQuery,
+  query: Pick<ExactQuery, "eventTypes" | "from" | "to" | "selection">,
 ): Promise<string> {
   const cut = await cutInStore(connection, rawFiles, query.from, query.to);
   const types = await typesNamed(connection, query.eventTypes);

@@ -4,6 +4,14 @@ import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { RankstreamError } from "../errors.ts";
 import { type ErrorCode, errorKinds } from "../errors-table.ts";
 import type { Logger } from "../telemetry.ts";
+import type {
+  ItemAnswer,
+  ItemQuery,
+  ItemsAnswer,
+  ItemsQuery,
+  SeriesAnswer,
+  SeriesQuery,
+} from "./item-questions.ts";
 import {
   type FromStoreThread,
   parseSeed,
@@ -172,6 +180,18 @@ export class LocalStore implements Store {
 
   approx(query: ApproxQuery, control?: ReadControl): Promise<ApproxAnswer> {
     return this.#call("approx", query, control);
+  }
+
+  item(query: ItemQuery, control?: ReadControl): Promise<ItemAnswer> {
+    return this.#call("item", query, control);
+  }
+
+  items(query: ItemsQuery, control?: ReadControl): Promise<ItemsAnswer> {
+    return this.#call("items", query, control);
+  }
+
+  series(query: SeriesQuery, control?: ReadControl): Promise<SeriesAnswer> {
+    return this.#call("series", query, control);
   }
 
   tick(appliedThrough: number): void {

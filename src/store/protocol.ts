@@ -1,4 +1,12 @@
 /** Messages between the main thread and the store's thread. */
+import type {
+  ItemAnswer,
+  ItemQuery,
+  ItemsAnswer,
+  ItemsQuery,
+  SeriesAnswer,
+  SeriesQuery,
+} from "./item-questions.ts";
 import type { FolderIdentity } from "./schema.ts";
 import type {
   ApproxAnswer,
@@ -34,6 +42,9 @@ export interface StoreCalls {
   eventTypes: [null, EventTypeInfo[]];
   exact: [ExactQuery, ExactAnswer];
   approx: [ApproxQuery, ApproxAnswer];
+  item: [ItemQuery, ItemAnswer];
+  items: [ItemsQuery, ItemsAnswer];
+  series: [SeriesQuery, SeriesAnswer];
   close: [null, null];
 }
 export type StoreCallName = keyof StoreCalls;

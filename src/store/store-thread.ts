@@ -18,6 +18,7 @@ import {
   rowsOf,
 } from "./database.ts";
 import { readExact } from "./exact.ts";
+import { readItem, readItems } from "./item.ts";
 import { Maintenance } from "./maintenance.ts";
 import {
   type CallMessage,
@@ -35,6 +36,7 @@ import { ReadLoad } from "./read-load.ts";
 import { type FolderIdentity, prepareSchema } from "./schema.ts";
 import { Sealer, sealDefaults } from "./seal.ts";
 import { readSeen } from "./seen.ts";
+import { readSeries } from "./series.ts";
 import { Sketches } from "./sketches.ts";
 import { StagedTables } from "./staged.ts";
 import type { CheckpointPart, ReadControl, WorkerToStore } from "./store.ts";
@@ -116,6 +118,24 @@ class StoreThread {
         query.budgetMs,
         (c) => readApprox(c, this.#rawFiles!, this.#sketches, query),
         control,
+      ),
+    item: (query, control) =>
+      this.#database.read(
+        query.budgetMs,
+        (c) => readItem(c, this.#rawFiles!, query),
+        slow(control),
+      ),
+    items: (query, control) =>
+      this.#database.read(
+        query.budgetMs,
+        (c) => readItems(c, this.#rawFiles!, query),
+        slow(control),
+      ),
+    series: (query, control) =>
+      this.#database.read(
+        query.budgetMs,
+        (c) => readSeries(c, this.#rawFiles!, query),
+        query.isExact || query.hasDistinct ? slow(control) : control,
       ),
     close: async () => {
       this.#closing = true;

@@ -1,6 +1,14 @@
 /** What the store offers, and what ingest workers hand to it. */
 import type { MessagePort } from "node:worker_threads";
 import type { Selection } from "../model-selection.ts";
+import type {
+  ItemAnswer,
+  ItemQuery,
+  ItemsAnswer,
+  ItemsQuery,
+  SeriesAnswer,
+  SeriesQuery,
+} from "./item-questions.ts";
 import type { Contender } from "./order.ts";
 
 /** One partition's progress in a checkpoint: it counted the records from `from` to `next` − 1. */
@@ -213,6 +221,9 @@ export interface Store {
   /** Throws `query_timeout`, `query_cancelled`, `query_memory`, `too_many_queries`. */
   exact(query: ExactQuery, control?: ReadControl): Promise<ExactAnswer>;
   approx(query: ApproxQuery, control?: ReadControl): Promise<ApproxAnswer>;
+  item(query: ItemQuery, control?: ReadControl): Promise<ItemAnswer>;
+  items(query: ItemsQuery, control?: ReadControl): Promise<ItemsAnswer>;
+  series(query: SeriesQuery, control?: ReadControl): Promise<SeriesAnswer>;
   /**
    * Lets the store seal windows and tidy: every record appended before `appliedThrough` (epoch
    * ms) is committed.

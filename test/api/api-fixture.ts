@@ -1,7 +1,7 @@
 // The API over a scripted edge and query engine, injected or on a real socket.
 import { connect, type Socket } from "node:net";
 import { afterEach } from "vitest";
-import { type ApiDeps, buildApi } from "../../src/api/app.ts";
+import { type ApiDeps, buildApi, type QueryPort } from "../../src/api/app.ts";
 import type { LeaderboardRequest } from "../../src/api/leaderboard.ts";
 import { type Address, listen } from "../../src/api/listen.ts";
 import type { EdgeDeps } from "../../src/edge/edge.ts";
@@ -15,8 +15,16 @@ afterEach(async () => {
   await Promise.all(closers.splice(0).map((close) => close()));
 });
 
+async function unscripted(): Promise<never> {
+  throw new Error("a question that the test has no answer to");
+}
+
+/** `query` holds the answers scripted; other questions fail. */
 export async function makeApi(
-  overrides: Partial<ApiDeps> = {},
+  {
+    query = {},
+    ...overrides
+  }: Omit<Partial<ApiDeps>, "query"> & { query?: Partial<QueryPort> } = {},
   edgeOverrides: Partial<EdgeDeps> = {},
 ) {
   const parts = makeEdge(edgeOverrides);
@@ -31,6 +39,9 @@ export async function makeApi(
       async eventTypes() {
         return { eventTypes: [] };
       },
+      item: unscripted,
+      items: unscripted,
+      ...query,
     },
     budget: edgeOverrides.budget ?? parts.budget,
     counters: parts.counters,

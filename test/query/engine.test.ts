@@ -85,6 +85,8 @@ function setUp(approx: Partial<ApproxAnswer> = {}, isFresh = true) {
         controls.push(control);
         return { ...approxAnswer, ...approx };
       },
+      item: () => Promise.reject(new Error("no board asks for this")),
+      items: () => Promise.reject(new Error("no board asks for this")),
       eventTypes: async () => [{ name: "a", total: 3, firstSeen: now - 1000, lastSeen: now }],
     },
     acknowledged: () => [5, 6],

@@ -1,0 +1,299 @@
+/** Routes about single items: their addresses and parameters, and how a request is read. */
+import type { FastifyInstance } from "fastify";
+import type { ByteBudget } from "../edge/byte-budget.ts";
+import { bodyFormat } from "../edge/content.ts";
+import { quoted, RankstreamError } from "../errors.ts";
+import { eventBounds } from "../model.ts";
+import type { AskControl } from "../query/ask.ts";
+import type { ItemRequest, ItemsRequest } from "../query/items.ts";
+import { stepNames } from "../query/steps.ts";
+import { bodyReader } from "./body.ts";
+import { hangUpSignal } from "./hang-up.ts";
+import type { RouteDoc } from "./openapi.ts";
+import {
+  checkNames,
+  choiceParameter,
+  integerParameter,
+  invalidParameter,
+  type ParameterTable,
+  type RawQuery,
+  single,
+} from "./parameters.ts";
+import { rangeParameters, readRange } from "./range-parameters.ts";
+
+/** Answers about items. */
+export interface ItemPort {
+  item(request: ItemRequest, control?: AskControl): Promise<object>;
+  items(request: ItemsRequest, control?: AskControl): Promise<object>;
+}
+
+const modes = ["auto", "approx", "exact"] as const;
+const neighboursDefault = 2;
+const neighboursMax = 50;
+export const batchItemsMax = 1000;
+/** 1000 ids of 512 bytes, each byte an escape of six. */
+const batchBytesMax = 4 * 1024 * 1024;
+
+const typeDoc = { description: "The event type.", schema: { type: "string" } };
+const idDoc = { description: "The item, percent-encoded.", schema: { type: "string" } };
+
+const itemsParameters: ParameterTable = Object.freeze({
+  ...rangeParameters,
+  mode: {
+    description: "How to answer.",
+    schema: { type: "string", enum: modes, default: modes[0] },
+  },
+});
+
+export const stepParameter: ParameterTable[string] = Object.freeze({
+  description:
+    "How long a point is; days, weeks (from Monday) and months are those of `timeZone`. " +
+    "Default: the finest that makes at most 100 points.",
+  schema: { type: "string", enum: stepNames },
+});
+
+const itemParameters: ParameterTable = Object.freeze({
+  ...itemsParameters,
+  neighbours: {
+    description: "How many items to show above it and below it, each.",
+    schema: { type: "integer", minimum: 0, maximum: neighboursMax, default: neighboursDefault },
+  },
+  step: stepParameter,
+});
+
+const addressParameters: ParameterTable = Object.freeze({
+  eventType: { ...typeDoc, required: true },
+  eventId: { ...idDoc, description: "The item.", required: true },
+});
+
+const standingDoc = {
+  eventId: { type: "string" },
+  count: { type: "integer" },
+  lower: { type: "integer" },
+  upper: { type: "integer" },
+  rank: { type: ["integer", "null"] },
+  rankLower: { type: ["integer", "null"] },
+  rankUpper: { type: ["integer", "null"] },
+  share: { type: "number" },
+};
+
+const itemReply = {
+  status: 200,
+  description: "The item; one that never was has count 0 and no rank.",
+  schema: {
+    type: "object",
+    properties: {
+      eventType: { type: "string" },
+      ...standingDoc,
+      total: { type: "integer" },
+      neighbours: { type: "object" },
+      history: { type: "array", items: { type: "object" } },
+      firstSeen: { type: ["string", "null"] },
+      lastSeen: { type: ["string", "null"] },
+    },
+  },
+};
+
+const itemDoc: RouteDoc = {
+  summary: "Where one item stands",
+  description:
+    "Count and rank in a range, the items next to it, its history, when it was first and last " +
+    "seen.",
+  path: { eventType: typeDoc, eventId: idDoc },
+  parameters: itemParameters,
+  reply: itemReply,
+  problems: [503],
+};
+
+const itemByQueryDoc: RouteDoc = {
+  summary: "Where one item stands, named by parameters",
+  description: 'For ids that most clients can\'t write into an address, "." and "..".',
+  parameters: { ...addressParameters, ...itemParameters },
+  reply: itemReply,
+  problems: [503],
+};
+
+const batchDoc: RouteDoc = {
+  summary: "Where many items stand",
+  path: { eventType: typeDoc },
+  parameters: itemsParameters,
+  requestBody: {
+    required: true,
+    content: {
+      "application/json": {
+        schema: {
+          type: "object",
+          required: ["eventIds"],
+          additionalProperties: false,
+          properties: {
+            eventIds: {
+              type: "array",
+              minItems: 1,
+              maxItems: batchItemsMax,
+              items: { type: "string", maxLength: eventBounds.eventIdBytesMax },
+            },
+          },
+        },
+      },
+    },
+  },
+  reply: {
+    status: 200,
+    description: "The items in the order asked.",
+    schema: {
+      type: "object",
+      properties: {
+        eventType: { type: "string" },
+        total: { type: "integer" },
+        items: { type: "array", items: { type: "object", properties: standingDoc } },
+      },
+    },
+  },
+  problems: [413, 415, 503],
+};
+
+/** A name of 1..`bytesMax` bytes. Throws `invalid_parameter`. */
+export function checkName(name: string, value: string | undefined, bytesMax: number): string {
+  const expected = `a name of 1..${bytesMax} bytes`;
+  if (value === undefined) throw invalidParameter(name, expected, "none");
+  const bytes = Buffer.byteLength(value);
+  if (bytes >= 1 && bytes <= bytesMax) return value;
+  throw invalidParameter(name, expected, `${bytes} bytes: ${quoted(value)}`);
+}
+
+function typeOf(value: string | undefined): string {
+  return checkName("eventType", value, eventBounds.eventTypeBytesMax);
+}
+
+function rangeOf(query: RawQuery, now: number): Pick<ItemsRequest, "mode" | "range"> {
+  return { mode: choiceParameter(query, "mode", modes), range: readRange(query, now) };
+}
+
+/** The step asked for; undefined where it did not come. */
+export function readStep(query: RawQuery): ItemRequest["step"] {
+  if (single(query, "step") === undefined) return undefined;
+  return choiceParameter(query, "step", stepNames);
+}
+
+/**
+ * Reads a request for one item from its address and query; `now` is epoch ms. Throws
+ * RankstreamError (400) that names the parameter, what was expected and what came.
+ */
+export function readItemRequest(
+  address: { eventType?: string | undefined; eventId?: string | undefined },
+  query: RawQuery,
+  now: number,
+): ItemRequest {
+  checkNames(query, itemParameters);
+  return {
+    eventType: typeOf(address.eventType),
+    eventId: checkName("eventId", address.eventId, eventBounds.eventIdBytesMax),
+    ...rangeOf(query, now),
+    neighbours: integerParameter(query, "neighbours", 0, neighboursMax, neighboursDefault),
+    step: readStep(query),
+    timeZone: single(query, "timeZone") ?? "UTC",
+  };
+}
+
+function parsedBody(body: Buffer): unknown {
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true }).decode(body);
+  } catch (cause) {
+    throw new RankstreamError("invalid_utf8", "the body is not UTF-8", { cause });
+  }
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    const detail = `expected {"eventIds": […]}, got ${quoted(text)}`;
+    throw new RankstreamError("invalid_json", detail, { cause });
+  }
+}
+
+/** The ids of a batch's body, in order, possibly repeated. */
+function idsOf(body: Buffer): string[] {
+  const parsed = parsedBody(body);
+  const expected = `{"eventIds": [1..${batchItemsMax} texts]} and nothing else`;
+  const refuse = (got: string) => invalidParameter("eventIds", expected, got);
+  if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {
+    throw refuse(quoted(JSON.stringify(parsed)));
+  }
+  const { eventIds, ...rest } = parsed as Record<string, unknown>;
+  const [other] = Object.keys(rest);
+  if (other !== undefined) throw refuse(`${quoted(other)} too`);
+  if (!Array.isArray(eventIds)) throw refuse(quoted(JSON.stringify(eventIds) ?? "none"));
+  if (eventIds.length === 0 || eventIds.length > batchItemsMax) {
+    throw refuse(`${eventIds.length}`);
+  }
+  for (const [i, id] of eventIds.entries()) {
+    const name = `eventIds[${i}]`;
+    if (typeof id !== "string") throw invalidParameter(name, "text", quoted(JSON.stringify(id)));
+    checkName(name, id, eventBounds.eventIdBytesMax);
+    // It would be read as another id, with U+FFFD in that place.
+    if (/\p{Surrogate}/u.test(id)) throw invalidParameter(name, "Unicode text", "half a pair");
+  }
+  return eventIds;
+}
+
+/** Reads a request for many items; `now` is epoch ms. Throws RankstreamError (400). */
+export function readItemsRequest(
+  eventType: string | undefined,
+  query: RawQuery,
+  body: Buffer,
+  now: number,
+): ItemsRequest {
+  checkNames(query, itemsParameters);
+  return { eventType: typeOf(eventType), eventIds: idsOf(body), ...rangeOf(query, now) };
+}
+
+/** Refuses what is not plain JSON, before the body is read. */
+function checkContent(headers: Readonly<Record<string, unknown>>): void {
+  const type = headers["content-type"] as string | undefined;
+  if (bodyFormat(type) !== "json") {
+    const detail = `Content-Type: expected application/json, got ${quoted(String(type))}`;
+    throw new RankstreamError("unsupported_media_type", detail);
+  }
+  const encoding = headers["content-encoding"];
+  if (encoding === undefined || encoding === "identity") return;
+  const detail = `Content-Encoding: expected none, got ${quoted(String(encoding))}`;
+  throw new RankstreamError("unsupported_encoding", detail);
+}
+
+/** Adds the routes. Bodies count in `budget`. */
+export function addItems(app: FastifyInstance, query: ItemPort, budget: ByteBudget): void {
+  app.get("/items/:eventType/:eventId", { config: { doc: itemDoc } }, async (request, reply) => {
+    const address = request.params as { eventType: string; eventId: string };
+    const asked = readItemRequest(address, request.query as RawQuery, Date.now());
+    return query.item(asked, { signal: hangUpSignal(reply) });
+  });
+  app.get("/items", { config: { doc: itemByQueryDoc } }, async (request, reply) => {
+    const given = request.query as RawQuery;
+    checkNames(given, { ...addressParameters, ...itemParameters });
+    const { eventType, eventId, ...rest } = given;
+    const address = { eventType: single(given, "eventType"), eventId: single(given, "eventId") };
+    const asked = readItemRequest(address, rest, Date.now());
+    return query.item(asked, { signal: hangUpSignal(reply) });
+  });
+  app.register(async (scope) => {
+    scope.addContentTypeParser("*", bodyReader(batchBytesMax, budget));
+    scope.addHook("onRequest", async (request) => {
+      checkNames(request.query as RawQuery, itemsParameters);
+      checkContent(request.headers);
+    });
+    scope.post(
+      "/items/:eventType/batch",
+      { config: { doc: batchDoc } },
+      async (request, reply) => {
+        const body = (request.body as Buffer | undefined) ?? Buffer.alloc(0);
+        const { eventType } = request.params as { eventType: string };
+        let asked: ItemsRequest;
+        try {
+          asked = readItemsRequest(eventType, request.query as RawQuery, body, Date.now());
+        } finally {
+          budget.release(body.length);
+        }
+        return query.items(asked, { signal: hangUpSignal(reply) });
+      },
+    );
+  });
+}

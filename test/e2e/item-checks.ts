@@ -1,0 +1,156 @@
+// What answers about items must hold against the truth.
+import { expect } from "vitest";
+import type { CountedEvent } from "../oracles/board-oracle.ts";
+import type { ItemOracle, Stretch } from "../oracles/item-oracle.ts";
+import type { Random } from "../support/random.ts";
+import type { Answer, RankstreamProcess } from "../support/service.ts";
+
+const secondMs = 1000;
+const minuteMs = 60 * secondMs;
+const hourMs = 60 * minuteMs;
+const dayMs = 24 * hourMs;
+const unknownId = "nobody sent this";
+const zones = ["UTC", "Europe/Berlin", "Asia/Kathmandu", "Australia/Lord_Howe", "Pacific/Apia"];
+/** So that no range makes more steps than one answer may have. */
+const stepMs = { minute: minuteMs, hour: hourMs, day: dayMs, week: 7 * dayMs, month: 28 * dayMs };
+export const stepsMost = 1000;
+
+export type Body = Answer["body"];
+
+/** A range between moments of events, or near them. */
+export function randomStretch(random: Random, events: readonly CountedEvent[]): Stretch {
+  const { eventType } = random.pick(events);
+  const own = events.filter((event) => event.eventType === eventType);
+  const moment = () => {
+    const { timeMs } = random.pick(own);
+    const step = random.pick([1, 1, secondMs, minuteMs, hourMs, dayMs]);
+    return timeMs - (random.chance(0.7) ? timeMs % step : 0) + random.pick([-1, 0, 0, 1]);
+  };
+  const from = moment();
+  const to = random.chance(0.2) ? from + random.int(1, 90_000) : moment();
+  const [low, high] = from < to ? [from, to] : [to, from];
+  return { eventType, from: low, to: high === low ? high + 1 : high };
+}
+
+/** A step that the range takes, or none, and a zone. */
+export function randomStep(random: Random, { from, to }: Stretch): Record<string, string> {
+  const fitting = Object.entries(stepMs).filter(([, ms]) => (to - from) / ms < stepsMost);
+  const timeZone = random.pick(zones);
+  if (fitting.length === 0 || random.chance(0.2)) return { timeZone };
+  return { timeZone, step: random.pick(fitting)[0] };
+}
+
+/** Some ids of the type, and now and then one that never was. */
+export function randomIds(
+  random: Random,
+  events: readonly CountedEvent[],
+  { eventType }: Stretch,
+  size: number,
+): string[] {
+  const own = events.filter((event) => event.eventType === eventType);
+  return Array.from({ length: size }, () =>
+    random.chance(0.05) ? unknownId : random.pick(own).eventId,
+  );
+}
+
+export function rangeOf({ from, to }: Stretch): Record<string, string> {
+  return { from: String(from), to: new Date(to).toISOString() };
+}
+
+function expectStretch(body: Body, { from, to }: Stretch): void {
+  const iso = (at: number) => new Date(at).toISOString();
+  expect(body).toMatchObject({
+    timeRange: `${iso(from)} to ${iso(to)}`,
+    from: iso(from),
+    to: iso(to),
+    effectiveFrom: iso(from),
+    effectiveTo: iso(to),
+    partial: false,
+    stale: false,
+  });
+}
+
+/** Points that follow each other from one end of the range to the other. */
+export function expectContiguous(points: Body[], { from, to }: Stretch): void {
+  expect(Date.parse(points[0].from)).toBe(from);
+  expect(Date.parse(points.at(-1).to)).toBe(to);
+  for (const [i, point] of points.entries()) {
+    expect(Date.parse(point.from)).toBeLessThan(Date.parse(point.to));
+    if (i > 0) expect(point.from).toBe(points[i - 1].to);
+  }
+}
+
+export function stretchOf(eventType: string, point: { from: string; to: string }): Stretch {
+  return { eventType, from: Date.parse(point.from), to: Date.parse(point.to) };
+}
+
+/** Of an exact answer: count, bounds, rank and share. */
+function expectStanding(row: Body, oracle: ItemOracle, stretch: Stretch): void {
+  const [truth] = oracle.standings(stretch, [row.eventId]);
+  const { count, rank } = truth!;
+  const bounds = { lower: count, upper: count, rankLower: rank, rankUpper: rank };
+  expect(row).toMatchObject({ count, rank, ...bounds });
+  const total = oracle.total(stretch);
+  expect(row.share).toBeCloseTo(total === 0 ? 0 : count / total, 5);
+}
+
+/** GET /items/{eventType}/{eventId} of an exact answer. */
+export async function expectTrueItem(
+  service: RankstreamProcess,
+  oracle: ItemOracle,
+  stretch: Stretch,
+  eventId: string,
+  more: Record<string, string | number>,
+): Promise<Body> {
+  const { eventType } = stretch;
+  const path = `/items/${encodeURIComponent(eventType)}/${encodeURIComponent(eventId)}`;
+  const { status, body } = await service.get(path, { ...rangeOf(stretch), ...more });
+  try {
+    expect(status, JSON.stringify(body).slice(0, 500)).toBe(200);
+    expectStretch(body, stretch);
+    expect(body).toMatchObject({ eventType, eventId, mode: "exact", certified: true });
+    expect(body.total).toBe(oracle.total(stretch));
+    expectStanding(body, oracle, stretch);
+    const size = Number(more["neighbours"] ?? 2);
+    expect(body.neighbours).toEqual(oracle.neighbours(stretch, eventId, size));
+    expectContiguous(body.history, stretch);
+    const alone = oracle.only(eventType, eventId);
+    const truth = body.history.map((point: Body) => alone.total(stretchOf(eventType, point)));
+    expect(body.history.map(({ count }: Body) => count)).toEqual(truth);
+    const seen = oracle.seen(eventType, eventId);
+    const iso = (at: number | undefined) => (at === undefined ? null : new Date(at).toISOString());
+    expect(body).toMatchObject({ firstSeen: iso(seen?.first), lastSeen: iso(seen?.last) });
+  } catch (error) {
+    const asked = JSON.stringify({ ...stretch, eventId, ...more });
+    throw new Error(`asked ${asked}:\n${(error as Error).message}`, { cause: error });
+  }
+  return body;
+}
+
+/** POST /items/{eventType}/batch of an exact answer. */
+export async function expectTrueItems(
+  service: RankstreamProcess,
+  oracle: ItemOracle,
+  stretch: Stretch,
+  eventIds: readonly string[],
+): Promise<void> {
+  const { eventType } = stretch;
+  const query = new URLSearchParams(rangeOf(stretch));
+  const path = `/items/${encodeURIComponent(eventType)}/batch?${query}`;
+  const { status, body } = await service.request(path, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ eventIds }),
+  });
+  try {
+    expect(status, JSON.stringify(body).slice(0, 500)).toBe(200);
+    expectStretch(body, stretch);
+    expect(body).toMatchObject({ eventType, mode: "exact", certified: true });
+    expect(body.total).toBe(oracle.total(stretch));
+    expect(body.items.map((row: Body) => row.eventId)).toEqual(eventIds);
+    for (const row of body.items) expectStanding(row, oracle, stretch);
+  } catch (error) {
+    const asked = JSON.stringify({ ...stretch, eventIds: eventIds.length });
+    throw new Error(`asked ${asked}:\n${(error as Error).message}`, { cause: error });
+  }
+}
