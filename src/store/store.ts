@@ -177,6 +177,11 @@ export interface PlacedItem extends BoundedItem {
   rankLower: number;
   /** 1 + the items that may be before it; of those on no list only their number is bounded. */
   rankUpper: number;
+  /** How many items surely have a greater count, and how many may: for ranks that ties share. */
+  aheadLower: number;
+  aheadUpper: number;
+  /** Best guess within these. */
+  ahead: number;
 }
 
 /** What lists, deltas and edges prove of a range, without the exact counts off the lists. */

@@ -120,7 +120,10 @@ function checkItems(
     const place = at < 0 ? expected.length + 1 : at + 1;
     const isCounted = item.lower <= count && count <= item.upper;
     const isPlaced = item.rankLower <= place && place <= item.rankUpper;
-    if (!isCounted || !isPlaced) {
+    const ahead = expected.filter((row) => row.count > count).length;
+    const isAhead = item.aheadLower <= ahead && ahead <= item.aheadUpper;
+    const isLikely = item.aheadLower <= item.ahead && item.ahead <= item.aheadUpper;
+    if (!isCounted || !isPlaced || !isAhead || !isLikely) {
       throw new Error(`${item.eventId} is ${count} at ${place}: ${context}`);
     }
     seen.placed++;
