@@ -8,6 +8,7 @@ import { needsRawEvents } from "../model-selection.ts";
 import { coverOf, cutInStore, type MinuteCut } from "./cover.ts";
 import { rowsOf } from "./database.ts";
 import { countUsers, eventsSql } from "./exact-events.ts";
+import { partCount, rankInParts } from "./exact-parts.ts";
 import type { RawFiles } from "./raw-files.ts";
 import { itemCondition } from "./selection-sql.ts";
 import { sqlTexts, timestampLiteral } from "./sql.ts";
@@ -108,14 +109,12 @@ export async function offsetsOf(connection: DuckDBConnection): Promise<number[]>
   return rows.map((row) => Number(row["next_offset"]));
 }
 
-/** The board of `query`, in the reader's transaction. */
-export async function readExact(
+/** The page of the items of `counts`, all of them at once. */
+async function rankAtOnce(
   connection: DuckDBConnection,
-  rawFiles: RawFiles,
+  counts: string,
   query: ExactQuery,
-): Promise<ExactAnswer> {
-  const offsets = await offsetsOf(connection);
-  const counts = await itemCounts(connection, rawFiles, query);
+): Promise<Omit<ExactAnswer, "offsets">> {
   const rows = await rowsOf(
     connection,
     `WITH items AS MATERIALIZED (
@@ -139,18 +138,59 @@ export async function readExact(
      ORDER BY page.count DESC, page.event_id`,
   );
   const whole = rows[0]!;
-  const { selection } = query;
-  const users =
-    selection?.by === "users" && (await countUsers(connection, rawFiles, query, selection));
   return {
     rows: rows
       .filter((row) => row["event_id"] !== null)
       .map((row) => ({ eventId: String(row["event_id"]), count: Number(row["count"]) })),
     ahead: { items: Number(whole["items_ahead"]), counts: Number(whole["counts_ahead"]) },
     skipped: Number(whole["skipped"]),
-    total: users === false ? Number(whole["total"]) : users,
+    total: Number(whole["total"]),
     distinct: Number(whole["items"]),
-    offsets,
     rowsRead: { counts: Number(whole["counts_read"]), raw: Number(whole["raw_read"]) },
   };
+}
+
+/** About how many rows of counts `itemCounts` reads of whole minutes, at most. */
+async function countRows(
+  connection: DuckDBConnection,
+  rawFiles: RawFiles,
+  query: ExactQuery,
+): Promise<number> {
+  const cut = await cutInStore(connection, rawFiles, query.from, query.to);
+  const sums = [
+    `SELECT count(*) AS rows FROM count_deltas
+     WHERE minute >= ${cut.start} AND minute < ${cut.end}`,
+  ];
+  for (const { typeId } of await typesNamed(connection, query.eventTypes)) {
+    for (const { level, condition } of await coverOf(connection, typeId, cut)) {
+      sums.push(`SELECT sum(items) AS rows FROM window_${level.name}
+        WHERE type_id = ${typeId} AND ${condition}`);
+    }
+  }
+  const [row] = await rowsOf(
+    connection,
+    `SELECT coalesce(sum(rows), 0)::BIGINT AS rows FROM (${sums.join(" UNION ALL ")})`,
+  );
+  return Number(row!["rows"]);
+}
+
+/** The board of `query`, in the reader's transaction. */
+export async function readExact(
+  connection: DuckDBConnection,
+  rawFiles: RawFiles,
+  query: ExactQuery,
+  partRowsMax?: number,
+): Promise<ExactAnswer> {
+  const offsets = await offsetsOf(connection);
+  const counts = await itemCounts(connection, rawFiles, query);
+  const end = query.offset + query.k;
+  const parts = partCount(await countRows(connection, rawFiles, query), end, partRowsMax);
+  const ranking =
+    parts > 1
+      ? await rankInParts(connection, counts, query, parts)
+      : await rankAtOnce(connection, counts, query);
+  const { selection } = query;
+  const users =
+    selection?.by === "users" && (await countUsers(connection, rawFiles, query, selection));
+  return { ...ranking, offsets, ...(users !== false && { total: users }) };
 }

@@ -18,6 +18,8 @@ export interface SealOptions {
   sliceRowsMax: number;
   /** A larger window is built once nothing was folded into it for so long. */
   quietMs: number;
+  /** Rows that larger windows are built from in one transaction; one window is never split. */
+  buildRowsMax?: number;
 }
 
 export const sealDefaults = Object.freeze({ sliceRowsMax: 500_000 });
@@ -33,6 +35,40 @@ const expireEveryMs = 3_600_000;
 const aboveMinutes = levels.slice(1);
 /** Windows of one level built in one transaction. */
 const buildWindowsMax = 2000;
+const defaultBuildRowsMax = 2_000_000;
+
+interface WindowKey {
+  start: number;
+  typeId: number;
+}
+
+/** As many of the windows `ready`, at least one, as are built from few enough rows. */
+async function boundedBuild(
+  connection: DuckDBConnection,
+  level: Level,
+  below: Level,
+  ready: WindowKey[],
+  rowsMax: number,
+): Promise<WindowKey[]> {
+  const first = ready[0]!.start;
+  const end = endOf(level, ready.at(-1)!.start);
+  const sums = await rowsOf(
+    connection,
+    `SELECT ${level.startOf} AS parent, type_id, sum(items)::BIGINT AS items
+     FROM window_${below.name} WHERE start >= ${first} AND start < ${end} GROUP BY ALL`,
+  );
+  const items = new Map(
+    sums.map((row) => [`${row["parent"]}/${row["type_id"]}`, Number(row["items"])]),
+  );
+  let rows = 0;
+  let taken = 0;
+  for (const { start, typeId } of ready) {
+    rows += items.get(`${start}/${typeId}`) ?? 0;
+    if (taken > 0 && rows > rowsMax) break;
+    taken++;
+  }
+  return ready.slice(0, taken);
+}
 
 /** Minutes `[first, end)` to fold now, as many as make a slice; null when there are none. */
 async function nextSlice(
@@ -286,11 +322,13 @@ export class Sealer {
          WHERE part.parent = own.start AND part.type_id = own.type_id)
        ORDER BY start, type_id`,
     );
-    const ready = pending
+    const due = pending
       .map((row) => ({ start: Number(row["start"]), typeId: Number(row["type_id"]) }))
       .filter(({ start }) => endOf(level, start) <= endMinute)
       .slice(0, buildWindowsMax);
-    if (ready.length === 0) return 0;
+    if (due.length === 0) return 0;
+    const { buildRowsMax = defaultBuildRowsMax } = this.#options;
+    const ready = await boundedBuild(connection, level, below, due, buildRowsMax);
     await connection.run(`CREATE OR REPLACE TEMP TABLE ready AS
       SELECT * FROM (VALUES ${ready.map((row) => `(${row.start}, ${row.typeId})`).join(", ")})
         AS due (parent, type_id)`);

@@ -36,7 +36,8 @@ beforeEach(async () => {
     // Batches smaller than the longest tails, so that these come in parts.
     { bytesPerEventMax: 1000, tailItemsMin: 1, batchItemsMax: 20 },
   );
-  sealer = new Sealer(database, { candidatesMax, sliceRowsMax: 300, quietMs }, sketches);
+  const bounds = { sliceRowsMax: 300, buildRowsMax: 60 };
+  sealer = new Sealer(database, { candidatesMax, quietMs, ...bounds }, sketches);
 });
 
 afterEach(() => database.close());
@@ -94,9 +95,18 @@ async function checkRange(all: Delta[], start: number, end: number): Promise<voi
     offset: random.pick([0, 0, random.int(0, 20)]),
     budgetMs: 60_000,
   };
-  const answer = await database.read(60_000, (c) => readExact(c, rawFiles, query));
+  // At once, or in parts by hash.
+  const partRowsMax = random.pick([undefined, random.int(1, 100)]);
+  const answer = await database.read(60_000, (c) => readExact(c, rawFiles, query, partRowsMax));
   const expected = ranked(sumOf(all, typeIds, start, end));
   const page = expected.slice(query.offset, query.offset + query.k);
+  const skipped = expected.slice(0, query.offset);
+  const ahead = skipped.filter(({ count }) => page.length > 0 && count > page[0]!.count);
+  expect(answer.skipped).toBe(skipped.reduce((sum, row) => sum + row.count, 0));
+  expect(answer.ahead).toEqual({
+    items: ahead.length,
+    counts: new Set(ahead.map(({ count }) => count)).size,
+  });
   expect(answer.rows, JSON.stringify(query)).toEqual(page);
   expect(answer.total).toBe(expected.reduce((sum, row) => sum + row.count, 0));
   expect(answer.distinct).toBe(expected.length);
