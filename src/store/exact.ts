@@ -8,7 +8,7 @@ import { needsRawEvents } from "../model-selection.ts";
 import { coverOf, cutInStore, type MinuteCut } from "./cover.ts";
 import { rowsOf } from "./database.ts";
 import { countUsers, eventsSql } from "./exact-events.ts";
-import { partCount, rankInParts } from "./exact-parts.ts";
+import { partCount, rankAtOnce, rankInParts } from "./exact-ranking.ts";
 import type { RawFiles } from "./raw-files.ts";
 import { itemCondition } from "./selection-sql.ts";
 import { sqlTexts, timestampLiteral } from "./sql.ts";
@@ -53,42 +53,53 @@ export async function edgesSql(
     FROM (${sources.join(" UNION ALL ")}) GROUP BY event_id`;
 }
 
-/** SQL of (event_id, count, counts_read, raw_read), one or more rows an id. */
+/** What counts are read from. */
+export interface CountSource {
+  /** SQL of (event_id, count, counts_read, raw_read), one or more rows an id. */
+  sql: string;
+  /** SQL of (rows), to be summed: about how many rows of counts that reads, at most. */
+  rows: string[];
+}
+
 async function itemCounts(
   connection: DuckDBConnection,
   rawFiles: RawFiles,
   query: ExactQuery,
-): Promise<string> {
+): Promise<CountSource> {
   const { selection } = query;
   if (selection === undefined || !needsRawEvents(selection)) {
     return countsInRange(connection, rawFiles, query);
   }
   const events = await eventsSql(connection, rawFiles, query, selection);
-  return `SELECT event_id, count, 0 AS counts_read, events AS raw_read FROM (${events})`;
+  const sql = `SELECT event_id, count, 0 AS counts_read, events AS raw_read FROM (${events})`;
+  return { sql, rows: [] };
 }
 
+/** The counts of the range's items: of whole minutes, and of raw events at its ragged edges. */
 export async function countsInRange(
   connection: DuckDBConnection,
   rawFiles: RawFiles,
   query: Pick<ExactQuery, "eventTypes" | "from" | "to" | "selection">,
-): Promise<string> {
+): Promise<CountSource> {
   const cut = await cutInStore(connection, rawFiles, query.from, query.to);
   const types = await typesNamed(connection, query.eventTypes);
   const typeIds = types.map(({ typeId }) => typeId);
   const items = itemCondition(query.selection ?? {});
   const counted: string[] = [];
+  const rows: string[] = [];
   for (const typeId of typeIds) {
     for (const { level, condition } of await coverOf(connection, typeId, cut)) {
+      const own = `type_id = ${typeId} AND ${condition}`;
       for (const table of [`list_${level.name}`, `tail_${level.name}`]) {
-        counted.push(`SELECT event_id, count FROM ${table}
-          WHERE type_id = ${typeId} AND ${condition} AND ${items}`);
+        counted.push(`SELECT event_id, count FROM ${table} WHERE ${own} AND ${items}`);
       }
+      rows.push(`SELECT sum(items) AS rows FROM window_${level.name} WHERE ${own}`);
     }
   }
   if (typeIds.length > 0) {
-    counted.push(`SELECT event_id, count FROM count_deltas
-      WHERE minute >= ${cut.start} AND minute < ${cut.end} AND type_id IN (${typeIds})
-      AND ${items}`);
+    const own = `minute >= ${cut.start} AND minute < ${cut.end} AND type_id IN (${typeIds})`;
+    counted.push(`SELECT event_id, count FROM count_deltas WHERE ${own} AND ${items}`);
+    rows.push(`SELECT count(*) AS rows FROM count_deltas WHERE ${own}`);
   }
   const empty = "SELECT ''::VARCHAR AS event_id, 0::BIGINT AS count WHERE false";
   const sources = [
@@ -100,78 +111,22 @@ export async function countsInRange(
     sources.push(`SELECT event_id, count, 0 AS counts_read, events AS raw_read FROM (${edges})
       WHERE ${items}`);
   }
-  return sources.join(" UNION ALL ");
+  return { sql: sources.join(" UNION ALL "), rows };
+}
+
+async function countRows(connection: DuckDBConnection, { rows }: CountSource): Promise<number> {
+  if (rows.length === 0) return 0;
+  const [sum] = await rowsOf(
+    connection,
+    `SELECT coalesce(sum(rows), 0)::BIGINT AS rows FROM (${rows.join(" UNION ALL ")})`,
+  );
+  return Number(sum!["rows"]);
 }
 
 /** Offsets that everything read in this transaction includes, by partition. */
 export async function offsetsOf(connection: DuckDBConnection): Promise<number[]> {
   const rows = await rowsOf(connection, "SELECT next_offset FROM log_offsets ORDER BY partition");
   return rows.map((row) => Number(row["next_offset"]));
-}
-
-/** The page of the items of `counts`, all of them at once. */
-async function rankAtOnce(
-  connection: DuckDBConnection,
-  counts: string,
-  query: ExactQuery,
-): Promise<Omit<ExactAnswer, "offsets">> {
-  const rows = await rowsOf(
-    connection,
-    `WITH items AS MATERIALIZED (
-       SELECT event_id, sum(count)::BIGINT AS count, sum(counts_read)::BIGINT AS counts_read,
-         sum(raw_read)::BIGINT AS raw_read
-       FROM (${counts}) GROUP BY event_id),
-     whole AS (
-       SELECT coalesce(sum(count), 0)::BIGINT AS total, count(*) AS items,
-         coalesce(sum(counts_read), 0)::BIGINT AS counts_read,
-         coalesce(sum(raw_read), 0)::BIGINT AS raw_read FROM items),
-     page AS (SELECT event_id, count FROM items ORDER BY count DESC, event_id
-              LIMIT ${query.k} OFFSET ${query.offset}),
-     ahead AS (
-       SELECT count(*) AS items_ahead, count(DISTINCT count) AS counts_ahead
-       FROM items WHERE count > (SELECT max(count) FROM page)),
-     skipped AS (
-       SELECT coalesce(sum(count), 0)::BIGINT AS skipped FROM
-         (SELECT count FROM items ORDER BY count DESC, event_id LIMIT ${query.offset}))
-     SELECT whole.*, ahead.*, skipped.*, page.event_id, page.count
-     FROM whole CROSS JOIN ahead CROSS JOIN skipped LEFT JOIN page ON true
-     ORDER BY page.count DESC, page.event_id`,
-  );
-  const whole = rows[0]!;
-  return {
-    rows: rows
-      .filter((row) => row["event_id"] !== null)
-      .map((row) => ({ eventId: String(row["event_id"]), count: Number(row["count"]) })),
-    ahead: { items: Number(whole["items_ahead"]), counts: Number(whole["counts_ahead"]) },
-    skipped: Number(whole["skipped"]),
-    total: Number(whole["total"]),
-    distinct: Number(whole["items"]),
-    rowsRead: { counts: Number(whole["counts_read"]), raw: Number(whole["raw_read"]) },
-  };
-}
-
-/** About how many rows of counts `itemCounts` reads of whole minutes, at most. */
-async function countRows(
-  connection: DuckDBConnection,
-  rawFiles: RawFiles,
-  query: ExactQuery,
-): Promise<number> {
-  const cut = await cutInStore(connection, rawFiles, query.from, query.to);
-  const sums = [
-    `SELECT count(*) AS rows FROM count_deltas
-     WHERE minute >= ${cut.start} AND minute < ${cut.end}`,
-  ];
-  for (const { typeId } of await typesNamed(connection, query.eventTypes)) {
-    for (const { level, condition } of await coverOf(connection, typeId, cut)) {
-      sums.push(`SELECT sum(items) AS rows FROM window_${level.name}
-        WHERE type_id = ${typeId} AND ${condition}`);
-    }
-  }
-  const [row] = await rowsOf(
-    connection,
-    `SELECT coalesce(sum(rows), 0)::BIGINT AS rows FROM (${sums.join(" UNION ALL ")})`,
-  );
-  return Number(row!["rows"]);
 }
 
 /** The board of `query`, in the reader's transaction. */
@@ -183,12 +138,11 @@ export async function readExact(
 ): Promise<ExactAnswer> {
   const offsets = await offsetsOf(connection);
   const counts = await itemCounts(connection, rawFiles, query);
-  const end = query.offset + query.k;
-  const parts = partCount(await countRows(connection, rawFiles, query), end, partRowsMax);
+  const parts = partCount(await countRows(connection, counts), query, partRowsMax);
   const ranking =
     parts > 1
-      ? await rankInParts(connection, counts, query, parts)
-      : await rankAtOnce(connection, counts, query);
+      ? await rankInParts(connection, counts.sql, query, parts)
+      : await rankAtOnce(connection, counts.sql, query);
   const { selection } = query;
   const users =
     selection?.by === "users" && (await countUsers(connection, rawFiles, query, selection));

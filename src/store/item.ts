@@ -67,8 +67,9 @@ async function readRanking(
   { eventType, eventIds, from, to }: Omit<ItemsQuery, "budgetMs">,
   neighbours: number,
 ) {
-  const counts = await countsInRange(connection, rawFiles, { eventTypes: [eventType], from, to });
-  const rows = await rowsOf(connection, rankingSql(counts, eventIds, neighbours));
+  const span = { eventTypes: [eventType], from, to };
+  const counts = await countsInRange(connection, rawFiles, span);
+  const rows = await rowsOf(connection, rankingSql(counts.sql, eventIds, neighbours));
   const tagged = (tag: string) => rows.filter((row) => row["tag"] === tag);
   const asked = new Map(tagged("asked").map((row) => [String(row["event_id"]), row]));
   const total = Number(tagged("whole")[0]!["count"]);
