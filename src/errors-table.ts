@@ -36,11 +36,6 @@ const requestKinds = {
     title: "A timestamp is not valid",
     hint: "Send RFC 3339 with a zone (2026-11-24T10:30:00Z) or epoch milliseconds.",
   },
-  not_supported: {
-    status: 400,
-    title: "The parameter is not served yet",
-    hint: "Leave it out; this version would otherwise have to ignore it.",
-  },
   bad_request: {
     status: 400,
     title: "The request is not valid HTTP",

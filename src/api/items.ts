@@ -11,6 +11,7 @@ import { bodyReader } from "./body.ts";
 import { hangUpSignal } from "./hang-up.ts";
 import type { RouteDoc } from "./openapi.ts";
 import {
+  checkName,
   checkNames,
   choiceParameter,
   integerParameter,
@@ -19,7 +20,7 @@ import {
   type RawQuery,
   single,
 } from "./parameters.ts";
-import { rangeParameters, readRange } from "./range-parameters.ts";
+import { modeParameter, rangeParameters, readMode, readRange } from "./range-parameters.ts";
 
 /** Answers about items. */
 export interface ItemPort {
@@ -27,7 +28,6 @@ export interface ItemPort {
   items(request: ItemsRequest, control?: AskControl): Promise<object>;
 }
 
-const modes = ["auto", "approx", "exact"] as const;
 const neighboursDefault = 2;
 const neighboursMax = 50;
 export const batchItemsMax = 1000;
@@ -39,10 +39,7 @@ const idDoc = { description: "The item, percent-encoded.", schema: { type: "stri
 
 const itemsParameters: ParameterTable = Object.freeze({
   ...rangeParameters,
-  mode: {
-    description: "How to answer.",
-    schema: { type: "string", enum: modes, default: modes[0] },
-  },
+  mode: modeParameter,
 });
 
 export const stepParameter: ParameterTable[string] = Object.freeze({
@@ -152,21 +149,12 @@ const batchDoc: RouteDoc = {
   problems: [413, 415, 503],
 };
 
-/** A name of 1..`bytesMax` bytes. Throws `invalid_parameter`. */
-export function checkName(name: string, value: string | undefined, bytesMax: number): string {
-  const expected = `a name of 1..${bytesMax} bytes`;
-  if (value === undefined) throw invalidParameter(name, expected, "none");
-  const bytes = Buffer.byteLength(value);
-  if (bytes >= 1 && bytes <= bytesMax) return value;
-  throw invalidParameter(name, expected, `${bytes} bytes: ${quoted(value)}`);
-}
-
 function typeOf(value: string | undefined): string {
   return checkName("eventType", value, eventBounds.eventTypeBytesMax);
 }
 
 function rangeOf(query: RawQuery, now: number): Pick<ItemsRequest, "mode" | "range"> {
-  return { mode: choiceParameter(query, "mode", modes), range: readRange(query, now) };
+  return { mode: readMode(query), range: readRange(query, now) };
 }
 
 /** The step asked for; undefined where it did not come. */

@@ -1,23 +1,23 @@
 /** The parameters of GET /leaderboard: what they are, and how a request is read from them. */
-import { quoted } from "../errors.ts";
 import { eventBounds } from "../model.ts";
 import type { BoardRequest } from "../query/board.ts";
 import {
+  checkName,
   checkNames,
   choiceParameter,
   integerParameter,
   invalidParameter,
+  manyOf,
   type ParameterTable,
   type RawQuery,
 } from "./parameters.ts";
-import { rangeParameters, readRange } from "./range-parameters.ts";
+import { modeParameter, rangeParameters, readMode, readRange } from "./range-parameters.ts";
 import { readSelection, selectionParameters } from "./selection.ts";
 
 export const kMax = 1000;
 const kDefault = 10;
 const offsetMax = 10_000_000;
 const eventTypesPerQueryMax = 100;
-const modes = ["auto", "approx", "exact"] as const;
 const tieRules = ["competition", "dense", "ordinal"] as const;
 
 /** A checked request for a leaderboard. */
@@ -35,10 +35,7 @@ export const leaderboardParameters: ParameterTable = Object.freeze({
     schema: { type: "integer", minimum: 1, maximum: kMax, default: kDefault },
   },
   ...rangeParameters,
-  mode: {
-    description: "How to answer.",
-    schema: { type: "string", enum: modes, default: modes[0] },
-  },
+  mode: modeParameter,
   offset: {
     description: "Rows to skip.",
     schema: { type: "integer", minimum: 0, maximum: offsetMax, default: 0 },
@@ -50,19 +47,15 @@ export const leaderboardParameters: ParameterTable = Object.freeze({
   ...selectionParameters,
 });
 
+function eventTypeOf(name: string | undefined): string {
+  const { eventTypeBytesMax } = eventBounds;
+  if (name !== "") return checkName("eventType", name, eventTypeBytesMax);
+  throw invalidParameter("eventType", `a name of 1..${eventTypeBytesMax} bytes`, "an empty name");
+}
+
 function eventTypesOf(query: RawQuery): string[] {
-  const given = query["eventType"];
-  const expected = `a name of 1..${eventBounds.eventTypeBytesMax} bytes`;
-  if (given === undefined) throw invalidParameter("eventType", expected, "none");
-  const names = new Set<string>();
-  for (const name of [given].flat().flatMap((part) => part.split(","))) {
-    const bytes = Buffer.byteLength(name);
-    if (bytes === 0) throw invalidParameter("eventType", expected, "an empty name");
-    if (bytes > eventBounds.eventTypeBytesMax) {
-      throw invalidParameter("eventType", expected, `${bytes} bytes: ${quoted(name)}`);
-    }
-    names.add(name);
-  }
+  const given = manyOf(query, "eventType").flatMap((part) => part.split(","));
+  const names = new Set((given.length === 0 ? [undefined] : given).map(eventTypeOf));
   if (names.size > eventTypesPerQueryMax) {
     const most = `at most ${eventTypesPerQueryMax} names`;
     throw invalidParameter("eventType", most, `${names.size}`);
@@ -81,14 +74,9 @@ export function readLeaderboardRequest(query: RawQuery, now: number): Leaderboar
     eventTypes: eventTypesOf(query),
     k: integerParameter(query, "k", 1, kMax, kDefault),
     offset: integerParameter(query, "offset", 0, offsetMax, 0),
-    mode: choiceParameter(query, "mode", modes),
+    mode: readMode(query),
     ties: choiceParameter(query, "ties", tieRules),
     range: readRange(query, now),
     ...(selection !== undefined && { selection }),
   };
-}
-
-/** Refuses every parameter: for calls that take none. */
-export function refuseParameters(query: RawQuery): void {
-  checkNames(query, {});
 }

@@ -48,6 +48,15 @@ export function invalidParameter(name: string, expected: string, got: string): R
   });
 }
 
+/** A name of 1..`bytesMax` bytes. Throws `invalid_parameter`. */
+export function checkName(name: string, value: string | undefined, bytesMax: number): string {
+  const expected = `a name of 1..${bytesMax} bytes`;
+  if (value === undefined) throw invalidParameter(name, expected, "none");
+  const bytes = Buffer.byteLength(value);
+  if (bytes >= 1 && bytes <= bytesMax) return value;
+  throw invalidParameter(name, expected, `${bytes} bytes: ${quoted(value)}`);
+}
+
 /** All values of a parameter in the order they came; none where it did not come. */
 export function manyOf(query: RawQuery, name: string): string[] {
   return [query[name] ?? []].flat();

@@ -1,6 +1,18 @@
 /** The parameters that every question about a stretch of time has in common. */
 import { parseTimeRange, type TimeRange } from "../query/time-range.ts";
-import { type ParameterTable, type RawQuery, single } from "./parameters.ts";
+import { choiceParameter, type ParameterTable, type RawQuery, single } from "./parameters.ts";
+
+const modes = ["auto", "approx", "exact"] as const;
+
+export const modeParameter = Object.freeze({
+  description: "How to answer.",
+  schema: { type: "string", enum: modes, default: modes[0] },
+});
+
+/** How to answer. Throws `invalid_parameter`. */
+export function readMode(query: RawQuery): (typeof modes)[number] {
+  return choiceParameter(query, "mode", modes);
+}
 
 export const rangeParameters = Object.freeze({
   timeRange: {

@@ -1,5 +1,6 @@
 /** How recent an answer is: what was acknowledged before the question, and whether it is in. */
 import { RankstreamError } from "../errors.ts";
+import { cancelled } from "../store/read-watch.ts";
 import type { AskControl } from "./ask.ts";
 
 export interface FreshnessDeps {
@@ -37,9 +38,7 @@ export async function passBarrier(
   const { budgetMs = exactTimeoutMs, signal } = control;
   const started = now();
   if (!(await committed(acknowledged(), budgetMs, signal))) {
-    if (signal?.aborted === true) {
-      throw new RankstreamError("query_cancelled", "the query was stopped before its end");
-    }
+    if (signal?.aborted === true) throw cancelled();
     const detail = `what was acknowledged before was not counted in ${budgetMs} ms`;
     throw new RankstreamError("query_timeout", detail, { retryAfterSeconds: 1 });
   }

@@ -6,8 +6,7 @@
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { minuteMs } from "../model.ts";
-import { cutAtMinutes, cutInStore, type MinuteSpan } from "./cover.ts";
-import { rowsOf } from "./database.ts";
+import { cutAtMinutes, cutInStore, type MinuteSpan, type Pending, pendingIn } from "./cover.ts";
 import type { RawFiles } from "./raw-files.ts";
 import { endOf, firstStartFrom, type Level, levels, minuteLevel, startAt } from "./windows.ts";
 
@@ -30,31 +29,6 @@ export interface BinPlan {
   minutes: Piece[];
   /** What is left: parts of minutes. */
   edges: BinEdge[];
-}
-
-/** Starts of windows that have content but are not built yet, ascending, by level. */
-export type Pending = ReadonlyMap<Level["name"], readonly number[]>;
-
-/** Pending windows of one event type that begin in the span, in the reader's transaction. */
-export async function pendingIn(
-  connection: DuckDBConnection,
-  typeId: number,
-  span: MinuteSpan,
-): Promise<Pending> {
-  const rows = await rowsOf(
-    connection,
-    `SELECT level, start FROM pending_windows WHERE type_id = ${typeId}
-     AND start >= ${span.start} AND start < ${span.end} ORDER BY start`,
-  );
-  const pending = new Map<Level["name"], number[]>();
-  for (const { name } of levels) {
-    const own = rows.filter((row) => row["level"] === name);
-    pending.set(
-      name,
-      own.map((row) => Number(row["start"])),
-    );
-  }
-  return pending;
 }
 
 /** Index of the first of the ascending numbers that is not below `least`. */

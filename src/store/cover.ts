@@ -106,6 +106,31 @@ function isInside(span: MinuteSpan, level: Level, start: number): boolean {
   return start >= span.start && endOf(level, start) <= span.end;
 }
 
+/** Starts of windows that have content but are not built yet, ascending, by level. */
+export type Pending = ReadonlyMap<Level["name"], readonly number[]>;
+
+/** Pending windows of one event type that begin in the span, in the reader's transaction. */
+export async function pendingIn(
+  connection: DuckDBConnection,
+  typeId: number,
+  span: MinuteSpan,
+): Promise<Pending> {
+  const rows = await rowsOf(
+    connection,
+    `SELECT level, start FROM pending_windows WHERE type_id = ${typeId}
+     AND start >= ${span.start} AND start < ${span.end} ORDER BY start`,
+  );
+  const pending = new Map<Level["name"], number[]>();
+  for (const { name } of levels) {
+    const own = rows.filter((row) => row["level"] === name);
+    pending.set(
+      name,
+      own.map((row) => Number(row["start"])),
+    );
+  }
+  return pending;
+}
+
 /**
  * The cover of whole minutes `span` for one event type, in the reader's transaction: each level
  * from months down answers the part that no larger window does. What a larger window inside the
@@ -117,11 +142,7 @@ export async function coverOf(
   span: MinuteSpan,
 ): Promise<CoverPart[]> {
   if (span.start >= span.end) return [];
-  const rows = await rowsOf(
-    connection,
-    `SELECT level, start FROM pending_windows WHERE type_id = ${typeId}
-     AND start >= ${span.start} AND start < ${span.end} ORDER BY start`,
-  );
+  const unbuilt = await pendingIn(connection, typeId, span);
   const parts: CoverPart[] = [];
   /** Pending windows inside the span that no larger window answers, of the level above. */
   let pending: number[] = [];
@@ -146,10 +167,9 @@ export async function coverOf(
       return isInside(span, above, parent) && !unanswered.has(parent);
     };
     const unanswered = new Set(pending);
-    pending = rows
-      .filter((row) => row["level"] === level.name)
-      .map((row) => Number(row["start"]))
-      .filter((start) => isInside(span, level, start) && !isAnswered(start));
+    pending = (unbuilt.get(level.name) ?? []).filter(
+      (start) => isInside(span, level, start) && !isAnswered(start),
+    );
   }
   return parts;
 }

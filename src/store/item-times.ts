@@ -5,8 +5,9 @@
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { minuteMs } from "../model.ts";
-import { inPiecesSql, type Pending, pendingIn, piecesOf } from "./bins.ts";
+import { inPiecesSql, piecesOf } from "./bins.ts";
 import type { MinuteSpan } from "./cover.ts";
+import { type Pending, pendingIn } from "./cover.ts";
 import { rowsOf } from "./database.ts";
 import type { TypeId } from "./exact.ts";
 import type { RawFiles } from "./raw-files.ts";

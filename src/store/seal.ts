@@ -19,10 +19,10 @@ export interface SealOptions {
   /** A larger window is built once nothing was folded into it for so long. */
   quietMs: number;
   /** Rows that larger windows are built from in one transaction; one window is never split. */
-  buildRowsMax?: number;
+  buildRowsMax: number;
 }
 
-export const sealDefaults = Object.freeze({ sliceRowsMax: 500_000 });
+export const sealDefaults = Object.freeze({ sliceRowsMax: 500_000, buildRowsMax: 2_000_000 });
 
 export interface SealResult {
   deltaRows: number;
@@ -35,7 +35,6 @@ const expireEveryMs = 3_600_000;
 const aboveMinutes = levels.slice(1);
 /** Windows of one level built in one transaction. */
 const buildWindowsMax = 2000;
-const defaultBuildRowsMax = 2_000_000;
 
 interface WindowKey {
   start: number;
@@ -60,14 +59,18 @@ async function boundedBuild(
   const items = new Map(
     sums.map((row) => [`${row["parent"]}/${row["type_id"]}`, Number(row["items"])]),
   );
-  let rows = 0;
-  let taken = 0;
-  for (const { start, typeId } of ready) {
-    rows += items.get(`${start}/${typeId}`) ?? 0;
-    if (taken > 0 && rows > rowsMax) break;
-    taken++;
-  }
-  return ready.slice(0, taken);
+  const rows = ready.map(({ start, typeId }) => items.get(`${start}/${typeId}`) ?? 0);
+  return ready.slice(0, countWithin(rows, rowsMax));
+}
+
+/** How many of these, in order, have `rowsMax` rows together at most; at least one. */
+function countWithin(rows: readonly number[], rowsMax: number): number {
+  let sum = 0;
+  const beyond = rows.findIndex((own, i) => {
+    sum += own;
+    return i > 0 && sum > rowsMax;
+  });
+  return beyond < 0 ? rows.length : beyond;
 }
 
 /** Minutes `[first, end)` to fold now, as many as make a slice; null when there are none. */
@@ -82,13 +85,10 @@ async function nextSlice(
      GROUP BY minute ORDER BY minute`,
   );
   if (minutes.length === 0) return null;
-  let rows = 0;
-  let taken = 0;
-  while (taken < minutes.length) {
-    rows += Number(minutes[taken]!["rows"]);
-    if (taken > 0 && rows > rowsMax) break;
-    taken++;
-  }
+  const taken = countWithin(
+    minutes.map((row) => Number(row["rows"])),
+    rowsMax,
+  );
   const first = Number(minutes[0]!["minute"]);
   const end = Number(minutes[taken - 1]!["minute"]) + 1;
   return { first, end, isMore: taken < minutes.length };
@@ -327,7 +327,7 @@ export class Sealer {
       .filter(({ start }) => endOf(level, start) <= endMinute)
       .slice(0, buildWindowsMax);
     if (due.length === 0) return 0;
-    const { buildRowsMax = defaultBuildRowsMax } = this.#options;
+    const { buildRowsMax } = this.#options;
     const ready = await boundedBuild(connection, level, below, due, buildRowsMax);
     await connection.run(`CREATE OR REPLACE TEMP TABLE ready AS
       SELECT * FROM (VALUES ${ready.map((row) => `(${row.start}, ${row.typeId})`).join(", ")})

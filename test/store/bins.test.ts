@@ -1,6 +1,7 @@
 /** Pieces against brute force: every minute of a bin once, by the largest windows there are. */
 import { describe, expect, it } from "vitest";
-import { type Pending, piecesOf } from "../../src/store/bins.ts";
+import { piecesOf } from "../../src/store/bins.ts";
+import type { Pending } from "../../src/store/cover.ts";
 import { levels } from "../../src/store/windows.ts";
 import { type Random, randomFromEnvironment } from "../support/random.ts";
 

@@ -13,6 +13,7 @@ import { randomFromEnvironment } from "../support/random.ts";
 
 const candidatesMax = 5;
 const quietMs = 1000;
+const bounds = { sliceRowsMax: 300, buildRowsMax: 60 };
 /** 2024-01-30T22:00Z: the stream crosses two month ends, one in a leap year. */
 const firstMinute = Date.UTC(2024, 0, 30, 22) / 60_000;
 const spanMinutes = 32 * 1440;
@@ -36,7 +37,6 @@ beforeEach(async () => {
     // Batches smaller than the longest tails, so that these come in parts.
     { bytesPerEventMax: 1000, tailItemsMin: 1, batchItemsMax: 20 },
   );
-  const bounds = { sliceRowsMax: 300, buildRowsMax: 60 };
   sealer = new Sealer(database, { candidatesMax, quietMs, ...bounds }, sketches);
 });
 
@@ -280,7 +280,7 @@ describe("sealing", () => {
     const all: Delta[] = [];
     const minuteOf = () => firstMinute + random.int(0, 300);
     for (let start = 0; start < 12; start++) {
-      const options = { candidatesMax: random.int(1, 12), sliceRowsMax: 300, quietMs };
+      const options = { candidatesMax: random.int(1, 12), ...bounds, quietMs };
       const sealed = random.pick([sketches, null]);
       sealer = new Sealer(database, options, sealed);
       for (let step = 0; step < 2; step++) {
@@ -299,7 +299,7 @@ describe("sealing", () => {
   });
 
   test("a sketch is forgotten once its window changes without it", async () => {
-    const minutes = { candidatesMax: 1, sliceRowsMax: 300, quietMs };
+    const minutes = { candidatesMax: 1, ...bounds, quietMs };
     const sealNow = async (sealed: Sketches | null, deltas: [number, string, number][]) => {
       const item = ([minute, eventId, count]: (typeof deltas)[0]) => ({
         minute: firstMinute + minute,
