@@ -73,8 +73,8 @@ const requestKinds = {
   },
   forbidden_origin: {
     status: 403,
-    title: "Pages of this origin may not open the live socket",
-    hint: "Open it from the service's own page, or from a program that sends no Origin.",
+    title: "Pages of this origin may not do this",
+    hint: "Do it from the service's own page, or from a program that sends no Origin.",
   },
   upgrade_required: {
     status: 426,
@@ -211,6 +211,11 @@ const serviceKinds = {
     status: 503,
     title: "Too many queries are waiting",
     hint: "Retry after the stated seconds.",
+  },
+  too_many_deletes: {
+    status: 503,
+    title: "Too much is being deleted",
+    hint: "Retry after the stated seconds; nothing was deleted.",
   },
   disk_nearly_full: {
     status: 500,

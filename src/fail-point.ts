@@ -19,7 +19,11 @@ export type FailPointName =
   | "parquet.after_rename"
   | "seal.minutes_folded"
   | "seal.before_commit"
-  | "seal.before_build_commit";
+  | "seal.before_build_commit"
+  | "raw.before_replace_commit"
+  | "delete.in_transaction"
+  | "delete.before_commit"
+  | "delete.after_commit";
 
 const [wanted = "", nth = "1"] = (process.env["RANKSTREAM_FAIL_POINT"] ?? "").split(":");
 const isSet = wanted !== "";

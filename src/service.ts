@@ -20,7 +20,9 @@ import { EmbeddedLog } from "./log/embedded-log.ts";
 import { EmbeddedLogReader } from "./log/embedded-log-reader.ts";
 import { IdempotencyLedger, unionOfStates } from "./log/idempotency.ts";
 import { eventBounds } from "./model.ts";
+import { deleteEvents } from "./query/deletes.ts";
 import { QueryEngine } from "./query/engine.ts";
+import type { FreshnessDeps } from "./query/freshness.ts";
 import { describeReads } from "./service-metrics.ts";
 import { LocalStore } from "./store/local-store.ts";
 import { Counters, type Logger } from "./telemetry.ts";
@@ -219,18 +221,18 @@ async function openApi(config: Config, logger: Logger, pipeline: Pipeline) {
     logger,
     unpackedBytesMax: config.unpackedBytesMax,
   });
-  const query = new QueryEngine({
-    store,
+  const freshness: FreshnessDeps = {
     acknowledged: () => log.endOffsets(),
     committed: (offsets, waitMsMax, signal) => ingest.committed(offsets, waitMsMax, signal),
     committedThrough: () => pipeline.clock.appliedThrough,
     exactTimeoutMs: config.exactTimeoutMs,
     freshnessWaitMsMax: config.freshnessWaitMsMax,
-    candidatesMax: config.candidatesMax,
-  });
+  };
+  const query = new QueryEngine({ ...freshness, store, candidatesMax: config.candidatesMax });
   return buildApi({
     edge,
     query,
+    deleteEvents: (request, control) => deleteEvents({ store, freshness }, request, control),
     budget,
     counters,
     logger,

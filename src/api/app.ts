@@ -7,6 +7,7 @@ import { didYouMean, quoted, RankstreamError } from "../errors.ts";
 import type { AskControl } from "../query/ask.ts";
 import type { Counters, Logger } from "../telemetry.ts";
 import { bodyReader } from "./body.ts";
+import { addDeletes, type DeletePort } from "./deletes.ts";
 import { eventsDoc } from "./event-docs.ts";
 import { hangUpSignal } from "./hang-up.ts";
 import { addItems, type ItemPort } from "./items.ts";
@@ -37,6 +38,7 @@ export interface QueryPort extends ItemPort {
 export interface ApiDeps {
   edge: Edge;
   query: QueryPort;
+  deleteEvents: DeletePort;
   /** The edge's own: bodies being received are in it too. */
   budget: ByteBudget;
   counters: Counters;
@@ -283,6 +285,7 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
   addEvents(app, deps);
   addQueries(app, deps);
   addItems(app, query, deps.budget);
+  addDeletes(app, deps.deleteEvents);
   addOperations(app, deps, routes);
   if (deps.webFolder !== undefined) await addPages(app, deps.webFolder);
   answerUnrouted(app, methodsByPath);

@@ -1,13 +1,14 @@
 /** GET /live: boards that are sent again as they change, over WebSocket. */
 import websocket, { type WebSocket } from "@fastify/websocket";
-import type { FastifyInstance, FastifyRequest } from "fastify";
-import { quoted, RankstreamError } from "../errors.ts";
+import type { FastifyInstance } from "fastify";
+import { RankstreamError } from "../errors.ts";
 import type { Counters, Logger } from "../telemetry.ts";
 import { type LeaderboardRequest, readLeaderboardRequest } from "./leaderboard.ts";
 import { type ClientBounds, clientBounds, LiveClient } from "./live-client.ts";
 import { type FeedBounds, LiveFeeds } from "./live-feeds.ts";
 import { webSocketUpgrades } from "./live-upgrade.ts";
 import type { RouteDoc } from "./openapi.ts";
+import { checkOrigin } from "./origin.ts";
 import { checkNames, type RawQuery } from "./parameters.ts";
 
 export interface LiveOptions extends Partial<FeedBounds>, Partial<ClientBounds> {
@@ -43,14 +44,6 @@ const liveDoc: RouteDoc = {
   reply: { status: 101, description: "The connection is a WebSocket from now on." },
   problems: [403, 426, 429, 503],
 };
-
-/** A page of another origin would ask with the user's rights: only the service's own may. */
-function checkOrigin({ headers }: FastifyRequest, origins: readonly string[]): void {
-  const { origin, host } = headers;
-  if (origin === undefined || origins.includes(origin)) return;
-  if (URL.canParse(origin) && new URL(origin).host === host?.toLowerCase()) return;
-  throw new RankstreamError("forbidden_origin", `pages of ${quoted(origin)} may not open it`);
-}
 
 class LiveHub {
   readonly #clients = new Map<WebSocket, LiveClient>();

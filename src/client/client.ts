@@ -2,15 +2,25 @@
  * The client of a Rankstream service: batches with keys that make retries safe, boards, event
  * types, health. Runs wherever there is `fetch`: Node, browsers, workers.
  */
-import type { BatchReply, EventType, Health, Leaderboard, LeaderboardQuery } from "./replies.ts";
+import type {
+  BatchReply,
+  DeleteReply,
+  EventType,
+  Health,
+  Leaderboard,
+  LeaderboardQuery,
+  RangeQuery,
+} from "./replies.ts";
 
 export type {
   BatchReply,
+  DeleteReply,
   EventType,
   Health,
   Leaderboard,
   LeaderboardQuery,
   LeaderboardRow,
+  RangeQuery,
   RefusedLine,
 } from "./replies.ts";
 
@@ -33,6 +43,12 @@ export interface BatchOptions {
   /** Packs the body. */
   gzip?: boolean;
   /** Ends the call, between attempts and within one. */
+  signal?: AbortSignal;
+}
+
+export interface DeleteOptions {
+  /** Delete nothing, only say what would go. */
+  dryRun?: boolean;
   signal?: AbortSignal;
 }
 
@@ -179,11 +195,45 @@ export class RankstreamClient {
     return reply.eventTypes;
   }
 
+  /**
+   * Deletes an event type with all of its events. Asks once, without a retry: a second delete
+   * would take what came in between. Throws ProblemError, UnreachableError.
+   */
+  deleteEventType(name: string, options: DeleteOptions = {}): Promise<DeleteReply> {
+    return this.#delete(`/event-types/${encodeURIComponent(name)}`, {}, options);
+  }
+
+  /** Deletes the events of a type in a range, else as `deleteEventType`. */
+  deleteRange(name: string, range: RangeQuery, options: DeleteOptions = {}): Promise<DeleteReply> {
+    return this.#delete(`/event-types/${encodeURIComponent(name)}/events`, { ...range }, options);
+  }
+
+  /** Deletes an item's events, of all times without a range, else as `deleteEventType`. */
+  deleteItem(
+    eventType: string,
+    eventId: string,
+    options: DeleteOptions & { range?: RangeQuery } = {},
+  ): Promise<DeleteReply> {
+    return this.#delete("/items", { eventType, eventId, ...options.range }, options);
+  }
+
   /** Whether the service is ready; asks once. Throws UnreachableError when nothing answers. */
   async health(signal?: AbortSignal): Promise<Health> {
     const response = await this.#attempt("/health/ready", {}, signal);
     await response.arrayBuffer();
     return { ready: response.ok, status: response.status };
+  }
+
+  async #delete(
+    path: string,
+    query: Record<string, unknown>,
+    { dryRun = false, signal }: DeleteOptions,
+  ): Promise<DeleteReply> {
+    const parameters = parametersOf({ ...query, dryRun });
+    const init = { method: "DELETE" };
+    const response = await this.#attempt(`${path}?${parameters}`, init, signal);
+    if (!response.ok) throw await problemOf(response);
+    return (await response.json()) as DeleteReply;
   }
 
   async #json(path: string, signal: AbortSignal | undefined): Promise<unknown> {

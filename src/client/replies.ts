@@ -17,6 +17,34 @@ export interface BatchReply {
   replayed: boolean;
 }
 
+/** What a delete took, or of a dry run would take. */
+export interface DeleteReply {
+  dryRun: boolean;
+  eventType: string;
+  eventId?: string;
+  /** The range asked for; null: all times. */
+  from: string | null;
+  to: string | null;
+  events: number;
+  /** Sum of the events' weights. */
+  count: number;
+  items: number;
+  /** Windows that change. */
+  windows: number;
+  /** Files that hold some of the events. */
+  files: number;
+  firstSeen: string | null;
+  lastSeen: string | null;
+}
+
+/** A range as the service takes it: `timeRange`, or `from` and `to`. */
+export interface RangeQuery {
+  timeRange?: string;
+  from?: string | number;
+  to?: string | number;
+  timeZone?: string;
+}
+
 export interface LeaderboardRow {
   eventId: string;
   /** Best estimate, within [lower, upper]. */

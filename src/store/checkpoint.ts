@@ -15,11 +15,15 @@ import type { CheckpointPart, OffsetRange } from "./store.ts";
 /** Event types by name, as the committed store has them. */
 export class TypeIds {
   readonly #ids = new Map<string, number>();
+  /** Never given before, also to types that are gone since. */
+  #nextId = 0;
 
   static async load(connection: DuckDBConnection): Promise<TypeIds> {
     const ids = new TypeIds();
+    const graves = await rowsOf(connection, "SELECT max(type_id) + 1 AS next FROM type_graves");
+    ids.#nextId = Number(graves[0]!["next"] ?? 0);
     for (const row of await rowsOf(connection, "SELECT type_id, event_type FROM event_types")) {
-      ids.#ids.set(String(row["event_type"]), Number(row["type_id"]));
+      ids.add(String(row["event_type"]), Number(row["type_id"]));
     }
     return ids;
   }
@@ -28,12 +32,19 @@ export class TypeIds {
     return this.#ids.get(name);
   }
 
-  get size(): number {
-    return this.#ids.size;
+  /** For the next new type. */
+  get nextId(): number {
+    return this.#nextId;
   }
 
   add(name: string, id: number): void {
     this.#ids.set(name, id);
+    this.#nextId = Math.max(this.#nextId, id + 1);
+  }
+
+  /** The type is gone: should it come again, it is another one. */
+  remove(name: string): void {
+    this.#ids.delete(name);
   }
 }
 
@@ -109,6 +120,8 @@ export class Checkpointer {
   /** Workers that have rows of open minutes in the store. */
   readonly #openWorkers = new Set<number>();
   #last: Promise<unknown> = Promise.resolve();
+  /** Open minutes of these types before these minutes hold events that are deleted. */
+  readonly #closed = new Map<string, number>();
   /** A part that failed is tried again: with the file that holds its events already. */
   readonly #written = new WeakMap<CheckpointPart, RawFile>();
 
@@ -135,12 +148,28 @@ export class Checkpointer {
     return done;
   }
 
+  /** Runs `work` while no checkpoint is being committed. */
+  alone<T>(work: (types: TypeIds) => Promise<T>): Promise<T> {
+    const run = () => work(this.#types);
+    const done = this.#last.then(run, run);
+    this.#last = done.catch(() => undefined);
+    return done;
+  }
+
+  /**
+   * From now on the deltas answer for open minutes of this type before minute `until`: what the
+   * workers streamed of them holds events that are deleted.
+   */
+  closeOpen(eventType: string, until: number): void {
+    if (until > (this.#closed.get(eventType) ?? 0)) this.#closed.set(eventType, until);
+  }
+
   async #commit(part: CheckpointPart): Promise<void> {
     const fresh = new Map<string, number>();
     const idOf = (name: string): number => {
       const known = this.#types.get(name) ?? fresh.get(name);
       if (known !== undefined) return known;
-      const id = this.#types.size + fresh.size;
+      const id = this.#types.nextId + fresh.size;
       fresh.set(name, id);
       return id;
     };
@@ -190,7 +219,12 @@ export class Checkpointer {
   ): Promise<void> {
     const { worker, open } = part;
     if (open.minutes.length === 0 && !this.#openWorkers.has(worker)) return;
-    await writeOpen(connection, worker, open, idOf, this.#sealedBefore());
+    const sealedBefore = this.#sealedBefore();
+    for (const [name, until] of this.#closed) {
+      if (until <= sealedBefore) this.#closed.delete(name);
+    }
+    const isOpen = (name: string, minute: number) => minute >= (this.#closed.get(name) ?? 0);
+    await writeOpen(connection, worker, open, { idOf, isOpen, sealedBefore });
     if (open.minutes.length > 0) this.#openWorkers.add(worker);
     else this.#openWorkers.delete(worker);
   }

@@ -4,6 +4,7 @@ import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { RankstreamError } from "../errors.ts";
 import { type ErrorCode, errorKinds } from "../errors-table.ts";
 import type { Logger } from "../telemetry.ts";
+import type { DeleteAnswer, DeleteQuery } from "./delete-questions.ts";
 import type {
   ItemAnswer,
   ItemQuery,
@@ -192,6 +193,10 @@ export class LocalStore implements Store {
 
   series(query: SeriesQuery, control?: ReadControl): Promise<SeriesAnswer> {
     return this.#call("series", query, control);
+  }
+
+  deleteEvents(query: DeleteQuery, control?: ReadControl): Promise<DeleteAnswer> {
+    return this.#call("deleteEvents", query, control);
   }
 
   tick(appliedThrough: number): void {

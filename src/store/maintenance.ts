@@ -1,11 +1,14 @@
 /**
- * What the store does beside commits and reads: seals windows, moves and merges raw events.
+ * What the store does beside commits and reads: seals windows, moves and merges raw events,
+ * clears away what was deleted.
  * Each step is one bounded transaction; between steps commits go first. While events come it
  * rests after a step several times as long as the step took, unless deltas pile up.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { minuteMs } from "../model.ts";
+import type { Compactor } from "./compact.ts";
 import { type Database, ownReadBudgetMs, rowsOf } from "./database.ts";
+import type { Graves } from "./graves.ts";
 import type { RawFiles } from "./raw-files.ts";
 import type { Sealer } from "./seal.ts";
 
@@ -21,21 +24,38 @@ const recentAgeMsMax = 10 * 60_000;
 const sealDelayMs = 10_000;
 const restMsMax = 5000;
 
+/** Late events delete single rows of windows too. */
+const compactEveryMs = 3_600_000;
+
+export interface MaintenanceDeps {
+  database: Database;
+  sealer: Sealer;
+  rawFiles: RawFiles;
+  compactor: Compactor;
+  graves: Graves;
+  /** When (epoch ms) events were last committed. */
+  lastCommit: () => number;
+}
+
 export class Maintenance {
   readonly #database: Database;
   readonly #sealer: Sealer;
   readonly #rawFiles: RawFiles;
   readonly #lastCommit: () => number;
+  readonly #compactor: Compactor;
+  readonly #graves: Graves;
   #recentSince: number | null = null;
+  #compactedAt = Date.now();
   #running: Promise<void> | null = null;
   #isStopping = false;
 
-  /** `lastCommit` says when (epoch ms) events were last committed. */
-  constructor(database: Database, sealer: Sealer, rawFiles: RawFiles, lastCommit: () => number) {
-    this.#database = database;
-    this.#sealer = sealer;
-    this.#rawFiles = rawFiles;
-    this.#lastCommit = lastCommit;
+  constructor(deps: MaintenanceDeps) {
+    this.#database = deps.database;
+    this.#sealer = deps.sealer;
+    this.#rawFiles = deps.rawFiles;
+    this.#lastCommit = deps.lastCommit;
+    this.#compactor = deps.compactor;
+    this.#graves = deps.graves;
   }
 
   /**
@@ -70,10 +90,16 @@ export class Maintenance {
 
   async #tidyRaw(now: number): Promise<void> {
     if (!(await this.#rawFiles.flushRecent(this.#isRecentOld(now)))) {
-      await this.#rawFiles.mergeSmall(now);
+      const hasMerged = await this.#rawFiles.mergeSmall(now);
+      if (!hasMerged) await this.#rawFiles.rewriteHidden(now);
     }
     await this.#rawFiles.removeReplaced(now);
     await this.#sealer.expireSketches(now);
+    if (now - this.#compactedAt >= compactEveryMs) {
+      this.#compactedAt = now;
+      this.#compactor.look();
+    }
+    if (!(await this.#compactor.step())) await this.#graves.step();
   }
 
   async #restFactor(): Promise<number> {

@@ -3,8 +3,8 @@
  * its count deltas in approximate answers, so that these cost what is listed and not what was
  * counted. They are written with the checkpoint they belong to, so they and the deltas are of
  * one moment; folding a minute (its seal) removes them in the same transaction. For each
- * (minute, partition) thus exactly one source answers: candidates while there are any, else
- * windows and deltas.
+ * (minute, partition, type) thus exactly one source answers: candidates while there are any, else
+ * windows and deltas. Candidates that hold deleted events answer for nothing.
  *
  *   open_spans       (minute, partition) answered by candidates
  *   open_windows     (minute, type): total, and the upper bound of any item not listed
@@ -56,6 +56,13 @@ async function appenderTo(connection: DuckDBConnection, table: string): Promise<
   return connection.createAppender(`arriving_${table}`, "main", "temp");
 }
 
+export interface OpenRules {
+  idOf: (eventType: string) => number;
+  /** Whether candidates may answer for this type in this minute. */
+  isOpen: (eventType: string, minute: number) => boolean;
+  sealedBefore: number;
+}
+
 /**
  * Replaces a worker's open minutes, leaving out those before `sealedBefore`: their events up to
  * the seal are in windows, later ones stay deltas.
@@ -64,8 +71,7 @@ export async function writeOpen(
   connection: DuckDBConnection,
   worker: number,
   open: OpenPart,
-  idOf: (eventType: string) => number,
-  sealedBefore: number,
+  { idOf, isOpen, sealedBefore }: OpenRules,
 ): Promise<void> {
   for (const table of tables)
     await connection.run(`DELETE FROM ${table} WHERE worker = ${worker}`);
@@ -79,7 +85,9 @@ export async function writeOpen(
   const candidates = await appenderTo(connection, "open_candidates");
   for (const { minute, candidates: buffer } of minutes) {
     for (const list of readCandidates(buffer).lists) {
-      const typeId = idOf(open.typeNames.get(list.typeIndex)!);
+      const name = open.typeNames.get(list.typeIndex)!;
+      if (!isOpen(name, minute)) continue;
+      const typeId = idOf(name);
       appendKey(windows, worker, minute, typeId);
       windows.appendBigInt(BigInt(list.total));
       windows.appendBigInt(BigInt(list.outside));
@@ -141,7 +149,9 @@ export async function readOpen(
       USING (worker, minute, type_id)`,
     // Most deltas are of other minutes: the first comparison decides them.
     deltas: `(minute < ${spans!["first"]} OR NOT EXISTS (
-      FROM open_spans WHERE open_spans.minute = count_deltas.minute
-      AND open_spans.partition = count_deltas.partition))`,
+      FROM (SELECT minute, partition, type_id FROM open_spans
+            JOIN (FROM open_windows WHERE ${own}) USING (worker, minute)) AS open
+      WHERE open.minute = count_deltas.minute AND open.partition = count_deltas.partition
+      AND open.type_id = count_deltas.type_id))`,
   };
 }

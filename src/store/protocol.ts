@@ -1,4 +1,5 @@
 /** Messages between the main thread and the store's thread. */
+import type { DeleteAnswer, DeleteQuery } from "./delete-questions.ts";
 import type {
   ItemAnswer,
   ItemQuery,
@@ -45,6 +46,7 @@ export interface StoreCalls {
   item: [ItemQuery, ItemAnswer];
   items: [ItemsQuery, ItemsAnswer];
   series: [SeriesQuery, SeriesAnswer];
+  deleteEvents: [DeleteQuery, DeleteAnswer];
   close: [null, null];
 }
 export type StoreCallName = keyof StoreCalls;

@@ -6,8 +6,8 @@
  *
  * A file whose events are all of one hour lies in raw/date=/hour=, of one day in raw/date=,
  * else in raw/ itself. Small files of one folder are merged into a sorted one when there are
- * enough of them; large ones are never rewritten. A replaced file is removed later, when no
- * query that may still read it is running.
+ * enough of them; large ones are rewritten only to end their tombstones. A replaced file is
+ * removed later, when no query that may still read it is running.
  */
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
@@ -16,6 +16,7 @@ import { failPoint } from "../fail-point.ts";
 import type { Files } from "../files.ts";
 import { type Database, ownReadBudgetMs, rowsOf } from "./database.ts";
 import { sqlText, timestampLiteral } from "./sql.ts";
+import { aliveSources, lastDeleteId, moveTombstones } from "./tombstones.ts";
 
 export interface RawFile {
   /** Path below the data folder. */
@@ -72,6 +73,9 @@ function folderOf(firstTime: number, lastTime: number): string {
 export const rawFilesTable = `CREATE TABLE IF NOT EXISTS raw_files (
   path VARCHAR NOT NULL, first_time TIMESTAMP_MS NOT NULL, last_time TIMESTAMP_MS NOT NULL,
   rows BIGINT NOT NULL, bytes BIGINT NOT NULL)`;
+
+/** Rolls a replacement back. */
+class ReplacedMeanwhile extends Error {}
 
 export class RawFiles {
   readonly #database: Database;
@@ -176,21 +180,69 @@ export class RawFiles {
       Math.min(...rows.map((row) => Number(row["first"]))),
       Math.max(...rows.map((row) => Number(row["last"]))),
     ];
-    const list = paths.map((path) => sqlText(join(this.#options.folder, path))).join(", ");
-    // The slow part is outside the transaction: commits go on meanwhile.
-    const read = `read_parquet([${list}], hive_partitioning = false)`;
-    const source = `(FROM ${read} ORDER BY ${mergeOrder})`;
-    const merged = await this.#database.maintain((connection) =>
-      this.write(connection, source, span),
+    await this.#writeAnew(paths, span, now);
+    return true;
+  }
+
+  /** Writes the file with the most tombstones anew, without what they hide; whether it did. */
+  async rewriteHidden(now: number): Promise<boolean> {
+    const [row] = await this.#database.read(ownReadBudgetMs, (connection) =>
+      rowsOf(
+        connection,
+        `SELECT path, any_value(epoch_ms(first_time)) AS first,
+           any_value(epoch_ms(last_time)) AS last
+         FROM raw_files JOIN raw_tombstones USING (path)
+         GROUP BY path ORDER BY count(*) DESC, path LIMIT 1`,
+      ),
     );
-    await this.#database.writeDeferrable(async (connection) => {
-      const names = paths.map(sqlText).join(", ");
-      await connection.run(`DELETE FROM raw_files WHERE path IN (${names})`);
-      await this.register(connection, merged);
+    if (row === undefined) return false;
+    const span: [number, number] = [Number(row["first"]), Number(row["last"])];
+    await this.#writeAnew([String(row["path"])], span, now);
+    return true;
+  }
+
+  /** Replaces these files by one with their events in order, but for deleted ones. */
+  async #writeAnew(paths: string[], span: [number, number], now: number): Promise<void> {
+    const { folder, files } = this.#options;
+    // The slow part is outside the transaction: commits go on meanwhile.
+    const { written, applied } = await this.#database.maintain(async (connection) => {
+      const applied = await lastDeleteId(connection);
+      const sources = await aliveSources(connection, folder, paths);
+      const source = `(FROM (FROM ${sources.join(" UNION ALL FROM ")}) ORDER BY ${mergeOrder})`;
+      return { applied, written: await this.write(connection, source, span) };
     });
+    const isKept = written.rows > 0;
+    const isDone = await this.#database
+      .writeDeferrable(async (connection) => {
+        const names = paths.map(sqlText).join(", ");
+        const gone = await connection.run(`DELETE FROM raw_files WHERE path IN (${names})`);
+        // One of them was deleted whole meanwhile: what was written holds its events still.
+        if (gone.rowsChanged !== paths.length) throw new ReplacedMeanwhile();
+        await moveTombstones(connection, paths, isKept ? written.path : null, applied);
+        if (isKept) await this.register(connection, written);
+        failPoint("raw.before_replace_commit");
+        return true;
+      })
+      .catch((error) => {
+        if (error instanceof ReplacedMeanwhile) return false;
+        throw error;
+      });
+    if (isDone) this.retire(paths, now);
+    if (!isDone || !isKept) await files.remove(join(folder, written.path));
+  }
+
+  /** Takes files out of the manifest, in a transaction; tell `retire` once it is committed. */
+  async unregister(connection: DuckDBConnection, paths: readonly string[]): Promise<void> {
+    if (paths.length === 0) return;
+    const names = paths.map(sqlText).join(", ");
+    await connection.run(`DELETE FROM raw_files WHERE path IN (${names})`);
+    await moveTombstones(connection, paths, null, 0);
+  }
+
+  /** To be called once the transaction that took these files out of the manifest is committed. */
+  retire(paths: readonly string[], now: number): void {
     const { readsBegun } = this.#database;
     this.#replaced.push(...paths.map((path) => ({ path, at: now, readsBegun })));
-    return true;
   }
 
   /** Removes replaced files that no query can be reading any more. */
@@ -210,16 +262,33 @@ export class RawFiles {
    * reader's transaction, so that files and raw_recent are of one moment.
    */
   async source(connection: DuckDBConnection, from: number, to: number): Promise<string> {
+    const paths = (await this.list(connection, from, to)).map(({ path }) => path);
+    const sources = await aliveSources(connection, this.#options.folder, paths);
+    return sources.length === 0
+      ? "raw_recent"
+      : `(FROM ${["raw_recent", ...sources].join(" UNION ALL FROM ")})`;
+  }
+
+  /** The files that may hold events with a time in `[from, to)`, by path. */
+  async list(connection: DuckDBConnection, from: number, to: number): Promise<RawFile[]> {
     const rows = await rowsOf(
       connection,
-      `SELECT path FROM raw_files WHERE first_time < ${timestampLiteral(to)}
+      `SELECT path, epoch_ms(first_time) AS first, epoch_ms(last_time) AS last, rows, bytes
+       FROM raw_files WHERE first_time < ${timestampLiteral(to)}
        AND last_time >= ${timestampLiteral(from)} ORDER BY path`,
     );
-    if (rows.length === 0) return "raw_recent";
-    const list = rows.map((row) => sqlText(join(this.#options.folder, String(row["path"]))));
-    // Folders named date= and hour= must not become columns of their own.
-    const read = `read_parquet([${list.join(", ")}], hive_partitioning = false)`;
-    return `(FROM raw_recent UNION ALL FROM ${read})`;
+    return rows.map((row) => ({
+      path: String(row["path"]),
+      firstTime: Number(row["first"]),
+      lastTime: Number(row["last"]),
+      rows: Number(row["rows"]),
+      bytes: Number(row["bytes"]),
+    }));
+  }
+
+  /** The folder that paths are below. */
+  get folder(): string {
+    return this.#options.folder;
   }
 
   /** Whether any raw event may have a time in `[from, to)`; false is certain. */

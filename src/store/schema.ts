@@ -6,6 +6,8 @@
  *   event_types    type_id ↔ name, first and last event, total
  *   raw_recent     raw events not yet in a Parquet file
  *   raw_files      the manifest of Parquet files (raw-files.ts)
+ *   raw_tombstones what of them is deleted (tombstones.ts)
+ *   deletes_… type_graves   what is left to do of deletes (delete-tables.ts)
  *   window_* …     sealed windows (windows.ts)
  *   sketch_*       their sealed sketches (sketches.ts)
  *   open_*         minutes that still stream (open-windows.ts)
@@ -16,9 +18,11 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { RankstreamError } from "../errors.ts";
 import { rowsOf } from "./database.ts";
+import { deleteTables } from "./delete-tables.ts";
 import { clearOpen, openTables } from "./open-windows.ts";
 import { rawFilesTable } from "./raw-files.ts";
 import { sketchTables } from "./sketches.ts";
+import { tombstonesTable } from "./tombstones.ts";
 import { createWindowTables } from "./windows.ts";
 
 export const formatVersion = 1;
@@ -37,6 +41,8 @@ const tables = [
      first_seen TIMESTAMP_MS NOT NULL, last_seen TIMESTAMP_MS NOT NULL)`,
   `CREATE TABLE IF NOT EXISTS raw_recent (${rawColumns})`,
   rawFilesTable,
+  tombstonesTable,
+  ...deleteTables,
   `CREATE TABLE IF NOT EXISTS count_deltas (
      minute INTEGER NOT NULL, type_id INTEGER NOT NULL, event_id VARCHAR NOT NULL,
      partition INTEGER NOT NULL, count BIGINT NOT NULL)`,

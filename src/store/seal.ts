@@ -254,7 +254,11 @@ export class Sealer {
     await this.#database.writeDeferrable((connection) => this.#sketches!.expire(connection, now));
   }
 
-  #fold(connection: DuckDBConnection, level: Level): Promise<void> {
+  /**
+   * Adds the rows of temporary table `delta` (start, type_id, event_id, count) to the windows of
+   * `level`, making those that are missing.
+   */
+  fold(connection: DuckDBConnection, level: Level): Promise<void> {
     return foldInto(connection, level, this.#options.candidatesMax, this.#sketches);
   }
 
@@ -270,7 +274,7 @@ export class Sealer {
       SELECT minute AS start, type_id, event_id, sum(count)::BIGINT AS count
       FROM count_deltas WHERE ${within} GROUP BY minute, type_id, event_id`);
     await connection.run("CREATE OR REPLACE TEMP TABLE delta AS FROM folding");
-    await this.#fold(connection, minuteLevel);
+    await this.fold(connection, minuteLevel);
     failPoint("seal.minutes_folded");
     for (const level of aboveMinutes) await this.#foldUp(connection, level, now);
     const deleted = await connection.run(`DELETE FROM count_deltas WHERE ${within}`);
@@ -290,7 +294,7 @@ export class Sealer {
       FROM lifted SEMI JOIN window_${name} USING (start, type_id)`);
     const [existing] = await rowsOf(connection, "SELECT count(*) AS rows FROM delta");
     if (Number(existing!["rows"]) > 0) {
-      await this.#fold(connection, level);
+      await this.fold(connection, level);
     }
     await connection.run(`CREATE OR REPLACE TEMP TABLE waiting AS
       SELECT DISTINCT start, type_id FROM lifted ANTI JOIN window_${name} USING (start, type_id)`);
@@ -342,7 +346,7 @@ export class Sealer {
       SELECT parent AS start, type_id, event_id, sum(count)::BIGINT AS count
       FROM (${parts.join(" UNION ALL ")}) SEMI JOIN ready USING (parent, type_id)
       GROUP BY parent, type_id, event_id`);
-    await this.#fold(connection, level);
+    await this.fold(connection, level);
     await connection.run(`DELETE FROM pending_windows USING ready
       WHERE level = '${level.name}' AND pending_windows.start = ready.parent
       AND pending_windows.type_id = ready.type_id`);

@@ -10,6 +10,7 @@ import { RankstreamError } from "../errors.ts";
 import { nodeFiles } from "../files.ts";
 import { readApprox } from "./approx.ts";
 import { Checkpointer, StaleOffsetError, TypeIds } from "./checkpoint.ts";
+import { Compactor, compactDefaults } from "./compact.ts";
 import {
   Database,
   databaseDefaults,
@@ -17,7 +18,9 @@ import {
   type ReadOptions,
   rowsOf,
 } from "./database.ts";
+import { Deleter, deleteDefaults } from "./delete.ts";
 import { readExact } from "./exact.ts";
+import { Graves } from "./graves.ts";
 import { readItem, readItems } from "./item.ts";
 import { Maintenance } from "./maintenance.ts";
 import {
@@ -75,6 +78,7 @@ class StoreThread {
   #checkpointer: Checkpointer | null = null;
   #maintenance: Maintenance | null = null;
   #rawFiles: RawFiles | null = null;
+  #deleter: Deleter | null = null;
   #sketches: Sketches | null = null;
   #offsets: number[] = [];
   /** When events were last committed. */
@@ -137,9 +141,14 @@ class StoreThread {
         (c) => readSeries(c, this.#rawFiles!, query),
         query.isExact || query.hasDistinct ? slow(control) : control,
       ),
+    deleteEvents: ({ isDryRun, ...scope }, control) =>
+      isDryRun
+        ? this.#deleter!.dryRun(scope, control.signal)
+        : this.#deleter!.run(scope, control.signal),
     close: async () => {
       this.#closing = true;
       await this.#maintenance?.stop();
+      await this.#deleter?.stop();
       await this.#database.close();
       return null;
     },
@@ -160,6 +169,7 @@ class StoreThread {
   lastTry(): void {
     this.#lastTry.abort();
     void this.#maintenance?.stop();
+    void this.#deleter?.stop();
   }
 
   /** Seals and tidies; a failure is told and tried again at the next tick. */
@@ -227,12 +237,36 @@ class StoreThread {
     );
     const sealedBefore = () => sealer.sealedBefore;
     this.#checkpointer = new Checkpointer(this.#database, staged, types, rawFiles, sealedBefore);
-    this.#maintenance = new Maintenance(this.#database, sealer, rawFiles, () => this.#lastCommit);
+    const database = this.#database;
+    const compactor = new Compactor(database, compactDefaults);
+    this.#deleter = new Deleter(
+      {
+        database,
+        rawFiles,
+        checkpointer: this.#checkpointer,
+        compactor,
+        fold: (connection, level) => sealer.fold(connection, level),
+      },
+      { ...deleteDefaults, candidatesMax },
+    );
+    const graves = new Graves(database, compactor, deleteDefaults.vectorsMax);
+    const lastCommit = () => this.#lastCommit;
+    const parts = { database, sealer, rawFiles, compactor, graves, lastCommit };
+    this.#maintenance = new Maintenance(parts);
     this.#rawFiles = rawFiles;
+    this.#goOnDeleting(this.#deleter);
     const rows = await rowsOf(writer, "SELECT next_offset FROM log_offsets ORDER BY partition");
     this.#offsets = rows.map((row) => Number(row["next_offset"]));
     const newestMinute = await newestMinuteOf(writer);
     return { seed: identity.seed, offsets: [...this.#offsets], newestMinute };
+  }
+
+  /** What a stop or a crash has left of deletes. */
+  #goOnDeleting(deleter: Deleter): void {
+    deleter.resume().catch((error) => {
+      if (this.#closing || this.#lastTry.signal.aborted) return;
+      send({ kind: "maintenance_failed", message: thrown(error).message });
+    });
   }
 
   async #commit(part: CheckpointPart, port: MessagePort): Promise<void> {

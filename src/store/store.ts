@@ -1,6 +1,7 @@
 /** What the store offers, and what ingest workers hand to it. */
 import type { MessagePort } from "node:worker_threads";
 import type { Selection } from "../model-selection.ts";
+import type { DeleteAnswer, DeleteQuery } from "./delete-questions.ts";
 import type {
   ItemAnswer,
   ItemQuery,
@@ -229,6 +230,12 @@ export interface Store {
   item(query: ItemQuery, control?: ReadControl): Promise<ItemAnswer>;
   items(query: ItemsQuery, control?: ReadControl): Promise<ItemsAnswer>;
   series(query: SeriesQuery, control?: ReadControl): Promise<SeriesAnswer>;
+  /**
+   * Deletes events of everything committed before, or says what would go. Resolves once that is
+   * committed. Throws `query_timeout`, `query_cancelled` (nothing is deleted then),
+   * `too_many_deletes`.
+   */
+  deleteEvents(query: DeleteQuery, control?: ReadControl): Promise<DeleteAnswer>;
   /**
    * Lets the store seal windows and tidy: every record appended before `appliedThrough` (epoch
    * ms) is committed.

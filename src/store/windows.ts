@@ -81,7 +81,9 @@ export async function createWindowTables(connection: DuckDBConnection): Promise<
     folded_at BIGINT NOT NULL)`);
   const lists = levels.map(
     ({ name, sizeSeconds }) =>
-      `SELECT start, type_id, event_id, count, rank, ${sizeSeconds} AS size FROM list_${name}`,
+      // Deletes leave gaps in the ranks.
+      `SELECT start, type_id, event_id, count, ${sizeSeconds} AS size, row_number() OVER (
+         PARTITION BY start, type_id ORDER BY rank)::INTEGER AS rank FROM list_${name}`,
   );
   await connection.run(`CREATE OR REPLACE VIEW event_counts AS
     SELECT make_timestamp(start * 60000000::BIGINT) AS time, event_type, event_id, count, rank,

@@ -43,6 +43,7 @@ export async function makeApi(
       items: unscripted,
       ...query,
     },
+    deleteEvents: unscripted,
     budget: edgeOverrides.budget ?? parts.budget,
     counters: parts.counters,
     logger: silentLogger,

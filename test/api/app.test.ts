@@ -235,6 +235,8 @@ describe("operations", () => {
     expect(document).toMatchObject({ openapi: "3.1.0", info: { version: "1.2.3" } });
     expect(Object.keys(document.paths).sort()).toEqual([
       "/event-types",
+      "/event-types/{name}",
+      "/event-types/{name}/events",
       "/events",
       "/health/live",
       "/health/ready",

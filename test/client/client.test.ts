@@ -172,4 +172,31 @@ describe("the client", () => {
         "&filterNot.%26=%3D&include=i",
     ]);
   });
+
+  it("deletes once, and says what went", async () => {
+    const reply = { dryRun: false, events: 2 };
+    const { url, seen } = await service([json(200, reply)]);
+    const client = new RankstreamClient({ url });
+    expect(await client.deleteEventType("song/play", { dryRun: true })).toEqual(reply);
+    await client.deleteRange("play", { from: 1, to: "2026-11-24T10:00:00Z" });
+    await client.deleteItem("play", "..");
+    await client.deleteItem("play", "a&b", { range: { timeRange: "yesterday" } });
+    expect(seen.map(({ method }) => method)).toEqual(Array(4).fill("DELETE"));
+    expect(seen.map((request) => request.url)).toEqual([
+      "/event-types/song%2Fplay?dryRun=true",
+      "/event-types/play/events?from=1&to=2026-11-24T10%3A00%3A00Z&dryRun=false",
+      "/items?eventType=play&eventId=..&dryRun=false",
+      "/items?eventType=play&eventId=a%26b&timeRange=yesterday&dryRun=false",
+    ]);
+  });
+
+  it("does not delete a second time when the answer does not come", async () => {
+    const { url, seen } = await service([cut, json(200, {})]);
+    const client = new RankstreamClient({ url });
+    await expect(client.deleteEventType("play")).rejects.toThrow(UnreachableError);
+    const busy = await service([json(503, { code: "too_many_deletes" }), json(200, {})]);
+    const other = new RankstreamClient({ url: busy.url });
+    await expect(other.deleteItem("t", "a")).rejects.toMatchObject({ code: "too_many_deletes" });
+    expect([seen.length, busy.seen.length]).toEqual([1, 1]);
+  });
 });

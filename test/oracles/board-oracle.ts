@@ -36,10 +36,17 @@ export interface TrueBoard {
 }
 
 export class BoardOracle {
-  readonly #events: CountedEvent[] = [];
+  #events: CountedEvent[] = [];
 
   add(event: CountedEvent): void {
     this.#events.push(event);
+  }
+
+  /** Takes out the events that are deleted; returns them. */
+  forget(isDeleted: (event: CountedEvent) => boolean): CountedEvent[] {
+    const deleted = this.#events.filter(isDeleted);
+    this.#events = this.#events.filter((event) => !isDeleted(event));
+    return deleted;
   }
 
   get events(): readonly CountedEvent[] {

@@ -45,7 +45,8 @@ test("are seen whole, the ones before or the ones after", { timeout: 120_000 }, 
     typeNames: new Map([[0, "t"]]),
     partitions: [0],
   };
-  const replace = () => database.write((connection) => writeOpen(connection, 0, open, () => 0, 0));
+  const rules = { idOf: () => 0, isOpen: () => true, sealedBefore: 0 };
+  const replace = () => database.write((connection) => writeOpen(connection, 0, open, rules));
   await replace();
   let isOver = false;
   const seen: string[] = [];

@@ -1,0 +1,336 @@
+/**
+ * Deletes: of an event type, of a range of one, of an item. Each is one transaction, or, where it
+ * is large, one for each of some slices of time: raw events are hidden (tombstones.ts), counts
+ * not folded yet go, windows lose what goes or are made anew with the exact rest. So at every
+ * moment exact answers are exact and bounds hold, of the events that are left. A whole type goes
+ * at once, however large: its name no longer stands for what is cleared away later.
+ *
+ * Idempotency state stays: a batch sent again counts no more than before.
+ */
+import type { DuckDBConnection } from "@duckdb/node-api";
+import { RankstreamError } from "../errors.ts";
+import { failPoint } from "../fail-point.ts";
+import { minuteMs } from "../model.ts";
+import type { Checkpointer } from "./checkpoint.ts";
+import type { Compactor } from "./compact.ts";
+import { cutInStore } from "./cover.ts";
+import { type Database, rowsOf } from "./database.ts";
+import { takeDeltas } from "./delete-counts.ts";
+import { type DeleteAnswer, type EventScope, nothingDeleted } from "./delete-questions.ts";
+import {
+  addSums,
+  type CountedFiles,
+  countFiles,
+  countRecent,
+  type EventSums,
+  hideRaw,
+  noEvents,
+} from "./delete-raw.ts";
+import { sliceBounds } from "./delete-slices.ts";
+import { correctType, isWholeType } from "./delete-type-row.ts";
+import {
+  type Fold,
+  noteGone,
+  takeFromWindows,
+  vectorsByHour,
+  type WindowScope,
+  windowsHit,
+} from "./delete-windows.ts";
+import { readExact, type TypeId, typesNamed } from "./exact.ts";
+import type { RawFiles } from "./raw-files.ts";
+import { sqlText } from "./sql.ts";
+import { lastDeleteId, tombstoneCount } from "./tombstones.ts";
+
+export interface DeleteOptions {
+  candidatesMax: number;
+  /** Vectors of 2048 rows that one transaction takes rows from: 17 KiB of memory each. */
+  vectorsMax: number;
+  /** Files with hidden events times deletes; beyond, deletes are refused for a while. */
+  tombstonesMax: number;
+  /** Deletes that wait for another one. */
+  waitingMax: number;
+  /** Time for finding what goes. */
+  planMsMax: number;
+}
+
+export const deleteDefaults = Object.freeze({
+  vectorsMax: 4096,
+  tombstonesMax: 100_000,
+  waitingMax: 100,
+  planMsMax: 600_000,
+});
+
+export interface DeleteDeps {
+  database: Database;
+  rawFiles: RawFiles;
+  checkpointer: Checkpointer;
+  compactor: Compactor;
+  fold: Fold;
+}
+
+interface Plan {
+  counted: CountedFiles;
+  slices: EventScope[];
+}
+
+const noneTaken = { answer: nothingDeleted, sums: noEvents, underWay: undefined };
+
+function answerOf(
+  { events, first, last }: EventSums,
+  files: number,
+  { count, items, windows }: Pick<DeleteAnswer, "count" | "items" | "windows">,
+): DeleteAnswer {
+  return { events, count, items, windows, files, firstSeen: first, lastSeen: last };
+}
+
+export class Deleter {
+  readonly #deps: DeleteDeps;
+  readonly #options: DeleteOptions;
+  #last: Promise<unknown> = Promise.resolve();
+  #waiting = 0;
+  readonly #stop = new AbortController();
+  #deleteId = 0;
+
+  constructor(deps: DeleteDeps, options: DeleteOptions) {
+    this.#deps = deps;
+    this.#options = options;
+  }
+
+  /** What `run` would take right now. */
+  async dryRun(scope: EventScope, signal?: AbortSignal): Promise<DeleteAnswer> {
+    const { rawFiles } = this.#deps;
+    return this.#read(signal, async (connection) => {
+      const [type] = await typesNamed(connection, [scope.eventType]);
+      if (type === undefined) return nothingDeleted;
+      const { sums: files } = await countFiles(connection, rawFiles, scope);
+      const sums = [...files.values()].reduce(addSums, await countRecent(connection, scope));
+      return answerOf(sums, files.size, await this.#measure(connection, scope, type));
+    });
+  }
+
+  /**
+   * Deletes, after the deletes asked for before; resolves once all of it is committed. Throws
+   * `too_many_deletes`; and what reading throws, then nothing is deleted.
+   */
+  run(scope: EventScope, signal?: AbortSignal): Promise<DeleteAnswer> {
+    if (this.#waiting >= this.#options.waitingMax) {
+      const detail = `${this.#waiting} deletes are waiting`;
+      throw new RankstreamError("too_many_deletes", detail, { retryAfterSeconds: 10 });
+    }
+    return this.#enqueue(async () => {
+      const { database } = this.#deps;
+      if ((await tombstoneCount(database.writer)) > this.#options.tombstonesMax) {
+        const detail = "files are still being written anew after earlier deletes";
+        throw new RankstreamError("too_many_deletes", detail, { retryAfterSeconds: 60 });
+      }
+      return this.#run(scope, signal);
+    });
+  }
+
+  /** Goes on with what a stop or a crash has left; resolves once it is done. */
+  async resume(): Promise<void> {
+    const rows = await rowsOf(
+      this.#deps.database.writer,
+      "SELECT * FROM deletes_under_way ORDER BY delete_id",
+    );
+    for (const row of rows) {
+      const eventId = row["event_id"];
+      const scope: EventScope = {
+        eventType: String(row["event_type"]),
+        eventId: eventId === null ? null : String(eventId),
+        from: Number(row["from_ms"]),
+        to: Number(row["to_ms"]),
+      };
+      const underWay = Number(row["delete_id"]);
+      await this.#enqueue(() => this.#run(scope, undefined, underWay));
+    }
+  }
+
+  /** Ends what is under way where that leaves no trace, and resolves when it has ended. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#last;
+  }
+
+  #read<T>(
+    signal: AbortSignal | undefined,
+    work: (connection: DuckDBConnection) => Promise<T>,
+  ): Promise<T> {
+    const signals = [this.#stop.signal, ...(signal === undefined ? [] : [signal])];
+    const options = { lane: "apart", signal: AbortSignal.any(signals) } as const;
+    return this.#deps.database.read(this.#options.planMsMax, work, options);
+  }
+
+  #enqueue<T>(run: () => Promise<T>): Promise<T> {
+    this.#waiting++;
+    const done = this.#last.then(run, run).finally(() => {
+      this.#waiting--;
+    });
+    this.#last = done.catch(() => undefined);
+    return done;
+  }
+
+  async #run(scope: EventScope, signal?: AbortSignal, underWay?: number): Promise<DeleteAnswer> {
+    let plan = await this.#plan(scope, signal);
+    if (plan.slices.length === 1) return this.#takeOne(scope, plan.counted, underWay);
+    // Seen as a whole once, before the first slice: items of slices are not all different.
+    const whole = await this.dryRun(scope, signal);
+    let sums = noEvents;
+    let count = 0;
+    let id = underWay;
+    for (const [i, slice] of plan.slices.entries()) {
+      if (i > 0) plan = await this.#plan(slice, undefined, true);
+      const isLast = slice.to === scope.to;
+      const rest = isLast ? null : { ...scope, from: slice.to };
+      const taken = await this.#take(slice, plan.counted, { id, rest });
+      id = taken.underWay;
+      sums = addSums(sums, taken.sums);
+      count += taken.answer.count;
+      await this.#deps.compactor.settle();
+    }
+    return { ...answerOf(sums, whole.files, whole), count };
+  }
+
+  async #takeOne(scope: EventScope, counted: CountedFiles, underWay?: number) {
+    const { answer } = await this.#take(scope, counted, { id: underWay, rest: null });
+    this.#deps.compactor.look();
+    return answer;
+  }
+
+  /** Looks through the files, and divides the scope where it takes too many rows at once. */
+  #plan(scope: EventScope, signal: AbortSignal | undefined, isSlice = false): Promise<Plan> {
+    return this.#read(signal, async (connection) => {
+      const [type] = await typesNamed(connection, [scope.eventType]);
+      const isWhole = isSlice || type === undefined || isWholeType(scope);
+      const bounds = isWhole ? [] : await this.#bounds(connection, scope, type);
+      const ends = [...bounds.map((minute) => minute * minuteMs), scope.to];
+      const slices = ends.map((to, i) => ({ ...scope, from: ends[i - 1] ?? scope.from, to }));
+      return { slices, counted: await countFiles(connection, this.#deps.rawFiles, slices[0]!) };
+    });
+  }
+
+  async #bounds(connection: DuckDBConnection, scope: EventScope, type: TypeId): Promise<number[]> {
+    const { span } = await this.#windowScope(connection, scope, type);
+    const vectors = await vectorsByHour(connection, {
+      ...scope,
+      typeId: type.typeId,
+      span,
+      edgeMinutes: [],
+      candidatesMax: 0,
+    });
+    const { vectorsMax } = this.#options;
+    return sliceBounds(vectors, vectorsMax).filter(
+      (minute) => minute * minuteMs > scope.from && minute * minuteMs < scope.to,
+    );
+  }
+
+  async #windowScope(connection: DuckDBConnection, scope: EventScope, type: TypeId) {
+    const cut = await cutInStore(connection, this.#deps.rawFiles, scope.from, scope.to);
+    const windows: WindowScope = {
+      typeId: type.typeId,
+      eventId: scope.eventId,
+      span: { start: cut.start, end: cut.end },
+      edgeMinutes: cut.edges.map(({ from }) => Math.floor(from / minuteMs)),
+      candidatesMax: this.#options.candidatesMax,
+    };
+    return { cut, windows, span: windows.span };
+  }
+
+  /** The scope's counts, in any transaction. */
+  async #measure(connection: DuckDBConnection, scope: EventScope, type: TypeId) {
+    const { eventId, from, to } = scope;
+    const exact = await readExact(connection, this.#deps.rawFiles, {
+      eventTypes: [scope.eventType],
+      from,
+      to,
+      k: 1,
+      offset: 0,
+      budgetMs: this.#options.planMsMax,
+      ...(eventId !== null && { selection: { include: [eventId] } }),
+    });
+    const { windows } = await this.#windowScope(connection, scope, type);
+    return {
+      count: exact.total,
+      items: exact.distinct,
+      windows: await windowsHit(connection, windows),
+    };
+  }
+
+  /** Deletes one slice in one transaction. */
+  async #take(
+    scope: EventScope,
+    counted: CountedFiles,
+    { id, rest }: { id: number | undefined; rest: EventScope | null },
+  ): Promise<{ answer: DeleteAnswer; sums: EventSums; underWay: number | undefined }> {
+    const { database, rawFiles, checkpointer } = this.#deps;
+    const { eventType } = scope;
+    // No checkpoint may be between finding a type's id and its end, or it would count for nothing.
+    return checkpointer.alone(async (types) => {
+      const taken = await database.writeDeferrable(async (connection) => {
+        const [type] = await typesNamed(connection, [eventType]);
+        if (type === undefined) {
+          await this.#noteRest(connection, id, null);
+          return { ...noneTaken, until: 0, isGone: false, dropped: [] };
+        }
+        this.#deleteId = Math.max(this.#deleteId, await lastDeleteId(connection)) + 1;
+        const measured = await this.#measure(connection, scope, type);
+        const done = await this.#takeAll(connection, scope, type, counted, measured.count);
+        failPoint("delete.in_transaction");
+        const underWay = await this.#noteRest(connection, id, rest);
+        failPoint("delete.before_commit");
+        const answer = answerOf(done.raw.sums, done.raw.files.length, measured);
+        const { until, isGone, raw } = done;
+        return { answer, sums: raw.sums, underWay, until, isGone, dropped: raw.dropped };
+      });
+      failPoint("delete.after_commit");
+      if (taken.isGone) types.remove(eventType);
+      checkpointer.closeOpen(eventType, taken.until);
+      rawFiles.retire(taken.dropped, Date.now());
+      return taken;
+    });
+  }
+
+  async #takeAll(
+    connection: DuckDBConnection,
+    scope: EventScope,
+    type: TypeId,
+    counted: CountedFiles,
+    count: number,
+  ) {
+    const { rawFiles, fold } = this.#deps;
+    const { typeId } = type;
+    const isWhole = isWholeType(scope);
+    const { cut, windows } = await this.#windowScope(connection, scope, type);
+    const counts = { typeId, eventId: scope.eventId, cut };
+    const until = await takeDeltas(connection, rawFiles, scope, counts);
+    if (isWhole) {
+      await connection.run(`INSERT INTO type_graves VALUES (${typeId})`);
+    } else {
+      await noteGone(connection, windows);
+      await takeFromWindows(connection, windows, fold);
+    }
+    const raw = await hideRaw(connection, rawFiles, scope, counted, this.#deleteId);
+    for (const table of ["open_windows", "open_candidates"]) {
+      await connection.run(`DELETE FROM ${table} WHERE type_id = ${typeId} AND minute < ${until}`);
+    }
+    const isGone = !(await correctType(connection, rawFiles, type, scope, count));
+    return { raw, until, isGone };
+  }
+
+  /** Keeps what is left of a delete in slices; returns its number, undefined when nothing is. */
+  async #noteRest(
+    connection: DuckDBConnection,
+    id: number | undefined,
+    rest: EventScope | null,
+  ): Promise<number | undefined> {
+    if (id !== undefined) {
+      await connection.run(`DELETE FROM deletes_under_way WHERE delete_id = ${id}`);
+    }
+    if (rest === null) return undefined;
+    const own = id ?? this.#deleteId;
+    const eventId = rest.eventId === null ? "NULL" : sqlText(rest.eventId);
+    await connection.run(`INSERT INTO deletes_under_way VALUES (${own},
+      ${sqlText(rest.eventType)}, ${eventId}, ${rest.from}, ${rest.to})`);
+    return own;
+  }
+}

@@ -1,0 +1,128 @@
+/**
+ * What was deleted of the raw events that lie in Parquet files, which never change: a tombstone
+ * hides the events of one file that a delete took. Whatever reads raw events reads past them, and
+ * maintenance writes the file anew without the events, which ends the tombstone. Files that come
+ * later have none, so events that come after a delete count again.
+ *
+ *   raw_tombstones  (path, delete_id, event_type, event_id, from_time, to_time): event_id NULL
+ *                   stands for all items; delete_id grows from delete to delete
+ */
+import { join } from "node:path";
+import type { DuckDBConnection } from "@duckdb/node-api";
+import { rowsOf, runValues } from "./database.ts";
+import { type EventScope, foreverMs } from "./delete-questions.ts";
+import { sqlText, timestampLiteral } from "./sql.ts";
+
+export const tombstonesTable = `CREATE TABLE IF NOT EXISTS raw_tombstones (
+  path VARCHAR NOT NULL, delete_id BIGINT NOT NULL, event_type VARCHAR NOT NULL,
+  event_id VARCHAR, from_time TIMESTAMP_MS NOT NULL, to_time TIMESTAMP_MS NOT NULL)`;
+
+/** A condition on raw events: whether they are of the scope. */
+export function scopeSql({ eventType, eventId, from, to }: EventScope): string {
+  const item = eventId === null ? "" : ` AND event_id = ${sqlText(eventId)}`;
+  const times: string[] = [];
+  if (from > 0) times.push(` AND event_time >= ${timestampLiteral(from)}`);
+  if (to < foreverMs) times.push(` AND event_time < ${timestampLiteral(to)}`);
+  return `event_type = ${sqlText(eventType)}${item}${times.join("")}`;
+}
+
+/** A FROM source of all events of these files, with their absolute path as column `file`. */
+function readSql(folder: string, paths: readonly string[], hasFile: boolean): string {
+  const list = paths.map((path) => sqlText(join(folder, path))).join(", ");
+  // Folders named date= and hour= must not become columns of their own.
+  const file = hasFile ? ", filename = 'file'" : "";
+  return `read_parquet([${list}], hive_partitioning = false${file})`;
+}
+
+/**
+ * A FROM source of the events of these files (paths below `folder`) that no tombstone hides.
+ * Items and whole types are looked up apart: each a lookup by hash, however many were deleted.
+ */
+function aliveSql(folder: string, paths: readonly string[], hasFile: boolean): string {
+  const list = paths.map(sqlText).join(", ");
+  const prefix = sqlText(`${folder}/`);
+  const join = (items: string, same: string) => `ANTI JOIN (
+      SELECT ${prefix} || path AS file, event_type, event_id, from_time, to_time
+      FROM raw_tombstones WHERE path IN (${list}) AND event_id IS ${items}) AS ${same}
+    ON event.file = ${same}.file AND event.event_type = ${same}.event_type
+      AND event.event_time >= ${same}.from_time AND event.event_time < ${same}.to_time`;
+  return `(SELECT event.*${hasFile ? "" : " EXCLUDE (file)"}
+    FROM ${readSql(folder, paths, true)} AS event
+    ${join("NULL", "whole")}
+    ${join("NOT NULL", "item")} AND event.event_id = item.event_id)`;
+}
+
+/**
+ * FROM sources that hold together the events of these files (paths below `folder`) that are not
+ * deleted; none for no files. In the reader's transaction. `hasFile` adds a last column `file`,
+ * the absolute path.
+ */
+export async function aliveSources(
+  connection: DuckDBConnection,
+  folder: string,
+  paths: readonly string[],
+  hasFile = false,
+): Promise<string[]> {
+  if (paths.length === 0) return [];
+  const rows = await rowsOf(connection, "SELECT DISTINCT path FROM raw_tombstones");
+  const hidden = new Set(rows.map((row) => String(row["path"])));
+  const whole = paths.filter((path) => !hidden.has(path));
+  const partly = paths.filter((path) => hidden.has(path));
+  return [
+    ...(whole.length > 0 ? [readSql(folder, whole, hasFile)] : []),
+    ...(partly.length > 0 ? [aliveSql(folder, partly, hasFile)] : []),
+  ];
+}
+
+/** Hides the scope's events in these files, in the writer's transaction. */
+export async function hideEvents(
+  connection: DuckDBConnection,
+  paths: readonly string[],
+  deleteId: number,
+  { eventType, eventId, from, to }: EventScope,
+): Promise<void> {
+  await runValues(
+    connection,
+    "INSERT INTO raw_tombstones SELECT path, delete_id, event_type, event_id, " +
+      "make_timestamp_ms(from_ms), make_timestamp_ms(to_ms) FROM (VALUES",
+    paths.map((path) => [path, BigInt(deleteId), eventType, eventId, BigInt(from), BigInt(to)]),
+    ") AS hidden (path, delete_id, event_type, event_id, from_ms, to_ms)",
+  );
+}
+
+/** The greatest number of a delete that is not done with; 0 without any. */
+export async function lastDeleteId(connection: DuckDBConnection): Promise<number> {
+  const [row] = await rowsOf(
+    connection,
+    `SELECT coalesce(max(delete_id), 0) AS last
+     FROM (SELECT delete_id FROM raw_tombstones
+           UNION ALL SELECT delete_id FROM deletes_under_way)`,
+  );
+  return Number(row!["last"]);
+}
+
+/** How many tombstones there are. */
+export async function tombstoneCount(connection: DuckDBConnection): Promise<number> {
+  const [row] = await rowsOf(connection, "SELECT count(*) AS n FROM raw_tombstones");
+  return Number(row!["n"]);
+}
+
+/**
+ * The tombstones of `paths` go with these files. Those of deletes after number `applied` are kept
+ * for `path`, which holds the files' events without what was deleted up to then; null: there is
+ * no such file. In the writer's transaction.
+ */
+export async function moveTombstones(
+  connection: DuckDBConnection,
+  paths: readonly string[],
+  path: string | null,
+  applied: number,
+): Promise<void> {
+  const names = `path IN (${paths.map(sqlText).join(", ")})`;
+  if (path !== null) {
+    await connection.run(`INSERT INTO raw_tombstones
+      SELECT DISTINCT ${sqlText(path)}, delete_id, event_type, event_id, from_time, to_time
+      FROM raw_tombstones WHERE ${names} AND delete_id > ${applied}`);
+  }
+  await connection.run(`DELETE FROM raw_tombstones WHERE ${names}`);
+}
