@@ -9,6 +9,7 @@ export interface BoardStyle {
 }
 
 const idColumnsMin = 8;
+const droppedNamesMax = 10;
 /** East Asian wide and full-width forms, and pictures. */
 const wide = new RegExp(
   "[\\u1100-\\u115f\\u2e80-\\u303e\\u3041-\\u33ff\\u3400-\\u4dbf\\u4e00-\\u9fff" +
@@ -60,10 +61,18 @@ function padded(text: string, columns: number, align: Align): string {
   return align === "left" ? text + space : space + text;
 }
 
+/** How far the row climbed (+) or fell (-) since the period before. */
+function changeText({ isNew, rankChange }: LeaderboardRow): string {
+  if (isNew === true) return "new";
+  if (!rankChange) return "=";
+  return rankChange > 0 ? `+${rankChange}` : String(rankChange);
+}
+
 function cellsOf(row: LeaderboardRow, hasBounds: boolean): string[] {
   const share = `${(row.share * 100).toFixed(2)}%`;
   const cells = [String(row.rank), printable(row.eventId), countText(row.count), share];
   if (hasBounds) cells.push(`${countText(row.lower)} to ${countText(row.upper)}`);
+  if (row.isNew !== undefined) cells.push(changeText(row), countText(row.previousCount ?? 0));
   return cells;
 }
 
@@ -100,17 +109,30 @@ function totalText(board: Leaderboard): string {
   return `${countText(board.total)} events${items}, ${countText(board.others)} not shown`;
 }
 
+/** Who was among the first before and is not any more, in one line; none without any. */
+function droppedText({ dropped = [] }: Leaderboard): string[] {
+  if (dropped.length === 0) return [];
+  const named = dropped.slice(0, droppedNamesMax);
+  const names = named.map(
+    ({ eventId, previousRank }) => `${printable(eventId)} (${previousRank})`,
+  );
+  const more = dropped.length - named.length;
+  return [`dropped out: ${names.join(", ")}${more > 0 ? ` and ${more} more` : ""}`];
+}
+
 /** The board: what it is of, a row an item, how sure it is. Ends with a line feed. */
 export function boardText(board: Leaderboard, style: BoardStyle): string {
   const paint = (code: number, text: string) =>
     style.hasColor ? `\u001b[${code}m${text}\u001b[0m` : text;
   const [from, to] = [timeText(board.effectiveFrom), timeText(board.effectiveTo)];
   const title = `${printable(board.eventType)}, ${from} to ${to} UTC`;
-  const end = `${paint(2, `${totalText(board)}\n${certaintyText(board)}`)}\n`;
+  const notes = [totalText(board), ...droppedText(board), certaintyText(board)];
+  const end = `${paint(2, notes.join("\n"))}\n`;
   if (board.results.length === 0) return `${paint(1, title)}\nno events\n`;
   const hasBounds = board.results.some(({ lower, upper }) => lower !== upper);
   const head = ["#", "item", "count", "share", ...(hasBounds ? ["bounds"] : [])];
-  const aligns: Align[] = ["right", "left", "right", "right", "right"];
+  if (board.previous !== undefined) head.push("change", "before");
+  const aligns: Align[] = ["right", "left", ...head.slice(2).map(() => "right" as const)];
   const rows = board.results.map((row) => cellsOf(row, hasBounds));
   const widths = head.map((name, i) =>
     Math.max(name.length, ...rows.map((cells) => columnsOf(cells[i]!))),

@@ -15,6 +15,7 @@ Examples:
   rankstream top --type flight_to --range 2001-03-01/P1D -k 20 --mode exact
   rankstream top --type song_play --range today --time-zone Europe/Berlin --json
   rankstream top --type song_play --filter country=DE --filter country=AT --by users
+  rankstream top --type song_play --range this_week --compare previous
 
 A range is last_<n>_<seconds|minutes|hours|days|weeks|months>, today, yesterday, this_week,
 this_month, this_year, previous_day and kin, all, or an ISO 8601 interval.
@@ -35,6 +36,7 @@ interface TopFlags {
   exclude: string[];
   prefix?: string;
   by?: "events" | "users";
+  compare?: "previous";
   url: string;
   json?: boolean;
   color: boolean;
@@ -91,6 +93,9 @@ export function addTopCommand(program: Command, io: CliIo, done: (code: number) 
     )
     .option("--time-zone <name>", "zone of calendar words such as today (default: UTC)");
   addSelection(command)
+    .addOption(
+      new Option("--compare <period>", "say how ranks changed since then").choices(["previous"]),
+    )
     .option("--url <url>", "the service", urlArgument, defaultUrl)
     .option("--json", "print the service's reply as it is")
     .option("--no-color", "no colours")
@@ -116,13 +121,14 @@ async function typeHint(client: RankstreamClient, type: string): Promise<string>
 }
 
 function queryOf(flags: TopFlags): LeaderboardQuery {
-  const { type: eventType, range: timeRange, k, mode, timeZone, prefix, by } = flags;
+  const { type: eventType, range: timeRange, k, mode, timeZone, prefix, by, compare } = flags;
   const { filter, filterNot, user: userId, session: sessionId, include, exclude } = flags;
   return {
     ...{ eventType, timeRange, k, mode, filter, filterNot, userId, sessionId, include, exclude },
     ...(timeZone !== undefined && { timeZone }),
     ...(prefix !== undefined && { prefix }),
     ...(by !== undefined && { by }),
+    ...(compare !== undefined && { compare }),
   };
 }
 

@@ -1,6 +1,7 @@
 /** The parameters of GET /leaderboard: what they are, and how a request is read from them. */
 import { eventBounds } from "../model.ts";
 import type { BoardRequest } from "../query/board.ts";
+import { previousRange } from "../query/previous-range.ts";
 import {
   checkName,
   checkNames,
@@ -10,6 +11,7 @@ import {
   manyOf,
   type ParameterTable,
   type RawQuery,
+  single,
 } from "./parameters.ts";
 import { modeParameter, rangeParameters, readMode, readRange } from "./range-parameters.ts";
 import { readSelection, selectionParameters } from "./selection.ts";
@@ -18,6 +20,7 @@ export const kMax = 1000;
 const kDefault = 10;
 const offsetMax = 10_000_000;
 const eventTypesPerQueryMax = 100;
+const comparisons = ["none", "previous"] as const;
 const tieRules = ["competition", "dense", "ordinal"] as const;
 
 /** A checked request for a leaderboard. */
@@ -43,6 +46,12 @@ export const leaderboardParameters: ParameterTable = Object.freeze({
   ties: {
     description: "How equal counts are ranked.",
     schema: { type: "string", enum: tieRules, default: tieRules[0] },
+  },
+  compare: {
+    description:
+      "previous: how each item stood in the period before, the calendar period before of " +
+      "calendar words, else as long a range right before.",
+    schema: { type: "string", enum: comparisons, default: comparisons[0] },
   },
   ...selectionParameters,
 });
@@ -70,13 +79,17 @@ function eventTypesOf(query: RawQuery): string[] {
 export function readLeaderboardRequest(query: RawQuery, now: number): LeaderboardRequest {
   checkNames(query, leaderboardParameters);
   const selection = readSelection(query);
+  const range = readRange(query, now);
+  const isCompared = choiceParameter(query, "compare", comparisons) === "previous";
+  const [timeRange, timeZone] = [single(query, "timeRange"), single(query, "timeZone")];
   return {
     eventTypes: eventTypesOf(query),
     k: integerParameter(query, "k", 1, kMax, kDefault),
     offset: integerParameter(query, "offset", 0, offsetMax, 0),
     mode: readMode(query),
     ties: choiceParameter(query, "ties", tieRules),
-    range: readRange(query, now),
+    range,
     ...(selection !== undefined && { selection }),
+    ...(isCompared && { previous: previousRange({ timeRange, timeZone }, range) }),
   };
 }

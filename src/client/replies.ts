@@ -54,6 +54,23 @@ export interface LeaderboardRow {
   upper: number;
   /** Part of the total, 0..1. */
   share: number;
+  /** These with `compare: "previous"` only: the count in the period before. */
+  previousCount?: number;
+  /** Null where it was not there. */
+  previousRank?: number | null;
+  /** Positive where it climbed. */
+  rankChange?: number | null;
+  isNew?: boolean;
+}
+
+/** One of the first rows of the period before that is not among them any more. */
+export interface DroppedItem {
+  eventId: string;
+  previousCount: number;
+  previousRank: number;
+  /** In the range asked for; rank null where it is not there. */
+  count: number;
+  rank: number | null;
 }
 
 export interface Leaderboard {
@@ -85,6 +102,17 @@ export interface Leaderboard {
   /** Of the total, not in the rows shown or skipped; null where users are counted. */
   others: number | null;
   results: LeaderboardRow[];
+  /** The period compared with, and who dropped out since: with `compare: "previous"` only. */
+  previous?: {
+    timeRange: string;
+    from: string;
+    to: string;
+    effectiveFrom: string;
+    effectiveTo: string;
+    total: number;
+  };
+  /** Only from the first row on. */
+  dropped?: DroppedItem[];
 }
 
 /** The parameters of GET /leaderboard. */
@@ -104,6 +132,8 @@ export interface LeaderboardQuery {
   timeZone?: string;
   offset?: number;
   ties?: "competition" | "dense" | "ordinal";
+  /** Says of each row what it was in the period before. Answered exactly. */
+  compare?: "none" | "previous";
   /** Default events. */
   by?: "events" | "users";
   /** By metadata key: the value, or any of several. */

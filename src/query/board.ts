@@ -1,9 +1,10 @@
 /** A leaderboard as it is asked for and as it is answered. */
 import type { Selection } from "../model-selection.ts";
+import type { TieRule } from "../store/order.ts";
 import { formatTimeRange, type TimeRange } from "./time-range.ts";
 import { formatTimestamp } from "./timestamp.ts";
 
-export type TieRule = "competition" | "dense" | "ordinal";
+export type { TieRule };
 
 /** A checked request: plain data, all that the answer depends on beside the events. */
 export interface BoardRequest {
@@ -18,6 +19,8 @@ export interface BoardRequest {
   range: TimeRange;
   /** Absent: every event of the types, every item. */
   selection?: Selection;
+  /** The period to compare with; absent: none. */
+  previous?: TimeRange;
 }
 
 export interface BoardRow {
@@ -29,6 +32,34 @@ export interface BoardRow {
   upper: number;
   /** Part of the total, 0..1. */
   share: number;
+  /** These only where a period is compared with: the count in it. */
+  previousCount?: number;
+  /** Null where it was not there. */
+  previousRank?: number | null;
+  /** Positive where it climbed; null where it is new. */
+  rankChange?: number | null;
+  /** It was not there in the previous period. */
+  isNew?: boolean;
+}
+
+/** The period compared with. Times are ISO 8601 UTC. */
+export interface PreviousPeriod {
+  timeRange: string;
+  from: string;
+  to: string;
+  effectiveFrom: string;
+  effectiveTo: string;
+  total: number;
+}
+
+/** One of the first `k` rows of the period compared with that is not among them any more. */
+export interface DroppedRow {
+  eventId: string;
+  previousCount: number;
+  previousRank: number;
+  /** What it is in the range asked for; rank null where it is not there. */
+  count: number;
+  rank: number | null;
 }
 
 /** The reply of GET /leaderboard. Times are ISO 8601 UTC. */
@@ -61,6 +92,10 @@ export interface Board {
   /** Total less the counts of the rows shown and skipped; null of users, who are in many rows. */
   others: number | null;
   results: BoardRow[];
+  /** Only where a period is compared with. */
+  previous?: PreviousPeriod;
+  /** Only where a period is compared with, and only from the first row on. */
+  dropped?: DroppedRow[];
   plan: BoardPlan;
 }
 
@@ -94,17 +129,24 @@ export function rankRows(
   });
 }
 
-/** The parts of a reply that follow from the request alone. */
-export function boardHead(request: BoardRequest, effective: { from: number; to: number }) {
+/** A range as replies say it. */
+export function rangeHead(range: TimeRange) {
   return {
-    timeRange: formatTimeRange(request.range),
-    from: formatTimestamp(request.range.from),
-    to: formatTimestamp(request.range.to),
-    effectiveFrom: formatTimestamp(effective.from),
-    effectiveTo: formatTimestamp(effective.to),
-    eventType: request.eventTypes.join(","),
-    k: request.k,
+    timeRange: formatTimeRange(range),
+    from: formatTimestamp(range.from),
+    to: formatTimestamp(range.to),
+    effectiveFrom: formatTimestamp(range.effectiveFrom),
+    effectiveTo: formatTimestamp(range.effectiveTo),
   };
+}
+
+/** The parts of a reply that follow from the request alone. */
+export function boardHead({
+  range,
+  eventTypes,
+  k,
+}: Pick<BoardRequest, "range" | "eventTypes" | "k">) {
+  return { ...rangeHead(range), eventType: eventTypes.join(","), k };
 }
 
 /** A count's part of the total, to 6 decimal places; 0 of nothing. */

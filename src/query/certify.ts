@@ -3,9 +3,8 @@
  * is surely before j when lower(i) > upper(j), or these are equal and id(i) < id(j); before any
  * item on no list only by >. Equal ranks of ties moreover need both counts to be exact.
  */
-import { type Contender, compareIds, stronger } from "../store/order.ts";
+import { type Contender, compareIds, stronger, type TieRule } from "../store/order.ts";
 import type { BoundedItem } from "../store/store.ts";
-import type { TieRule } from "./board.ts";
 
 /** Everything that comes after the rows. */
 export interface Remainder {

@@ -1,17 +1,11 @@
 /** Answers boards from the store, after ingest has passed what the answer must include. */
 import { RankstreamError } from "../errors.ts";
 import type { ErrorCode } from "../errors-table.ts";
-import type { ApproxAnswer, EventTypeInfo, Store } from "../store/store.ts";
+import type { EventTypeInfo, Store } from "../store/store.ts";
+import { approxBoard } from "./approx-board.ts";
 import type { AskControl } from "./ask.ts";
-import {
-  type Board,
-  type BoardRequest,
-  type BoardRow,
-  boardHead,
-  rankRows,
-  shareOf,
-} from "./board.ts";
-import { certifiedPrefix } from "./certify.ts";
+import type { Board, BoardRequest } from "./board.ts";
+import { exactBoard, exactQuery } from "./exact-board.ts";
 import { awaitFresh, type FreshnessDeps, passBarrier } from "./freshness.ts";
 import {
   answerItem,
@@ -66,90 +60,33 @@ export class QueryEngine {
   }
 
   /** Whether only the exact answer serves: asked for, or lists know nothing of what is. */
-  #plansExact({ mode, offset, k, selection }: BoardRequest): boolean {
+  #plansExact({ mode, offset, k, selection, previous }: BoardRequest): boolean {
     const isPastLists = offset + k > this.#deps.candidatesMax;
-    return mode === "exact" || isPastLists || selection !== undefined;
+    return mode === "exact" || isPastLists || selection !== undefined || previous !== undefined;
   }
 
   async #exact(request: BoardRequest, control: AskControl): Promise<Board> {
     const { asOf, budgetMs } = await passBarrier(this.#deps, control);
-    const effective = { from: request.range.effectiveFrom, to: request.range.effectiveTo };
-    const query = {
-      eventTypes: request.eventTypes,
-      ...effective,
-      k: request.k,
-      offset: request.offset,
-      ...(request.selection !== undefined && { selection: request.selection }),
-      budgetMs,
-    };
-    const answer = await this.#deps.store.exact(query, control);
-    const counts = answer.rows.map((row) => row.count);
-    const ranks = rankRows(counts, request.ties, request.offset, answer.ahead);
-    const shown = counts.reduce((sum, count) => sum + count, 0);
-    const isOfUsers = request.selection?.by === "users";
-    return {
-      ...boardHead(request, effective),
-      mode: "exact",
-      certified: true,
-      certifiedRanks: answer.rows.length,
-      partial: false,
-      stale: false,
-      asOf: formatTimestamp(asOf),
-      total: answer.total,
-      distinct: answer.distinct,
-      others: isOfUsers ? null : answer.total - shown - answer.skipped,
-      results: answer.rows.map(({ eventId, count }, i) => ({
-        eventId,
-        count,
-        rank: ranks[i]!,
-        lower: count,
-        upper: count,
-        share: shareOf(count, answer.total),
-      })),
-      plan: {
-        rowsRead: { lists: 0, counts: answer.rowsRead.counts, raw: answer.rowsRead.raw },
-        windows: { minute: 0, hour: 0, day: 0, month: 0 },
-        sketches: 0,
-      },
-    };
+    const query = { ...exactQuery(request), budgetMs };
+    return exactBoard(request, await this.#deps.store.exact(query, control), asOf);
   }
 
   async #approx(
     request: BoardRequest,
     control: AskControl,
   ): Promise<{ board: Board; exactRows: number }> {
-    const { stale, asOf } = await awaitFresh(this.#deps);
-    const effective = { from: request.range.effectiveFrom, to: request.range.effectiveTo };
+    const freshness = await awaitFresh(this.#deps);
     const query = {
       eventTypes: request.eventTypes,
-      ...effective,
+      from: request.range.effectiveFrom,
+      to: request.range.effectiveTo,
       rows: request.offset + request.k,
       edgeRowsMax,
       // Milliseconds once windows are built; right after a large import up to seconds.
       budgetMs: this.#deps.exactTimeoutMs,
     };
     const answer = await this.#deps.store.approx(query, { signal: control.signal });
-    const certain = certifiedPrefix(answer.rows, answer, request.ties);
-    const isAllCertain = certain === answer.rows.length;
-    const total = answer.total.lower;
-    return {
-      exactRows: answer.exactRows,
-      board: {
-        ...boardHead(request, effective),
-        mode: "approx",
-        certified: isAllCertain && isClosed(answer, request),
-        certifiedRanks: Math.max(0, certain - request.offset),
-        partial: false,
-        stale,
-        asOf: formatTimestamp(asOf),
-        total,
-        ...(answer.total.upper > total && { totalUpper: answer.total.upper }),
-        ...distinctOf(answer),
-        others: Math.max(0, total - answer.rows.reduce((sum, row) => sum + row.estimate, 0)),
-        results: boardRows(answer, request),
-        plan: { rowsRead: answer.rowsRead, windows: answer.windows, sketches: answer.sketches },
-      },
-    };
+    return { board: approxBoard(request, answer, freshness), exactRows: answer.exactRows };
   }
 
   /** Where one item stands. Throws `query_timeout`, `invalid_parameter` for too many steps. */
@@ -167,29 +104,6 @@ export class QueryEngine {
     const types = await this.#deps.store.eventTypes();
     return { eventTypes: types.map(describeType) };
   }
-}
-
-/** Whether no item can be missing: fewer rows than asked for are all there are. */
-function isClosed(answer: ApproxAnswer, request: BoardRequest): boolean {
-  return answer.rows.length === request.offset + request.k || answer.unlistedUpper === 0;
-}
-
-function distinctOf({ distinct }: ApproxAnswer) {
-  if (distinct.lower === distinct.upper) return { distinct: distinct.lower };
-  return { distinct: null, distinctLower: distinct.lower, distinctUpper: distinct.upper };
-}
-
-function boardRows({ rows, total }: ApproxAnswer, request: BoardRequest): BoardRow[] {
-  const counts = rows.map((row) => row.estimate);
-  const ranks = rankRows(counts, request.ties, 0, { items: 0, counts: 0 });
-  return rows.slice(request.offset).map(({ eventId, lower, upper, estimate }, i) => ({
-    eventId,
-    count: estimate,
-    rank: ranks[request.offset + i]!,
-    lower,
-    upper,
-    share: shareOf(estimate, total.lower),
-  }));
 }
 
 function describeType(type: EventTypeInfo) {

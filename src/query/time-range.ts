@@ -186,6 +186,18 @@ export function formatTimeRange(span: Span): string {
   return `${formatTimestamp(span.from)} to ${formatTimestamp(span.to)}`;
 }
 
+/** The span with the part of it that can hold events. */
+export function rangeOf({ from, to }: Span): TimeRange {
+  const clip = (time: number) => Math.min(Math.max(time, eventMsMin), eventMsEnd);
+  return {
+    from,
+    to,
+    effectiveFrom: clip(from),
+    effectiveTo: clip(to),
+    label: formatTimeRange({ from, to }),
+  };
+}
+
 /**
  * What a query's range means, in epoch ms, `to` exclusive; without any the last 24 hours.
  * Throws RankstreamError `invalid_time_range`, `invalid_time_zone` or `invalid_timestamp`, each
@@ -198,11 +210,5 @@ export function parseTimeRange(input: TimeRangeInput): TimeRange {
     const got = `${formatTimestamp(span.from)} and ${formatTimestamp(span.to)}`;
     throw refuse(`expected from before to (which is exclusive), got ${got}`);
   }
-  const clip = (time: number) => Math.min(Math.max(time, eventMsMin), eventMsEnd);
-  return {
-    ...span,
-    effectiveFrom: clip(span.from),
-    effectiveTo: clip(span.to),
-    label: formatTimeRange(span),
-  };
+  return rangeOf(span);
 }

@@ -129,6 +129,40 @@ export async function offsetsOf(connection: DuckDBConnection): Promise<number[]>
   return rows.map((row) => Number(row["next_offset"]));
 }
 
+/** A range's counts, ready to be ranked. */
+export interface Counted extends CountSource {
+  /** In how many parts they are ranked. */
+  parts: number;
+}
+
+/** The counts of `query`, in the reader's transaction. */
+export async function counted(
+  connection: DuckDBConnection,
+  rawFiles: RawFiles,
+  query: ExactQuery,
+  partRowsMax?: number,
+): Promise<Counted> {
+  const counts = await itemCounts(connection, rawFiles, query);
+  const parts = partCount(await countRows(connection, counts), query, partRowsMax);
+  return { ...counts, parts };
+}
+
+/** The board of `query` that `counts` make; distinct users are counted from raw events. */
+export async function rank(
+  connection: DuckDBConnection,
+  rawFiles: RawFiles,
+  query: ExactQuery,
+  { sql, parts }: Counted,
+): Promise<Omit<ExactAnswer, "offsets">> {
+  const ranking =
+    parts > 1
+      ? await rankInParts(connection, sql, query, parts)
+      : await rankAtOnce(connection, sql, query);
+  const { selection } = query;
+  if (selection?.by !== "users") return ranking;
+  return { ...ranking, total: await countUsers(connection, rawFiles, query, selection) };
+}
+
 /** The board of `query`, in the reader's transaction. */
 export async function readExact(
   connection: DuckDBConnection,
@@ -137,14 +171,6 @@ export async function readExact(
   partRowsMax?: number,
 ): Promise<ExactAnswer> {
   const offsets = await offsetsOf(connection);
-  const counts = await itemCounts(connection, rawFiles, query);
-  const parts = partCount(await countRows(connection, counts), query, partRowsMax);
-  const ranking =
-    parts > 1
-      ? await rankInParts(connection, counts.sql, query, parts)
-      : await rankAtOnce(connection, counts.sql, query);
-  const { selection } = query;
-  const users =
-    selection?.by === "users" && (await countUsers(connection, rawFiles, query, selection));
-  return { ...ranking, offsets, ...(users !== false && { total: users }) };
+  const counts = await counted(connection, rawFiles, query, partRowsMax);
+  return { ...(await rank(connection, rawFiles, query, counts)), offsets };
 }

@@ -1,5 +1,8 @@
 /** The order of items whose counts are bounded, as reads and certificates both need it. */
 
+/** How items of equal counts are ranked: 1, 1, 3 or 1, 1, 2 or 1, 2, 3. */
+export type TieRule = "competition" | "dense" | "ordinal";
+
 /** An upper bound and who has it. */
 export interface Contender {
   upper: number;

@@ -11,6 +11,7 @@ import { nodeFiles } from "../files.ts";
 import { readApprox } from "./approx.ts";
 import { Checkpointer, StaleOffsetError, TypeIds } from "./checkpoint.ts";
 import { Compactor, compactDefaults } from "./compact.ts";
+import { readCompared } from "./compare.ts";
 import {
   Database,
   databaseDefaults,
@@ -114,7 +115,7 @@ class StoreThread {
     exact: (query, control) =>
       this.#database.read(
         query.budgetMs,
-        (c) => readExact(c, this.#rawFiles!, query),
+        (c) => (query.previous ? readCompared : readExact)(c, this.#rawFiles!, query),
         slow(control),
       ),
     approx: (query, control) =>

@@ -10,7 +10,7 @@ import type {
   SeriesAnswer,
   SeriesQuery,
 } from "./item-questions.ts";
-import type { Contender } from "./order.ts";
+import type { Contender, TieRule } from "./order.ts";
 
 /** One partition's progress in a checkpoint: it counted the records from `from` to `next` − 1. */
 export interface OffsetRange {
@@ -119,6 +119,12 @@ export interface ReadControl {
   onProgress?: ((share: number) => void) | undefined;
 }
 
+/** Where an item stands in a ranking: count 0 and rank null where it has no event. */
+export interface Standing {
+  count: number;
+  rank: number | null;
+}
+
 export interface ExactQuery {
   eventTypes: string[];
   /** Epoch ms; `to` is exclusive. */
@@ -128,11 +134,29 @@ export interface ExactQuery {
   offset: number;
   /** Absent: every event of the types, every item. */
   selection?: Selection;
+  /** The period to compare with (store/compare.ts): epoch ms, `to` exclusive. */
+  previous?: { from: number; to: number; ties: TieRule };
   budgetMs: number;
 }
 
+export interface ExactRow {
+  eventId: string;
+  count: number;
+  /** What it was in the period compared with; only where one is. */
+  previous?: Standing;
+}
+
+/** What the period compared with adds up to, and its first `k` rows. */
+export interface PreviousAnswer {
+  total: number;
+  /** `now`: what the item is in the range asked for. */
+  rows: { eventId: string; count: number; now: Standing }[];
+}
+
 export interface ExactAnswer {
-  rows: { eventId: string; count: number }[];
+  rows: ExactRow[];
+  /** Only where a period is compared with. */
+  previous?: PreviousAnswer;
   /** Items with a greater count than the first row, and how many different counts those have. */
   ahead: { items: number; counts: number };
   /** Sum of the counts of the rows before the first one. */

@@ -3,15 +3,19 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { nodeFiles } from "../../src/files.ts";
 import type { Selection } from "../../src/model-selection.ts";
+import { readCompared } from "../../src/store/compare.ts";
 import { Database, rowsOf } from "../../src/store/database.ts";
 import { readExact } from "../../src/store/exact.ts";
 import { RawFiles, rawFilesDefaults } from "../../src/store/raw-files.ts";
 import { prepareSchema } from "../../src/store/schema.ts";
 import { randomFullEvents, randomSelection } from "../e2e/selection-questions.ts";
+import { comparedRows } from "../oracles/compare-oracle.ts";
 import {
   type FullEvent,
   type SelectedQuestion,
   selectedBoard,
+  selectedCounts,
+  selectedTotal,
 } from "../oracles/selection-oracle.ts";
 import { randomFromEnvironment } from "../support/random.ts";
 import { temporaryFolder } from "../support/service.ts";
@@ -79,6 +83,15 @@ function selectionOf(question: SelectedQuestion): Selection {
   return Object.fromEntries(asked) as Selection;
 }
 
+/** The comparison of a question with the range right before, read in parts of so many rows. */
+function compare(question: SelectedQuestion, partRowsMax: number) {
+  const { eventTypes, from, to, k, offset, ties } = question;
+  const previous = { from: 2 * from - to, to: from, ties };
+  const asked = { eventTypes: [...eventTypes], from, to, k, offset, budgetMs: 60_000, previous };
+  const query = { ...asked, selection: selectionOf(question) };
+  return database.read(60_000, (c) => readCompared(c, rawFiles, query, partRowsMax));
+}
+
 function ask(question: SelectedQuestion) {
   const { eventTypes, from, to, k, offset } = question;
   const asked = { eventTypes: [...eventTypes], from, to, k, offset, budgetMs: 60_000 };
@@ -116,5 +129,27 @@ describe("selected events", () => {
     const { rowsRead } = await ask({ ...items, by: "users" });
     expect(rowsRead.counts).toBe(0);
     expect(rowsRead.raw).toBeGreaterThan(0);
+  });
+
+  it("compare the same, ranked at once or in parts", async () => {
+    for (let i = 0; i < 40; i++) {
+      const question = { ...randomSelection(random, events), by: "events" as const };
+      const countable = { ...question, metadata: [], userIds: [], sessionIds: [] };
+      const asked = JSON.stringify(countable);
+      const answer = await compare(countable, 50);
+      const past = { ...countable, from: 2 * countable.from - countable.to, to: countable.from };
+      const [now, before] = [selectedCounts(events, countable), selectedCounts(events, past)];
+      const truth = comparedRows(now, before, countable);
+      const rows = truth.rows.map(({ previousCount, previousRank }) => ({
+        count: previousCount,
+        rank: previousRank,
+      }));
+      expect(
+        answer.rows.map(({ previous }) => previous),
+        asked,
+      ).toEqual(rows);
+      expect(answer.previous!.total, asked).toBe(selectedTotal(events, past));
+      expect(await compare(countable, 1_000_000), asked).toEqual(answer);
+    }
   });
 });
