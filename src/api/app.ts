@@ -22,6 +22,9 @@ import { readPages } from "./pages.ts";
 import { checkNames, type RawQuery } from "./parameters.ts";
 import { answerSocketError, sendProblem, sendText, toRankstreamError } from "./problems.ts";
 
+import { addSeries, type SeriesPort } from "./series.ts";
+import { addTrending, type TrendingPort } from "./trending.ts";
+
 declare module "fastify" {
   interface FastifyContextConfig {
     doc?: RouteDoc;
@@ -29,7 +32,7 @@ declare module "fastify" {
 }
 
 /** Answers queries; what it throws as RankstreamError is answered by the errors table. */
-export interface QueryPort extends ItemPort {
+export interface QueryPort extends ItemPort, SeriesPort, TrendingPort {
   leaderboard(request: LeaderboardRequest, control?: AskControl): Promise<object>;
   /** The whole reply of GET /event-types. */
   eventTypes(): Promise<object>;
@@ -284,6 +287,8 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
   await addLive(app, { leaderboard, counters, logger, options: live });
   addEvents(app, deps);
   addQueries(app, deps);
+  addTrending(app, query);
+  addSeries(app, query);
   addItems(app, query, deps.budget);
   addDeletes(app, deps.deleteEvents);
   addOperations(app, deps, routes);

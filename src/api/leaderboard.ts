@@ -26,6 +26,16 @@ const tieRules = ["competition", "dense", "ordinal"] as const;
 /** A checked request for a leaderboard. */
 export type LeaderboardRequest = BoardRequest;
 
+export const kParameter: ParameterTable[string] = Object.freeze({
+  description: "How many rows.",
+  schema: { type: "integer", minimum: 1, maximum: kMax, default: kDefault },
+});
+
+/** How many rows. Throws `invalid_parameter`. */
+export function readK(query: RawQuery): number {
+  return integerParameter(query, "k", 1, kMax, kDefault);
+}
+
 export const leaderboardParameters: ParameterTable = Object.freeze({
   eventType: {
     description: "What to count; several by comma or repetition are summed by eventId.",
@@ -33,10 +43,7 @@ export const leaderboardParameters: ParameterTable = Object.freeze({
     required: true,
     repeats: true,
   },
-  k: {
-    description: "How many rows.",
-    schema: { type: "integer", minimum: 1, maximum: kMax, default: kDefault },
-  },
+  k: kParameter,
   ...rangeParameters,
   mode: modeParameter,
   offset: {
@@ -62,7 +69,8 @@ function eventTypeOf(name: string | undefined): string {
   throw invalidParameter("eventType", `a name of 1..${eventTypeBytesMax} bytes`, "an empty name");
 }
 
-function eventTypesOf(query: RawQuery): string[] {
+/** The event types named. Throws `invalid_parameter`. */
+export function eventTypesOf(query: RawQuery): string[] {
   const given = manyOf(query, "eventType").flatMap((part) => part.split(","));
   const names = new Set((given.length === 0 ? [undefined] : given).map(eventTypeOf));
   if (names.size > eventTypesPerQueryMax) {
@@ -84,7 +92,7 @@ export function readLeaderboardRequest(query: RawQuery, now: number): Leaderboar
   const [timeRange, timeZone] = [single(query, "timeRange"), single(query, "timeZone")];
   return {
     eventTypes: eventTypesOf(query),
-    k: integerParameter(query, "k", 1, kMax, kDefault),
+    k: readK(query),
     offset: integerParameter(query, "offset", 0, offsetMax, 0),
     mode: readMode(query),
     ties: choiceParameter(query, "ties", tieRules),

@@ -7,21 +7,38 @@ import type {
   DeleteReply,
   EventType,
   Health,
+  Item,
+  ItemQuery,
+  Items,
   Leaderboard,
   LeaderboardQuery,
   RangeQuery,
+  Series,
+  SeriesQuery,
+  Trending,
+  TrendingQuery,
 } from "./replies.ts";
 
 export type {
   BatchReply,
   DeleteReply,
+  DroppedItem,
   EventType,
   Health,
+  Item,
+  ItemQuery,
+  ItemStanding,
+  Items,
   Leaderboard,
   LeaderboardQuery,
   LeaderboardRow,
   RangeQuery,
   RefusedLine,
+  Series,
+  SeriesQuery,
+  Trending,
+  TrendingItem,
+  TrendingQuery,
 } from "./replies.ts";
 
 export interface ClientOptions {
@@ -189,6 +206,40 @@ export class RankstreamClient {
     return (await this.#json(`/leaderboard?${parametersOf(query)}`, signal)) as Leaderboard;
   }
 
+  /** Where one item stands. Throws ProblemError, UnreachableError. */
+  async item(
+    eventType: string,
+    eventId: string,
+    query: ItemQuery = {},
+    signal?: AbortSignal,
+  ): Promise<Item> {
+    // By parameters, since addresses can't hold "." and "..".
+    const parameters = parametersOf({ eventType, eventId, ...query });
+    return (await this.#json(`/items?${parameters}`, signal)) as Item;
+  }
+
+  /** Where up to 1000 items stand, in the order given. Throws ProblemError, UnreachableError. */
+  async items(
+    eventType: string,
+    eventIds: readonly string[],
+    query: RangeQuery = {},
+    signal?: AbortSignal,
+  ): Promise<Items> {
+    const path = `/items/${encodeURIComponent(eventType)}/batch?${parametersOf(query)}`;
+    return (await this.#json(path, signal, { eventIds })) as Items;
+  }
+
+  /** What grew beyond what chance explains. Throws ProblemError, UnreachableError. */
+  async trending(query: TrendingQuery, signal?: AbortSignal): Promise<Trending> {
+    return (await this.#json(`/trending?${parametersOf(query)}`, signal)) as Trending;
+  }
+
+  /** How many events a type had, step by step. Throws ProblemError, UnreachableError. */
+  async series(name: string, query: SeriesQuery = {}, signal?: AbortSignal): Promise<Series> {
+    const path = `/event-types/${encodeURIComponent(name)}/series?${parametersOf(query)}`;
+    return (await this.#json(path, signal)) as Series;
+  }
+
   /** Every event type there is. Throws ProblemError, UnreachableError. */
   async eventTypes(signal?: AbortSignal): Promise<EventType[]> {
     const reply = (await this.#json("/event-types", signal)) as { eventTypes: EventType[] };
@@ -236,8 +287,11 @@ export class RankstreamClient {
     return (await response.json()) as DeleteReply;
   }
 
-  async #json(path: string, signal: AbortSignal | undefined): Promise<unknown> {
-    return await (await this.#call(path, {}, signal)).json();
+  /** The reply to a question; one with `body` is posted, and may be asked again all the same. */
+  async #json(path: string, signal: AbortSignal | undefined, body?: object): Promise<unknown> {
+    const headers = { "content-type": "application/json" };
+    const init = body === undefined ? {} : { method: "POST", headers, body: JSON.stringify(body) };
+    return await (await this.#call(path, init, signal)).json();
   }
 
   /** Attempts until the answer is good, can't get better, or the time is used up. */

@@ -151,6 +151,122 @@ export interface LeaderboardQuery {
   prefix?: string;
 }
 
+/** The parameters of GET /items. */
+export interface ItemQuery extends RangeQuery {
+  /** Items above and below, 0..50 each; default 2. */
+  neighbours?: number;
+  /** Of the history; default: the finest that makes at most 100 points. */
+  step?: "minute" | "hour" | "day" | "week" | "month";
+}
+
+/** Where an item stands: competition ranks, null without an event in the range. */
+export interface ItemStanding {
+  eventId: string;
+  /** Best estimate, within [lower, upper]. */
+  count: number;
+  lower: number;
+  upper: number;
+  rank: number | null;
+  rankLower: number | null;
+  rankUpper: number | null;
+  share: number;
+}
+
+interface ItemHead {
+  eventType: string;
+  timeRange: string;
+  effectiveFrom: string;
+  effectiveTo: string;
+  mode: "approx" | "exact";
+  certified: boolean;
+  asOf: string;
+  total: number;
+}
+
+export interface Item extends ItemHead, ItemStanding {
+  /** The last one above stands right before the item. */
+  neighbours: Record<"above" | "below", { eventId: string; count: number; rank: number }[]>;
+  step: string;
+  history: { from: string; to: string; count: number }[];
+  /** Of all events that are kept; null where there are none. */
+  firstSeen: string | null;
+  lastSeen: string | null;
+}
+
+export interface Items extends ItemHead {
+  items: ItemStanding[];
+}
+
+/** The parameters of GET /trending. */
+export interface TrendingQuery
+  extends Omit<LeaderboardQuery, "mode" | "offset" | "ties" | "compare"> {
+  /** Default 4. */
+  minScore?: number;
+  /** Default 5. */
+  minCount?: number;
+}
+
+export interface TrendingItem {
+  eventId: string;
+  rank: number;
+  count: number;
+  previousCount: number;
+  /** The count it would have, had nothing but the totals changed. */
+  expected: number;
+  /** How many times its share of the total is what it was; null where it is new. */
+  growth: number | null;
+  /** A signed root of a log-likelihood ratio: about a standard normal where chance is at work. */
+  score: number;
+  share: number;
+}
+
+/** What grew against the period before. */
+export interface Trending {
+  timeRange: string;
+  effectiveFrom: string;
+  effectiveTo: string;
+  eventType: string;
+  asOf: string;
+  measure: string;
+  minScore: number;
+  minCount: number;
+  total: number;
+  distinct: number;
+  /** How many items reach both minima. */
+  found: number;
+  previous: NonNullable<Leaderboard["previous"]>;
+  results: TrendingItem[];
+}
+
+/** The parameters of GET /event-types/{name}/series. */
+export interface SeriesQuery extends RangeQuery {
+  /** Default: the finest that makes at most 100 points. */
+  step?: "minute" | "hour" | "day" | "week" | "month";
+  /** Counts the distinct items of each step too. */
+  distinct?: boolean;
+}
+
+export interface SeriesSums {
+  total: number;
+  /** Events a minute. */
+  mean: number;
+  /** Events of the busiest minute, and when that was; null where minutes are not kept. */
+  maximum: number | null;
+  maximumAt: string | null;
+  distinct?: number;
+}
+
+export interface Series extends SeriesSums {
+  eventType: string;
+  timeRange: string;
+  effectiveFrom: string;
+  effectiveTo: string;
+  asOf: string;
+  step: string;
+  timeZone: string;
+  points: (SeriesSums & { from: string; to: string })[];
+}
+
 export interface EventType {
   name: string;
   total: number;

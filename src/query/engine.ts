@@ -15,10 +15,12 @@ import {
   type Items,
   type ItemsRequest,
 } from "./items.ts";
+import { answerSeries, type Series, type SeriesRequest } from "./series.ts";
 import { formatTimestamp } from "./timestamp.ts";
+import { answerTrending, type Trending, type TrendingRequest } from "./trending.ts";
 
 export interface QueryEngineDeps extends FreshnessDeps {
-  store: Pick<Store, "exact" | "approx" | "eventTypes" | "item" | "items">;
+  store: Pick<Store, "exact" | "approx" | "eventTypes" | "item" | "items" | "series" | "trending">;
   /** Items listed a window: further rows are on no list. */
   candidatesMax: number;
 }
@@ -97,6 +99,16 @@ export class QueryEngine {
   /** Where several items stand, in the order asked. Throws `query_timeout`. */
   items(request: ItemsRequest, control?: AskControl): Promise<Items> {
     return answerItems(this.#deps, request, control);
+  }
+
+  /** The reply of GET /trending. Throws as `leaderboard`. */
+  trending(request: TrendingRequest, control?: AskControl): Promise<Trending> {
+    return answerTrending(this.#deps, request, control);
+  }
+
+  /** The reply of GET /event-types/{name}/series. Throws as `leaderboard`. */
+  series(request: SeriesRequest, control?: AskControl): Promise<Series> {
+    return answerSeries(this.#deps, request, control);
   }
 
   /** The reply of GET /event-types. */

@@ -23,6 +23,20 @@ async function summed(
   return { sql: `SELECT * FROM ${table}`, rows, parts };
 }
 
+/** The counts of the range asked for, and of the period compared with. */
+export async function readTwoPeriods(
+  connection: DuckDBConnection,
+  rawFiles: RawFiles,
+  query: ExactQuery,
+  partRowsMax?: number,
+): Promise<{ now: Counted; past: Counted; before: ExactQuery }> {
+  const before = { ...query, from: query.previous!.from, to: query.previous!.to, offset: 0 };
+  const read = async (table: string, asked: ExactQuery) =>
+    summed(connection, table, await counted(connection, rawFiles, asked, partRowsMax));
+  const now = await read("compared_now", query);
+  return { now, past: await read("compared_past", before), before };
+}
+
 /** The board of `query`, which compares with `query.previous`. */
 export async function readCompared(
   connection: DuckDBConnection,
@@ -30,13 +44,9 @@ export async function readCompared(
   query: ExactQuery,
   partRowsMax?: number,
 ): Promise<ExactAnswer> {
-  const { from, to, ties } = query.previous!;
-  const before: ExactQuery = { ...query, from, to, offset: 0 };
+  const { ties } = query.previous!;
   const offsets = await offsetsOf(connection);
-  const read = async (table: string, asked: ExactQuery) =>
-    summed(connection, table, await counted(connection, rawFiles, asked, partRowsMax));
-  const now = await read("compared_now", query);
-  const past = await read("compared_past", before);
+  const { now, past, before } = await readTwoPeriods(connection, rawFiles, query, partRowsMax);
   const board = await rank(connection, rawFiles, query, now);
   const pastBoard = await rank(connection, rawFiles, before, past);
   const ids = board.rows.map(({ eventId }) => eventId);

@@ -31,6 +31,8 @@ import type {
   ExactQuery,
   ReadControl,
   Store,
+  TrendingAnswer,
+  TrendingQuery,
 } from "./store.ts";
 
 export interface LocalStoreOptions extends Omit<StoreThreadData, "readLoad"> {
@@ -177,6 +179,10 @@ export class LocalStore implements Store {
 
   exact(query: ExactQuery, control?: ReadControl): Promise<ExactAnswer> {
     return this.#call("exact", query, control);
+  }
+
+  trending(query: TrendingQuery, control?: ReadControl): Promise<TrendingAnswer> {
+    return this.#call("trending", query, control);
   }
 
   approx(query: ApproxQuery, control?: ReadControl): Promise<ApproxAnswer> {

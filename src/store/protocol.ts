@@ -16,6 +16,8 @@ import type {
   ExactAnswer,
   ExactQuery,
   SeenState,
+  TrendingAnswer,
+  TrendingQuery,
 } from "./store.ts";
 
 export interface StoreThreadData {
@@ -42,6 +44,7 @@ export interface StoreCalls {
   loadSeen: [null, SeenState[]];
   eventTypes: [null, EventTypeInfo[]];
   exact: [ExactQuery, ExactAnswer];
+  trending: [TrendingQuery, TrendingAnswer];
   approx: [ApproxQuery, ApproxAnswer];
   item: [ItemQuery, ItemAnswer];
   items: [ItemsQuery, ItemsAnswer];

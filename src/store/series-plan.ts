@@ -52,10 +52,10 @@ async function rawSql(
 export async function planSeries(
   connection: DuckDBConnection,
   rawFiles: RawFiles,
-  type: TypeId,
+  { typeId, eventType }: TypeId,
   query: Pick<SeriesQuery, "bounds" | "isExact" | "edgeRowsMax">,
 ): Promise<SeriesPlan> {
-  const plan = await planBins(connection, rawFiles, type.typeId, query.bounds);
+  const plan = await planBins(connection, rawFiles, typeId, query.bounds);
   const edges: BinEdge[] = [];
   const loose: Piece[] = [];
   for (const edge of plan.edges) {
@@ -66,8 +66,8 @@ export async function planSeries(
     if (isRead) edges.push(edge);
     else loose.push({ start, end: start + 1, bin });
   }
-  const raw = await rawSql(connection, rawFiles, edges, type.eventType);
-  return { ...plan, ...type, binCount: query.bounds.length - 1, raw, loose };
+  const raw = await rawSql(connection, rawFiles, edges, eventType);
+  return { ...plan, typeId, eventType, binCount: query.bounds.length - 1, raw, loose };
 }
 
 /** SQL of (start, total): what count_deltas holds, a row a minute; to be followed by AND. */

@@ -44,6 +44,7 @@ import { readSeries } from "./series.ts";
 import { Sketches } from "./sketches.ts";
 import { StagedTables } from "./staged.ts";
 import type { CheckpointPart, ReadControl, WorkerToStore } from "./store.ts";
+import { readTrending } from "./trending.ts";
 
 const main = parentPort!;
 const retryDelayMsMin = 100;
@@ -116,6 +117,12 @@ class StoreThread {
       this.#database.read(
         query.budgetMs,
         (c) => (query.previous ? readCompared : readExact)(c, this.#rawFiles!, query),
+        slow(control),
+      ),
+    trending: (query, control) =>
+      this.#database.read(
+        query.budgetMs,
+        (c) => readTrending(c, this.#rawFiles!, query),
         slow(control),
       ),
     approx: (query, control) =>

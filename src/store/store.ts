@@ -169,6 +169,37 @@ export interface ExactAnswer {
   rowsRead: { counts: number; raw: number };
 }
 
+/** What grew beyond what chance explains (store/trending.ts); `previous` is the baseline. */
+export interface TrendingQuery extends ExactQuery {
+  previous: NonNullable<ExactQuery["previous"]>;
+  /** Items below are left out. */
+  minScore: number;
+  minCount: number;
+}
+
+export interface TrendingRow {
+  eventId: string;
+  count: number;
+  previousCount: number;
+  /** The count it would have, had nothing but the totals changed. */
+  expected: number;
+  score: number;
+}
+
+export interface TrendingAnswer {
+  /** By score, then id; `k` at most. */
+  rows: TrendingRow[];
+  /** Items that reach both minima. */
+  found: number;
+  /** Sums of the items' counts. */
+  total: number;
+  previousTotal: number;
+  /** Items there are now. */
+  distinct: number;
+  offsets: number[];
+  rowsRead: { counts: number; raw: number };
+}
+
 export interface ApproxQuery {
   eventTypes: string[];
   /** Epoch ms; `to` is exclusive. */
@@ -250,6 +281,8 @@ export interface Store {
   eventTypes(): Promise<EventTypeInfo[]>;
   /** Throws `query_timeout`, `query_cancelled`, `query_memory`, `too_many_queries`. */
   exact(query: ExactQuery, control?: ReadControl): Promise<ExactAnswer>;
+  /** Throws as `exact`. */
+  trending(query: TrendingQuery, control?: ReadControl): Promise<TrendingAnswer>;
   approx(query: ApproxQuery, control?: ReadControl): Promise<ApproxAnswer>;
   item(query: ItemQuery, control?: ReadControl): Promise<ItemAnswer>;
   items(query: ItemsQuery, control?: ReadControl): Promise<ItemsAnswer>;

@@ -41,6 +41,8 @@ export async function makeApi(
       },
       item: unscripted,
       items: unscripted,
+      series: unscripted,
+      trending: unscripted,
       ...query,
     },
     deleteEvents: unscripted,

@@ -238,6 +238,7 @@ describe("operations", () => {
       "/event-types",
       "/event-types/{name}",
       "/event-types/{name}/events",
+      "/event-types/{name}/series",
       "/events",
       "/health/live",
       "/health/ready",
@@ -248,6 +249,7 @@ describe("operations", () => {
       "/live",
       "/metrics",
       "/openapi.json",
+      "/trending",
     ]);
     const { parameters, responses } = document.paths["/leaderboard"].get;
     expect(parameters.map(({ name }: { name: string }) => name)).toContain("timeRange");

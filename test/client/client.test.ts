@@ -46,6 +46,23 @@ const cut = (response: ServerResponse) => response.destroy();
 const accepted = json(202, { accepted: 1, rejected: 0, errors: [] });
 
 describe("the client", () => {
+  it("asks about items, series and trends by their addresses", async () => {
+    const { url, seen } = await service([json(200, {})]);
+    const client = new RankstreamClient({ url });
+    await client.item("a/b", "..", { timeRange: "today" });
+    await client.items("a/b", ["x", ".."], { from: 1, to: 2 });
+    await client.series("a/b", { step: "hour", distinct: true });
+    await client.trending({ eventType: ["a", "b"], minScore: 3, filter: { country: "DE" } });
+    expect(seen.map(({ method, url: path }) => `${method} ${path}`)).toEqual([
+      "GET /items?eventType=a%2Fb&eventId=..&timeRange=today",
+      "POST /items/a%2Fb/batch?from=1&to=2",
+      "GET /event-types/a%2Fb/series?step=hour&distinct=true",
+      "GET /trending?eventType=a&eventType=b&minScore=3&filter.country=DE",
+    ]);
+    expect(JSON.parse(seen[1]!.body.toString())).toEqual({ eventIds: ["x", ".."] });
+    expect(seen[1]!.headers["content-type"]).toBe("application/json");
+  });
+
   it("posts a batch under its key", async () => {
     const { url, seen } = await service([accepted]);
     const client = new RankstreamClient({ url });

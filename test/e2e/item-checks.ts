@@ -127,6 +127,38 @@ export async function expectTrueItem(
   return body;
 }
 
+/** GET /event-types/{name}/series. */
+export async function expectTrueSeries(
+  service: RankstreamProcess,
+  oracle: ItemOracle,
+  stretch: Stretch,
+  more: Record<string, string>,
+): Promise<void> {
+  const { eventType } = stretch;
+  const path = `/event-types/${encodeURIComponent(eventType)}/series`;
+  const { status, body } = await service.get(path, { ...rangeOf(stretch), ...more });
+  try {
+    expect(status, JSON.stringify(body).slice(0, 500)).toBe(200);
+    expectStretch(body, stretch);
+    expect(body).toMatchObject({ eventType, mode: "exact", certified: true });
+    expectContiguous(body.points, stretch);
+    for (const sums of [body, ...body.points]) {
+      const own = sums === body ? stretch : stretchOf(eventType, sums);
+      const total = oracle.total(own);
+      expect([sums.from, sums.total]).toEqual([sums.from, total]);
+      expect(sums.mean).toBeCloseTo((total / (own.to - own.from)) * minuteMs, 5);
+      const { count, minute } = oracle.busiest(own);
+      const at = minute === null ? null : new Date(Math.max(minute, own.from)).toISOString();
+      expect([sums.maximum, sums.maximumAt]).toEqual([count, at]);
+      const isCounted = more["distinct"] === "true";
+      expect(sums.distinct).toBe(isCounted ? oracle.distinct(own) : undefined);
+    }
+  } catch (error) {
+    const asked = JSON.stringify({ ...stretch, ...more });
+    throw new Error(`asked ${asked}:\n${(error as Error).message}`, { cause: error });
+  }
+}
+
 /** POST /items/{eventType}/batch of an exact answer. */
 export async function expectTrueItems(
   service: RankstreamProcess,

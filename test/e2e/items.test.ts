@@ -1,5 +1,5 @@
-// Items of the real service against a recount of the events sent: before windows seal, while they
-// do, with lists too short for them, and after a restart.
+// Items and series of the real service against a recount of the events sent: before windows seal,
+// while they do, with lists too short for them, and after a restart.
 import { once } from "node:events";
 import { type IncomingMessage, request } from "node:http";
 import { json } from "node:stream/consumers";
@@ -13,6 +13,7 @@ import {
   type Body,
   expectTrueItem,
   expectTrueItems,
+  expectTrueSeries,
   randomIds,
   randomStep,
   randomStretch,
@@ -47,6 +48,11 @@ describe("items", () => {
       const neighbours = random.pick([0, 1, 2, 5, 50]);
       const more = { neighbours, ...randomStep(random, stretch), mode: "exact" };
       await expectTrueItem(service, oracle, stretch, eventId!, more);
+      const distinct = random.pick(["true", "false"]);
+      await expectTrueSeries(service, oracle, stretch, {
+        ...randomStep(random, stretch),
+        distinct,
+      });
       if (i % 4 !== 0) continue;
       const batch = randomIds(random, events, stretch, random.pick([1, 10, 1000]));
       await expectTrueItems(service, oracle, stretch, batch);

@@ -87,6 +87,8 @@ function setUp(approx: Partial<ApproxAnswer> = {}, isFresh = true) {
       },
       item: () => Promise.reject(new Error("no board asks for this")),
       items: () => Promise.reject(new Error("no board asks for this")),
+      series: () => Promise.reject(new Error("no board asks for this")),
+      trending: () => Promise.reject(new Error("no board asks for this")),
       eventTypes: async () => [{ name: "a", total: 3, firstSeen: now - 1000, lastSeen: now }],
     },
     acknowledged: () => [5, 6],

@@ -1,0 +1,66 @@
+/** GET /event-types/{name}/series: its parameters, and how a request is read from them. */
+import type { FastifyInstance } from "fastify";
+import { eventBounds } from "../model.ts";
+import type { AskControl } from "../query/ask.ts";
+import type { SeriesRequest } from "../query/series.ts";
+import { hangUpSignal } from "./hang-up.ts";
+import { readStep, stepParameter } from "./items.ts";
+import type { RouteDoc } from "./openapi.ts";
+import {
+  checkName,
+  checkNames,
+  choiceParameter,
+  type ParameterTable,
+  type RawQuery,
+  single,
+} from "./parameters.ts";
+import { rangeParameters, readRange } from "./range-parameters.ts";
+
+export interface SeriesPort {
+  series(request: SeriesRequest, control?: AskControl): Promise<object>;
+}
+
+const seriesParameters: ParameterTable = Object.freeze({
+  ...rangeParameters,
+  step: stepParameter,
+  distinct: {
+    description: "Whether to count the distinct items of each step: takes longer.",
+    schema: { type: "boolean", default: false },
+  },
+});
+
+/** Reads a request; `now` is epoch ms. Throws RankstreamError (400). */
+export function readSeriesRequest(
+  name: string | undefined,
+  query: RawQuery,
+  now: number,
+): SeriesRequest {
+  checkNames(query, seriesParameters);
+  return {
+    eventType: checkName("eventType", name, eventBounds.eventTypeBytesMax),
+    range: readRange(query, now),
+    step: readStep(query),
+    timeZone: single(query, "timeZone") ?? "UTC",
+    hasDistinct: choiceParameter(query, "distinct", ["false", "true"]) === "true",
+  };
+}
+
+const seriesDoc: RouteDoc = {
+  summary: "How many events a type had, step by step",
+  path: { name: { description: "The event type.", schema: { type: "string" } } },
+  parameters: seriesParameters,
+  reply: {
+    status: 200,
+    description: "A point for each step, also where nothing was.",
+    schema: { type: "object" },
+  },
+  problems: [503],
+};
+
+export function addSeries(app: FastifyInstance, query: SeriesPort): void {
+  app.get("/event-types/:name/series", { config: { doc: seriesDoc } }, async (request, reply) => {
+    const { name } = request.params as { name: string };
+    const asked = readSeriesRequest(name, request.query as RawQuery, Date.now());
+    return query.series(asked, { signal: hangUpSignal(reply) });
+  });
+}

@@ -1,0 +1,89 @@
+/** GET /trending: its parameters, and how a request is read from them. */
+import type { FastifyInstance } from "fastify";
+import type { AskControl } from "../query/ask.ts";
+import { previousRange } from "../query/previous-range.ts";
+import type { TrendingRequest } from "../query/trending.ts";
+import { hangUpSignal } from "./hang-up.ts";
+import { eventTypesOf, kParameter, leaderboardParameters, readK } from "./leaderboard.ts";
+import type { RouteDoc } from "./openapi.ts";
+import {
+  checkNames,
+  integerParameter,
+  invalidParameter,
+  type ParameterTable,
+  type RawQuery,
+  single,
+} from "./parameters.ts";
+import { rangeParameters, readRange } from "./range-parameters.ts";
+import { readSelection, selectionParameters } from "./selection.ts";
+
+export interface TrendingPort {
+  trending(request: TrendingRequest, control?: AskControl): Promise<object>;
+}
+
+const minScoreDefault = 4;
+const minScoreMax = 1000;
+const minCountDefault = 5;
+const minCountMax = 1_000_000_000;
+
+const trendingParameters: ParameterTable = Object.freeze({
+  eventType: leaderboardParameters["eventType"]!,
+  k: kParameter,
+  ...rangeParameters,
+  minScore: {
+    description:
+      "Items with a lower score are left out. A score is a signed root of a log-likelihood " +
+      "ratio, about a standard normal where only chance is at work.",
+    schema: { type: "number", minimum: 0, maximum: minScoreMax, default: minScoreDefault },
+  },
+  minCount: {
+    description: "Items with a lower count are left out.",
+    schema: { type: "integer", minimum: 1, maximum: minCountMax, default: minCountDefault },
+  },
+  ...selectionParameters,
+});
+
+function readMinScore(query: RawQuery): number {
+  const given = single(query, "minScore");
+  if (given === undefined) return minScoreDefault;
+  const value = /^\d{1,4}(?:\.\d{1,9})?$/.test(given) ? Number(given) : Number.NaN;
+  if (value <= minScoreMax) return value;
+  throw invalidParameter("minScore", `a number 0..${minScoreMax}`, JSON.stringify(given));
+}
+
+/** Reads a request; `now` is epoch ms. Throws RankstreamError (400). */
+export function readTrendingRequest(query: RawQuery, now: number): TrendingRequest {
+  checkNames(query, trendingParameters);
+  const selection = readSelection(query);
+  const range = readRange(query, now);
+  const [timeRange, timeZone] = [single(query, "timeRange"), single(query, "timeZone")];
+  return {
+    eventTypes: eventTypesOf(query),
+    k: readK(query),
+    range,
+    previous: previousRange({ timeRange, timeZone }, range),
+    minScore: readMinScore(query),
+    minCount: integerParameter(query, "minCount", 1, minCountMax, minCountDefault),
+    ...(selection !== undefined && { selection }),
+  };
+}
+
+const trendingDoc: RouteDoc = {
+  summary: "What grew beyond what chance explains",
+  description: "Against the period before, which is that of a leaderboard's compare=previous.",
+  parameters: trendingParameters,
+  reply: {
+    status: 200,
+    description: "The items by score, the greatest first.",
+    schema: { type: "object" },
+  },
+  problems: [503],
+};
+
+export function addTrending(app: FastifyInstance, query: TrendingPort): void {
+  app.get("/trending", { config: { doc: trendingDoc } }, async (request, reply) =>
+    query.trending(readTrendingRequest(request.query as RawQuery, Date.now()), {
+      signal: hangUpSignal(reply),
+    }),
+  );
+}
