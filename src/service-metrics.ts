@@ -1,6 +1,15 @@
 /** What /metrics says of the parts that keep their own numbers. */
+import type { Jobs } from "./query/jobs.ts";
 import type { ReadLoad, ReadLoadName } from "./store/read-load.ts";
 import type { Counters } from "./telemetry.ts";
+
+/** How many jobs there are, by status. */
+export function describeJobs(counters: Counters, jobs: Jobs): void {
+  for (const status of ["queued", "running", "done", "failed", "cancelled"] as const) {
+    const name = `rankstream_jobs{status="${status}"}`;
+    counters.gauge(name, "Jobs known, by status.", () => jobs.count(status));
+  }
+}
 
 /** How busy the store's readers are, by lane (store/read-lanes.ts says what the lanes are). */
 export function describeReads(counters: Counters, load: ReadLoad): void {

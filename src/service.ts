@@ -23,7 +23,8 @@ import { eventBounds } from "./model.ts";
 import { deleteEvents } from "./query/deletes.ts";
 import { QueryEngine } from "./query/engine.ts";
 import type { FreshnessDeps } from "./query/freshness.ts";
-import { describeReads } from "./service-metrics.ts";
+import { Jobs } from "./query/jobs.ts";
+import { describeJobs, describeReads } from "./service-metrics.ts";
 import { LocalStore } from "./store/local-store.ts";
 import { Counters, type Logger } from "./telemetry.ts";
 
@@ -206,7 +207,7 @@ async function openPipeline(
 }
 
 /** The parts that answer, over those that count. */
-async function openApi(config: Config, logger: Logger, pipeline: Pipeline) {
+async function openApi(config: Config, logger: Logger, pipeline: Pipeline, closers: Closers) {
   const { log, store, ingest } = pipeline;
   const counters = new Counters();
   describeMetrics(counters, pipeline);
@@ -229,10 +230,22 @@ async function openApi(config: Config, logger: Logger, pipeline: Pipeline) {
     freshnessWaitMsMax: config.freshnessWaitMsMax,
   };
   const query = new QueryEngine({ ...freshness, store, candidatesMax: config.candidatesMax });
+  const { jobsMax, jobTimeoutMs, jobResultTtlMs } = config;
+  const jobs = await Jobs.open(
+    { asker: query, store, logger },
+    { jobsMax, jobTimeoutMs, jobResultTtlMs },
+  );
+  closers.add(() => jobs.stop());
+  describeJobs(counters, jobs);
   return buildApi({
     edge,
     query,
-    deleteEvents: (request, control) => deleteEvents({ store, freshness }, request, control),
+    jobs,
+    deleteEvents: async (request, control) => {
+      const reply = await deleteEvents({ store, freshness }, request, control);
+      if (!request.isDryRun) await jobs.dropResults(request.eventType);
+      return reply;
+    },
     budget,
     counters,
     logger,
@@ -260,7 +273,7 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
   const closers = new Closers();
   try {
     const pipeline = await openPipeline(config, logger, closers, (why) => fail(why));
-    const app = await openApi(config, logger, pipeline);
+    const app = await openApi(config, logger, pipeline, closers);
     closers.add(() => app.close());
     const address = await listen(app, config, portWaitMsMax);
     return { ...address, failed, stop: () => closers.close() };

@@ -4,13 +4,13 @@ import type { ByteBudget } from "../edge/byte-budget.ts";
 import { bodyFormat } from "../edge/content.ts";
 import type { Edge } from "../edge/edge.ts";
 import { didYouMean, quoted, RankstreamError } from "../errors.ts";
-import type { AskControl } from "../query/ask.ts";
+import type { Asker } from "../query/questions.ts";
 import type { Counters, Logger } from "../telemetry.ts";
 import { bodyReader } from "./body.ts";
 import { addDeletes, type DeletePort } from "./deletes.ts";
 import { eventsDoc } from "./event-docs.ts";
-import { hangUpSignal } from "./hang-up.ts";
-import { addItems, type ItemPort } from "./items.ts";
+import { addItems } from "./items.ts";
+import { addJobs, answerOrJob, type JobPort } from "./jobs.ts";
 import {
   type LeaderboardRequest,
   leaderboardParameters,
@@ -22,8 +22,8 @@ import { readPages } from "./pages.ts";
 import { checkNames, type RawQuery } from "./parameters.ts";
 import { answerSocketError, sendProblem, sendText, toRankstreamError } from "./problems.ts";
 
-import { addSeries, type SeriesPort } from "./series.ts";
-import { addTrending, type TrendingPort } from "./trending.ts";
+import { addSeries } from "./series.ts";
+import { addTrending } from "./trending.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
@@ -32,8 +32,7 @@ declare module "fastify" {
 }
 
 /** Answers queries; what it throws as RankstreamError is answered by the errors table. */
-export interface QueryPort extends ItemPort, SeriesPort, TrendingPort {
-  leaderboard(request: LeaderboardRequest, control?: AskControl): Promise<object>;
+export interface QueryPort extends Asker {
   /** The whole reply of GET /event-types. */
   eventTypes(): Promise<object>;
 }
@@ -41,6 +40,7 @@ export interface QueryPort extends ItemPort, SeriesPort, TrendingPort {
 export interface ApiDeps {
   edge: Edge;
   query: QueryPort;
+  jobs: JobPort;
   deleteEvents: DeletePort;
   /** The edge's own: bodies being received are in it too. */
   budget: ByteBudget;
@@ -197,18 +197,18 @@ function addEvents(app: FastifyInstance, { edge, budget, bodyBytesMax }: ApiDeps
   });
 }
 
-function addQueries(app: FastifyInstance, { query }: ApiDeps): void {
+function addQueries(app: FastifyInstance, { query, jobs }: ApiDeps): void {
+  const ports = { asker: query, jobs };
   const leaderboardDoc: RouteDoc = {
     summary: "The top K of a time range",
     parameters: leaderboardParameters,
     reply: { status: 200, description: "The leaderboard.", schema: { type: "object" } },
     problems: [503],
   };
-  app.get("/leaderboard", { config: { doc: leaderboardDoc } }, async (request, reply) =>
-    query.leaderboard(readLeaderboardRequest(request.query as RawQuery, Date.now()), {
-      signal: hangUpSignal(reply),
-    }),
-  );
+  app.get("/leaderboard", { config: { doc: leaderboardDoc } }, (request, reply) => {
+    const asked = readLeaderboardRequest(request.query as RawQuery, Date.now());
+    return answerOrJob(ports, "leaderboard", asked, request, reply);
+  });
   const typesDoc: RouteDoc = {
     summary: "The event types there are",
     reply: { status: 200, description: "All event types.", schema: { type: "object" } },
@@ -287,9 +287,11 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
   await addLive(app, { leaderboard, counters, logger, options: live });
   addEvents(app, deps);
   addQueries(app, deps);
-  addTrending(app, query);
-  addSeries(app, query);
-  addItems(app, query, deps.budget);
+  const ports = { asker: query, jobs: deps.jobs };
+  addTrending(app, ports);
+  addSeries(app, ports);
+  addItems(app, ports, deps.budget);
+  addJobs(app, deps.jobs);
   addDeletes(app, deps.deleteEvents);
   addOperations(app, deps, routes);
   if (deps.webFolder !== undefined) await addPages(app, deps.webFolder);

@@ -4,11 +4,10 @@ import type { ByteBudget } from "../edge/byte-budget.ts";
 import { bodyFormat } from "../edge/content.ts";
 import { quoted, RankstreamError } from "../errors.ts";
 import { eventBounds } from "../model.ts";
-import type { AskControl } from "../query/ask.ts";
 import type { ItemRequest, ItemsRequest } from "../query/items.ts";
 import { stepNames } from "../query/steps.ts";
 import { bodyReader } from "./body.ts";
-import { hangUpSignal } from "./hang-up.ts";
+import { type AnswerPorts, answerOrJob, asyncParameters } from "./jobs.ts";
 import type { RouteDoc } from "./openapi.ts";
 import {
   checkName,
@@ -22,12 +21,6 @@ import {
 } from "./parameters.ts";
 import { modeParameter, rangeParameters, readMode, readRange } from "./range-parameters.ts";
 
-/** Answers about items. */
-export interface ItemPort {
-  item(request: ItemRequest, control?: AskControl): Promise<object>;
-  items(request: ItemsRequest, control?: AskControl): Promise<object>;
-}
-
 const neighboursDefault = 2;
 const neighboursMax = 50;
 export const batchItemsMax = 1000;
@@ -40,6 +33,7 @@ const idDoc = { description: "The item, percent-encoded.", schema: { type: "stri
 const itemsParameters: ParameterTable = Object.freeze({
   ...rangeParameters,
   mode: modeParameter,
+  ...asyncParameters,
 });
 
 export const stepParameter: ParameterTable[string] = Object.freeze({
@@ -248,11 +242,11 @@ function checkContent(headers: Readonly<Record<string, unknown>>): void {
 }
 
 /** Adds the routes. Bodies count in `budget`. */
-export function addItems(app: FastifyInstance, query: ItemPort, budget: ByteBudget): void {
+export function addItems(app: FastifyInstance, ports: AnswerPorts, budget: ByteBudget): void {
   app.get("/items/:eventType/:eventId", { config: { doc: itemDoc } }, async (request, reply) => {
     const address = request.params as { eventType: string; eventId: string };
     const asked = readItemRequest(address, request.query as RawQuery, Date.now());
-    return query.item(asked, { signal: hangUpSignal(reply) });
+    return answerOrJob(ports, "item", asked, request, reply);
   });
   app.get("/items", { config: { doc: itemByQueryDoc } }, async (request, reply) => {
     const given = request.query as RawQuery;
@@ -260,7 +254,7 @@ export function addItems(app: FastifyInstance, query: ItemPort, budget: ByteBudg
     const { eventType, eventId, ...rest } = given;
     const address = { eventType: single(given, "eventType"), eventId: single(given, "eventId") };
     const asked = readItemRequest(address, rest, Date.now());
-    return query.item(asked, { signal: hangUpSignal(reply) });
+    return answerOrJob(ports, "item", asked, request, reply);
   });
   app.register(async (scope) => {
     scope.addContentTypeParser("*", bodyReader(batchBytesMax, budget));
@@ -280,7 +274,7 @@ export function addItems(app: FastifyInstance, query: ItemPort, budget: ByteBudg
         } finally {
           budget.release(body.length);
         }
-        return query.items(asked, { signal: hangUpSignal(reply) });
+        return answerOrJob(ports, "items", asked, request, reply);
       },
     );
   });

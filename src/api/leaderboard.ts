@@ -2,6 +2,7 @@
 import { eventBounds } from "../model.ts";
 import type { BoardRequest } from "../query/board.ts";
 import { previousRange } from "../query/previous-range.ts";
+import { asyncParameters } from "./jobs.ts";
 import {
   checkName,
   checkNames,
@@ -61,6 +62,7 @@ export const leaderboardParameters: ParameterTable = Object.freeze({
     schema: { type: "string", enum: comparisons, default: comparisons[0] },
   },
   ...selectionParameters,
+  ...asyncParameters,
 });
 
 function eventTypeOf(name: string | undefined): string {

@@ -1,10 +1,9 @@
 /** GET /event-types/{name}/series: its parameters, and how a request is read from them. */
 import type { FastifyInstance } from "fastify";
 import { eventBounds } from "../model.ts";
-import type { AskControl } from "../query/ask.ts";
 import type { SeriesRequest } from "../query/series.ts";
-import { hangUpSignal } from "./hang-up.ts";
 import { readStep, stepParameter } from "./items.ts";
+import { type AnswerPorts, answerOrJob, asyncParameters } from "./jobs.ts";
 import type { RouteDoc } from "./openapi.ts";
 import {
   checkName,
@@ -16,10 +15,6 @@ import {
 } from "./parameters.ts";
 import { rangeParameters, readRange } from "./range-parameters.ts";
 
-export interface SeriesPort {
-  series(request: SeriesRequest, control?: AskControl): Promise<object>;
-}
-
 const seriesParameters: ParameterTable = Object.freeze({
   ...rangeParameters,
   step: stepParameter,
@@ -27,6 +22,7 @@ const seriesParameters: ParameterTable = Object.freeze({
     description: "Whether to count the distinct items of each step: takes longer.",
     schema: { type: "boolean", default: false },
   },
+  ...asyncParameters,
 });
 
 /** Reads a request; `now` is epoch ms. Throws RankstreamError (400). */
@@ -57,10 +53,10 @@ const seriesDoc: RouteDoc = {
   problems: [503],
 };
 
-export function addSeries(app: FastifyInstance, query: SeriesPort): void {
+export function addSeries(app: FastifyInstance, ports: AnswerPorts): void {
   app.get("/event-types/:name/series", { config: { doc: seriesDoc } }, async (request, reply) => {
     const { name } = request.params as { name: string };
     const asked = readSeriesRequest(name, request.query as RawQuery, Date.now());
-    return query.series(asked, { signal: hangUpSignal(reply) });
+    return answerOrJob(ports, "series", asked, request, reply);
   });
 }

@@ -1,9 +1,8 @@
 /** GET /trending: its parameters, and how a request is read from them. */
 import type { FastifyInstance } from "fastify";
-import type { AskControl } from "../query/ask.ts";
 import { previousRange } from "../query/previous-range.ts";
 import type { TrendingRequest } from "../query/trending.ts";
-import { hangUpSignal } from "./hang-up.ts";
+import { type AnswerPorts, answerOrJob, asyncParameters } from "./jobs.ts";
 import { eventTypesOf, kParameter, leaderboardParameters, readK } from "./leaderboard.ts";
 import type { RouteDoc } from "./openapi.ts";
 import {
@@ -16,10 +15,6 @@ import {
 } from "./parameters.ts";
 import { rangeParameters, readRange } from "./range-parameters.ts";
 import { readSelection, selectionParameters } from "./selection.ts";
-
-export interface TrendingPort {
-  trending(request: TrendingRequest, control?: AskControl): Promise<object>;
-}
 
 const minScoreDefault = 4;
 const minScoreMax = 1000;
@@ -41,6 +36,7 @@ const trendingParameters: ParameterTable = Object.freeze({
     schema: { type: "integer", minimum: 1, maximum: minCountMax, default: minCountDefault },
   },
   ...selectionParameters,
+  ...asyncParameters,
 });
 
 function readMinScore(query: RawQuery): number {
@@ -80,10 +76,9 @@ const trendingDoc: RouteDoc = {
   problems: [503],
 };
 
-export function addTrending(app: FastifyInstance, query: TrendingPort): void {
-  app.get("/trending", { config: { doc: trendingDoc } }, async (request, reply) =>
-    query.trending(readTrendingRequest(request.query as RawQuery, Date.now()), {
-      signal: hangUpSignal(reply),
-    }),
-  );
+export function addTrending(app: FastifyInstance, ports: AnswerPorts): void {
+  app.get("/trending", { config: { doc: trendingDoc } }, async (request, reply) => {
+    const asked = readTrendingRequest(request.query as RawQuery, Date.now());
+    return answerOrJob(ports, "trending", asked, request, reply);
+  });
 }

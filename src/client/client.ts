@@ -10,6 +10,7 @@ import type {
   Item,
   ItemQuery,
   Items,
+  Job,
   Leaderboard,
   LeaderboardQuery,
   RangeQuery,
@@ -50,6 +51,8 @@ export interface ClientOptions {
   requestMsMax?: number;
   /** Longest time a call may go on retrying. Default 30 s. */
   retryMsMax?: number;
+  /** Longest time to wait for an answer that has become a job. Default 10 minutes. */
+  jobMsMax?: number;
 }
 
 export interface BatchOptions {
@@ -97,6 +100,7 @@ export class ProblemError extends Error {
 
 const requestMsMaxDefault = 60_000;
 const retryMsMaxDefault = 30_000;
+const jobMsMaxDefault = 600_000;
 const firstWaitMs = 100;
 const waitMsMax = 5000;
 const retriedStatuses = new Set([429, 502, 503, 504]);
@@ -150,6 +154,13 @@ function reasonOf(error: unknown): string {
   return typeof code === "string" ? code : cause.message;
 }
 
+/** A question with a body is posted, and may be asked again all the same. */
+function questionOf(body: object | undefined): RequestInit {
+  if (body === undefined) return {};
+  const headers = { "content-type": "application/json" };
+  return { method: "POST", headers, body: JSON.stringify(body) };
+}
+
 /** As query parameters; a map's members become `name.key`. */
 function parametersOf(query: object): URLSearchParams {
   const parameters = new URLSearchParams();
@@ -168,6 +179,7 @@ export class RankstreamClient {
   readonly #fetch: typeof fetch;
   readonly #requestMsMax: number;
   readonly #retryMsMax: number;
+  readonly #jobMsMax: number;
 
   /** Throws TypeError when `url` is none. */
   constructor(options: ClientOptions) {
@@ -176,6 +188,7 @@ export class RankstreamClient {
     this.#fetch = options.fetch ?? ((...request) => fetch(...request));
     this.#requestMsMax = options.requestMsMax ?? requestMsMaxDefault;
     this.#retryMsMax = options.retryMsMax ?? retryMsMaxDefault;
+    this.#jobMsMax = options.jobMsMax ?? jobMsMaxDefault;
   }
 
   /**
@@ -203,7 +216,7 @@ export class RankstreamClient {
 
   /** The board asked for. Throws ProblemError, UnreachableError. */
   async leaderboard(query: LeaderboardQuery, signal?: AbortSignal): Promise<Leaderboard> {
-    return (await this.#json(`/leaderboard?${parametersOf(query)}`, signal)) as Leaderboard;
+    return (await this.#answer(`/leaderboard?${parametersOf(query)}`, signal)) as Leaderboard;
   }
 
   /** Where one item stands. Throws ProblemError, UnreachableError. */
@@ -215,7 +228,7 @@ export class RankstreamClient {
   ): Promise<Item> {
     // By parameters, since addresses can't hold "." and "..".
     const parameters = parametersOf({ eventType, eventId, ...query });
-    return (await this.#json(`/items?${parameters}`, signal)) as Item;
+    return (await this.#answer(`/items?${parameters}`, signal)) as Item;
   }
 
   /** Where up to 1000 items stand, in the order given. Throws ProblemError, UnreachableError. */
@@ -226,18 +239,37 @@ export class RankstreamClient {
     signal?: AbortSignal,
   ): Promise<Items> {
     const path = `/items/${encodeURIComponent(eventType)}/batch?${parametersOf(query)}`;
-    return (await this.#json(path, signal, { eventIds })) as Items;
+    return (await this.#answer(path, signal, { eventIds })) as Items;
   }
 
   /** What grew beyond what chance explains. Throws ProblemError, UnreachableError. */
   async trending(query: TrendingQuery, signal?: AbortSignal): Promise<Trending> {
-    return (await this.#json(`/trending?${parametersOf(query)}`, signal)) as Trending;
+    return (await this.#answer(`/trending?${parametersOf(query)}`, signal)) as Trending;
   }
 
   /** How many events a type had, step by step. Throws ProblemError, UnreachableError. */
   async series(name: string, query: SeriesQuery = {}, signal?: AbortSignal): Promise<Series> {
     const path = `/event-types/${encodeURIComponent(name)}/series?${parametersOf(query)}`;
-    return (await this.#json(path, signal)) as Series;
+    return (await this.#answer(path, signal)) as Series;
+  }
+
+  /** Asks for a board as a job, whose result `job` tells once it is done. */
+  async leaderboardJob(query: LeaderboardQuery, signal?: AbortSignal): Promise<Job> {
+    const parameters = parametersOf({ ...query, async: true });
+    const reply = (await this.#json(`/leaderboard?${parameters}`, signal)) as { job: Job };
+    return reply.job;
+  }
+
+  /** How far a job is, and its result. Throws ProblemError, UnreachableError. */
+  async job(id: string, signal?: AbortSignal): Promise<Job> {
+    return (await this.#json(`/jobs/${encodeURIComponent(id)}`, signal)) as Job;
+  }
+
+  /** Stops a job, or forgets one that has ended. Throws ProblemError, UnreachableError. */
+  async cancelJob(id: string, signal?: AbortSignal): Promise<Job> {
+    const init = { method: "DELETE" };
+    const response = await this.#call(`/jobs/${encodeURIComponent(id)}`, init, signal);
+    return (await response.json()) as Job;
   }
 
   /** Every event type there is. Throws ProblemError, UnreachableError. */
@@ -287,11 +319,29 @@ export class RankstreamClient {
     return (await response.json()) as DeleteReply;
   }
 
-  /** The reply to a question; one with `body` is posted, and may be asked again all the same. */
-  async #json(path: string, signal: AbortSignal | undefined, body?: object): Promise<unknown> {
-    const headers = { "content-type": "application/json" };
-    const init = body === undefined ? {} : { method: "POST", headers, body: JSON.stringify(body) };
-    return await (await this.#call(path, init, signal)).json();
+  /** The answer to a question, at once or by a job. */
+  async #answer(path: string, signal: AbortSignal | undefined, body?: object): Promise<unknown> {
+    const response = await this.#call(path, questionOf(body), signal);
+    const reply: unknown = await response.json();
+    if (response.status !== 202) return reply;
+    return await this.#jobResult((reply as { job: Job }).job.id, signal);
+  }
+
+  async #jobResult(id: string, signal: AbortSignal | undefined): Promise<unknown> {
+    const deadline = Date.now() + this.#jobMsMax;
+    for (let attempt = 0; ; attempt++) {
+      const { status, result, error } = await this.job(id, signal);
+      if (status === "done") return result;
+      if (status === "failed" || status === "cancelled") {
+        throw new ProblemError(503, error ?? { code: "query_cancelled", detail: "job cancelled" });
+      }
+      if (Date.now() > deadline) throw new UnreachableError(`job ${id} takes too long`);
+      await sleep(backoffMs(attempt), signal);
+    }
+  }
+
+  async #json(path: string, signal: AbortSignal | undefined): Promise<unknown> {
+    return await (await this.#call(path, {}, signal)).json();
   }
 
   /** Attempts until the answer is good, can't get better, or the time is used up. */

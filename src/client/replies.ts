@@ -267,6 +267,23 @@ export interface Series extends SeriesSums {
   points: (SeriesSums & { from: string; to: string })[];
 }
 
+/** A question that is answered later. */
+export interface Job {
+  id: string;
+  kind: string;
+  status: "queued" | "running" | "done" | "failed" | "cancelled";
+  /** 0..1. */
+  progress: number;
+  createdAt: string;
+  startedAt: string | null;
+  finishedAt: string | null;
+  /** When it is forgotten. */
+  expiresAt: string | null;
+  /** The answer; only of a job that is done. */
+  result?: unknown;
+  error?: { code: string; detail: string };
+}
+
 export interface EventType {
   name: string;
   total: number;

@@ -13,6 +13,7 @@ import type {
   SeriesAnswer,
   SeriesQuery,
 } from "./item-questions.ts";
+import type { JobRow } from "./jobs.ts";
 import {
   type FromStoreThread,
   parseSeed,
@@ -199,6 +200,22 @@ export class LocalStore implements Store {
 
   series(query: SeriesQuery, control?: ReadControl): Promise<SeriesAnswer> {
     return this.#call("series", query, control);
+  }
+
+  loadJobs(): Promise<JobRow[]> {
+    return this.#call("loadJobs", null);
+  }
+
+  putJob(job: StoreCalls["putJob"][0]): Promise<null> {
+    return this.#call("putJob", job);
+  }
+
+  dropJob(id: string): Promise<null> {
+    return this.#call("dropJob", id);
+  }
+
+  jobResult(id: string): Promise<string | null> {
+    return this.#call("jobResult", id);
   }
 
   deleteEvents(query: DeleteQuery, control?: ReadControl): Promise<DeleteAnswer> {

@@ -8,6 +8,7 @@ import type {
   SeriesAnswer,
   SeriesQuery,
 } from "./item-questions.ts";
+import type { JobRow } from "./jobs.ts";
 import type { FolderIdentity } from "./schema.ts";
 import type {
   ApproxAnswer,
@@ -49,6 +50,10 @@ export interface StoreCalls {
   item: [ItemQuery, ItemAnswer];
   items: [ItemsQuery, ItemsAnswer];
   series: [SeriesQuery, SeriesAnswer];
+  loadJobs: [null, JobRow[]];
+  putJob: [JobRow & { result: string | null }, null];
+  dropJob: [string, null];
+  jobResult: [string, string | null];
   deleteEvents: [DeleteQuery, DeleteAnswer];
   close: [null, null];
 }

@@ -8,6 +8,7 @@
  *   raw_files      the manifest of Parquet files (raw-files.ts)
  *   raw_tombstones what of them is deleted (tombstones.ts)
  *   deletes_… type_graves   what is left to do of deletes (delete-tables.ts)
+ *   jobs           questions that are answered later (jobs.ts)
  *   window_* …     sealed windows (windows.ts)
  *   sketch_*       their sealed sketches (sketches.ts)
  *   open_*         minutes that still stream (open-windows.ts)
@@ -19,6 +20,7 @@ import type { DuckDBConnection } from "@duckdb/node-api";
 import { RankstreamError } from "../errors.ts";
 import { rowsOf } from "./database.ts";
 import { deleteTables } from "./delete-tables.ts";
+import { jobsTable } from "./jobs.ts";
 import { clearOpen, openTables } from "./open-windows.ts";
 import { rawFilesTable } from "./raw-files.ts";
 import { sketchTables } from "./sketches.ts";
@@ -43,6 +45,7 @@ const tables = [
   rawFilesTable,
   tombstonesTable,
   ...deleteTables,
+  jobsTable,
   `CREATE TABLE IF NOT EXISTS count_deltas (
      minute INTEGER NOT NULL, type_id INTEGER NOT NULL, event_id VARCHAR NOT NULL,
      partition INTEGER NOT NULL, count BIGINT NOT NULL)`,

@@ -23,6 +23,7 @@ import { Deleter, deleteDefaults } from "./delete.ts";
 import { readExact } from "./exact.ts";
 import { Graves } from "./graves.ts";
 import { readItem, readItems } from "./item.ts";
+import { readJobResult, readJobs, removeJob, writeJob } from "./jobs.ts";
 import { Maintenance } from "./maintenance.ts";
 import {
   type CallMessage,
@@ -149,6 +150,16 @@ class StoreThread {
         (c) => readSeries(c, this.#rawFiles!, query),
         query.isExact || query.hasDistinct ? slow(control) : control,
       ),
+    loadJobs: () => this.#database.read(ownReadBudgetMs, readJobs),
+    putJob: async (job) => {
+      await this.#database.write((connection) => writeJob(connection, job));
+      return null;
+    },
+    dropJob: async (id) => {
+      await this.#database.write((connection) => removeJob(connection, id));
+      return null;
+    },
+    jobResult: (id) => this.#database.read(ownReadBudgetMs, (c) => readJobResult(c, id)),
     deleteEvents: ({ isDryRun, ...scope }, control) =>
       isDryRun
         ? this.#deleter!.dryRun(scope, control.signal)

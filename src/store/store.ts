@@ -10,6 +10,7 @@ import type {
   SeriesAnswer,
   SeriesQuery,
 } from "./item-questions.ts";
+import type { JobRow } from "./jobs.ts";
 import type { Contender, TieRule } from "./order.ts";
 
 /** One partition's progress in a checkpoint: it counted the records from `from` to `next` − 1. */
@@ -293,6 +294,12 @@ export interface Store {
    * `too_many_deletes`.
    */
   deleteEvents(query: DeleteQuery, control?: ReadControl): Promise<DeleteAnswer>;
+  loadJobs(): Promise<JobRow[]>;
+  /** Keeps a job as it is now; resolves once that is committed. */
+  putJob(job: JobRow & { result: string | null }): Promise<null>;
+  dropJob(id: string): Promise<null>;
+  /** JSON; null where there is no such job, or no result. */
+  jobResult(id: string): Promise<string | null>;
   /**
    * Lets the store seal windows and tidy: every record appended before `appliedThrough` (epoch
    * ms) is committed.

@@ -45,6 +45,7 @@ export async function makeApi(
       trending: unscripted,
       ...query,
     },
+    jobs: { submit: unscripted, get: unscripted, cancel: unscripted, list: () => [] },
     deleteEvents: unscripted,
     budget: edgeOverrides.budget ?? parts.budget,
     counters: parts.counters,

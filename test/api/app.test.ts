@@ -245,6 +245,8 @@ describe("operations", () => {
       "/items",
       "/items/{eventType}/batch",
       "/items/{eventType}/{eventId}",
+      "/jobs",
+      "/jobs/{id}",
       "/leaderboard",
       "/live",
       "/metrics",

@@ -1,0 +1,157 @@
+/** Jobs: how a question becomes one, and GET and DELETE /jobs/{id}. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { RankstreamError } from "../errors.ts";
+import type { ErrorCode } from "../errors-table.ts";
+import type { AskControl } from "../query/ask.ts";
+import type { JobView } from "../query/jobs.ts";
+import type { Asker, QuestionKind, Questions } from "../query/questions.ts";
+import { hangUpSignal } from "./hang-up.ts";
+import type { RouteDoc } from "./openapi.ts";
+import { checkOrigin } from "./origin.ts";
+import { checkNames, choiceParameter, type ParameterTable, type RawQuery } from "./parameters.ts";
+
+export interface JobPort {
+  submit<Kind extends QuestionKind>(kind: Kind, request: Questions[Kind]): Promise<JobView>;
+  get(id: string): Promise<JobView>;
+  list(): JobView[];
+  cancel(id: string): Promise<JobView>;
+}
+
+/** What answers, now or later. */
+export interface AnswerPorts {
+  asker: Asker;
+  jobs: JobPort;
+}
+
+export const asyncParameters = Object.freeze({
+  async: {
+    description: "true: answer with a job at once, as `Prefer: respond-async` does.",
+    schema: { type: "boolean", default: false },
+  },
+}) satisfies ParameterTable;
+
+const pollAfterSeconds = 1;
+/** The whole answer failed for lack of time: as a job it may take longer. */
+const jobCodes: readonly ErrorCode[] = ["query_timeout", "too_many_queries"];
+
+function wantsJob(request: FastifyRequest): boolean {
+  const query = request.query as RawQuery;
+  if (choiceParameter(query, "async", ["false", "true"]) === "true") return true;
+  const prefer = String(request.headers["prefer"] ?? "");
+  return prefer.split(/[,;]/).some((part) => part.trim().toLowerCase() === "respond-async");
+}
+
+/** Whether a job may stand in for the answer: an approximate one is wanted now or never. */
+function mayBecomeJob(asked: Questions[QuestionKind]): boolean {
+  return !("mode" in asked) || asked.mode !== "approx";
+}
+
+/** What the lists say of the question at once; undefined where they can't. */
+async function approximateOf(
+  asker: Asker,
+  kind: QuestionKind,
+  asked: Questions[QuestionKind],
+  signal: AbortSignal,
+): Promise<object | undefined> {
+  if (kind !== "leaderboard") return undefined;
+  const request = asked as Questions["leaderboard"];
+  if (request.selection !== undefined || request.previous !== undefined) return undefined;
+  try {
+    // In the few cases where lists don't reach so far, within a short time or not at all.
+    const control: AskControl = { signal, budgetMs: 1000, waitMsMax: 100 };
+    return await asker.leaderboard({ ...request, mode: "approx" }, control);
+  } catch (error) {
+    if (error instanceof RankstreamError) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * The answer to a question; or 202 with a job, where that is asked for, or where the answer takes
+ * longer than a question may.
+ */
+export async function answerOrJob<Kind extends QuestionKind>(
+  { asker, jobs }: AnswerPorts,
+  kind: Kind,
+  asked: Questions[Kind],
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<object> {
+  const signal = hangUpSignal(reply);
+  const submit = async () => {
+    const job = await jobs.submit(kind, asked);
+    const approximate = await approximateOf(asker, kind, asked, signal);
+    reply.code(202).headers({
+      location: `/jobs/${job.id}`,
+      "retry-after": String(pollAfterSeconds),
+    });
+    return { job, ...(approximate !== undefined && { approximate }) };
+  };
+  if (wantsJob(request)) return submit();
+  const ask: (request: Questions[Kind], control: AskControl) => Promise<object> = asker[kind];
+  try {
+    return await ask.call(asker, asked, { signal });
+  } catch (error) {
+    const isLate = error instanceof RankstreamError && jobCodes.includes(error.code);
+    if (!isLate || !mayBecomeJob(asked)) throw error;
+    return await submit().catch(() => {
+      throw error;
+    });
+  }
+}
+
+const jobSchema = {
+  type: "object",
+  required: ["id", "kind", "status", "progress"],
+  properties: {
+    id: { type: "string" },
+    kind: { type: "string" },
+    status: { type: "string", enum: ["queued", "running", "done", "failed", "cancelled"] },
+    progress: { type: "number", minimum: 0, maximum: 1 },
+    createdAt: { type: "string", format: "date-time" },
+    startedAt: { type: ["string", "null"] },
+    finishedAt: { type: ["string", "null"] },
+    expiresAt: { type: ["string", "null"] },
+    result: { type: "object" },
+    error: { type: "object" },
+  },
+};
+
+const path = { id: { description: "The job.", schema: { type: "string" } } };
+
+const docs = Object.freeze({
+  get: {
+    summary: "How far a job is, and its result",
+    path,
+    reply: { status: 200, description: "The job.", schema: jobSchema },
+    problems: [404],
+  },
+  cancel: {
+    summary: "Stop a job, or forget one that has ended",
+    path,
+    reply: { status: 200, description: "What it is now.", schema: jobSchema },
+    problems: [403, 404],
+  },
+  list: {
+    summary: "All jobs, without results",
+    reply: { status: 200, description: "In the order of their making.", schema: {} },
+  },
+}) satisfies Record<string, RouteDoc>;
+
+export function addJobs(app: FastifyInstance, jobs: JobPort): void {
+  app.get("/jobs", { config: { doc: docs.list } }, async (request) => {
+    checkNames(request.query as RawQuery, {});
+    return { jobs: jobs.list() };
+  });
+  app.get("/jobs/:id", { config: { doc: docs.get } }, async (request, reply) => {
+    checkNames(request.query as RawQuery, {});
+    const job = await jobs.get((request.params as { id: string }).id);
+    if (job.finishedAt === null) reply.header("retry-after", String(pollAfterSeconds));
+    return job;
+  });
+  app.delete("/jobs/:id", { config: { doc: docs.cancel } }, async (request) => {
+    checkOrigin(request);
+    checkNames(request.query as RawQuery, {});
+    return jobs.cancel((request.params as { id: string }).id);
+  });
+}

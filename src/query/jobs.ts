@@ -1,0 +1,293 @@
+/**
+ * Questions that take longer than a client waits: kept in the store, run one after another beside
+ * everything else, and answered whenever they are done. A job that a stop or a crash has ended is
+ * run again, under the same id.
+ */
+import { randomBytes } from "node:crypto";
+import { RankstreamError } from "../errors.ts";
+import type { JobRow, JobStatus } from "../store/jobs.ts";
+import type { Store } from "../store/store.ts";
+import type { Logger } from "../telemetry.ts";
+import type { AskControl } from "./ask.ts";
+import { type Asker, eventTypesOf, type QuestionKind, type Questions } from "./questions.ts";
+import { formatTimestamp } from "./timestamp.ts";
+
+export interface JobsOptions {
+  /** Jobs known at once, also those that are done; beyond, further ones are refused. */
+  jobsMax: number;
+  /** How long one may run. */
+  jobTimeoutMs: number;
+  /** How long one is known after its end. */
+  jobResultTtlMs: number;
+  now?: () => number;
+}
+
+export interface JobsDeps {
+  asker: Asker;
+  store: Pick<Store, "loadJobs" | "putJob" | "dropJob" | "jobResult">;
+  logger: Logger;
+}
+
+/** A job as GET /jobs/{id} tells of it; times are ISO 8601 UTC. */
+export interface JobView {
+  id: string;
+  kind: QuestionKind;
+  status: JobStatus;
+  /** 0..1. */
+  progress: number;
+  createdAt: string;
+  startedAt: string | null;
+  finishedAt: string | null;
+  /** When it is forgotten; null before its end. */
+  expiresAt: string | null;
+  /** Only of one that is done. */
+  result?: unknown;
+  /** Only of one that failed. */
+  error?: { code: string; detail: string };
+}
+
+interface Job extends JobRow {
+  progress: number;
+  stop: AbortController;
+}
+
+const resultBytesMax = 16 * 1024 * 1024;
+const sweepMs = 1000;
+const retryAfterSeconds = 10;
+
+export class Jobs {
+  readonly #deps: JobsDeps;
+  readonly #options: Required<JobsOptions>;
+  /** In the order of their making. */
+  readonly #jobs = new Map<string, Job>();
+  readonly #sweeper: NodeJS.Timeout;
+  #running: Promise<void> | null = null;
+  #isStopping = false;
+
+  private constructor(deps: JobsDeps, options: JobsOptions) {
+    this.#deps = deps;
+    this.#options = { now: Date.now, ...options };
+    this.#sweeper = setInterval(() => this.#sweep(), sweepMs);
+    this.#sweeper.unref();
+  }
+
+  /** Goes on with the jobs that are kept. */
+  static async open(deps: JobsDeps, options: JobsOptions): Promise<Jobs> {
+    const jobs = new Jobs(deps, options);
+    for (const row of await deps.store.loadJobs()) {
+      const status = row.status === "running" ? "queued" : row.status;
+      jobs.#jobs.set(row.id, { ...row, status, progress: 0, stop: new AbortController() });
+    }
+    jobs.#runNext();
+    return jobs;
+  }
+
+  /** How many jobs there are of each status. */
+  count(status: JobStatus): number {
+    return [...this.#jobs.values()].filter((job) => job.status === status).length;
+  }
+
+  /**
+   * Makes a job of a question, or finds the one that is already made of it and not done. Returns
+   * once the job is kept. Throws `too_many_jobs`.
+   */
+  async submit<Kind extends QuestionKind>(kind: Kind, request: Questions[Kind]): Promise<JobView> {
+    const text = JSON.stringify(request);
+    const same = [...this.#jobs.values()].find(
+      (job) => job.kind === kind && job.request === text && isOpen(job.status),
+    );
+    if (same !== undefined) return viewOf(same);
+    if (this.#isStopping) {
+      throw new RankstreamError("shutting_down", "the service is stopping", { retryAfterSeconds });
+    }
+    if (this.#jobs.size >= this.#options.jobsMax) {
+      const detail = `${this.#jobs.size} jobs are waiting, running or done`;
+      throw new RankstreamError("too_many_jobs", detail, { retryAfterSeconds });
+    }
+    const job: Job = {
+      id: randomBytes(16).toString("base64url"),
+      kind,
+      request: text,
+      eventTypes: JSON.stringify(eventTypesOf(request)),
+      status: "queued",
+      createdAt: this.#options.now(),
+      startedAt: null,
+      finishedAt: null,
+      expiresAt: null,
+      error: null,
+      progress: 0,
+      stop: new AbortController(),
+    };
+    this.#jobs.set(job.id, job);
+    try {
+      await this.#keep(job);
+    } catch (error) {
+      this.#jobs.delete(job.id);
+      throw error;
+    }
+    this.#runNext();
+    return viewOf(job);
+  }
+
+  /** All jobs, without their results, in the order of their making. */
+  list(): JobView[] {
+    return [...this.#jobs.values()].map(viewOf);
+  }
+
+  /** The job, with its result. Throws `job_not_found`. */
+  async get(id: string): Promise<JobView> {
+    const job = this.#find(id);
+    if (job.status !== "done") return viewOf(job);
+    const result = await this.#deps.store.jobResult(id);
+    if (result === null) throw notFound(id);
+    return { ...viewOf(job), result: JSON.parse(result) };
+  }
+
+  /**
+   * Stops the job, or forgets it where it has ended. Returns what it is then. Throws
+   * `job_not_found`.
+   */
+  async cancel(id: string): Promise<JobView> {
+    const job = this.#find(id);
+    if (isOpen(job.status)) {
+      job.stop.abort();
+      await this.#end(job, "cancelled", null, null);
+      return viewOf(job);
+    }
+    await this.#forget(job);
+    return viewOf(job);
+  }
+
+  /** Forgets what is known of an event type, of which something was deleted. */
+  async dropResults(eventType: string): Promise<void> {
+    for (const job of [...this.#jobs.values()]) {
+      const names = JSON.parse(job.eventTypes) as string[];
+      if (job.status === "done" && names.includes(eventType)) await this.#forget(job);
+    }
+  }
+
+  /** Stops what runs; it is run again at the next start. */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    clearInterval(this.#sweeper);
+    for (const job of this.#jobs.values()) if (isOpen(job.status)) job.stop.abort();
+    await this.#running;
+  }
+
+  #find(id: string): Job {
+    const job = this.#jobs.get(id);
+    if (job === undefined) throw notFound(id);
+    return job;
+  }
+
+  #keep({ progress: _, stop: __, ...row }: Job, result: string | null = null): Promise<unknown> {
+    return this.#deps.store.putJob({ ...row, result });
+  }
+
+  async #forget(job: Job): Promise<void> {
+    this.#jobs.delete(job.id);
+    await this.#deps.store.dropJob(job.id);
+  }
+
+  /** Ends of statuses come once: a cancelled job stays so, whatever its run says later. */
+  async #end(
+    job: Job,
+    status: "done" | "failed" | "cancelled",
+    result: string | null,
+    error: JobRow["error"],
+  ): Promise<void> {
+    if (!isOpen(job.status)) return;
+    const finishedAt = this.#options.now();
+    const ended = { finishedAt, expiresAt: finishedAt + this.#options.jobResultTtlMs };
+    if (status === "cancelled") Object.assign(job, { status, ...ended });
+    await this.#keep({ ...job, status, error, ...ended }, result);
+    if (status !== "cancelled" && !isOpen(job.status)) return;
+    // Told only once it is kept: who reads "done" finds the result.
+    Object.assign(job, {
+      status,
+      error,
+      ...ended,
+      progress: status === "done" ? 1 : job.progress,
+    });
+  }
+
+  #runNext(): void {
+    if (this.#running !== null || this.#isStopping) return;
+    const job = [...this.#jobs.values()].find(({ status }) => status === "queued");
+    if (job === undefined) return;
+    this.#running = this.#run(job)
+      .catch((error) => this.#deps.logger.error({ err: error, job: job.id }, "a job was not kept"))
+      .finally(() => {
+        this.#running = null;
+        this.#runNext();
+      });
+  }
+
+  async #run(job: Job): Promise<void> {
+    job.status = "running";
+    job.startedAt = this.#options.now();
+    await this.#keep(job);
+    const control: AskControl = {
+      budgetMs: this.#options.jobTimeoutMs,
+      isApart: true,
+      signal: job.stop.signal,
+      onProgress: (share) => {
+        job.progress = Math.max(job.progress, Math.min(0.99, share));
+      },
+    };
+    try {
+      const { asker } = this.#deps;
+      const ask = asker[job.kind as QuestionKind];
+      const request = JSON.parse(job.request) as never;
+      const result = JSON.stringify(await ask.call(asker, request, control));
+      if (Buffer.byteLength(result) > resultBytesMax) {
+        throw new RankstreamError("result_too_large", `more than ${resultBytesMax} bytes`);
+      }
+      await this.#end(job, "done", result, null);
+    } catch (error) {
+      // As it was kept: the next start runs it again.
+      if (this.#isStopping) return;
+      const isOwn = error instanceof RankstreamError;
+      if (!isOwn) this.#deps.logger.error({ err: error, job: job.id }, "a job failed");
+      const code = isOwn ? error.code : "internal_error";
+      const detail = isOwn ? error.message : "the service's log says why";
+      await this.#end(job, "failed", null, { code, detail });
+    }
+  }
+
+  #sweep(): void {
+    const now = this.#options.now();
+    for (const job of [...this.#jobs.values()]) {
+      if (job.expiresAt === null || job.expiresAt > now) continue;
+      this.#forget(job).catch((error) => {
+        this.#deps.logger.warn({ err: error, job: job.id }, "an old job was not forgotten");
+      });
+    }
+  }
+}
+
+function isOpen(status: JobStatus): boolean {
+  return status === "queued" || status === "running";
+}
+
+function notFound(id: string): RankstreamError {
+  return new RankstreamError(
+    "job_not_found",
+    `there is no job ${JSON.stringify(id.slice(0, 60))}`,
+  );
+}
+
+function viewOf(job: Job): JobView {
+  const time = (ms: number | null) => (ms === null ? null : formatTimestamp(ms));
+  return {
+    id: job.id,
+    kind: job.kind as QuestionKind,
+    status: job.status,
+    progress: job.progress,
+    createdAt: formatTimestamp(job.createdAt),
+    startedAt: time(job.startedAt),
+    finishedAt: time(job.finishedAt),
+    expiresAt: time(job.expiresAt),
+    ...(job.error !== null && { error: job.error }),
+  };
+}
