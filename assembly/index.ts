@@ -8,7 +8,8 @@ export {
 } from "./count-min";
 export { clearCounts, countEvents, countsUsed, emitCounts, initCounts } from "./exact-counts";
 export {
-  dropUntyped, forgetTypes, hashRows, initTypes, limitTypes, noteTypes, resetTypeNotes,
+  dropUntyped, forgetTypes, hashRows, initTypes, limitTypes, markExpired, noteTypes,
+  resetTypeNotes, setRetention,
   resolveTypes, typeIndex,
 } from "./type-dictionary";
 export { scan } from "./ndjson";

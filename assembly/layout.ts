@@ -59,13 +59,15 @@ export const EVENT_FLAG_NO_TIMESTAMP: u32 = 2;
 
 /** `typeIndex` of an event whose type found no room in the dictionary. */
 export const TYPE_NONE: u32 = 0xffffffff;
+/** `typeIndex` of an event that is older than its type is kept. */
+export const TYPE_EXPIRED: u32 = 0xfffffffe;
 
 // Column chunks (columns.ts, exact-counts.ts): DuckDB's vectors hold this many rows.
 export const ROWS_MAX: u32 = 2048;
 export const RAW_HEADER_SIZE: u32 = 96;
 export const COUNTS_HEADER_SIZE: u32 = 32;
 /** One event type in the dictionary; see type-dictionary.ts. */
-export const TYPE_ENTRY_SIZE: u32 = 40;
+export const TYPE_ENTRY_SIZE: u32 = 56;
 /** Readable and writable bytes that must follow every region of strings. */
 export const STRING_PADDING: u32 = 64;
 

@@ -5,14 +5,16 @@
 //          20 heap ptr | 24 heapUsed u32 | 28 heapMax u32
 //   table   (mask + 1) × u32: index + 1, 0 = free (open addressing, linear probing)
 //   entry   0 ptr u32 | 4 len u32 | 8 hash u64 | 16 first i64 | 24 last i64 | 32 total u64
-//           TYPE_ENTRY_SIZE bytes; total 0: no event since the last reset
+//          40 retention i64 | 48 floor i64
+//           TYPE_ENTRY_SIZE bytes; total 0: no event since the last reset. Events are kept for
+//           `retention` ms before their receipt, and from `floor` (epoch ms) on at most
 //
 // Bounded: a type that does not fit gets TYPE_NONE and the caller decides (the edge refuses the
 // line; a worker's dictionary is as large as the edge's bound).
 
 import {
   EVENT_ROW_HASH, EVENT_SIZE, EVENT_TIMESTAMP, EVENT_TYPE_INDEX, EVENT_TYPE_LEN, EVENT_TYPE_PTR,
-  EVENT_ID_LEN, EVENT_ID_PTR, EVENT_WEIGHT, TYPE_ENTRY_SIZE, TYPE_NONE,
+  EVENT_ID_LEN, EVENT_ID_PTR, EVENT_WEIGHT, TYPE_ENTRY_SIZE, TYPE_EXPIRED, TYPE_NONE,
 } from "./layout";
 import { hashBytes } from "./hash";
 import { sameBytes } from "./duckdb-string";
@@ -27,6 +29,9 @@ const HEAP_USED: u32 = 24;
 const HEAP_MAX: u32 = 28;
 /** Fixed: the dictionary's order must not depend on the deployment's seed. */
 const SEED: u64 = 0x52616e6b73747231;
+/** Retention of a type that is kept for ever: longer than all of time. */
+const FOR_EVER: i64 = 1 << 53;
+const MINUTE_MS: i64 = 60000;
 
 /** Sets up an empty dictionary for `countMax` types; `slots` is a power of two > countMax. */
 export function initTypes(
@@ -72,6 +77,8 @@ export function typeIndex(dict: usize, ptr: usize, len: u32): u32 {
   store<i64>(entry, i64.MAX_VALUE, 16);
   store<i64>(entry, i64.MIN_VALUE, 24);
   store<u64>(entry, 0, 32);
+  store<i64>(entry, FOR_EVER, 40);
+  store<i64>(entry, i64.MIN_VALUE, 48);
   store<u32>(table + (at << 2), count + 1);
   store<u32>(dict, count + 1, COUNT);
   store<u32>(dict, used + len, HEAP_USED);
@@ -99,8 +106,36 @@ export function resolveTypes(dict: usize, events: usize, n: u32): u32 {
   return refused;
 }
 
+/** How long events of a type are kept: ms before their receipt; and none before `floor`. */
+export function setRetention(dict: usize, index: u32, retentionMs: f64, floor: f64): void {
+  const entry = <usize>load<u32>(dict, ENTRIES) + index * TYPE_ENTRY_SIZE;
+  store<i64>(entry, retentionMs < 0 ? FOR_EVER : <i64>retentionMs, 40);
+  store<i64>(entry, <i64>floor, 48);
+}
+
 /**
- * Keeps the events whose type found room, in order and without gaps; of the others the first
+ * Marks the resolved events that are older than their type is kept, of a batch received at
+ * `receivedAt` (epoch ms), as TYPE_EXPIRED; returns how many.
+ */
+export function markExpired(dict: usize, events: usize, n: u32, receivedAt: f64): u32 {
+  const entries = <usize>load<u32>(dict, ENTRIES);
+  const received = <i64>receivedAt;
+  const minute = received - received % MINUTE_MS;
+  let expired: u32 = 0;
+  for (let i: u32 = 0; i < n; i++, events += EVENT_SIZE) {
+    const index = load<u32>(events, EVENT_TYPE_INDEX);
+    if (index == TYPE_NONE) continue;
+    const entry = entries + index * TYPE_ENTRY_SIZE;
+    const time = load<i64>(events, EVENT_TIMESTAMP);
+    if (time >= minute - load<i64>(entry, 40) && time >= load<i64>(entry, 48)) continue;
+    store<u32>(events, TYPE_EXPIRED, EVENT_TYPE_INDEX);
+    expired++;
+  }
+  return expired;
+}
+
+/**
+ * Keeps the events that have a type, in order and without gaps; of the others the first
  * `droppedMax` are copied to `dropped`. Returns how many are kept.
  */
 export function dropUntyped(events: usize, n: u32, dropped: usize, droppedMax: u32): u32 {
@@ -108,7 +143,7 @@ export function dropUntyped(events: usize, n: u32, dropped: usize, droppedMax: u
   let kept: u32 = 0;
   let to = events;
   for (let i: u32 = 0; i < n; i++, events += EVENT_SIZE) {
-    if (load<u32>(events, EVENT_TYPE_INDEX) != TYPE_NONE) {
+    if (load<u32>(events, EVENT_TYPE_INDEX) < TYPE_EXPIRED) {
       if (to != events) memory.copy(to, events, EVENT_SIZE);
       to += EVENT_SIZE;
       kept++;

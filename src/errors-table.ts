@@ -212,6 +212,16 @@ const serviceKinds = {
     title: "Too many queries are waiting",
     hint: "Retry after the stated seconds.",
   },
+  event_type_not_found: {
+    status: 404,
+    title: "There is no such event type",
+    hint: "GET /event-types lists those there are; PUT makes one.",
+  },
+  too_many_event_types: {
+    status: 503,
+    title: "There are too many event types",
+    hint: "Delete event types that are not needed, or raise eventTypesMax.",
+  },
   too_many_jobs: {
     status: 503,
     title: "Too many jobs are known",

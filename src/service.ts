@@ -20,10 +20,8 @@ import { EmbeddedLog } from "./log/embedded-log.ts";
 import { EmbeddedLogReader } from "./log/embedded-log-reader.ts";
 import { IdempotencyLedger, unionOfStates } from "./log/idempotency.ts";
 import { eventBounds } from "./model.ts";
-import { deleteEvents } from "./query/deletes.ts";
-import { QueryEngine } from "./query/engine.ts";
+import { Answers } from "./query/answers.ts";
 import type { FreshnessDeps } from "./query/freshness.ts";
-import { Jobs } from "./query/jobs.ts";
 import { describeJobs, describeReads } from "./service-metrics.ts";
 import { LocalStore } from "./store/local-store.ts";
 import { Counters, type Logger } from "./telemetry.ts";
@@ -49,12 +47,13 @@ async function makeScanner(config: Config, store: LocalStore) {
     errorsMax: errorsListedMax,
     futureMsMax: eventBounds.futureMsMax,
   };
-  const known = await store.eventTypes();
-  const room = Math.max(config.eventTypesMax, known.length) + typesSlack;
+  const named = [...(await store.eventTypes()), ...(await store.loadTypeSettings())];
+  const known = new Set(named.map(({ name }) => name));
+  const room = Math.max(config.eventTypesMax, known.size) + typesSlack;
   const memoryBytes = EventScanner.memoryBytes(bounds) + TypeDictionary.memoryBytes(room) + 65_536;
   const kernel = await Kernel.load(await loadKernelModule(), memoryBytes);
   const types = new TypeDictionary(kernel, room);
-  for (const { name } of known) types.indexOf(name);
+  for (const name of known) types.indexOf(name);
   return { scanner: new EventScanner(kernel, bounds, types), types };
 }
 
@@ -229,23 +228,22 @@ async function openApi(config: Config, logger: Logger, pipeline: Pipeline, close
     exactTimeoutMs: config.exactTimeoutMs,
     freshnessWaitMsMax: config.freshnessWaitMsMax,
   };
-  const query = new QueryEngine({ ...freshness, store, candidatesMax: config.candidatesMax });
-  const { jobsMax, jobTimeoutMs, jobResultTtlMs } = config;
-  const jobs = await Jobs.open(
-    { asker: query, store, logger },
-    { jobsMax, jobTimeoutMs, jobResultTtlMs },
-  );
-  closers.add(() => jobs.stop());
-  describeJobs(counters, jobs);
+  const answers = await Answers.open({
+    ...config,
+    store,
+    freshness,
+    onRetention: (name, retentionMs, floor) =>
+      pipeline.types.setRetention(name, retentionMs, floor),
+    logger,
+  });
+  closers.add(() => answers.close());
+  describeJobs(counters, answers.jobs);
   return buildApi({
     edge,
-    query,
-    jobs,
-    deleteEvents: async (request, control) => {
-      const reply = await deleteEvents({ store, freshness }, request, control);
-      if (!request.isDryRun) await jobs.dropResults(request.eventType);
-      return reply;
-    },
+    query: answers.query,
+    jobs: answers.jobs,
+    eventTypes: answers.eventTypes,
+    deleteEvents: (request, control) => answers.deleteEvents(request, control),
     budget,
     counters,
     logger,

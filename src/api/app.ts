@@ -9,6 +9,7 @@ import type { Counters, Logger } from "../telemetry.ts";
 import { bodyReader } from "./body.ts";
 import { addDeletes, type DeletePort } from "./deletes.ts";
 import { eventsDoc } from "./event-docs.ts";
+import { addEventTypes, type EventTypePort } from "./event-types.ts";
 import { addItems } from "./items.ts";
 import { addJobs, answerOrJob, type JobPort } from "./jobs.ts";
 import {
@@ -31,16 +32,12 @@ declare module "fastify" {
   }
 }
 
-/** Answers queries; what it throws as RankstreamError is answered by the errors table. */
-export interface QueryPort extends Asker {
-  /** The whole reply of GET /event-types. */
-  eventTypes(): Promise<object>;
-}
-
 export interface ApiDeps {
   edge: Edge;
-  query: QueryPort;
+  /** Answers questions; what it throws as RankstreamError is answered by the errors table. */
+  query: Asker;
   jobs: JobPort;
+  eventTypes: EventTypePort;
   deleteEvents: DeletePort;
   /** The edge's own: bodies being received are in it too. */
   budget: ByteBudget;
@@ -209,15 +206,6 @@ function addQueries(app: FastifyInstance, { query, jobs }: ApiDeps): void {
     const asked = readLeaderboardRequest(request.query as RawQuery, Date.now());
     return answerOrJob(ports, "leaderboard", asked, request, reply);
   });
-  const typesDoc: RouteDoc = {
-    summary: "The event types there are",
-    reply: { status: 200, description: "All event types.", schema: { type: "object" } },
-    problems: [503],
-  };
-  app.get("/event-types", { config: { doc: typesDoc } }, async (request) => {
-    checkNames(request.query as RawQuery, {});
-    return query.eventTypes();
-  });
 }
 
 function addOperations(app: FastifyInstance, deps: ApiDeps, routes: DocumentedRoute[]): void {
@@ -292,6 +280,7 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
   addSeries(app, ports);
   addItems(app, ports, deps.budget);
   addJobs(app, deps.jobs);
+  addEventTypes(app, deps.eventTypes, deps.budget);
   addDeletes(app, deps.deleteEvents);
   addOperations(app, deps, routes);
   if (deps.webFolder !== undefined) await addPages(app, deps.webFolder);

@@ -1,13 +1,13 @@
 /** Routes about single items: their addresses and parameters, and how a request is read. */
 import type { FastifyInstance } from "fastify";
 import type { ByteBudget } from "../edge/byte-budget.ts";
-import { bodyFormat } from "../edge/content.ts";
-import { quoted, RankstreamError } from "../errors.ts";
+import { quoted } from "../errors.ts";
 import { eventBounds } from "../model.ts";
 import type { ItemRequest, ItemsRequest } from "../query/items.ts";
 import { stepNames } from "../query/steps.ts";
 import { bodyReader } from "./body.ts";
 import { type AnswerPorts, answerOrJob, asyncParameters } from "./jobs.ts";
+import { checkJsonContent, parseJson } from "./json-body.ts";
 import type { RouteDoc } from "./openapi.ts";
 import {
   checkName,
@@ -177,24 +177,9 @@ export function readItemRequest(
   };
 }
 
-function parsedBody(body: Buffer): unknown {
-  let text: string;
-  try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(body);
-  } catch (cause) {
-    throw new RankstreamError("invalid_utf8", "the body is not UTF-8", { cause });
-  }
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    const detail = `expected {"eventIds": […]}, got ${quoted(text)}`;
-    throw new RankstreamError("invalid_json", detail, { cause });
-  }
-}
-
 /** The ids of a batch's body, in order, possibly repeated. */
 function idsOf(body: Buffer): string[] {
-  const parsed = parsedBody(body);
+  const parsed = parseJson(body, '{"eventIds": […]}');
   const expected = `{"eventIds": [1..${batchItemsMax} texts]} and nothing else`;
   const refuse = (got: string) => invalidParameter("eventIds", expected, got);
   if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {
@@ -228,19 +213,6 @@ export function readItemsRequest(
   return { eventType: typeOf(eventType), eventIds: idsOf(body), ...rangeOf(query, now) };
 }
 
-/** Refuses what is not plain JSON, before the body is read. */
-function checkContent(headers: Readonly<Record<string, unknown>>): void {
-  const type = headers["content-type"] as string | undefined;
-  if (bodyFormat(type) !== "json") {
-    const detail = `Content-Type: expected application/json, got ${quoted(String(type))}`;
-    throw new RankstreamError("unsupported_media_type", detail);
-  }
-  const encoding = headers["content-encoding"];
-  if (encoding === undefined || encoding === "identity") return;
-  const detail = `Content-Encoding: expected none, got ${quoted(String(encoding))}`;
-  throw new RankstreamError("unsupported_encoding", detail);
-}
-
 /** Adds the routes. Bodies count in `budget`. */
 export function addItems(app: FastifyInstance, ports: AnswerPorts, budget: ByteBudget): void {
   app.get("/items/:eventType/:eventId", { config: { doc: itemDoc } }, async (request, reply) => {
@@ -260,7 +232,7 @@ export function addItems(app: FastifyInstance, ports: AnswerPorts, budget: ByteB
     scope.addContentTypeParser("*", bodyReader(batchBytesMax, budget));
     scope.addHook("onRequest", async (request) => {
       checkNames(request.query as RawQuery, itemsParameters);
-      checkContent(request.headers);
+      checkJsonContent(request.headers);
     });
     scope.post(
       "/items/:eventType/batch",

@@ -6,6 +6,7 @@ import type {
   BatchReply,
   DeleteReply,
   EventType,
+  EventTypeSettings,
   Health,
   Item,
   ItemQuery,
@@ -25,6 +26,7 @@ export type {
   DeleteReply,
   DroppedItem,
   EventType,
+  EventTypeSettings,
   Health,
   Item,
   ItemQuery,
@@ -276,6 +278,20 @@ export class RankstreamClient {
   async eventTypes(signal?: AbortSignal): Promise<EventType[]> {
     const reply = (await this.#json("/event-types", signal)) as { eventTypes: EventType[] };
     return reply.eventTypes;
+  }
+
+  /**
+   * Describes an event type and says how long its events are kept; what `settings` leaves out
+   * stays as it is. Throws ProblemError, UnreachableError.
+   */
+  async putEventType(
+    name: string,
+    settings: EventTypeSettings,
+    signal?: AbortSignal,
+  ): Promise<EventType> {
+    const path = `/event-types/${encodeURIComponent(name)}`;
+    const init = { ...questionOf(settings), method: "PUT" };
+    return (await (await this.#call(path, init, signal)).json()) as EventType;
   }
 
   /**

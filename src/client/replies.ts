@@ -284,11 +284,18 @@ export interface Job {
   error?: { code: string; detail: string };
 }
 
+export interface EventTypeSettings {
+  description?: string | null;
+  /** Null: kept for ever. */
+  retentionDays?: number | null;
+}
+
 export interface EventType {
   name: string;
   total: number;
-  firstSeen: string;
-  lastSeen: string;
+  /** Null without an event. */
+  firstSeen: string | null;
+  lastSeen: string | null;
   description: string | null;
   retentionDays: number | null;
   aggregationWindow: number;

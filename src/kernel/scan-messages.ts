@@ -248,3 +248,18 @@ export function typeBoundError(kernel: Kernel, event: number, typesMax: number):
     message: `eventType: ${expected}, got another: ${got}`,
   };
 }
+
+/** The error of a located event that is older than its type is kept. */
+export function expiredError(kernel: Kernel, event: number): LineError {
+  const read = (offset: number): number => kernel.u32[(event + offset) >>> 2]!;
+  const ptr = read(layout.EVENT_TYPE_PTR);
+  const type = excerpt(kernel, ptr, ptr + read(layout.EVENT_TYPE_LEN));
+  const time = Number(kernel.view.getBigInt64(event + layout.EVENT_TIMESTAMP, true));
+  const expected = `expected an event within the retention of event type ${type}`;
+  return {
+    line: read(layout.EVENT_LINE),
+    field: "timestamp",
+    code: "beyond_retention",
+    message: `timestamp: ${expected}, got ${new Date(time).toISOString()}`,
+  };
+}

@@ -8,7 +8,7 @@ import {
 } from "./chunk-scanner.ts";
 import type { Kernel } from "./kernel.ts";
 import { layout } from "./layout.ts";
-import { typeBoundError } from "./scan-messages.ts";
+import { expiredError, typeBoundError } from "./scan-messages.ts";
 import type { TypeDictionary } from "./type-dictionary.ts";
 
 export interface ScannerBounds {
@@ -92,7 +92,7 @@ export class EventScanner {
   readonly #lines: number;
   readonly #errorsMax: number;
   readonly #types: TypeDictionary | null;
-  /** Events refused for their type, of the chunk at hand: those that are listed. */
+  /** Events refused for their type or their age, of the chunk at hand: those that are listed. */
   readonly #untyped: number;
 
   /**
@@ -193,7 +193,7 @@ export class EventScanner {
     for (;;) {
       if (status === "malformed") return refused(chunks.readFault());
       if (status === "empty") return refused(emptyBody);
-      const dropped = this.#dropUntyped();
+      const dropped = this.#dropUntyped(receivedAt);
       untyped += dropped;
       const fresh = [...chunks.readErrors(errorsRead), ...this.#readUntyped(dropped)];
       errorsRead = chunks.errors;
@@ -212,20 +212,25 @@ export class EventScanner {
     return { accepted, rejected, errors, blocks: joinBlocks(pieces), lines, slowLines };
   }
 
-  /** Takes events whose type finds no room from the list; how many. */
-  #dropUntyped(): number {
+  /** Takes events whose type finds no room, and those too old for theirs; how many. */
+  #dropUntyped(receivedAt: number): number {
     if (this.#types === null) return 0;
     const { eventsPtr, events } = this.#chunks;
-    if (this.#types.resolve(eventsPtr, events) === 0) return 0;
+    const untyped = this.#types.resolve(eventsPtr, events);
+    if (untyped + this.#types.markExpired(eventsPtr, events, receivedAt) === 0) return 0;
     const { exports } = this.#kernel;
     return events - exports["dropUntyped"]!(eventsPtr, events, this.#untyped, this.#errorsMax);
   }
 
   #readUntyped(dropped: number): LineError[] {
     const typesMax = this.#types?.bound ?? 0;
-    return Array.from({ length: Math.min(dropped, this.#errorsMax) }, (_, index) =>
-      typeBoundError(this.#kernel, this.#untyped + index * layout.EVENT_SIZE, typesMax),
-    );
+    return Array.from({ length: Math.min(dropped, this.#errorsMax) }, (_, index) => {
+      const event = this.#untyped + index * layout.EVENT_SIZE;
+      const typeIndex = this.#kernel.u32[(event + layout.EVENT_TYPE_INDEX) >>> 2];
+      return typeIndex === layout.TYPE_EXPIRED
+        ? expiredError(this.#kernel, event)
+        : typeBoundError(this.#kernel, event, typesMax);
+    });
   }
 
   /** Copies the first `events` listed out as pieces of their partitions' blocks. */

@@ -25,6 +25,7 @@ export class TypeDictionary {
   readonly #scratch: number;
   readonly #roomMax: number;
   #bound: number;
+  #hasRetention = false;
   readonly #names: string[] = [];
   readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
@@ -95,6 +96,26 @@ export class TypeDictionary {
   forgetFrom(size: number): void {
     this.#kernel.exports["forgetTypes"]!(this.#header, size);
     this.#names.length = Math.min(this.#names.length, size);
+  }
+
+  /**
+   * Keeps events of a type for `retentionMs` before their receipt (null: for ever), and none from
+   * before `floor` (epoch ms, null: no such bound). Returns false, and changes nothing, when there
+   * is no room for the type.
+   */
+  setRetention(name: string, retentionMs: number | null, floor: number | null): boolean {
+    const index = this.indexOf(name);
+    if (index === null) return false;
+    const bounds = [retentionMs ?? -1, floor ?? -Number.MAX_SAFE_INTEGER] as const;
+    this.#kernel.exports["setRetention"]!(this.#header, index, ...bounds);
+    this.#hasRetention ||= retentionMs !== null || floor !== null;
+    return true;
+  }
+
+  /** Marks resolved events that are older than their type is kept; returns how many. */
+  markExpired(events: number, n: number, receivedAt: number): number {
+    if (!this.#hasRetention) return 0;
+    return this.#kernel.exports["markExpired"]!(this.#header, events, n, receivedAt);
   }
 
   /** Fills the type index of `n` located events; returns how many types found no room. */

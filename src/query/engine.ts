@@ -1,7 +1,7 @@
 /** Answers boards from the store, after ingest has passed what the answer must include. */
 import { RankstreamError } from "../errors.ts";
 import type { ErrorCode } from "../errors-table.ts";
-import type { EventTypeInfo, Store } from "../store/store.ts";
+import type { Store } from "../store/store.ts";
 import { approxBoard } from "./approx-board.ts";
 import type { AskControl } from "./ask.ts";
 import type { Board, BoardRequest } from "./board.ts";
@@ -15,12 +15,15 @@ import {
   type Items,
   type ItemsRequest,
 } from "./items.ts";
+import { eventTypesOf, type QuestionKind, type Questions } from "./questions.ts";
 import { answerSeries, type Series, type SeriesRequest } from "./series.ts";
-import { formatTimestamp } from "./timestamp.ts";
+import type { TimeRange } from "./time-range.ts";
 import { answerTrending, type Trending, type TrendingRequest } from "./trending.ts";
 
 export interface QueryEngineDeps extends FreshnessDeps {
   store: Pick<Store, "exact" | "approx" | "eventTypes" | "item" | "items" | "series" | "trending">;
+  /** The part of a range in which these types' events are kept. */
+  clip: (eventTypes: readonly string[], range: TimeRange) => TimeRange;
   /** Items listed a window: further rows are on no list. */
   candidatesMax: number;
 }
@@ -47,7 +50,8 @@ export class QueryEngine {
    * proves too little and the exact answer is cheap and soon to be had. Throws `query_timeout`,
    * `query_memory`, `too_many_queries`, `query_cancelled`.
    */
-  async leaderboard(request: BoardRequest, control: AskControl = {}): Promise<Board> {
+  async leaderboard(asked: BoardRequest, control: AskControl = {}): Promise<Board> {
+    const request = this.#clipped(asked);
     if (this.#plansExact(request)) return this.#exact(request, control);
     const { board, exactRows } = await this.#approx(request, control);
     const isEnough = request.mode === "approx" || board.certified;
@@ -93,39 +97,33 @@ export class QueryEngine {
 
   /** Where one item stands. Throws `query_timeout`, `invalid_parameter` for too many steps. */
   item(request: ItemRequest, control?: AskControl): Promise<Item> {
-    return answerItem(this.#deps, request, control);
+    return answerItem(this.#deps, this.#clipped(request), control);
   }
 
   /** Where several items stand, in the order asked. Throws `query_timeout`. */
   items(request: ItemsRequest, control?: AskControl): Promise<Items> {
-    return answerItems(this.#deps, request, control);
+    return answerItems(this.#deps, this.#clipped(request), control);
   }
 
   /** The reply of GET /trending. Throws as `leaderboard`. */
   trending(request: TrendingRequest, control?: AskControl): Promise<Trending> {
-    return answerTrending(this.#deps, request, control);
+    return answerTrending(this.#deps, this.#clipped(request), control);
   }
 
   /** The reply of GET /event-types/{name}/series. Throws as `leaderboard`. */
   series(request: SeriesRequest, control?: AskControl): Promise<Series> {
-    return answerSeries(this.#deps, request, control);
+    return answerSeries(this.#deps, this.#clipped(request), control);
   }
 
-  /** The reply of GET /event-types. */
-  async eventTypes(): Promise<{ eventTypes: object[] }> {
-    const types = await this.#deps.store.eventTypes();
-    return { eventTypes: types.map(describeType) };
+  /** The question without the time whose events have expired. */
+  #clipped<Asked extends Questions[QuestionKind]>(asked: Asked): Asked {
+    const names = eventTypesOf(asked);
+    const { clip } = this.#deps;
+    const previous = "previous" in asked ? asked.previous : undefined;
+    return {
+      ...asked,
+      range: clip(names, asked.range),
+      ...(previous !== undefined && { previous: clip(names, previous) }),
+    };
   }
-}
-
-function describeType(type: EventTypeInfo) {
-  return {
-    name: type.name,
-    total: type.total,
-    firstSeen: formatTimestamp(type.firstSeen),
-    lastSeen: formatTimestamp(type.lastSeen),
-    description: null,
-    retentionDays: null,
-    aggregationWindow: 60,
-  };
 }

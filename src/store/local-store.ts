@@ -35,6 +35,7 @@ import type {
   TrendingAnswer,
   TrendingQuery,
 } from "./store.ts";
+import type { TypeSettings } from "./type-settings.ts";
 
 export interface LocalStoreOptions extends Omit<StoreThreadData, "readLoad"> {
   logger: Logger;
@@ -200,6 +201,18 @@ export class LocalStore implements Store {
 
   series(query: SeriesQuery, control?: ReadControl): Promise<SeriesAnswer> {
     return this.#call("series", query, control);
+  }
+
+  loadTypeSettings(): Promise<TypeSettings[]> {
+    return this.#call("loadTypeSettings", null);
+  }
+
+  putTypeSettings(settings: TypeSettings): Promise<null> {
+    return this.#call("putTypeSettings", settings);
+  }
+
+  dropTypeSettings(name: string): Promise<null> {
+    return this.#call("dropTypeSettings", name);
   }
 
   loadJobs(): Promise<JobRow[]> {

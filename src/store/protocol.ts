@@ -20,6 +20,7 @@ import type {
   TrendingAnswer,
   TrendingQuery,
 } from "./store.ts";
+import type { TypeSettings } from "./type-settings.ts";
 
 export interface StoreThreadData {
   folder: string;
@@ -50,6 +51,9 @@ export interface StoreCalls {
   item: [ItemQuery, ItemAnswer];
   items: [ItemsQuery, ItemsAnswer];
   series: [SeriesQuery, SeriesAnswer];
+  loadTypeSettings: [null, TypeSettings[]];
+  putTypeSettings: [TypeSettings, null];
+  dropTypeSettings: [string, null];
   loadJobs: [null, JobRow[]];
   putJob: [JobRow & { result: string | null }, null];
   dropJob: [string, null];

@@ -9,6 +9,7 @@
  *   raw_tombstones what of them is deleted (tombstones.ts)
  *   deletes_… type_graves   what is left to do of deletes (delete-tables.ts)
  *   jobs           questions that are answered later (jobs.ts)
+ *   type_settings  what users say of event types (type-settings.ts)
  *   window_* …     sealed windows (windows.ts)
  *   sketch_*       their sealed sketches (sketches.ts)
  *   open_*         minutes that still stream (open-windows.ts)
@@ -25,6 +26,7 @@ import { clearOpen, openTables } from "./open-windows.ts";
 import { rawFilesTable } from "./raw-files.ts";
 import { sketchTables } from "./sketches.ts";
 import { tombstonesTable } from "./tombstones.ts";
+import { typeSettingsTable } from "./type-settings.ts";
 import { createWindowTables } from "./windows.ts";
 
 export const formatVersion = 1;
@@ -46,6 +48,7 @@ const tables = [
   tombstonesTable,
   ...deleteTables,
   jobsTable,
+  typeSettingsTable,
   `CREATE TABLE IF NOT EXISTS count_deltas (
      minute INTEGER NOT NULL, type_id INTEGER NOT NULL, event_id VARCHAR NOT NULL,
      partition INTEGER NOT NULL, count BIGINT NOT NULL)`,

@@ -46,6 +46,7 @@ import { Sketches } from "./sketches.ts";
 import { StagedTables } from "./staged.ts";
 import type { CheckpointPart, ReadControl, WorkerToStore } from "./store.ts";
 import { readTrending } from "./trending.ts";
+import { readTypeSettings, removeTypeSettings, writeTypeSettings } from "./type-settings.ts";
 
 const main = parentPort!;
 const retryDelayMsMin = 100;
@@ -150,6 +151,15 @@ class StoreThread {
         (c) => readSeries(c, this.#rawFiles!, query),
         query.isExact || query.hasDistinct ? slow(control) : control,
       ),
+    loadTypeSettings: () => this.#database.read(ownReadBudgetMs, readTypeSettings),
+    putTypeSettings: async (settings) => {
+      await this.#database.write((connection) => writeTypeSettings(connection, settings));
+      return null;
+    },
+    dropTypeSettings: async (name) => {
+      await this.#database.write((connection) => removeTypeSettings(connection, name));
+      return null;
+    },
     loadJobs: () => this.#database.read(ownReadBudgetMs, readJobs),
     putJob: async (job) => {
       await this.#database.write((connection) => writeJob(connection, job));

@@ -12,6 +12,7 @@ import type {
 } from "./item-questions.ts";
 import type { JobRow } from "./jobs.ts";
 import type { Contender, TieRule } from "./order.ts";
+import type { TypeSettings } from "./type-settings.ts";
 
 /** One partition's progress in a checkpoint: it counted the records from `from` to `next` − 1. */
 export interface OffsetRange {
@@ -294,6 +295,11 @@ export interface Store {
    * `too_many_deletes`.
    */
   deleteEvents(query: DeleteQuery, control?: ReadControl): Promise<DeleteAnswer>;
+  /** By name. */
+  loadTypeSettings(): Promise<TypeSettings[]>;
+  /** Keeps them in place of those of the same name; resolves once that is committed. */
+  putTypeSettings(settings: TypeSettings): Promise<null>;
+  dropTypeSettings(name: string): Promise<null>;
   loadJobs(): Promise<JobRow[]>;
   /** Keeps a job as it is now; resolves once that is committed. */
   putJob(job: JobRow & { result: string | null }): Promise<null>;

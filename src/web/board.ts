@@ -4,6 +4,7 @@ import type { EventType, Leaderboard } from "../client/replies.ts";
 import { Rows } from "./rows.ts";
 import {
   addressOf,
+  lastSeenMs,
   queryOf,
   rangeToShow,
   stateOfAddress,
@@ -148,7 +149,7 @@ class BoardPage {
     byId("empty").hidden = state !== null || this.#live.state !== "open";
     byId("controls").hidden = state === null;
     if (state === null) return;
-    const newest = [...this.#types].sort((a, b) => (a.lastSeen < b.lastSeen ? 1 : -1));
+    const newest = [...this.#types].sort((a, b) => lastSeenMs(b) - lastSeenMs(a));
     const names = newest.slice(0, typesMax).map(({ name }) => name);
     offer(
       this.#type,

@@ -27,20 +27,25 @@ export function addressOf({ eventType, timeRange, k }: ViewState): string {
   return `?${new URLSearchParams({ eventType, timeRange, k })}`;
 }
 
+/** When a type had its last event, epoch ms; 0 without any. */
+export function lastSeenMs({ lastSeen }: EventType): number {
+  return lastSeen === null ? 0 : Date.parse(lastSeen);
+}
+
 /**
  * The type worth showing first: of those that had an event in the minute before the newest one a
  * live one, else the largest.
  */
 export function typeToShow(types: readonly EventType[]): EventType | undefined {
-  const newest = Math.max(...types.map(({ lastSeen }) => Date.parse(lastSeen)));
+  const newest = Math.max(...types.map(lastSeenMs));
   const weigh = (type: EventType) => (type.name.startsWith("live_") ? Infinity : type.total);
-  const recent = types.filter(({ lastSeen }) => newest - Date.parse(lastSeen) < recentMs);
+  const recent = types.filter((type) => newest - lastSeenMs(type) < recentMs);
   return recent.sort((a, b) => weigh(b) - weigh(a) || (a.name < b.name ? 1 : -1))[0];
 }
 
 /** The last hour where there is something in it, else the shortest common range that has. */
 export function rangeToShow(type: EventType | undefined, now: number): string {
-  const age = type === undefined ? 0 : now - Date.parse(type.lastSeen);
+  const age = type === undefined ? 0 : now - lastSeenMs(type);
   if (age < dayMs / 24) return "last_hour";
   return age < dayMs ? "last_24_hours" : "all";
 }

@@ -1,10 +1,11 @@
 // The API over a scripted edge and query engine, injected or on a real socket.
 import { connect, type Socket } from "node:net";
 import { afterEach } from "vitest";
-import { type ApiDeps, buildApi, type QueryPort } from "../../src/api/app.ts";
+import { type ApiDeps, buildApi } from "../../src/api/app.ts";
 import type { LeaderboardRequest } from "../../src/api/leaderboard.ts";
 import { type Address, listen } from "../../src/api/listen.ts";
 import type { EdgeDeps } from "../../src/edge/edge.ts";
+import type { Asker } from "../../src/query/questions.ts";
 import { silentLogger } from "../../src/telemetry.ts";
 import { makeEdge } from "../edge/edge-fixture.ts";
 
@@ -21,10 +22,7 @@ async function unscripted(): Promise<never> {
 
 /** `query` holds the answers scripted; other questions fail. */
 export async function makeApi(
-  {
-    query = {},
-    ...overrides
-  }: Omit<Partial<ApiDeps>, "query"> & { query?: Partial<QueryPort> } = {},
+  { query = {}, ...overrides }: Omit<Partial<ApiDeps>, "query"> & { query?: Partial<Asker> } = {},
   edgeOverrides: Partial<EdgeDeps> = {},
 ) {
   const parts = makeEdge(edgeOverrides);
@@ -36,9 +34,6 @@ export async function makeApi(
         asked.push(request);
         return { results: [], total: 0 };
       },
-      async eventTypes() {
-        return { eventTypes: [] };
-      },
       item: unscripted,
       items: unscripted,
       series: unscripted,
@@ -46,6 +41,7 @@ export async function makeApi(
       ...query,
     },
     jobs: { submit: unscripted, get: unscripted, cancel: unscripted, list: () => [] },
+    eventTypes: { list: async () => [], get: unscripted, put: unscripted },
     deleteEvents: unscripted,
     budget: edgeOverrides.budget ?? parts.budget,
     counters: parts.counters,

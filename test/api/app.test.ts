@@ -197,12 +197,12 @@ describe("GET /leaderboard", () => {
     const fail = async () => {
       throw thrown;
     };
-    const { app } = await makeApi({ query: { leaderboard: fail, eventTypes: fail } });
+    const { app } = await makeApi({ query: { leaderboard: fail, series: fail } });
     const reply = await app.inject("/leaderboard?eventType=a");
     expectProblem(reply, "log_full");
     expect(reply.headers["retry-after"]).toBe("2");
     thrown = new Error("secret");
-    const broken = await app.inject("/event-types");
+    const broken = await app.inject("/event-types/a/series");
     expectProblem(broken, "internal_error");
     expect(broken.body).not.toContain("secret");
   });

@@ -18,7 +18,6 @@ async function makeAsked(answer: (signal: AbortSignal) => Promise<object>) {
         hasAsked();
         return answer(control!.signal!);
       },
-      eventTypes: async () => ({}),
     },
   });
   return { app, signals, asked };

@@ -74,9 +74,6 @@ async function makeLive(live: ApiDeps["live"] = {}) {
         const total = rows.reduce((sum, [, count]) => sum + count, 0);
         return { eventType: eventTypes.join(), asOf: asked.length, total, results };
       },
-      async eventTypes() {
-        return { eventTypes: [] };
-      },
     },
   });
   const address = await onSocket(api.app);

@@ -100,6 +100,17 @@ function expectBounded(body: Answer["body"], truth: TrueBoard, k: number): void 
   expect(names(rows)).toEqual(names(truth.results));
 }
 
+/** What any answer must hold against the truth. */
+export function expectBoard(body: Answer["body"], truth: TrueBoard, k: number, mode: Mode): void {
+  expect(body).toMatchObject({ partial: false, stale: false });
+  if (mode === "exact") expect(body.mode).toBe("exact");
+  if (body.mode === "exact") expectExact(body, truth);
+  else expectBounded(body, truth, k);
+  for (const { count, share } of body.results) {
+    expect(share).toBeCloseTo(count / truth.total, 5);
+  }
+}
+
 /** Asks and compares; `body` is returned for further looks. */
 export async function expectTrueBoard(
   service: RankstreamProcess,
@@ -111,13 +122,7 @@ export async function expectTrueBoard(
   const truth = await oracle.board(question);
   try {
     expect(status, JSON.stringify(body).slice(0, bodyCharsMax)).toBe(200);
-    expect(body).toMatchObject({ partial: false, stale: false });
-    if (mode === "exact") expect(body.mode).toBe("exact");
-    if (body.mode === "exact") expectExact(body, truth);
-    else expectBounded(body, truth, question.k);
-    for (const { count, share } of body.results) {
-      expect(share).toBeCloseTo(count / truth.total, 5);
-    }
+    expectBoard(body, truth, question.k, mode);
   } catch (error) {
     const asked = JSON.stringify({ mode, ...question });
     throw new Error(`asked ${asked}:\n${(error as Error).message}`, { cause: error });

@@ -168,3 +168,72 @@ describe.each<KernelBuild>(["simd", "scalar"])("the type dictionary (%s)", (buil
     }
   });
 });
+
+describe.each<KernelBuild>(["simd", "scalar"])("retention (%s)", (build) => {
+  const minute = receivedAt - (receivedAt % 60_000);
+  const dated = (eventType: string, timestamp: number) =>
+    JSON.stringify({ eventId: "x", eventType, timestamp });
+
+  it("refuses what is older than its type is kept, to the millisecond", async () => {
+    const { types, scanner } = await setUp(build, 2);
+    types.setRetention("short", 3_600_000, null);
+    expect(types.setRetention("floor", null, minute - 1000)).toBe(true);
+    expect(types.setRetention("third", 1, null)).toBe(false);
+    const body = [
+      dated("short", minute - 3_600_000),
+      dated("short", minute - 3_600_001),
+      dated("floor", minute - 1000),
+      dated("floor", minute - 1001),
+      dated("third", receivedAt),
+      "{}",
+      event("now", "short"),
+    ];
+    const scan = scanner.scanBatch(encoder.encode(body.join("\n")), "ndjson", receivedAt, 1);
+    expect([scan.accepted, scan.rejected]).toEqual([3, 4]);
+    expect(scan.errors.map(({ line, code }) => [line, code])).toEqual([
+      [2, "beyond_retention"],
+      [4, "beyond_retention"],
+      [5, "too_many_event_types"],
+      [6, "missing_field"],
+    ]);
+    expect(scan.errors[0]).toMatchObject({
+      field: "timestamp",
+      message:
+        "timestamp: expected an event within the retention of event type short, " +
+        `got ${new Date(minute - 3_600_001).toISOString()}`,
+    });
+    expect(linesOf(scan.blocks[0]!.value)).toEqual([body[0], body[2], body[6]]);
+    types.setRetention("short", null, null);
+    types.setRetention("floor", null, null);
+    const later = scanner.scanBatch(encoder.encode(body[1]!), "ndjson", receivedAt, 1);
+    expect(later.accepted).toBe(1);
+  });
+
+  it("judges random events by their receipt, as often as they are read", async () => {
+    const random = randomFromEnvironment("retention");
+    const { types, scanner } = await setUp(build, 5);
+    const retentions = [null, 60_000, 86_400_000, 7 * 86_400_000, 1];
+    for (const [i, ms] of retentions.entries()) types.setRetention(`t${i}`, ms, null);
+    for (let round = 0; round < 20; round++) {
+      const received = receivedAt + random.int(0, 86_400_000);
+      const events = Array.from({ length: 500 }, () => {
+        const type = random.int(0, 4);
+        const horizon = received - (received % 60_000) - (retentions[type] ?? 0);
+        return { type, time: horizon + random.int(-3, 3) };
+      });
+      const isKept = events.map(({ type, time }) => {
+        const ms = retentions[type];
+        return ms === null || time >= received - (received % 60_000) - ms!;
+      });
+      const body = encoder.encode(
+        events.map(({ type, time }) => dated(`t${type}`, time)).join("\n"),
+      );
+      for (const isReplay of [false, true]) {
+        const scan = scanner.scanBatch(body, "ndjson", received, 1, isReplay);
+        expect(scan.accepted).toBe(isKept.filter(Boolean).length);
+        const refused = isKept.flatMap((kept, at) => (kept ? [] : [at + 1])).slice(0, 100);
+        expect(scan.errors.map(({ line }) => line)).toEqual(refused);
+      }
+    }
+  });
+});

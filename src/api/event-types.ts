@@ -1,0 +1,164 @@
+/** GET and PUT /event-types: what is known of event types, and how long their events are kept. */
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { ByteBudget } from "../edge/byte-budget.ts";
+import { quoted, RankstreamError } from "../errors.ts";
+import { eventBounds } from "../model.ts";
+import type { TypeChange } from "../query/registry.ts";
+import { bodyReader } from "./body.ts";
+import { checkJsonContent, parseJson } from "./json-body.ts";
+import type { RouteDoc } from "./openapi.ts";
+import { checkOrigin } from "./origin.ts";
+import { checkName, checkNames, type RawQuery } from "./parameters.ts";
+
+export interface EventTypePort {
+  list(): Promise<object[]>;
+  get(name: string): Promise<object>;
+  put(name: string, change: TypeChange): Promise<object>;
+}
+
+const bodyBytesMax = 64 * 1024;
+const descriptionLengthMax = 2000;
+export const retentionDaysMax = 36_500;
+
+const typeSchema = {
+  type: "object",
+  properties: {
+    name: { type: "string" },
+    total: { type: "integer" },
+    firstSeen: { type: ["string", "null"] },
+    lastSeen: { type: ["string", "null"] },
+    description: { type: ["string", "null"] },
+    retentionDays: { type: ["integer", "null"] },
+    aggregationWindow: { type: "integer" },
+  },
+};
+const path = { name: { description: "The event type.", schema: { type: "string" } } };
+
+const docs = Object.freeze({
+  list: {
+    summary: "The event types there are",
+    reply: {
+      status: 200,
+      description: "All that have events or settings.",
+      schema: {
+        type: "object",
+        properties: { eventTypes: { type: "array", items: typeSchema } },
+      },
+    },
+    problems: [503],
+  },
+  get: {
+    summary: "One event type",
+    path,
+    reply: { status: 200, description: "The type.", schema: typeSchema },
+    problems: [404, 503],
+  },
+  put: {
+    summary: "Describe an event type, and say how long its events are kept",
+    description: "Fields that are left out stay as they are; null clears one.",
+    path,
+    requestBody: {
+      required: true,
+      content: {
+        "application/json": {
+          schema: {
+            type: "object",
+            additionalProperties: false,
+            properties: {
+              description: { type: ["string", "null"], maxLength: descriptionLengthMax },
+              retentionDays: {
+                type: ["integer", "null"],
+                minimum: 1,
+                maximum: retentionDaysMax,
+              },
+              aggregationWindow: { type: "integer", enum: [60] },
+            },
+          },
+        },
+      },
+    },
+    reply: { status: 200, description: "The type as it is now.", schema: typeSchema },
+    problems: [403, 413, 415, 422, 503],
+  },
+}) satisfies Record<string, RouteDoc>;
+
+function refuse(field: string, expected: string, got: unknown): RankstreamError {
+  const shown = typeof got === "string" ? quoted(got) : quoted(JSON.stringify(got) ?? "none");
+  const detail = `${field}: expected ${expected}, got ${shown}`;
+  return new RankstreamError("invalid_parameter", detail, { extensions: { parameter: field } });
+}
+
+type Reader = (value: unknown) => Partial<TypeChange>;
+
+const readers: Readonly<Record<string, Reader>> = Object.freeze({
+  description: (value) => {
+    const isText = typeof value === "string" && value.length <= descriptionLengthMax;
+    if (value === null || isText) return { description: value };
+    throw refuse("description", `text of at most ${descriptionLengthMax} characters`, value);
+  },
+  retentionDays: (value) => {
+    const isDays = Number.isInteger(value) && (value as number) >= 1;
+    if (value === null || (isDays && (value as number) <= retentionDaysMax)) {
+      return { retentionDays: value as number | null };
+    }
+    throw refuse("retentionDays", `an integer 1..${retentionDaysMax}, or null`, value);
+  },
+  // Minutes are always kept: the only window there is to choose.
+  aggregationWindow: (value) => {
+    if (value === 60) return {};
+    throw refuse("aggregationWindow", "60 (seconds)", value);
+  },
+});
+
+/** Reads the body of a PUT. Throws RankstreamError (400) that names the field. */
+export function readTypeChange(body: Buffer): TypeChange {
+  const given = parseJson(body, '{"description": …, "retentionDays": …}');
+  if (typeof given !== "object" || given === null || Array.isArray(given)) {
+    throw refuse("body", "an object", given);
+  }
+  let change: TypeChange = {};
+  for (const [field, value] of Object.entries(given)) {
+    const read = Object.hasOwn(readers, field) ? readers[field] : undefined;
+    if (read === undefined)
+      throw refuse(field, `one of ${Object.keys(readers).join(", ")}`, field);
+    change = { ...change, ...read(value) };
+  }
+  return change;
+}
+
+function nameOf(request: FastifyRequest): string {
+  const { name } = request.params as { name: string };
+  return checkName("eventType", name, eventBounds.eventTypeBytesMax);
+}
+
+/** Adds the routes. Bodies count in `budget`. */
+export function addEventTypes(
+  app: FastifyInstance,
+  port: EventTypePort,
+  budget: ByteBudget,
+): void {
+  app.get("/event-types", { config: { doc: docs.list } }, async (request) => {
+    checkNames(request.query as RawQuery, {});
+    return { eventTypes: await port.list() };
+  });
+  app.get("/event-types/:name", { config: { doc: docs.get } }, async (request) => {
+    checkNames(request.query as RawQuery, {});
+    return port.get(nameOf(request));
+  });
+  app.register(async (scope) => {
+    scope.addContentTypeParser("*", bodyReader(bodyBytesMax, budget));
+    scope.addHook("onRequest", async (request) => {
+      checkOrigin(request);
+      checkNames(request.query as RawQuery, {});
+      checkJsonContent(request.headers);
+    });
+    scope.put("/event-types/:name", { config: { doc: docs.put } }, async (request) => {
+      const body = (request.body as Buffer | undefined) ?? Buffer.alloc(0);
+      try {
+        return await port.put(nameOf(request), readTypeChange(body));
+      } finally {
+        budget.release(body.length);
+      }
+    });
+  });
+}

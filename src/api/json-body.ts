@@ -1,0 +1,35 @@
+/** Bodies that are one JSON document. */
+import { bodyFormat } from "../edge/content.ts";
+import { quoted, RankstreamError } from "../errors.ts";
+
+/**
+ * Refuses what is not plain JSON, before the body is read. Throws `unsupported_media_type`,
+ * `unsupported_encoding`.
+ */
+export function checkJsonContent(headers: Readonly<Record<string, unknown>>): void {
+  const type = headers["content-type"] as string | undefined;
+  if (bodyFormat(type) !== "json") {
+    const detail = `Content-Type: expected application/json, got ${quoted(String(type))}`;
+    throw new RankstreamError("unsupported_media_type", detail);
+  }
+  const encoding = headers["content-encoding"];
+  if (encoding === undefined || encoding === "identity") return;
+  const detail = `Content-Encoding: expected none, got ${quoted(String(encoding))}`;
+  throw new RankstreamError("unsupported_encoding", detail);
+}
+
+/** The document. Throws `invalid_utf8`, `invalid_json`, which says what was `expected`. */
+export function parseJson(body: Buffer, expected: string): unknown {
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true }).decode(body);
+  } catch (cause) {
+    throw new RankstreamError("invalid_utf8", "the body is not UTF-8", { cause });
+  }
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    const detail = `expected ${expected}, got ${quoted(text)}`;
+    throw new RankstreamError("invalid_json", detail, { cause });
+  }
+}
