@@ -14,7 +14,9 @@ export {
 } from "./type-dictionary";
 export { scan } from "./ndjson";
 export { closeWindow, initWindow, openWindow, restoreItems, updateOpen } from "./open-windows";
-export { murmur2, partitionEvents, sizeBlocks, writeBlocks } from "./partition";
+export {
+  extendSpan, murmur2, partitionEvents, resetSpan, sizeBlocks, writeBlocks,
+} from "./partition";
 export {
   beginSeal, finishSeal, foldItems, halveSketch, initSeal, mergeMax, sealItems,
 } from "./sealed-sketch";

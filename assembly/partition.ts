@@ -11,6 +11,7 @@ import {
   EVENT_SIZE,
   EVENT_TEXT_LEN,
   EVENT_TEXT_PTR,
+  EVENT_TIMESTAMP,
   PART_BYTES,
   PART_EVENTS,
   PART_LAST_LINE,
@@ -87,4 +88,23 @@ function writeLeb128(p: usize, value: u32): usize {
   }
   store<u8>(p++, value);
   return p;
+}
+
+/** Begins a span of event times: first i64, last i64. */
+export function resetSpan(span: usize): void {
+  store<i64>(span, i64.MAX_VALUE);
+  store<i64>(span, i64.MIN_VALUE, 8);
+}
+
+/** Extends the span by the times of `count` events. */
+export function extendSpan(span: usize, events: usize, count: u32): void {
+  let first = load<i64>(span);
+  let last = load<i64>(span, 8);
+  for (let i: u32 = 0; i < count; i++, events += EVENT_SIZE) {
+    const time = load<i64>(events, EVENT_TIMESTAMP);
+    if (time < first) first = time;
+    if (time > last) last = time;
+  }
+  store<i64>(span, first);
+  store<i64>(span, last, 8);
 }

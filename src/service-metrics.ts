@@ -1,7 +1,25 @@
 /** What /metrics says of the parts that keep their own numbers. */
+import type { Answers } from "./query/answers.ts";
 import type { Jobs } from "./query/jobs.ts";
 import type { ReadLoad, ReadLoadName } from "./store/read-load.ts";
 import type { Counters } from "./telemetry.ts";
+
+/** How questions ended that a kept answer may serve, and what is kept. */
+export function describeCache(counters: Counters, { cache, memory }: Answers): void {
+  const { totals } = cache;
+  const total = (name: string, help: string, read: () => number) =>
+    counters.gauge(`rankstream_cache_${name}`, help, read, "counter");
+  for (const level of Object.keys(totals.hits)) {
+    const read = () => totals.hits[level]!;
+    total(`hits_total{level="${level}"}`, "Answers that were kept, by level.", read);
+  }
+  total("misses_total", "Answers that were made.", () => totals.misses);
+  total("joined_total", "Questions that shared an answer being made.", () => totals.joined);
+  total("stale_total", "Answers given that were out of date, marked so.", () => totals.stale);
+  total("evictions_total", "Answers dropped for lack of room.", () => memory.evictions);
+  counters.gauge("rankstream_cache_entries", "Answers kept in memory.", () => memory.size);
+  counters.gauge("rankstream_cache_bytes", "Bytes they take, about.", () => memory.bytes);
+}
 
 /** How many jobs there are, by status. */
 export function describeJobs(counters: Counters, jobs: Jobs): void {

@@ -22,7 +22,7 @@ import { IdempotencyLedger, unionOfStates } from "./log/idempotency.ts";
 import { eventBounds } from "./model.ts";
 import { Answers } from "./query/answers.ts";
 import type { FreshnessDeps } from "./query/freshness.ts";
-import { describeJobs, describeReads } from "./service-metrics.ts";
+import { describeCache, describeJobs, describeReads } from "./service-metrics.ts";
 import { LocalStore } from "./store/local-store.ts";
 import { Counters, type Logger } from "./telemetry.ts";
 
@@ -212,15 +212,6 @@ async function openApi(config: Config, logger: Logger, pipeline: Pipeline, close
   describeMetrics(counters, pipeline);
   describeReads(counters, store.readLoad);
   const budget = new ByteBudget(config.ingestBytesMax);
-  const edge = new Edge({
-    scanner: pipeline.scanner,
-    log,
-    ledger: pipeline.ledger,
-    budget,
-    counters,
-    logger,
-    unpackedBytesMax: config.unpackedBytesMax,
-  });
   const freshness: FreshnessDeps = {
     acknowledged: () => log.endOffsets(),
     committed: (offsets, waitMsMax, signal) => ingest.committed(offsets, waitMsMax, signal),
@@ -238,9 +229,20 @@ async function openApi(config: Config, logger: Logger, pipeline: Pipeline, close
   });
   closers.add(() => answers.close());
   describeJobs(counters, answers.jobs);
+  describeCache(counters, answers);
+  const edge = new Edge({
+    onAppend: (first, last) => answers.noteAppend(first, last),
+    scanner: pipeline.scanner,
+    log,
+    ledger: pipeline.ledger,
+    budget,
+    counters,
+    logger,
+    unpackedBytesMax: config.unpackedBytesMax,
+  });
   return buildApi({
     edge,
-    query: answers.query,
+    cache: answers.cache,
     jobs: answers.jobs,
     eventTypes: answers.eventTypes,
     deleteEvents: (request, control) => answers.deleteEvents(request, control),

@@ -4,14 +4,14 @@ import type { ByteBudget } from "../edge/byte-budget.ts";
 import { bodyFormat } from "../edge/content.ts";
 import type { Edge } from "../edge/edge.ts";
 import { didYouMean, quoted, RankstreamError } from "../errors.ts";
-import type { Asker } from "../query/questions.ts";
 import type { Counters, Logger } from "../telemetry.ts";
+import { addAdmin } from "./admin.ts";
 import { bodyReader } from "./body.ts";
 import { addDeletes, type DeletePort } from "./deletes.ts";
 import { eventsDoc } from "./event-docs.ts";
 import { addEventTypes, type EventTypePort } from "./event-types.ts";
 import { addItems } from "./items.ts";
-import { addJobs, answerOrJob, type JobPort } from "./jobs.ts";
+import { type AnswerPorts, addJobs, answerOrJob, type CachePort, type JobPort } from "./jobs.ts";
 import {
   type LeaderboardRequest,
   leaderboardParameters,
@@ -35,7 +35,7 @@ declare module "fastify" {
 export interface ApiDeps {
   edge: Edge;
   /** Answers questions; what it throws as RankstreamError is answered by the errors table. */
-  query: Asker;
+  cache: CachePort;
   jobs: JobPort;
   eventTypes: EventTypePort;
   deleteEvents: DeletePort;
@@ -194,8 +194,7 @@ function addEvents(app: FastifyInstance, { edge, budget, bodyBytesMax }: ApiDeps
   });
 }
 
-function addQueries(app: FastifyInstance, { query, jobs }: ApiDeps): void {
-  const ports = { asker: query, jobs };
+function addQueries(app: FastifyInstance, ports: AnswerPorts): void {
   const leaderboardDoc: RouteDoc = {
     summary: "The top K of a time range",
     parameters: leaderboardParameters,
@@ -270,16 +269,17 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
     }
   });
   boundClosing(app, deps.closeMsMax);
-  const { query, counters, logger, live = {} } = deps;
-  const leaderboard = (request: LeaderboardRequest) => query.leaderboard(request);
+  const { cache, counters, logger, live = {} } = deps;
+  const leaderboard = async (request: LeaderboardRequest) =>
+    JSON.parse((await cache.ask("leaderboard", request)).text) as object;
   await addLive(app, { leaderboard, counters, logger, options: live });
   addEvents(app, deps);
   addQueries(app, deps);
-  const ports = { asker: query, jobs: deps.jobs };
-  addTrending(app, ports);
-  addSeries(app, ports);
-  addItems(app, ports, deps.budget);
+  addTrending(app, deps);
+  addSeries(app, deps);
+  addItems(app, deps, deps.budget);
   addJobs(app, deps.jobs);
+  addAdmin(app, cache, deps.budget);
   addEventTypes(app, deps.eventTypes, deps.budget);
   addDeletes(app, deps.deleteEvents);
   addOperations(app, deps, routes);

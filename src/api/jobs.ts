@@ -2,9 +2,12 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { RankstreamError } from "../errors.ts";
 import type { ErrorCode } from "../errors-table.ts";
+import type { Answered } from "../query/answer-cache.ts";
+import type { Invalidation } from "../query/answer-level.ts";
 import type { AskControl } from "../query/ask.ts";
 import type { JobView } from "../query/jobs.ts";
-import type { Asker, QuestionKind, Questions } from "../query/questions.ts";
+import type { QuestionKind, Questions } from "../query/questions.ts";
+import { sendAnswered } from "./answered.ts";
 import { hangUpSignal } from "./hang-up.ts";
 import type { RouteDoc } from "./openapi.ts";
 import { checkOrigin } from "./origin.ts";
@@ -17,9 +20,19 @@ export interface JobPort {
   cancel(id: string): Promise<JobView>;
 }
 
+/** Answers at once, from what is kept or anew. */
+export interface CachePort {
+  ask<Kind extends QuestionKind>(
+    kind: Kind,
+    asked: Questions[Kind],
+    control?: AskControl,
+  ): Promise<Answered>;
+  invalidate(which: Invalidation): Promise<number>;
+}
+
 /** What answers, now or later. */
 export interface AnswerPorts {
-  asker: Asker;
+  cache: CachePort;
   jobs: JobPort;
 }
 
@@ -48,7 +61,7 @@ function mayBecomeJob(asked: Questions[QuestionKind]): boolean {
 
 /** What the lists say of the question at once; undefined where they can't. */
 async function approximateOf(
-  asker: Asker,
+  cache: CachePort,
   kind: QuestionKind,
   asked: Questions[QuestionKind],
   signal: AbortSignal,
@@ -57,9 +70,8 @@ async function approximateOf(
   const request = asked as Questions["leaderboard"];
   if (request.selection !== undefined || request.previous !== undefined) return undefined;
   try {
-    // In the few cases where lists don't reach so far, within a short time or not at all.
-    const control: AskControl = { signal, budgetMs: 1000, waitMsMax: 100 };
-    return await asker.leaderboard({ ...request, mode: "approx" }, control);
+    const answered = await cache.ask("leaderboard", { ...request, mode: "approx" }, { signal });
+    return JSON.parse(answered.text) as object;
   } catch (error) {
     if (error instanceof RankstreamError) return undefined;
     throw error;
@@ -71,7 +83,7 @@ async function approximateOf(
  * longer than a question may.
  */
 export async function answerOrJob<Kind extends QuestionKind>(
-  { asker, jobs }: AnswerPorts,
+  { cache, jobs }: AnswerPorts,
   kind: Kind,
   asked: Questions[Kind],
   request: FastifyRequest,
@@ -80,7 +92,7 @@ export async function answerOrJob<Kind extends QuestionKind>(
   const signal = hangUpSignal(reply);
   const submit = async () => {
     const job = await jobs.submit(kind, asked);
-    const approximate = await approximateOf(asker, kind, asked, signal);
+    const approximate = await approximateOf(cache, kind, asked, signal);
     reply.code(202).headers({
       location: `/jobs/${job.id}`,
       "retry-after": String(pollAfterSeconds),
@@ -88,9 +100,8 @@ export async function answerOrJob<Kind extends QuestionKind>(
     return { job, ...(approximate !== undefined && { approximate }) };
   };
   if (wantsJob(request)) return submit();
-  const ask: (request: Questions[Kind], control: AskControl) => Promise<object> = asker[kind];
   try {
-    return await ask.call(asker, asked, { signal });
+    return sendAnswered(request, reply, asked, await cache.ask(kind, asked, { signal }));
   } catch (error) {
     const isLate = error instanceof RankstreamError && jobCodes.includes(error.code);
     if (!isLate || !mayBecomeJob(asked)) throw error;

@@ -25,6 +25,8 @@ export interface ScannedBatch {
   malformed?:
     | { code: "invalid_json" | "invalid_utf8" | "empty_body"; message: string }
     | undefined;
+  /** Epoch ms of the first and the last event accepted, where the scanner tells. */
+  span?: { first: number; last: number } | null;
 }
 
 export interface BatchScanner {
@@ -65,6 +67,8 @@ export interface EdgeDeps {
   counters: Counters;
   logger: Logger;
   unpackedBytesMax: number;
+  /** Told of each batch once it is durable: the times of its first and last event, epoch ms. */
+  onAppend?: (first: number, last: number) => void;
   /** Set for a log that may store a part of a batch: then every batch is given a key. */
   makesKeys?: boolean;
   /** Epoch ms; for tests. */
@@ -219,6 +223,7 @@ export class Edge {
     } catch (error) {
       throw withKey(error, key);
     }
+    if (batch.span) this.#deps.onAppend?.(batch.span.first, batch.span.last);
     // Without a key, too: the ledger's time is the records' own.
     ledger.record(header);
     this.#accepted.value += batch.accepted;

@@ -32,6 +32,8 @@ export interface BatchScan {
   lines: number;
   /** Of these, how many took the scanner's slow path. */
   slowLines: number;
+  /** Epoch ms of the first and the last event accepted; null where none was. */
+  span: { first: number; last: number } | null;
   /** Set when the body is refused as a whole: nothing of it counts, all else is zero or empty. */
   malformed?: { code: "invalid_json" | "invalid_utf8" | "empty_body"; message: string };
 }
@@ -41,6 +43,8 @@ export const partitionsMax = 1024;
 
 /** Copies run on by up to so many bytes after a block. */
 const blockGapBytes = 16;
+/** First and last, i64 each. */
+const spanBytes = 16;
 /** A LEB128 difference of two u32. */
 const lineBytesMax = 5;
 
@@ -50,7 +54,8 @@ const emptyBody = Object.freeze({
 } as const);
 
 function refused(malformed: NonNullable<BatchScan["malformed"]>): BatchScan {
-  return { accepted: 0, rejected: 0, errors: [], blocks: [], lines: 0, slowLines: 0, malformed };
+  const nothing = { accepted: 0, rejected: 0, errors: [], blocks: [], lines: 0, slowLines: 0 };
+  return { ...nothing, span: null, malformed };
 }
 
 const { textBytesMax, eventsMax } = chunkScannerBounds;
@@ -87,6 +92,8 @@ export class EventScanner {
   readonly #chunks: ChunkScanner;
   readonly #bodyBytesMax: number;
   readonly #input: number;
+  /** Times of the first and last event of the batch at hand (assembly/partition.ts). */
+  readonly #span: number;
   readonly #parts: number;
   readonly #out: number;
   readonly #lines: number;
@@ -107,6 +114,7 @@ export class EventScanner {
     this.#errorsMax = errorsMax;
     this.#types = types;
     this.#untyped = kernel.allocate(errorsMax * layout.EVENT_SIZE);
+    this.#span = kernel.allocate(spanBytes);
     this.#parts = kernel.allocate(partitionsMax * layout.PART_SIZE);
     this.#lines = kernel.allocate(eventsMax * lineBytesMax);
     this.#out = kernel.allocate(outBytesMax);
@@ -116,13 +124,14 @@ export class EventScanner {
   /** Bytes of kernel memory that a scanner with these bounds takes. */
   static memoryBytes(bounds: ScannerBounds): number {
     const regions =
+      spanBytes +
       partitionsMax * layout.PART_SIZE +
       eventsMax * lineBytesMax +
       outBytesMax +
       bounds.errorsMax * layout.EVENT_SIZE +
       bounds.bodyBytesMax +
       inputPaddingBytes;
-    return ChunkScanner.memoryBytes({ errorsMax: bounds.errorsMax }) + regions + 5 * 16;
+    return ChunkScanner.memoryBytes({ errorsMax: bounds.errorsMax }) + regions + 6 * 16;
   }
 
   /**
@@ -187,6 +196,7 @@ export class EventScanner {
     let untyped = 0;
     const partsEnd = this.#parts + partitionCount * layout.PART_SIZE;
     this.#kernel.bytes.fill(0, this.#parts, partsEnd);
+    this.#kernel.exports["resetSpan"]!(this.#span);
     this.#kernel.bytes.set(body, this.#input);
     chunks.clear();
     let status = chunks.scanChunk(this.#input, body.length, receivedAt, format);
@@ -209,7 +219,8 @@ export class EventScanner {
     const rejected = chunks.rejected + untyped;
     const lines = accepted + rejected;
     if (lines === 0) return refused(emptyBody);
-    return { accepted, rejected, errors, blocks: joinBlocks(pieces), lines, slowLines };
+    const span = accepted === 0 ? null : this.#readSpan();
+    return { accepted, rejected, errors, blocks: joinBlocks(pieces), lines, slowLines, span };
   }
 
   /** Takes events whose type finds no room, and those too old for theirs; how many. */
@@ -233,11 +244,18 @@ export class EventScanner {
     });
   }
 
+  #readSpan(): { first: number; last: number } {
+    const { view } = this.#kernel;
+    const first = Number(view.getBigInt64(this.#span, true));
+    return { first, last: Number(view.getBigInt64(this.#span + 8, true)) };
+  }
+
   /** Copies the first `events` listed out as pieces of their partitions' blocks. */
   #takeBlocks(events: number, partitionCount: number, pieces: Map<number, Pieces>): void {
     const { exports, bytes, u32 } = this.#kernel;
     const { eventsPtr } = this.#chunks;
     if (events === 0) return;
+    exports["extendSpan"]!(this.#span, eventsPtr, events);
     exports["partitionEvents"]!(eventsPtr, events, partitionCount);
     exports["sizeBlocks"]!(eventsPtr, events, this.#parts);
     let out = this.#out;

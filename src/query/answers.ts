@@ -1,12 +1,16 @@
 /** Everything that answers questions and changes what they are about, put together. */
 import type { Store } from "../store/store.ts";
 import type { Logger } from "../telemetry.ts";
+import { AnswerCache } from "./answer-cache.ts";
 import type { AskControl } from "./ask.ts";
+import { ChangeMap } from "./change-map.ts";
 import { type DeleteRequest, deleteEvents } from "./deletes.ts";
 import { QueryEngine } from "./engine.ts";
 import { Expiry } from "./expiry.ts";
-import type { FreshnessDeps } from "./freshness.ts";
+import { type FreshnessDeps, isSettled } from "./freshness.ts";
 import { Jobs, type JobsOptions } from "./jobs.ts";
+import { MemoryLevel } from "./memory-level.ts";
+import { PendingTouches } from "./pending-touches.ts";
 import type { Asker } from "./questions.ts";
 import { Registry, type RegistryDeps, type TypeChange } from "./registry.ts";
 
@@ -18,6 +22,8 @@ export interface AnswersDeps extends JobsOptions {
   /** Items listed a window. */
   candidatesMax: number;
   eventTypesMax: number;
+  /** Memory for kept answers. */
+  cacheBytesMax: number;
   logger: Logger;
 }
 
@@ -26,22 +32,41 @@ const expiryIntervalMs = 60_000;
 
 export class Answers {
   readonly query: Asker;
+  readonly cache: AnswerCache;
+  readonly memory: MemoryLevel;
+  readonly changes: ChangeMap;
   readonly jobs: Jobs;
   readonly #deps: AnswersDeps;
   readonly #registry: Registry;
   readonly #expiry: Expiry;
+  readonly #pending = new PendingTouches();
 
   private constructor(deps: AnswersDeps, registry: Registry, query: Asker, jobs: Jobs) {
+    const { store, logger, freshness } = deps;
     this.#deps = deps;
     this.#registry = registry;
     this.query = query;
     this.jobs = jobs;
+    this.changes = new ChangeMap(store.version);
+    store.onChange((version, touched) => this.changes.note(version, touched));
+    store.onCommit((offsets) => this.#pending.release(offsets));
+    this.memory = new MemoryLevel(deps.cacheBytesMax);
+    this.cache = new AnswerCache(
+      {
+        asker: query,
+        changes: this.changes,
+        pending: this.#pending,
+        settled: (signal) => isSettled(freshness, signal),
+        clip: (eventTypes, range) => registry.clip(eventTypes, range),
+        levels: [],
+      },
+      this.memory,
+    );
     const deleteBefore = (eventType: string, to: number, signal: AbortSignal) =>
       this.#delete(
         { eventType, eventId: null, range: { from: 0, to }, isDryRun: false },
         { signal },
       );
-    const { store, logger } = deps;
     const eventTypes = () => store.eventTypes();
     this.#expiry = new Expiry({ registry, eventTypes, deleteBefore, logger }, expiryIntervalMs);
   }
@@ -53,6 +78,11 @@ export class Answers {
     const query = new QueryEngine({ ...freshness, store, clip, candidatesMax });
     const jobs = await Jobs.open({ asker: query, store, logger }, deps);
     return new Answers(deps, registry, query, jobs);
+  }
+
+  /** Notes a batch that is durable: the times of its first and last event, epoch ms. */
+  noteAppend(first: number, last: number): void {
+    this.#pending.add(this.#deps.freshness.acknowledged(), first, last);
   }
 
   /** What is known of event types, and set. */

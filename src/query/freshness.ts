@@ -52,3 +52,11 @@ export async function awaitFresh(deps: FreshnessDeps): Promise<Freshness> {
   const isFresh = await committed(acknowledged(), freshnessWaitMsMax);
   return { stale: !isFresh, asOf: isFresh ? started : committedThrough() };
 }
+
+/** Whether everything acknowledged by now is counted; waits `freshnessWaitMsMax` at most. */
+export function isSettled(
+  { acknowledged, committed, freshnessWaitMsMax }: FreshnessDeps,
+  signal?: AbortSignal,
+): Promise<boolean> {
+  return committed(acknowledged(), freshnessWaitMsMax, signal);
+}

@@ -30,5 +30,6 @@ export function previousRange(
   const period = Object.hasOwn(periodOf, timeRange ?? "") ? periodOf[timeRange!] : undefined;
   if (period !== undefined) return rangeOf(periodBefore(range.from, period, timeZone));
   const from = Math.max(range.from - (range.to - range.from), -epochMsMax);
-  return rangeOf({ from, to: range.from });
+  const before = rangeOf({ from, to: range.from });
+  return range.rolling === undefined ? before : { ...before, rolling: `before ${range.rolling}` };
 }

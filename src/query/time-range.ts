@@ -42,6 +42,8 @@ export interface TimeRange extends Span {
   effectiveTo: number;
   /** "A to B", ISO 8601 in UTC. */
   label: string;
+  /** Its words, where it rolls back a minute or more from the moment of the question. */
+  rolling?: string;
 }
 
 const defaultTimeRange = "last_24_hours";
@@ -210,5 +212,8 @@ export function parseTimeRange(input: TimeRangeInput): TimeRange {
     const got = `${formatTimestamp(span.from)} and ${formatTimestamp(span.to)}`;
     throw refuse(`expected from before to (which is exclusive), got ${got}`);
   }
-  return rangeOf(span);
+  const words = input.timeRange ?? (input.from === undefined ? defaultTimeRange : undefined);
+  const isRolling = words !== undefined && span.to === input.now && words !== "all";
+  if (!isRolling || words.includes("/") || span.to - span.from < minuteMs) return rangeOf(span);
+  return { ...rangeOf(span), rolling: words };
 }

@@ -5,6 +5,7 @@
  */
 import type { DuckDBConnection, DuckDBValue } from "@duckdb/node-api";
 import { failPoint } from "../fail-point.ts";
+import { type Touched, touchedBy } from "./changes.ts";
 import { type Database, insertRows, rowsOf, runValues } from "./database.ts";
 import { writeOpen } from "./open-windows.ts";
 import type { RawFile, RawFiles } from "./raw-files.ts";
@@ -139,8 +140,11 @@ export class Checkpointer {
     this.#sealedBefore = sealedBefore;
   }
 
-  /** Commits `part` whole. Throws StaleOffsetError when its offsets are not the store's. */
-  commit(part: CheckpointPart): Promise<void> {
+  /**
+   * Commits `part` whole; resolves with what it touched. Throws StaleOffsetError when its offsets
+   * are not the store's.
+   */
+  commit(part: CheckpointPart): Promise<Touched[]> {
     // After those before it: two workers' new types must not be given the same id.
     const run = () => this.#commit(part);
     const done = this.#last.then(run, run);
@@ -164,7 +168,8 @@ export class Checkpointer {
     if (until > (this.#closed.get(eventType) ?? 0)) this.#closed.set(eventType, until);
   }
 
-  async #commit(part: CheckpointPart): Promise<void> {
+  async #commit(part: CheckpointPart): Promise<Touched[]> {
+    let touched: Touched[] = [];
     const fresh = new Map<string, number>();
     const idOf = (name: string): number => {
       const known = this.#types.get(name) ?? fresh.get(name);
@@ -195,11 +200,10 @@ export class Checkpointer {
           await insertRows(connection, "raw_recent", `SELECT * FROM ${events}`);
         }
         if (part.countRows > 0) {
-          await insertRows(
-            connection,
-            "count_deltas",
-            `SELECT minute, type_id, event_id, partition, count FROM staged_counts(${token})`,
-          );
+          const counts = `staged_counts(${token})`;
+          const columns = "minute, type_id, event_id, partition, count";
+          await insertRows(connection, "count_deltas", `SELECT ${columns} FROM ${counts}`);
+          touched = await touchedBy(connection, part.types, idOf, counts);
         }
         for (const changes of part.seen) await writeSeen(connection, changes);
         await this.#writeOpen(connection, part, idOf);
@@ -207,6 +211,7 @@ export class Checkpointer {
       }, writeFile);
       failPoint("store.after_commit");
       for (const [name, id] of fresh) this.#types.add(name, id);
+      return touched;
     } finally {
       this.#staged.release(token);
     }

@@ -11,6 +11,7 @@ import type { DuckDBConnection } from "@duckdb/node-api";
 import { RankstreamError } from "../errors.ts";
 import { failPoint } from "../fail-point.ts";
 import { minuteMs } from "../model.ts";
+import { addMutation } from "./changes.ts";
 import type { Checkpointer } from "./checkpoint.ts";
 import type { Compactor } from "./compact.ts";
 import { cutInStore } from "./cover.ts";
@@ -66,6 +67,8 @@ export interface DeleteDeps {
   checkpointer: Checkpointer;
   compactor: Compactor;
   fold: Fold;
+  /** Told of each transaction, once it is committed: what it took, and how many there were. */
+  onDelete?: (scope: EventScope, mutations: number) => void;
 }
 
 interface Plan {
@@ -270,22 +273,25 @@ export class Deleter {
         const [type] = await typesNamed(connection, [eventType]);
         if (type === undefined) {
           await this.#noteRest(connection, id, null);
-          return { ...noneTaken, until: 0, isGone: false, dropped: [] };
+          return { ...noneTaken, until: 0, isGone: false, dropped: [], mutations: null };
         }
         this.#deleteId = Math.max(this.#deleteId, await lastDeleteId(connection)) + 1;
         const measured = await this.#measure(connection, scope, type);
         const done = await this.#takeAll(connection, scope, type, counted, measured.count);
+        const mutations = await addMutation(connection);
         failPoint("delete.in_transaction");
         const underWay = await this.#noteRest(connection, id, rest);
         failPoint("delete.before_commit");
         const answer = answerOf(done.raw.sums, done.raw.files.length, measured);
         const { until, isGone, raw } = done;
-        return { answer, sums: raw.sums, underWay, until, isGone, dropped: raw.dropped };
+        const { sums, dropped } = raw;
+        return { answer, sums, underWay, until, isGone, dropped, mutations };
       });
       failPoint("delete.after_commit");
       if (taken.isGone) types.remove(eventType);
       checkpointer.closeOpen(eventType, taken.until);
       rawFiles.retire(taken.dropped, Date.now());
+      if (taken.mutations !== null) this.#deps.onDelete?.(scope, taken.mutations);
       return taken;
     });
   }

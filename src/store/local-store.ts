@@ -4,6 +4,7 @@ import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { RankstreamError } from "../errors.ts";
 import { type ErrorCode, errorKinds } from "../errors-table.ts";
 import type { Logger } from "../telemetry.ts";
+import type { Touched } from "./changes.ts";
 import type { DeleteAnswer, DeleteQuery } from "./delete-questions.ts";
 import type {
   ItemAnswer,
@@ -73,6 +74,7 @@ export class LocalStore implements Store {
   readonly #logger: Logger;
   readonly #waiting = new Map<number, Waiting>();
   readonly #listeners = new Set<(offsets: readonly number[]) => void>();
+  readonly #changeListeners = new Set<(version: number, touched: readonly Touched[]) => void>();
   #nextId = 1;
   #offsets: readonly number[] = [];
   #failure: string | null = null;
@@ -80,6 +82,7 @@ export class LocalStore implements Store {
   #isClosing = false;
   #seed = { low: 0, high: 0 };
   #newestMinute = -1;
+  #mutations = 0;
 
   private constructor(worker: Worker, readLoad: ReadLoad, logger: Logger) {
     this.#worker = worker;
@@ -145,7 +148,8 @@ export class LocalStore implements Store {
   async #prepare({ id, partitionCount }: LogIdentity): Promise<void> {
     const freshSeed = randomBytes(8).toString("hex");
     const wanted = { logId: id, partitionCount, seed: freshSeed };
-    const { seed, offsets, newestMinute } = await this.#call("prepare", wanted);
+    const { seed, offsets, newestMinute, mutations } = await this.#call("prepare", wanted);
+    this.#mutations = mutations;
     this.#newestMinute = newestMinute;
     this.#offsets = offsets;
     this.#seed = parseSeed(seed);
@@ -163,6 +167,14 @@ export class LocalStore implements Store {
   onCommit(listener: (offsets: readonly number[]) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  get version(): number {
+    return this.#offsets.reduce((sum, offset) => sum + offset, this.#mutations);
+  }
+
+  onChange(listener: (version: number, touched: readonly Touched[]) => void): void {
+    this.#changeListeners.add(listener);
   }
 
   connectWorker(): MessagePort {
@@ -277,7 +289,12 @@ export class LocalStore implements Store {
   #receive(message: FromStoreThread): void {
     if (message.kind === "committed") {
       this.#offsets = message.offsets;
+      // First of all what changed: whoever waits for the commit asks about it.
+      for (const listener of this.#changeListeners) listener(this.version, message.touched);
       for (const listener of this.#listeners) listener(message.offsets);
+    } else if (message.kind === "deleted") {
+      this.#mutations = message.mutations;
+      for (const listener of this.#changeListeners) listener(this.version, [message.touched]);
     } else if (message.kind === "failing") {
       this.#failure = message.message;
       if (message.message === null) this.#logger.info({ part: "store" }, "commits go on");

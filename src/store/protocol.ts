@@ -1,4 +1,5 @@
 /** Messages between the main thread and the store's thread. */
+import type { Touched } from "./changes.ts";
 import type { DeleteAnswer, DeleteQuery } from "./delete-questions.ts";
 import type {
   ItemAnswer,
@@ -42,7 +43,10 @@ export interface StoreThreadData {
 /** Calls the main thread makes, by name: argument and result. */
 export interface StoreCalls {
   /** The first call: the seed is used when the folder is new. */
-  prepare: [FolderIdentity, { seed: string; offsets: number[]; newestMinute: number }];
+  prepare: [
+    FolderIdentity,
+    { seed: string; offsets: number[]; newestMinute: number; mutations: number },
+  ];
   loadSeen: [null, SeenState[]];
   eventTypes: [null, EventTypeInfo[]];
   exact: [ExactQuery, ExactAnswer];
@@ -102,7 +106,8 @@ export type FromStoreThread =
   /** The file is open, and with it the data folder held. */
   | { kind: "open" }
   | { kind: "refused"; error: ThrownError }
-  | { kind: "committed"; offsets: number[] }
+  | { kind: "committed"; offsets: number[]; touched: Touched[] }
+  | { kind: "deleted"; touched: Touched; mutations: number }
   | { kind: "failing"; message: string | null }
   | { kind: "maintenance_failed"; message: string }
   | { kind: "progress"; id: number; share: number }

@@ -10,6 +10,7 @@
  *   deletes_… type_graves   what is left to do of deletes (delete-tables.ts)
  *   jobs           questions that are answered later (jobs.ts)
  *   type_settings  what users say of event types (type-settings.ts)
+ *   mutations      how many deletes there were (changes.ts)
  *   window_* …     sealed windows (windows.ts)
  *   sketch_*       their sealed sketches (sketches.ts)
  *   open_*         minutes that still stream (open-windows.ts)
@@ -19,6 +20,7 @@
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { RankstreamError } from "../errors.ts";
+import { mutationsTable } from "./changes.ts";
 import { rowsOf } from "./database.ts";
 import { deleteTables } from "./delete-tables.ts";
 import { jobsTable } from "./jobs.ts";
@@ -49,6 +51,7 @@ const tables = [
   ...deleteTables,
   jobsTable,
   typeSettingsTable,
+  mutationsTable,
   `CREATE TABLE IF NOT EXISTS count_deltas (
      minute INTEGER NOT NULL, type_id INTEGER NOT NULL, event_id VARCHAR NOT NULL,
      partition INTEGER NOT NULL, count BIGINT NOT NULL)`,

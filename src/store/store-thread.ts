@@ -9,6 +9,7 @@ import type { DuckDBConnection } from "@duckdb/node-api";
 import { RankstreamError } from "../errors.ts";
 import { nodeFiles } from "../files.ts";
 import { readApprox } from "./approx.ts";
+import { readMutations } from "./changes.ts";
 import { Checkpointer, StaleOffsetError, TypeIds } from "./checkpoint.ts";
 import { Compactor, compactDefaults } from "./compact.ts";
 import { readCompared } from "./compare.ts";
@@ -275,6 +276,9 @@ class StoreThread {
         checkpointer: this.#checkpointer,
         compactor,
         fold: (connection, level) => sealer.fold(connection, level),
+        onDelete: ({ eventType, from, to }, mutations) => {
+          send({ kind: "deleted", touched: { eventType, from, to }, mutations });
+        },
       },
       { ...deleteDefaults, candidatesMax },
     );
@@ -287,7 +291,8 @@ class StoreThread {
     const rows = await rowsOf(writer, "SELECT next_offset FROM log_offsets ORDER BY partition");
     this.#offsets = rows.map((row) => Number(row["next_offset"]));
     const newestMinute = await newestMinuteOf(writer);
-    return { seed: identity.seed, offsets: [...this.#offsets], newestMinute };
+    const mutations = await readMutations(writer);
+    return { seed: identity.seed, offsets: [...this.#offsets], newestMinute, mutations };
   }
 
   /** What a stop or a crash has left of deletes. */
@@ -302,10 +307,10 @@ class StoreThread {
     for (let delayMs = retryDelayMsMin; !this.#closing; ) {
       const isLastTry = this.#lastTry.signal.aborted;
       try {
-        await this.#checkpointer!.commit(part);
+        const touched = await this.#checkpointer!.commit(part);
         this.#lastCommit = Date.now();
         for (const { partition, next } of part.offsets) this.#offsets[partition] = next;
-        send({ kind: "committed", offsets: [...this.#offsets] });
+        send({ kind: "committed", offsets: [...this.#offsets], touched });
         if (delayMs > retryDelayMsMin) send({ kind: "failing", message: null });
         port.postMessage({ kind: "committed", sequence: part.sequence });
         return;

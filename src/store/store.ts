@@ -1,6 +1,7 @@
 /** What the store offers, and what ingest workers hand to it. */
 import type { MessagePort } from "node:worker_threads";
 import type { Selection } from "../model-selection.ts";
+import type { Touched } from "./changes.ts";
 import type { DeleteAnswer, DeleteQuery } from "./delete-questions.ts";
 import type {
   ItemAnswer,
@@ -272,6 +273,13 @@ export interface Store {
   readonly newestMinute: number;
   /** Next offset to count, by partition, as last committed. */
   committedOffsets(): readonly number[];
+  /**
+   * A number that only grows, also over restarts: everything committed up to it is in what is
+   * read from now on.
+   */
+  readonly version: number;
+  /** Called after each commit and delete, before those who wait for it, with what it touched. */
+  onChange(listener: (version: number, touched: readonly Touched[]) => void): void;
   /** Called after each commit; returns a function that stops it. */
   onCommit(listener: (offsets: readonly number[]) => void): () => void;
   /** Resolves with why, should the store end by itself: nothing is committed from then on. */

@@ -5,6 +5,8 @@ import { type ApiDeps, buildApi } from "../../src/api/app.ts";
 import type { LeaderboardRequest } from "../../src/api/leaderboard.ts";
 import { type Address, listen } from "../../src/api/listen.ts";
 import type { EdgeDeps } from "../../src/edge/edge.ts";
+import { AnswerCache } from "../../src/query/answer-cache.ts";
+import { MemoryLevel } from "../../src/query/memory-level.ts";
 import type { Asker } from "../../src/query/questions.ts";
 import { silentLogger } from "../../src/telemetry.ts";
 import { makeEdge } from "../edge/edge-fixture.ts";
@@ -20,6 +22,21 @@ async function unscripted(): Promise<never> {
   throw new Error("a question that the test has no answer to");
 }
 
+/** Asks anew each time. */
+function keepingNothing(asker: Asker): AnswerCache {
+  return new AnswerCache(
+    {
+      asker,
+      changes: { version: 0, changedSince: () => true },
+      pending: { touch: () => false },
+      settled: async () => true,
+      clip: (_names, range) => range,
+      levels: [],
+    },
+    new MemoryLevel(0),
+  );
+}
+
 /** `query` holds the answers scripted; other questions fail. */
 export async function makeApi(
   { query = {}, ...overrides }: Omit<Partial<ApiDeps>, "query"> & { query?: Partial<Asker> } = {},
@@ -27,19 +44,20 @@ export async function makeApi(
 ) {
   const parts = makeEdge(edgeOverrides);
   const asked: LeaderboardRequest[] = [];
+  const asker: Asker = {
+    async leaderboard(request) {
+      asked.push(request);
+      return { results: [], total: 0 };
+    },
+    item: unscripted,
+    items: unscripted,
+    series: unscripted,
+    trending: unscripted,
+    ...query,
+  };
   const app = await buildApi({
     edge: parts.edge,
-    query: {
-      async leaderboard(request) {
-        asked.push(request);
-        return { results: [], total: 0 };
-      },
-      item: unscripted,
-      items: unscripted,
-      series: unscripted,
-      trending: unscripted,
-      ...query,
-    },
+    cache: keepingNothing(asker),
     jobs: { submit: unscripted, get: unscripted, cancel: unscripted, list: () => [] },
     eventTypes: { list: async () => [], get: unscripted, put: unscripted },
     deleteEvents: unscripted,

@@ -235,6 +235,7 @@ describe("operations", () => {
     const document = (await app.inject("/openapi.json")).json();
     expect(document).toMatchObject({ openapi: "3.1.0", info: { version: "1.2.3" } });
     expect(Object.keys(document.paths).sort()).toEqual([
+      "/admin/cache/invalidate",
       "/event-types",
       "/event-types/{name}",
       "/event-types/{name}/events",

@@ -17,7 +17,7 @@ const browserArgs = [
   "--disable-component-update",
   "--disable-sync",
 ];
-const pageBytesMax = 30 * 1024;
+const pageBytesMax = 32 * 1024;
 
 let browser: Browser;
 /** Of all tests that don't stop theirs; each has an event type of its own. */

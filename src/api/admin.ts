@@ -1,0 +1,94 @@
+/** POST /admin/cache/invalidate: kept answers are dropped by hand. */
+import type { FastifyInstance } from "fastify";
+import type { ByteBudget } from "../edge/byte-budget.ts";
+import { quoted } from "../errors.ts";
+import { eventBounds } from "../model.ts";
+import type { Invalidation } from "../query/answer-level.ts";
+import { parseTimestamp } from "../query/timestamp.ts";
+import { bodyReader } from "./body.ts";
+import type { CachePort } from "./jobs.ts";
+import { checkJsonContent, parseJson } from "./json-body.ts";
+import type { RouteDoc } from "./openapi.ts";
+import { checkOrigin } from "./origin.ts";
+import { checkName, checkNames, invalidParameter, type RawQuery } from "./parameters.ts";
+
+const bodyBytesMax = 16 * 1024;
+const expected = '{"eventType"?, "from"?, "to"?} or {"all": true}';
+
+/** Reads the body. Throws RankstreamError (400) that names the field. */
+export function readInvalidation(body: Buffer): Invalidation {
+  const given = parseJson(body, expected);
+  const refuse = (got: string) => invalidParameter("body", expected, got);
+  if (typeof given !== "object" || given === null || Array.isArray(given)) {
+    throw refuse(quoted(JSON.stringify(given)));
+  }
+  const { all, eventType, from, to, ...rest } = given as Record<string, unknown>;
+  const [other] = Object.keys(rest);
+  if (other !== undefined) throw refuse(`${quoted(other)} too`);
+  const isNarrow = [eventType, from, to].some((value) => value !== undefined);
+  // Nothing at all is more often a mistake than meant.
+  if ((all !== true && all !== undefined) || isNarrow === (all === true)) {
+    throw refuse(quoted(JSON.stringify(given)));
+  }
+  if (eventType !== undefined && typeof eventType !== "string") {
+    throw invalidParameter("eventType", "a text", quoted(JSON.stringify(eventType)));
+  }
+  const time = (name: string, value: unknown) =>
+    value === undefined ? null : parseTimestamp(value as string | number, name);
+  return {
+    eventType:
+      eventType === undefined
+        ? null
+        : checkName("eventType", eventType, eventBounds.eventTypeBytesMax),
+    from: time("from", from),
+    to: time("to", to),
+  };
+}
+
+const doc: RouteDoc = {
+  summary: "Drop kept answers",
+  description: "Those that speak of the event type and of any part of the range; or all.",
+  requestBody: {
+    required: true,
+    content: {
+      "application/json": {
+        schema: {
+          type: "object",
+          additionalProperties: false,
+          properties: {
+            eventType: { type: "string" },
+            from: { type: ["string", "integer"] },
+            to: { type: ["string", "integer"] },
+            all: { type: "boolean" },
+          },
+        },
+      },
+    },
+  },
+  reply: {
+    status: 200,
+    description: "How many entries were dropped.",
+    schema: { type: "object", properties: { invalidated: { type: "integer" } } },
+  },
+  problems: [403, 413, 415],
+};
+
+/** Adds the route. Bodies count in `budget`. */
+export function addAdmin(app: FastifyInstance, cache: CachePort, budget: ByteBudget): void {
+  app.register(async (scope) => {
+    scope.addContentTypeParser("*", bodyReader(bodyBytesMax, budget));
+    scope.addHook("onRequest", async (request) => {
+      checkOrigin(request);
+      checkNames(request.query as RawQuery, {});
+      checkJsonContent(request.headers);
+    });
+    scope.post("/admin/cache/invalidate", { config: { doc } }, async (request) => {
+      const body = (request.body as Buffer | undefined) ?? Buffer.alloc(0);
+      try {
+        return { invalidated: await cache.invalidate(readInvalidation(body)) };
+      } finally {
+        budget.release(body.length);
+      }
+    });
+  });
+}

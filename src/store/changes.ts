@@ -1,0 +1,77 @@
+/** What commits and deletes changed, told to whoever keeps answers. */
+import type { DuckDBConnection } from "@duckdb/node-api";
+import { minuteMs } from "../model.ts";
+import { rowsOf } from "./database.ts";
+
+/** A stretch of an event type's time in which something changed: epoch ms, `to` exclusive. */
+export interface Touched {
+  eventType: string;
+  from: number;
+  to: number;
+}
+
+/** Epoch ms of the first and the last event that a checkpoint adds to a type. */
+interface TypeSpan {
+  name: string;
+  firstSeen: number;
+  lastSeen: number;
+}
+
+/** How many deletes there were, one row: with the offsets it makes the data's version. */
+export const mutationsTable = "CREATE TABLE IF NOT EXISTS mutations (count BIGINT NOT NULL)";
+
+const hourMinutes = 60;
+const hourMs = hourMinutes * minuteMs;
+/** Hours told one by one of a checkpoint; beyond, each type's whole stretch is. */
+const hoursMax = 1000;
+
+/** From the hour of the first event to that of the last one. */
+function wholeStretch({ name, firstSeen, lastSeen }: TypeSpan): Touched {
+  const from = firstSeen - (firstSeen % hourMs);
+  return { eventType: name, from, to: lastSeen - (lastSeen % hourMs) + hourMs };
+}
+
+/**
+ * What a checkpoint touches: to the hour, also where late events are among those of now. `counts`
+ * is SQL of (minute, type_id), what the checkpoint counted.
+ */
+export async function touchedBy(
+  connection: DuckDBConnection,
+  types: readonly TypeSpan[],
+  idOf: (name: string) => number,
+  counts: string,
+): Promise<Touched[]> {
+  const stretches = types.map(wholeStretch);
+  // All of it in this hour and the one before or after: nothing to be told apart.
+  if (stretches.every(({ from, to }) => to - from <= 2 * hourMs)) return stretches;
+  const rows = await rowsOf(
+    connection,
+    `SELECT DISTINCT type_id, minute // ${hourMinutes} AS hour FROM ${counts}
+     ORDER BY type_id, hour LIMIT ${hoursMax + 1}`,
+  );
+  if (rows.length > hoursMax) return stretches;
+  const names = new Map(types.map(({ name }) => [idOf(name), name]));
+  const touched: Touched[] = [];
+  for (const row of rows) {
+    const eventType = names.get(Number(row["type_id"]))!;
+    const from = Number(row["hour"]) * hourMs;
+    const last = touched.at(-1);
+    if (last?.eventType === eventType && last.to === from) last.to += hourMs;
+    else touched.push({ eventType, from, to: from + hourMs });
+  }
+  return touched;
+}
+
+/** Deletes so far. */
+export async function readMutations(connection: DuckDBConnection): Promise<number> {
+  const [row] = await rowsOf(connection, "SELECT coalesce(max(count), 0) AS n FROM mutations");
+  return Number(row!["n"]);
+}
+
+/** One more delete, in its transaction; returns how many there are then. */
+export async function addMutation(connection: DuckDBConnection): Promise<number> {
+  const next = (await readMutations(connection)) + 1;
+  await connection.run("DELETE FROM mutations");
+  await connection.run(`INSERT INTO mutations VALUES (${next})`);
+  return next;
+}
