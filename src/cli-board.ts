@@ -70,7 +70,12 @@ function changeText({ isNew, rankChange }: LeaderboardRow): string {
 
 function cellsOf(row: LeaderboardRow, hasBounds: boolean): string[] {
   const share = `${(row.share * 100).toFixed(2)}%`;
-  const cells = [String(row.rank), printable(row.eventId), countText(row.count), share];
+  const cells = [
+    String(row.rank),
+    printable(row.label ?? row.eventId),
+    countText(row.count),
+    share,
+  ];
   if (hasBounds) cells.push(`${countText(row.lower)} to ${countText(row.upper)}`);
   if (row.isNew !== undefined) cells.push(changeText(row), countText(row.previousCount ?? 0));
   return cells;
@@ -114,7 +119,7 @@ function droppedText({ dropped = [] }: Leaderboard): string[] {
   if (dropped.length === 0) return [];
   const named = dropped.slice(0, droppedNamesMax);
   const names = named.map(
-    ({ eventId, previousRank }) => `${printable(eventId)} (${previousRank})`,
+    ({ eventId, label, previousRank }) => `${printable(label ?? eventId)} (${previousRank})`,
   );
   const more = dropped.length - named.length;
   return [`dropped out: ${names.join(", ")}${more > 0 ? ` and ${more} more` : ""}`];

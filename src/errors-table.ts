@@ -222,6 +222,16 @@ const serviceKinds = {
     title: "There are too many event types",
     hint: "Delete event types that are not needed, or raise eventTypesMax.",
   },
+  no_valid_labels: {
+    status: 400,
+    title: "No line of the labels is valid",
+    hint: "Nothing was changed; send NDJSON, a line an item, corrected as the errors say.",
+  },
+  too_many_labels: {
+    status: 503,
+    title: "There are too many labels",
+    hint: "Clear labels that are not needed; deleting an event type clears those of its items.",
+  },
   too_many_jobs: {
     status: 503,
     title: "Too many jobs are known",

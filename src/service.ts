@@ -245,6 +245,7 @@ async function openApi(config: Config, logger: Logger, pipeline: Pipeline, close
     cache: answers.cache,
     jobs: answers.jobs,
     eventTypes: answers.eventTypes,
+    labels: answers.labels,
     deleteEvents: (request, control) => answers.deleteEvents(request, control),
     budget,
     counters,

@@ -38,6 +38,29 @@ function boardOf(rows: [string, number, number, number][], more: Partial<Leaderb
 }
 
 describe("a board as text", () => {
+  it("shows labels instead of ids, and lets none steer the terminal", () => {
+    const board = boardOf([
+      ["song_1", 7, 7, 7],
+      ["song_2", 5, 5, 5],
+    ]);
+    board.results[0]!.label = "Blue\u001b[2J in Green";
+    board.dropped = [
+      {
+        eventId: "song_3",
+        label: "So What",
+        previousCount: 3,
+        previousRank: 2,
+        count: 0,
+        rank: null,
+      },
+    ];
+    const text = boardText(board, plain);
+    expect(text).toContain("1  Blue\\u001b[2J in Green");
+    expect(text).toContain("2  song_2");
+    expect(text).toContain("dropped out: So What (2)");
+    expect(text).not.toMatch(/song_[13]|\u001b/);
+  });
+
   it("aligns columns, wide and combining characters included", () => {
     const rows: [string, number, number, number][] = [
       ["東京", 12_000, 12_000, 12_000],

@@ -12,6 +12,7 @@ import { eventsDoc } from "./event-docs.ts";
 import { addEventTypes, type EventTypePort } from "./event-types.ts";
 import { addItems } from "./items.ts";
 import { type AnswerPorts, addJobs, answerOrJob, type CachePort, type JobPort } from "./jobs.ts";
+import { addLabels, type LabelPort } from "./labels.ts";
 import {
   type LeaderboardRequest,
   leaderboardParameters,
@@ -38,6 +39,7 @@ export interface ApiDeps {
   cache: CachePort;
   jobs: JobPort;
   eventTypes: EventTypePort;
+  labels: LabelPort;
   deleteEvents: DeletePort;
   /** The edge's own: bodies being received are in it too. */
   budget: ByteBudget;
@@ -281,6 +283,7 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
   addJobs(app, deps.jobs);
   addAdmin(app, cache, deps.budget);
   addEventTypes(app, deps.eventTypes, deps.budget);
+  addLabels(app, deps.labels, deps.budget);
   addDeletes(app, deps.deleteEvents);
   addOperations(app, deps, routes);
   if (deps.webFolder !== undefined) await addPages(app, deps.webFolder);

@@ -1,11 +1,10 @@
 /** GET and PUT /event-types: what is known of event types, and how long their events are kept. */
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { ByteBudget } from "../edge/byte-budget.ts";
-import { quoted, RankstreamError } from "../errors.ts";
 import { eventBounds } from "../model.ts";
 import type { TypeChange } from "../query/registry.ts";
 import { bodyReader } from "./body.ts";
-import { checkJsonContent, parseJson } from "./json-body.ts";
+import { checkJsonContent, parseJson, refuse } from "./json-body.ts";
 import type { RouteDoc } from "./openapi.ts";
 import { checkOrigin } from "./origin.ts";
 import { checkName, checkNames, type RawQuery } from "./parameters.ts";
@@ -81,12 +80,6 @@ const docs = Object.freeze({
     problems: [403, 413, 415, 422, 503],
   },
 }) satisfies Record<string, RouteDoc>;
-
-function refuse(field: string, expected: string, got: unknown): RankstreamError {
-  const shown = typeof got === "string" ? quoted(got) : quoted(JSON.stringify(got) ?? "none");
-  const detail = `${field}: expected ${expected}, got ${shown}`;
-  return new RankstreamError("invalid_parameter", detail, { extensions: { parameter: field } });
-}
 
 type Reader = (value: unknown) => Partial<TypeChange>;
 

@@ -1,6 +1,7 @@
 /** Bodies that are one JSON document. */
 import { bodyFormat } from "../edge/content.ts";
 import { quoted, RankstreamError } from "../errors.ts";
+import { invalidParameter } from "./parameters.ts";
 
 /**
  * Refuses what is not plain JSON, before the body is read. Throws `unsupported_media_type`,
@@ -12,10 +13,21 @@ export function checkJsonContent(headers: Readonly<Record<string, unknown>>): vo
     const detail = `Content-Type: expected application/json, got ${quoted(String(type))}`;
     throw new RankstreamError("unsupported_media_type", detail);
   }
+  checkNotPacked(headers);
+}
+
+/** Throws `unsupported_encoding`. */
+export function checkNotPacked(headers: Readonly<Record<string, unknown>>): void {
   const encoding = headers["content-encoding"];
   if (encoding === undefined || encoding === "identity") return;
   const detail = `Content-Encoding: expected none, got ${quoted(String(encoding))}`;
   throw new RankstreamError("unsupported_encoding", detail);
+}
+
+/** `invalid_parameter` of a document's field: `retentionDays: expected an integer …, got "x"`. */
+export function refuse(field: string, expected: string, got: unknown): RankstreamError {
+  const shown = typeof got === "string" ? quoted(got) : quoted(JSON.stringify(got) ?? "none");
+  return invalidParameter(field, expected, shown);
 }
 
 /** The document. Throws `invalid_utf8`, `invalid_json`, which says what was `expected`. */

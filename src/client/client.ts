@@ -9,9 +9,13 @@ import type {
   EventTypeSettings,
   Health,
   Item,
+  ItemLabel,
   ItemQuery,
   Items,
   Job,
+  LabelChange,
+  LabelledItem,
+  LabelsReply,
   Leaderboard,
   LeaderboardQuery,
   RangeQuery,
@@ -20,6 +24,19 @@ import type {
   Trending,
   TrendingQuery,
 } from "./replies.ts";
+import {
+  backoffMs,
+  gzipped,
+  ProblemError,
+  parametersOf,
+  problemOf,
+  questionOf,
+  reasonOf,
+  retriedStatuses,
+  retryAfterMs,
+  sleep,
+  UnreachableError,
+} from "./requests.ts";
 
 export type {
   BatchReply,
@@ -29,9 +46,13 @@ export type {
   EventTypeSettings,
   Health,
   Item,
+  ItemLabel,
   ItemQuery,
   ItemStanding,
   Items,
+  LabelChange,
+  LabelledItem,
+  LabelsReply,
   Leaderboard,
   LeaderboardQuery,
   LeaderboardRow,
@@ -43,6 +64,7 @@ export type {
   TrendingItem,
   TrendingQuery,
 } from "./replies.ts";
+export { ProblemError, UnreachableError } from "./requests.ts";
 
 export interface ClientOptions {
   /** `http://127.0.0.1:8080`; a path before the service's own is kept. */
@@ -74,107 +96,9 @@ export interface DeleteOptions {
   signal?: AbortSignal;
 }
 
-/** The service could not be reached, or not in time. */
-export class UnreachableError extends Error {
-  override readonly name = "UnreachableError";
-}
-
-/** The service refused, by a problem document (RFC 9457). */
-export class ProblemError extends Error {
-  override readonly name = "ProblemError";
-  readonly status: number;
-  /** Stable; `unknown` when the answer was no problem document. */
-  readonly code: string;
-  /** What to do about it; empty when the answer doesn't say. */
-  readonly hint: string;
-  /** The whole document. */
-  readonly problem: Readonly<Record<string, unknown>>;
-
-  constructor(status: number, problem: Readonly<Record<string, unknown>>) {
-    const text = (name: string) => (typeof problem[name] === "string" ? problem[name] : "");
-    super(text("detail") || text("title") || `the service answered with status ${status}`);
-    this.status = status;
-    this.code = text("code") || "unknown";
-    this.hint = text("hint");
-    this.problem = problem;
-  }
-}
-
 const requestMsMaxDefault = 60_000;
 const retryMsMaxDefault = 30_000;
 const jobMsMaxDefault = 600_000;
-const firstWaitMs = 100;
-const waitMsMax = 5000;
-const retriedStatuses = new Set([429, 502, 503, 504]);
-
-function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const stop = () => {
-      clearTimeout(timer);
-      reject(signal?.reason);
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener("abort", stop);
-      resolve();
-    }, ms);
-    signal?.addEventListener("abort", stop, { once: true });
-  });
-}
-
-/** Doubles from 100 ms to 5 s, half of it by chance, so that clients don't come back as one. */
-function backoffMs(attempt: number): number {
-  const wait = Math.min(waitMsMax, firstWaitMs * 2 ** attempt);
-  return wait / 2 + (Math.random() * wait) / 2;
-}
-
-/** The wait a `Retry-After` in seconds asks for; 0 without one. */
-function retryAfterMs(response: Response): number {
-  const seconds = Number(response.headers.get("retry-after") ?? 0);
-  return Number.isFinite(seconds) && seconds > 0 ? seconds * 1000 : 0;
-}
-
-async function gzipped(body: BodyInit): Promise<BodyInit> {
-  const stream = new Response(body).body?.pipeThrough(new CompressionStream("gzip"));
-  return await new Response(stream ?? null).arrayBuffer();
-}
-
-async function problemOf(response: Response): Promise<ProblemError> {
-  let problem: Record<string, unknown> = {};
-  try {
-    const parsed: unknown = await response.json();
-    if (typeof parsed === "object" && parsed !== null) problem = { ...parsed };
-  } catch {
-    // A proxy's page, say: the status is all there is.
-  }
-  return new ProblemError(response.status, problem);
-}
-
-function reasonOf(error: unknown): string {
-  const cause = error instanceof Error ? (error.cause ?? error) : error;
-  if (!(cause instanceof Error)) return String(cause);
-  const code = (cause as { code?: unknown }).code;
-  return typeof code === "string" ? code : cause.message;
-}
-
-/** A question with a body is posted, and may be asked again all the same. */
-function questionOf(body: object | undefined): RequestInit {
-  if (body === undefined) return {};
-  const headers = { "content-type": "application/json" };
-  return { method: "POST", headers, body: JSON.stringify(body) };
-}
-
-/** As query parameters; a map's members become `name.key`. */
-function parametersOf(query: object): URLSearchParams {
-  const parameters = new URLSearchParams();
-  const append = (name: string, value: unknown): void => {
-    if (Array.isArray(value)) for (const each of value) append(name, each);
-    else if (typeof value === "object" && value !== null) {
-      for (const [key, each] of Object.entries(value)) append(`${name}.${key}`, each);
-    } else if (value !== undefined) parameters.append(name, String(value));
-  };
-  for (const [name, value] of Object.entries(query)) append(name, value);
-  return parameters;
-}
 
 export class RankstreamClient {
   readonly url: string;
@@ -292,6 +216,29 @@ export class RankstreamClient {
     const path = `/event-types/${encodeURIComponent(name)}`;
     const init = { ...questionOf(settings), method: "PUT" };
     return (await (await this.#call(path, init, signal)).json()) as EventType;
+  }
+
+  /**
+   * Says what an item is called; what `label` leaves out stays as it is, null clears it. Resolves
+   * to what it is called then. Throws ProblemError, UnreachableError.
+   */
+  async putLabel(
+    eventType: string,
+    eventId: string,
+    label: Partial<ItemLabel>,
+    signal?: AbortSignal,
+  ): Promise<LabelledItem> {
+    const init = { ...questionOf(label), method: "PUT" };
+    const path = `/items?${parametersOf({ eventType, eventId })}`;
+    return (await (await this.#call(path, init, signal)).json()) as LabelledItem;
+  }
+
+  /** The same of up to 10,000 items. Throws ProblemError, UnreachableError. */
+  async putLabels(labels: readonly LabelChange[], signal?: AbortSignal): Promise<LabelsReply> {
+    const headers = { "content-type": "application/x-ndjson" };
+    const body = labels.map((label) => `${JSON.stringify(label)}\n`).join("");
+    const init = { method: "POST", headers, body };
+    return (await (await this.#call("/items/labels", init, signal)).json()) as LabelsReply;
   }
 
   /**

@@ -45,7 +45,36 @@ export interface RangeQuery {
   timeZone?: string;
 }
 
-export interface LeaderboardRow {
+/** What an item is called; each null where there is none. */
+export interface ItemLabel {
+  label: string | null;
+  /** http or https. */
+  url: string | null;
+  imageUrl: string | null;
+}
+
+export interface LabelledItem extends ItemLabel {
+  eventType: string;
+  eventId: string;
+}
+
+/** What is absent stays as it is, null clears it. */
+export interface LabelChange extends Partial<ItemLabel> {
+  eventType: string;
+  eventId: string;
+}
+
+/** The reply to many labels; at most 100 `errors` are listed, `rejected` counts all. */
+export type LabelsReply = Omit<BatchReply, "replayed">;
+
+/** What a row shows of its item's label: only what there is of it. */
+interface Labelled {
+  label?: string;
+  url?: string;
+  imageUrl?: string;
+}
+
+export interface LeaderboardRow extends Labelled {
   eventId: string;
   /** Best estimate, within [lower, upper]. */
   count: number;
@@ -64,7 +93,7 @@ export interface LeaderboardRow {
 }
 
 /** One of the first rows of the period before that is not among them any more. */
-export interface DroppedItem {
+export interface DroppedItem extends Labelled {
   eventId: string;
   previousCount: number;
   previousRank: number;
@@ -160,7 +189,7 @@ export interface ItemQuery extends RangeQuery {
 }
 
 /** Where an item stands: competition ranks, null without an event in the range. */
-export interface ItemStanding {
+export interface ItemStanding extends Labelled {
   eventId: string;
   /** Best estimate, within [lower, upper]. */
   count: number;
@@ -183,9 +212,15 @@ interface ItemHead {
   total: number;
 }
 
+interface NeighbourItem extends Labelled {
+  eventId: string;
+  count: number;
+  rank: number;
+}
+
 export interface Item extends ItemHead, ItemStanding {
   /** The last one above stands right before the item. */
-  neighbours: Record<"above" | "below", { eventId: string; count: number; rank: number }[]>;
+  neighbours: Record<"above" | "below", NeighbourItem[]>;
   step: string;
   history: { from: string; to: string; count: number }[];
   /** Of all events that are kept; null where there are none. */
@@ -206,7 +241,7 @@ export interface TrendingQuery
   minCount?: number;
 }
 
-export interface TrendingItem {
+export interface TrendingItem extends Labelled {
   eventId: string;
   rank: number;
   count: number;

@@ -9,6 +9,7 @@ import { QueryEngine } from "./engine.ts";
 import { Expiry } from "./expiry.ts";
 import { type FreshnessDeps, isSettled } from "./freshness.ts";
 import { Jobs, type JobsOptions } from "./jobs.ts";
+import { Labels } from "./labels.ts";
 import { MemoryLevel } from "./memory-level.ts";
 import { PendingTouches } from "./pending-touches.ts";
 import type { Asker } from "./questions.ts";
@@ -36,15 +37,24 @@ export class Answers {
   readonly memory: MemoryLevel;
   readonly changes: ChangeMap;
   readonly jobs: Jobs;
+  /** What items are called. */
+  readonly labels: Labels;
   readonly #deps: AnswersDeps;
   readonly #registry: Registry;
   readonly #expiry: Expiry;
   readonly #pending = new PendingTouches();
 
-  private constructor(deps: AnswersDeps, registry: Registry, query: Asker, jobs: Jobs) {
+  private constructor(
+    deps: AnswersDeps,
+    registry: Registry,
+    labels: Labels,
+    query: Asker,
+    jobs: Jobs,
+  ) {
     const { store, logger, freshness } = deps;
     this.#deps = deps;
     this.#registry = registry;
+    this.labels = labels;
     this.query = query;
     this.jobs = jobs;
     this.changes = new ChangeMap(store.version);
@@ -75,9 +85,11 @@ export class Answers {
     const { store, freshness, candidatesMax, eventTypesMax: typesMax, logger } = deps;
     const registry = await Registry.open({ store, onChange: deps.onRetention, typesMax });
     const clip: Registry["clip"] = (eventTypes, range) => registry.clip(eventTypes, range);
-    const query = new QueryEngine({ ...freshness, store, clip, candidatesMax });
+    const labels = await Labels.open({ store });
+    const engine = new QueryEngine({ ...freshness, store, clip, candidatesMax });
+    const query = labels.attach(engine);
     const jobs = await Jobs.open({ asker: query, store, logger }, deps);
-    return new Answers(deps, registry, query, jobs);
+    return new Answers(deps, registry, labels, query, jobs);
   }
 
   /** Notes a batch that is durable: the times of its first and last event, epoch ms. */
@@ -100,7 +112,9 @@ export class Answers {
   async deleteEvents(request: DeleteRequest, control?: AskControl): Promise<object> {
     const reply = await this.#delete(request, control);
     const { eventType, eventId, range, isDryRun } = request;
-    if (!isDryRun && eventId === null && range === null) await this.#registry.remove(eventType);
+    if (isDryRun || eventId !== null || range !== null) return reply;
+    await this.#registry.remove(eventType);
+    await this.labels.remove(eventType);
     return reply;
   }
 

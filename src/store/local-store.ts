@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { RankstreamError } from "../errors.ts";
 import { type ErrorCode, errorKinds } from "../errors-table.ts";
+import type { LabelChange, LabelledItem } from "../model-labels.ts";
 import type { Logger } from "../telemetry.ts";
 import type { Touched } from "./changes.ts";
 import type { DeleteAnswer, DeleteQuery } from "./delete-questions.ts";
@@ -15,6 +16,7 @@ import type {
   SeriesQuery,
 } from "./item-questions.ts";
 import type { JobRow } from "./jobs.ts";
+import type { LabelQuery } from "./labels.ts";
 import {
   type FromStoreThread,
   parseSeed,
@@ -243,6 +245,22 @@ export class LocalStore implements Store {
     return this.#call("jobResult", id);
   }
 
+  labels(query: LabelQuery, control?: ReadControl): Promise<LabelledItem[]> {
+    return this.#call("labels", query, control);
+  }
+
+  labelledTypes(): Promise<string[]> {
+    return this.#call("labelledTypes", null);
+  }
+
+  putLabels(changes: LabelChange[]): Promise<LabelledItem[]> {
+    return this.#call("putLabels", changes);
+  }
+
+  dropLabels(eventType: string): Promise<null> {
+    return this.#call("dropLabels", eventType);
+  }
+
   deleteEvents(query: DeleteQuery, control?: ReadControl): Promise<DeleteAnswer> {
     return this.#call("deleteEvents", query, control);
   }
@@ -292,9 +310,9 @@ export class LocalStore implements Store {
       // First of all what changed: whoever waits for the commit asks about it.
       for (const listener of this.#changeListeners) listener(this.version, message.touched);
       for (const listener of this.#listeners) listener(message.offsets);
-    } else if (message.kind === "deleted") {
+    } else if (message.kind === "mutated") {
       this.#mutations = message.mutations;
-      for (const listener of this.#changeListeners) listener(this.version, [message.touched]);
+      for (const listener of this.#changeListeners) listener(this.version, message.touched);
     } else if (message.kind === "failing") {
       this.#failure = message.message;
       if (message.message === null) this.#logger.info({ part: "store" }, "commits go on");

@@ -1,4 +1,5 @@
 /** Messages between the main thread and the store's thread. */
+import type { LabelChange, LabelledItem } from "../model-labels.ts";
 import type { Touched } from "./changes.ts";
 import type { DeleteAnswer, DeleteQuery } from "./delete-questions.ts";
 import type {
@@ -10,6 +11,7 @@ import type {
   SeriesQuery,
 } from "./item-questions.ts";
 import type { JobRow } from "./jobs.ts";
+import type { LabelQuery } from "./labels.ts";
 import type { FolderIdentity } from "./schema.ts";
 import type {
   ApproxAnswer,
@@ -62,6 +64,10 @@ export interface StoreCalls {
   putJob: [JobRow & { result: string | null }, null];
   dropJob: [string, null];
   jobResult: [string, string | null];
+  labels: [LabelQuery, LabelledItem[]];
+  labelledTypes: [null, string[]];
+  putLabels: [LabelChange[], LabelledItem[]];
+  dropLabels: [string, null];
   deleteEvents: [DeleteQuery, DeleteAnswer];
   close: [null, null];
 }
@@ -107,7 +113,7 @@ export type FromStoreThread =
   | { kind: "open" }
   | { kind: "refused"; error: ThrownError }
   | { kind: "committed"; offsets: number[]; touched: Touched[] }
-  | { kind: "deleted"; touched: Touched; mutations: number }
+  | { kind: "mutated"; touched: Touched[]; mutations: number }
   | { kind: "failing"; message: string | null }
   | { kind: "maintenance_failed"; message: string }
   | { kind: "progress"; id: number; share: number }

@@ -10,6 +10,7 @@
  *   deletes_… type_graves   what is left to do of deletes (delete-tables.ts)
  *   jobs           questions that are answered later (jobs.ts)
  *   type_settings  what users say of event types (type-settings.ts)
+ *   item_labels    what users call items (labels.ts)
  *   mutations      how many deletes there were (changes.ts)
  *   window_* …     sealed windows (windows.ts)
  *   sketch_*       their sealed sketches (sketches.ts)
@@ -24,6 +25,7 @@ import { mutationsTable } from "./changes.ts";
 import { rowsOf } from "./database.ts";
 import { deleteTables } from "./delete-tables.ts";
 import { jobsTable } from "./jobs.ts";
+import { labelsTable } from "./labels.ts";
 import { clearOpen, openTables } from "./open-windows.ts";
 import { rawFilesTable } from "./raw-files.ts";
 import { sketchTables } from "./sketches.ts";
@@ -51,6 +53,7 @@ const tables = [
   ...deleteTables,
   jobsTable,
   typeSettingsTable,
+  labelsTable,
   mutationsTable,
   `CREATE TABLE IF NOT EXISTS count_deltas (
      minute INTEGER NOT NULL, type_id INTEGER NOT NULL, event_id VARCHAR NOT NULL,

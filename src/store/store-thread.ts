@@ -25,6 +25,13 @@ import { readExact } from "./exact.ts";
 import { Graves } from "./graves.ts";
 import { readItem, readItems } from "./item.ts";
 import { readJobResult, readJobs, removeJob, writeJob } from "./jobs.ts";
+import {
+  readLabelledTypes,
+  readLabels,
+  removeLabels,
+  touchedByLabels,
+  writeLabels,
+} from "./labels.ts";
 import { Maintenance } from "./maintenance.ts";
 import {
   type CallMessage,
@@ -171,6 +178,20 @@ class StoreThread {
       return null;
     },
     jobResult: (id) => this.#database.read(ownReadBudgetMs, (c) => readJobResult(c, id)),
+    labels: (query, control) =>
+      this.#database.read(ownReadBudgetMs, (c) => readLabels(c, query), control),
+    labelledTypes: () => this.#database.read(ownReadBudgetMs, readLabelledTypes),
+    putLabels: async (changes) => {
+      const { rows, mutations } = await this.#database.write((c) => writeLabels(c, changes));
+      const touched = touchedByLabels(rows.map(({ eventType }) => eventType));
+      send({ kind: "mutated", touched, mutations });
+      return rows;
+    },
+    dropLabels: async (eventType) => {
+      const mutations = await this.#database.write((c) => removeLabels(c, eventType));
+      send({ kind: "mutated", touched: touchedByLabels([eventType]), mutations });
+      return null;
+    },
     deleteEvents: ({ isDryRun, ...scope }, control) =>
       isDryRun
         ? this.#deleter!.dryRun(scope, control.signal)
@@ -277,7 +298,7 @@ class StoreThread {
         compactor,
         fold: (connection, level) => sealer.fold(connection, level),
         onDelete: ({ eventType, from, to }, mutations) => {
-          send({ kind: "deleted", touched: { eventType, from, to }, mutations });
+          send({ kind: "mutated", touched: [{ eventType, from, to }], mutations });
         },
       },
       { ...deleteDefaults, candidatesMax },

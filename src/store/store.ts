@@ -1,5 +1,6 @@
 /** What the store offers, and what ingest workers hand to it. */
 import type { MessagePort } from "node:worker_threads";
+import type { LabelChange, LabelledItem } from "../model-labels.ts";
 import type { Selection } from "../model-selection.ts";
 import type { Touched } from "./changes.ts";
 import type { DeleteAnswer, DeleteQuery } from "./delete-questions.ts";
@@ -12,6 +13,7 @@ import type {
   SeriesQuery,
 } from "./item-questions.ts";
 import type { JobRow } from "./jobs.ts";
+import type { LabelQuery } from "./labels.ts";
 import type { Contender, TieRule } from "./order.ts";
 import type { TypeSettings } from "./type-settings.ts";
 
@@ -308,6 +310,17 @@ export interface Store {
   /** Keeps them in place of those of the same name; resolves once that is committed. */
   putTypeSettings(settings: TypeSettings): Promise<null>;
   dropTypeSettings(name: string): Promise<null>;
+  /** The labels there are of these items; of several types each its own. */
+  labels(query: LabelQuery, control?: ReadControl): Promise<LabelledItem[]>;
+  /** The event types of which some item has a label. */
+  labelledTypes(): Promise<string[]>;
+  /**
+   * Changes what items are called; resolves to what they are then, once that is committed.
+   * Throws `too_many_labels`: then none of these changes is kept.
+   */
+  putLabels(changes: LabelChange[]): Promise<LabelledItem[]>;
+  /** Forgets the labels of a type's items. */
+  dropLabels(eventType: string): Promise<null>;
   loadJobs(): Promise<JobRow[]>;
   /** Keeps a job as it is now; resolves once that is committed. */
   putJob(job: JobRow & { result: string | null }): Promise<null>;

@@ -5,6 +5,7 @@ import { boundsText, countText, percentText } from "./words.ts";
 interface Row {
   element: HTMLTableRowElement;
   rank: HTMLElement;
+  name: HTMLElement;
   count: HTMLElement;
   bounds: HTMLElement;
   bar: HTMLElement;
@@ -27,6 +28,23 @@ function write(element: HTMLElement, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** The label, or the id: text in any case, and a link only to where a browser should go. */
+function writeName(
+  cell: HTMLElement,
+  { eventId, label = eventId, url = "" }: LeaderboardRow,
+): void {
+  const href = /^https?:/i.test(url) ? url : "";
+  const link = cell.querySelector("a");
+  if (cell.textContent === label && (link?.getAttribute("href") ?? "") === href) return;
+  cell.title = label === eventId ? "" : eventId;
+  cell.textContent = href === "" ? label : "";
+  if (href === "") return;
+  const made = make(cell, "a");
+  made.setAttribute("href", href);
+  made.setAttribute("rel", "noreferrer");
+  made.textContent = label;
+}
+
 export class Rows {
   readonly #body: HTMLTableSectionElement;
   readonly #stillness = matchMedia("(prefers-reduced-motion: reduce)");
@@ -43,7 +61,7 @@ export class Rows {
     const largest = Math.max(0, ...items.map(({ share }) => share));
     const rows = new Map<string, Row>();
     items.forEach((item, place) => {
-      const row = this.#rows.get(item.eventId) ?? this.#make(item.eventId);
+      const row = this.#rows.get(item.eventId) ?? this.#make();
       rows.set(item.eventId, row);
       this.#fill(row, item, largest);
       const standing = this.#body.children[place] ?? null;
@@ -54,13 +72,12 @@ export class Rows {
     if (before !== null) this.#animate(before);
   }
 
-  #make(eventId: string): Row {
+  #make(): Row {
     const element = document.createElement("tr");
     const rank = make(element, "td", "rank");
-    const item = make(element, "th");
-    item.setAttribute("scope", "row");
-    item.setAttribute("dir", "auto");
-    item.textContent = eventId;
+    const name = make(element, "th");
+    name.setAttribute("scope", "row");
+    name.setAttribute("dir", "auto");
     const number = make(element, "td", "number");
     const count = make(number, "span");
     const bounds = make(number, "span", "bounds");
@@ -69,11 +86,12 @@ export class Rows {
     track.setAttribute("aria-hidden", "true");
     const bar = make(track, "div", "bar");
     const percent = make(meter, "span", "percent");
-    return { element, rank, count, bounds, bar, percent };
+    return { element, rank, name, count, bounds, bar, percent };
   }
 
   #fill(row: Row, item: LeaderboardRow, largest: number): void {
     write(row.rank, String(item.rank));
+    writeName(row.name, item);
     write(row.count, countText(item.count));
     const isExact = item.lower === item.upper;
     write(row.bounds, isExact ? "" : boundsText(item.lower, item.upper));

@@ -60,6 +60,7 @@ export async function makeApi(
     cache: keepingNothing(asker),
     jobs: { submit: unscripted, get: unscripted, cancel: unscripted, list: () => [] },
     eventTypes: { list: async () => [], get: unscripted, put: unscripted },
+    labels: { put: unscripted },
     deleteEvents: unscripted,
     budget: edgeOverrides.budget ?? parts.budget,
     counters: parts.counters,

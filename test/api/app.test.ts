@@ -244,6 +244,7 @@ describe("operations", () => {
       "/health/live",
       "/health/ready",
       "/items",
+      "/items/labels",
       "/items/{eventType}/batch",
       "/items/{eventType}/{eventId}",
       "/jobs",

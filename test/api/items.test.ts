@@ -93,9 +93,9 @@ describe("GET /items/{eventType}/{eventId}", () => {
     const { app } = await makeItems();
     const patch = await app.inject({ method: "PATCH", url: "/items/t/a" });
     expect([patch.statusCode, patch.json().code]).toEqual([405, "method_not_allowed"]);
-    expect(patch.headers["allow"]).toBe("DELETE, GET, HEAD");
+    expect(patch.headers["allow"]).toBe("DELETE, GET, HEAD, PUT");
     const batch = await app.inject({ method: "PATCH", url: "/items/t/batch" });
-    expect(batch.headers["allow"]).toBe("DELETE, GET, HEAD, POST");
+    expect(batch.headers["allow"]).toBe("DELETE, GET, HEAD, POST, PUT");
     expect((await app.inject("/items/t/a/b")).json().code).toBe("not_found");
   });
 });

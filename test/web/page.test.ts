@@ -273,6 +273,40 @@ describe("its form", () => {
     await page.close();
   });
 
+  it("shows labels as text, and links only to http and https", async () => {
+    await service.post(events({ a: 3, b: 2 }, "labelled"));
+    const { page, complaints } = await openPage(service, "?eventType=labelled");
+    await untilRows(page, [
+      ["1", "a", "3"],
+      ["2", "b", "2"],
+    ]);
+    const put = (eventId: string, label: object) =>
+      service.request(`/items/labelled/${eventId}`, {
+        method: "PUT",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify(label),
+      });
+    await put("a", { label: "<img src=x onerror=alert(1)>", url: "https://a.example/?q=\"'<" });
+    await put("b", { label: "Just B" });
+    await untilRows(page, [
+      ["1", "<img src=x onerror=alert(1)>", "3"],
+      ["2", "Just B", "2"],
+    ]);
+    const links = page.locator("#rows a");
+    expect(await links.evaluateAll((all) => all.map((a) => a.getAttribute("href")))).toEqual([
+      "https://a.example/?q=\"'<",
+    ]);
+    expect(await page.locator("#rows th").first().getAttribute("title")).toBe("a");
+    await put("a", { label: null, url: null });
+    await untilRows(page, [
+      ["1", "a", "3"],
+      ["2", "Just B", "2"],
+    ]);
+    expect(await links.count()).toBe(0);
+    expect(complaints).toEqual([]);
+    await page.close();
+  });
+
   it("is small", () => {
     const folder = join(root, "build", "web");
     const own = readdirSync(folder).filter((name) => /\.(?:html|css|js|svg)$/.test(name));
