@@ -243,6 +243,7 @@ async function openApi(config: Config, logger: Logger, pipeline: Pipeline, close
   return buildApi({
     edge,
     cache: answers.cache,
+    changes: answers.feed,
     jobs: answers.jobs,
     eventTypes: answers.eventTypes,
     labels: answers.labels,

@@ -7,6 +7,7 @@ import { didYouMean, quoted, RankstreamError } from "../errors.ts";
 import type { Counters, Logger } from "../telemetry.ts";
 import { addAdmin } from "./admin.ts";
 import { bodyReader } from "./body.ts";
+import { addChanges, type ChangePort } from "./changes.ts";
 import { addDeletes, type DeletePort } from "./deletes.ts";
 import { eventsDoc } from "./event-docs.ts";
 import { addEventTypes, type EventTypePort } from "./event-types.ts";
@@ -37,6 +38,7 @@ export interface ApiDeps {
   edge: Edge;
   /** Answers questions; what it throws as RankstreamError is answered by the errors table. */
   cache: CachePort;
+  changes: ChangePort;
   jobs: JobPort;
   eventTypes: EventTypePort;
   labels: LabelPort;
@@ -282,6 +284,7 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
   addItems(app, deps, deps.budget);
   addJobs(app, deps.jobs);
   addAdmin(app, cache, deps.budget);
+  addChanges(app, deps.changes);
   addEventTypes(app, deps.eventTypes, deps.budget);
   addLabels(app, deps.labels, deps.budget);
   addDeletes(app, deps.deleteEvents);

@@ -3,6 +3,7 @@ import type { Store } from "../store/store.ts";
 import type { Logger } from "../telemetry.ts";
 import { AnswerCache } from "./answer-cache.ts";
 import type { AskControl } from "./ask.ts";
+import { ChangeFeed } from "./change-feed.ts";
 import { ChangeMap } from "./change-map.ts";
 import { type DeleteRequest, deleteEvents } from "./deletes.ts";
 import { QueryEngine } from "./engine.ts";
@@ -36,6 +37,7 @@ export class Answers {
   readonly cache: AnswerCache;
   readonly memory: MemoryLevel;
   readonly changes: ChangeMap;
+  readonly feed: ChangeFeed;
   readonly jobs: Jobs;
   /** What items are called. */
   readonly labels: Labels;
@@ -58,7 +60,12 @@ export class Answers {
     this.query = query;
     this.jobs = jobs;
     this.changes = new ChangeMap(store.version);
-    store.onChange((version, touched) => this.changes.note(version, touched));
+    const settled = (signal?: AbortSignal) => isSettled(freshness, signal);
+    this.feed = new ChangeFeed({ changes: this.changes, settled });
+    store.onChange((version, touched) => {
+      this.changes.note(version, touched);
+      this.feed.wake();
+    });
     store.onCommit((offsets) => this.#pending.release(offsets));
     this.memory = new MemoryLevel(deps.cacheBytesMax);
     this.cache = new AnswerCache(
@@ -66,7 +73,7 @@ export class Answers {
         asker: query,
         changes: this.changes,
         pending: this.#pending,
-        settled: (signal) => isSettled(freshness, signal),
+        settled,
         clip: (eventTypes, range) => registry.clip(eventTypes, range),
         levels: [],
       },

@@ -236,6 +236,7 @@ describe("operations", () => {
     expect(document).toMatchObject({ openapi: "3.1.0", info: { version: "1.2.3" } });
     expect(Object.keys(document.paths).sort()).toEqual([
       "/admin/cache/invalidate",
+      "/changes",
       "/event-types",
       "/event-types/{name}",
       "/event-types/{name}/events",
