@@ -56,6 +56,7 @@ export interface CacheTotals {
 const pastTtlMs = 3_600_000;
 const runningTtlMs = 60_000;
 const rollingTtlMs = 1000;
+const uncertainTtlMs = 5000;
 /** An answer of time that ended so long ago gets nothing but late events. */
 const pastAfterMs = 120_000;
 /** After so long without a new answer the old one is given, if it is no older than this. */
@@ -63,6 +64,13 @@ const staleAfterMs = 250;
 const staleMsMax = 10_000;
 /** Answers made sooner than that are made again as fast as they are fetched from far. */
 const farTookMsMin = 20;
+
+/** What an answer says of itself, where it does. */
+interface Certainty {
+  stale?: boolean;
+  partial?: boolean;
+  certified?: boolean;
+}
 
 /** What is made, and for whom. */
 interface Order<Kind extends QuestionKind = QuestionKind> {
@@ -223,10 +231,11 @@ export class AnswerCache {
     const text = JSON.stringify(body);
     const etag = etagOf(text);
     const answer = { text, etag, version, madeAt, tookMs: madeAt - started, stretch };
+    const { stale, partial, certified } = body as Certainty;
     // One that may lack something, or lacks a part, is for its askers alone.
-    const { stale, partial } = body as { stale?: boolean; partial?: boolean };
     if (stale === true || partial === true) return answer;
-    const ttlMs = this.#ttlOf(stretch);
+    // What is not certain may be so once its windows are sealed, which changes no count.
+    const ttlMs = Math.min(this.#ttlOf(stretch), certified === false ? uncertainTtlMs : Infinity);
     this.#memory.set(key, answer, ttlMs);
     if (answer.tookMs >= farTookMsMin) for (const level of levels) level.set(key, answer, ttlMs);
     return answer;

@@ -96,6 +96,12 @@ function inPending(above: Level, pending: number[]): string {
   return `(${bounds} AND (${above.startOf}) IN (SELECT unnest([${pending.join(", ")}])))`;
 }
 
+/** The condition without what is in these spans already. */
+function apartFrom(spans: readonly MinuteSpan[], condition: string): string {
+  const known = inSpans(spans);
+  return known === "false" ? condition : `(${condition} AND NOT ${known})`;
+}
+
 /** The largest span of whole windows of `level` inside `span`; empty (end ≤ start) if none. */
 function wholeWindows(level: Level, span: MinuteSpan): MinuteSpan {
   // The window that holds the span's end is not inside, unless it begins there.
@@ -158,9 +164,15 @@ export async function coverOf(
             { start: whole.start, end: covered.start },
             { start: covered.end, end: whole.end },
           ];
-    const conditions = [inSpans(ends)];
-    if (above !== undefined && pending.length > 0) conditions.push(inPending(above, pending));
-    if (whole.start < whole.end) parts.push({ level, condition: `(${conditions.join(" OR ")})` });
+    if (whole.start < whole.end) {
+      // A part for each stretch: DuckDB skips what lies outside of one, but reads the whole table
+      // for two joined by OR (2 instead of 15 ms for a hundred minutes of two million rows).
+      const stretches = ends.filter(({ start, end }) => start < end).map((end) => inSpans([end]));
+      if (above !== undefined && pending.length > 0) {
+        stretches.push(apartFrom(ends, inPending(above, pending)));
+      }
+      parts.push(...stretches.map((condition) => ({ level, condition })));
+    }
     const isAnswered = (start: number) => {
       if (above === undefined) return false;
       const parent = startAt(above, start);

@@ -38,7 +38,7 @@ export async function typesNamed(
 /** Sums by id of the raw events in ragged edges, at least one: (event_id, count, events). */
 export async function edgesSql(
   connection: DuckDBConnection,
-  rawFiles: RawFiles,
+  rawFiles: Pick<RawFiles, "source">,
   edges: MinuteCut["edges"],
   eventTypes: string[],
 ): Promise<string> {

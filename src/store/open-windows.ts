@@ -117,6 +117,8 @@ export interface OpenPieces {
   candidates: string | null;
   /** A condition on count_deltas: rows that no candidates stand in for. */
   deltas: string;
+  /** Whether there are any in the span. */
+  hasDeltas: boolean;
 }
 
 /** Reads which minutes of the span are open, in the reader's transaction. */
@@ -128,10 +130,14 @@ export async function readOpen(
   const within = `minute >= ${span.start} AND minute < ${span.end}`;
   const [spans] = await rowsOf(
     connection,
-    `SELECT count(*) AS n, min(minute) AS first FROM open_spans WHERE ${within}`,
+    `SELECT (SELECT count(*) FROM open_spans WHERE ${within}) AS n,
+       (SELECT min(minute) FROM open_spans WHERE ${within}) AS first,
+       EXISTS (FROM count_deltas WHERE ${within} AND type_id IN (${typeIds})) AS has_deltas`,
   );
+  const hasDeltas = spans!["has_deltas"] === true;
   if (Number(spans!["n"]) === 0) {
-    return { windows: 0, total: 0, thresholds: 0, candidates: null, deltas: "true" };
+    const none = { windows: 0, total: 0, thresholds: 0, candidates: null };
+    return { ...none, deltas: "true", hasDeltas };
   }
   const own = `${within} AND type_id IN (${typeIds})`;
   const [sums] = await rowsOf(
@@ -143,6 +149,7 @@ export async function readOpen(
     windows: Number(sums!["windows"]),
     total: Number(sums!["total"]),
     thresholds: Number(sums!["thresholds"]),
+    hasDeltas,
     candidates: `SELECT event_id, lower, upper, threshold
       FROM (FROM open_candidates WHERE ${own})
       JOIN (SELECT worker, minute, type_id, threshold FROM open_windows WHERE ${own})

@@ -77,6 +77,27 @@ export const rawFilesTable = `CREATE TABLE IF NOT EXISTS raw_files (
 /** Rolls a replacement back. */
 class ReplacedMeanwhile extends Error {}
 
+/** The files that may hold events with a time in `[from, to)` (epoch ms), by path. */
+export async function filesWithin(
+  connection: DuckDBConnection,
+  from: number,
+  to: number,
+): Promise<RawFile[]> {
+  const rows = await rowsOf(
+    connection,
+    `SELECT path, epoch_ms(first_time) AS first, epoch_ms(last_time) AS last, rows, bytes
+     FROM raw_files WHERE first_time < ${timestampLiteral(to)}
+     AND last_time >= ${timestampLiteral(from)} ORDER BY path`,
+  );
+  return rows.map((row) => ({
+    path: String(row["path"]),
+    firstTime: Number(row["first"]),
+    lastTime: Number(row["last"]),
+    rows: Number(row["rows"]),
+    bytes: Number(row["bytes"]),
+  }));
+}
+
 export class RawFiles {
   readonly #database: Database;
   readonly #options: RawFilesOptions;
@@ -270,20 +291,8 @@ export class RawFiles {
   }
 
   /** The files that may hold events with a time in `[from, to)`, by path. */
-  async list(connection: DuckDBConnection, from: number, to: number): Promise<RawFile[]> {
-    const rows = await rowsOf(
-      connection,
-      `SELECT path, epoch_ms(first_time) AS first, epoch_ms(last_time) AS last, rows, bytes
-       FROM raw_files WHERE first_time < ${timestampLiteral(to)}
-       AND last_time >= ${timestampLiteral(from)} ORDER BY path`,
-    );
-    return rows.map((row) => ({
-      path: String(row["path"]),
-      firstTime: Number(row["first"]),
-      lastTime: Number(row["last"]),
-      rows: Number(row["rows"]),
-      bytes: Number(row["bytes"]),
-    }));
+  list(connection: DuckDBConnection, from: number, to: number): Promise<RawFile[]> {
+    return filesWithin(connection, from, to);
   }
 
   /** The folder that paths are below. */

@@ -1,0 +1,101 @@
+/**
+ * What the manifest says of the minutes that a range's ends cut, in one statement: a question
+ * asks it five to ten times, and each time takes DuckDB a millisecond.
+ */
+import type { DuckDBConnection } from "@duckdb/node-api";
+import { minuteMs } from "../model.ts";
+import { cutAtMinutes } from "./cover.ts";
+import { rowsOf } from "./database.ts";
+import { filesWithin, type RawFile, type RawFiles } from "./raw-files.ts";
+import { timestampLiteral } from "./sql.ts";
+import { aliveSources } from "./tombstones.ts";
+
+interface Stretch {
+  /** Epoch ms; `to` exclusive. */
+  from: number;
+  to: number;
+}
+
+/** As RawFiles, of raw events within the edges' minutes, in the reader's transaction. */
+export class EdgeFiles implements Pick<RawFiles, "mayHold" | "rowsIn" | "source"> {
+  readonly #folder: string;
+  readonly #files: readonly RawFile[];
+  /** Stretches in which raw_recent holds events. */
+  readonly #recent: readonly Stretch[];
+  readonly #recentRows: number;
+
+  private constructor(
+    folder: string,
+    files: readonly RawFile[],
+    recent: readonly Stretch[],
+    recentRows: number,
+  ) {
+    this.#folder = folder;
+    this.#files = files;
+    this.#recent = recent;
+    this.#recentRows = recentRows;
+  }
+
+  /** Looks at the minutes that `[from, to)`, epoch ms, cuts. */
+  static async around(
+    connection: DuckDBConnection,
+    folder: string,
+    from: number,
+    to: number,
+  ): Promise<EdgeFiles> {
+    const { edges } = cutAtMinutes(from, to);
+    if (edges.length === 0) return new EdgeFiles(folder, [], [], 0);
+    const minutes = edges.map((edge) => {
+      const start = Math.floor(edge.from / minuteMs) * minuteMs;
+      return { from: start, to: start + minuteMs, edge };
+    });
+    // Before an edge, in it and after it: whoever asks, asks about these.
+    const stretches = minutes.flatMap(({ from: start, to: end, edge }) => [
+      { from: start, to: edge.from },
+      edge,
+      { from: edge.to, to: end },
+    ]);
+    const isIn = stretches.map((one, i) => `bool_or(${within(one)}) AS recent_${i}`);
+    const [recent] = await rowsOf(
+      connection,
+      `SELECT count(*) AS rows, ${isIn.join(", ")} FROM raw_recent`,
+    );
+    const files: RawFile[] = [];
+    for (const minute of minutes) {
+      const found = await filesWithin(connection, minute.from, minute.to);
+      files.push(...found.filter(({ path }) => files.every((known) => known.path !== path)));
+    }
+    const held = stretches.filter((_, i) => recent![`recent_${i}`] === true);
+    return new EdgeFiles(folder, files, held, Number(recent!["rows"]));
+  }
+
+  async mayHold(_connection: DuckDBConnection, from: number, to: number): Promise<boolean> {
+    if (from >= to) return false;
+    const isRecent = this.#recent.some((own) => own.from < to && own.to > from);
+    return isRecent || this.#within(from, to).length > 0;
+  }
+
+  async rowsIn(_connection: DuckDBConnection, from: number, to: number): Promise<number> {
+    // Events are taken as spread evenly over their file's span.
+    const inFiles = this.#within(from, to).map(
+      ({ rows, firstTime, lastTime }) =>
+        rows * Math.min(1, (to - from) / (1 + lastTime - firstTime)),
+    );
+    return this.#recentRows + Math.round(inFiles.reduce((sum, rows) => sum + rows, 0));
+  }
+
+  async source(connection: DuckDBConnection, from: number, to: number): Promise<string> {
+    const paths = this.#within(from, to).map(({ path }) => path);
+    const sources = await aliveSources(connection, this.#folder, paths);
+    if (sources.length === 0) return "raw_recent";
+    return `(FROM ${["raw_recent", ...sources].join(" UNION ALL FROM ")})`;
+  }
+
+  #within(from: number, to: number): readonly RawFile[] {
+    return this.#files.filter(({ firstTime, lastTime }) => firstTime < to && lastTime >= from);
+  }
+}
+
+function within({ from, to }: Stretch): string {
+  return `event_time >= ${timestampLiteral(from)} AND event_time < ${timestampLiteral(to)}`;
+}
