@@ -83,6 +83,8 @@ export const configOptions = Object.freeze({
   freshnessWaitMsMax: integer(50, 0, 10_000, "How long an answer waits for what came before it."),
   exactTimeoutMs: integer(5000, 10, 600_000, "Longest time a query may take."),
   cacheBytesMax: bytes(64 * MiB, 0, 64 * GiB, "Memory for kept answers; 0 keeps none."),
+  cacheStoreBytesMax: bytes(64 * MiB, 0, GiB, "Answers about the past kept over restarts."),
+  cacheFarMsMin: integer(20, 0, 60_000, "Answers made sooner are kept in memory only."),
   exactQueueMax: integer(64, 1, 10_000, "Exact questions waiting for their turn; beyond: jobs."),
   jobsMax: integer(100, 1, 10_000, "Jobs known at once, also those that are done; beyond: 503."),
   jobTimeoutMs: integer(600_000, 10, dayMs, "Longest time a job may run."),

@@ -161,6 +161,7 @@ async function openStorage(config: Config, logFolder: string, logger: Logger, cl
     exactQueueMax: config.exactQueueMax,
     sealQuietMs: config.sealQuietMs,
     sealedSketches: config.sealedSketches === "on",
+    keptAnswers: { bytesMax: config.cacheStoreBytesMax, madeBy: packageVersion() },
     logger,
   };
   const opened = await LocalStore.open(storeOptions, openLog);

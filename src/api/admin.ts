@@ -13,7 +13,7 @@ import { checkOrigin } from "./origin.ts";
 import { checkName, checkNames, invalidParameter, type RawQuery } from "./parameters.ts";
 
 const bodyBytesMax = 16 * 1024;
-const expected = '{"eventType"?, "from"?, "to"?} or {"all": true}';
+const expected = '{"eventType"?, "eventId"?, "from"?, "to"?} or {"all": true}';
 
 /** Reads the body. Throws RankstreamError (400) that names the field. */
 export function readInvalidation(body: Buffer): Invalidation {
@@ -22,24 +22,24 @@ export function readInvalidation(body: Buffer): Invalidation {
   if (typeof given !== "object" || given === null || Array.isArray(given)) {
     throw refuse(quoted(JSON.stringify(given)));
   }
-  const { all, eventType, from, to, ...rest } = given as Record<string, unknown>;
+  const { all, eventType, eventId, from, to, ...rest } = given as Record<string, unknown>;
   const [other] = Object.keys(rest);
   if (other !== undefined) throw refuse(`${quoted(other)} too`);
-  const isNarrow = [eventType, from, to].some((value) => value !== undefined);
+  const isNarrow = [eventType, eventId, from, to].some((value) => value !== undefined);
   // Nothing at all is more often a mistake than meant.
   if ((all !== true && all !== undefined) || isNarrow === (all === true)) {
     throw refuse(quoted(JSON.stringify(given)));
   }
-  if (eventType !== undefined && typeof eventType !== "string") {
-    throw invalidParameter("eventType", "a text", quoted(JSON.stringify(eventType)));
-  }
+  const nameOf = (name: string, value: unknown, bytesMax: number) => {
+    if (value === undefined) return null;
+    if (typeof value === "string") return checkName(name, value, bytesMax);
+    throw invalidParameter(name, "a text", quoted(JSON.stringify(value)));
+  };
   const time = (name: string, value: unknown) =>
     value === undefined ? null : parseTimestamp(value as string | number, name);
   return {
-    eventType:
-      eventType === undefined
-        ? null
-        : checkName("eventType", eventType, eventBounds.eventTypeBytesMax),
+    eventType: nameOf("eventType", eventType, eventBounds.eventTypeBytesMax),
+    eventId: nameOf("eventId", eventId, eventBounds.eventIdBytesMax),
     from: time("from", from),
     to: time("to", to),
   };
@@ -47,7 +47,9 @@ export function readInvalidation(body: Buffer): Invalidation {
 
 const doc: RouteDoc = {
   summary: "Drop kept answers",
-  description: "Those that speak of the event type and of any part of the range; or all.",
+  description:
+    "Those that speak of the event type and of any part of the range, and that name the item; " +
+    "or all.",
   requestBody: {
     required: true,
     content: {
@@ -57,6 +59,7 @@ const doc: RouteDoc = {
           additionalProperties: false,
           properties: {
             eventType: { type: "string" },
+            eventId: { type: "string" },
             from: { type: ["string", "integer"] },
             to: { type: ["string", "integer"] },
             all: { type: "boolean" },

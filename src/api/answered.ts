@@ -39,7 +39,8 @@ export function sendAnswered(
     age: String(Math.floor(answered.ageMs / 1000)),
     "cache-status": cacheStatus(answered),
   };
-  if (isKnown(request.headers["if-none-match"], answered.etag)) {
+  const isRead = request.method === "GET" || request.method === "HEAD";
+  if (isRead && isKnown(request.headers["if-none-match"], answered.etag)) {
     return reply.code(304).headers(headers).send();
   }
   const type = { "content-type": "application/json; charset=utf-8" };

@@ -26,6 +26,8 @@ export interface AnswerCacheDeps {
   clip: (eventTypes: readonly string[], range: TimeRange) => TimeRange;
   /** Further levels, the nearer first. */
   levels: readonly AnswerLevel[];
+  /** Answers made sooner are in memory only: made again as fast as they are fetched from far. */
+  cacheFarMsMin: number;
   now?: () => number;
 }
 
@@ -62,8 +64,6 @@ const pastAfterMs = 120_000;
 /** After so long without a new answer the old one is given, if it is no older than this. */
 const staleAfterMs = 250;
 const staleMsMax = 10_000;
-/** Answers made sooner than that are made again as fast as they are fetched from far. */
-const farTookMsMin = 20;
 
 /** What an answer says of itself, where it does. */
 interface Certainty {
@@ -154,7 +154,7 @@ export class AnswerCache {
 
   async #findFar(key: string, stretch: Stretch, control: AskControl) {
     for (const level of this.#deps.levels) {
-      const answer = await level.get(key);
+      const answer = await level.get(key, stretch);
       if (answer === undefined || !(await this.#holds(answer, stretch, control))) continue;
       this.totals.hits[level.name]!++;
       this.#memory.set(key, answer, this.#ttlOf(stretch));
@@ -223,7 +223,7 @@ export class AnswerCache {
     { kind, request, stretch, version }: Order,
     signal: AbortSignal,
   ): Promise<KeptAnswer> {
-    const { asker, levels } = this.#deps;
+    const { asker, levels, cacheFarMsMin } = this.#deps;
     const started = this.#now();
     const ask = asker[kind] as (request: unknown, control: AskControl) => Promise<object>;
     const body = await ask.call(asker, request, { signal });
@@ -237,7 +237,8 @@ export class AnswerCache {
     // What is not certain may be so once its windows are sealed, which changes no count.
     const ttlMs = Math.min(this.#ttlOf(stretch), certified === false ? uncertainTtlMs : Infinity);
     this.#memory.set(key, answer, ttlMs);
-    if (answer.tookMs >= farTookMsMin) for (const level of levels) level.set(key, answer, ttlMs);
+    if (answer.tookMs < cacheFarMsMin) return answer;
+    for (const level of levels) level.set(key, answer, ttlMs);
     return answer;
   }
 

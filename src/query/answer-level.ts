@@ -19,6 +19,8 @@ export interface KeptAnswer {
 /** Which entries to drop: those that speak of the type and of part of the range; null: all. */
 export interface Invalidation {
   eventType: string | null;
+  /** Only those whose answer names this item. */
+  eventId?: string | null | undefined;
   from: number | null;
   to: number | null;
 }
@@ -26,7 +28,8 @@ export interface Invalidation {
 /** One level. None of its methods throws: what it can't do it has not got. */
 export interface AnswerLevel {
   readonly name: string;
-  get(key: string): Promise<KeptAnswer | undefined>;
+  /** `stretch`: what the question is about. */
+  get(key: string, stretch: Stretch): Promise<KeptAnswer | undefined>;
   /** `ttlMs`: how long it may be kept at most. */
   set(key: string, answer: KeptAnswer, ttlMs: number): void;
   /** Drops what matches; resolves with how many entries, as far as that is known. */
@@ -34,8 +37,9 @@ export interface AnswerLevel {
 }
 
 /** Whether an answer speaks of what is to be dropped. */
-export function isMatch({ stretch }: KeptAnswer, which: Invalidation): boolean {
-  const { eventType, from, to } = which;
+export function isMatch({ stretch, text }: KeptAnswer, which: Invalidation): boolean {
+  const { eventType, eventId = null, from, to } = which;
+  if (eventId !== null && !text.includes(JSON.stringify(eventId))) return false;
   if (eventType !== null && !stretch.eventTypes.includes(eventType)) return false;
   return stretch.from < (to ?? Infinity) && stretch.to > (from ?? -Infinity);
 }

@@ -2,6 +2,7 @@
 import type { Store } from "../store/store.ts";
 import type { Logger } from "../telemetry.ts";
 import { AnswerCache } from "./answer-cache.ts";
+import type { AnswerLevel } from "./answer-level.ts";
 import type { AskControl } from "./ask.ts";
 import { ChangeFeed } from "./change-feed.ts";
 import { ChangeMap } from "./change-map.ts";
@@ -15,6 +16,7 @@ import { MemoryLevel } from "./memory-level.ts";
 import { PendingTouches } from "./pending-touches.ts";
 import type { Asker } from "./questions.ts";
 import { Registry, type RegistryDeps, type TypeChange } from "./registry.ts";
+import { StoredLevel } from "./stored-level.ts";
 
 export interface AnswersDeps extends JobsOptions {
   store: Store;
@@ -26,11 +28,20 @@ export interface AnswersDeps extends JobsOptions {
   eventTypesMax: number;
   /** Memory for kept answers. */
   cacheBytesMax: number;
+  /** Room in the store for answers about the past; 0 keeps none there. */
+  cacheStoreBytesMax: number;
+  cacheFarMsMin: number;
   logger: Logger;
 }
 
 /** How often it is looked for events that have expired. */
 const expiryIntervalMs = 60_000;
+
+/** The levels beyond memory, the nearer first. */
+function levelsOf(deps: AnswersDeps, changes: ChangeMap): AnswerLevel[] {
+  const { store, logger, cacheStoreBytesMax } = deps;
+  return cacheStoreBytesMax === 0 ? [] : [new StoredLevel({ store, changes, logger })];
+}
 
 export class Answers {
   readonly query: Asker;
@@ -75,7 +86,8 @@ export class Answers {
         pending: this.#pending,
         settled,
         clip: (eventTypes, range) => registry.clip(eventTypes, range),
-        levels: [],
+        levels: levelsOf(deps, this.changes),
+        cacheFarMsMin: deps.cacheFarMsMin,
       },
       this.memory,
     );

@@ -10,6 +10,9 @@ export interface Touched {
   to: number;
 }
 
+/** Told of what a transaction touches, within it. */
+export type OnTouch = (connection: DuckDBConnection, touched: readonly Touched[]) => Promise<void>;
+
 /** Epoch ms of the first and the last event that a checkpoint adds to a type. */
 interface TypeSpan {
   name: string;
@@ -74,4 +77,9 @@ export async function addMutation(connection: DuckDBConnection): Promise<number>
   await connection.run("DELETE FROM mutations");
   await connection.run(`INSERT INTO mutations VALUES (${next})`);
   return next;
+}
+
+/** The data's version: it grows with every commit that touches anything. */
+export function versionOf(offsets: readonly number[], mutations: number): number {
+  return offsets.reduce((sum, offset) => sum + offset, mutations);
 }

@@ -5,7 +5,7 @@
  */
 import type { DuckDBConnection, DuckDBValue } from "@duckdb/node-api";
 import { failPoint } from "../fail-point.ts";
-import { type Touched, touchedBy } from "./changes.ts";
+import { type OnTouch, type Touched, touchedBy } from "./changes.ts";
 import { type Database, insertRows, rowsOf, runValues } from "./database.ts";
 import { writeOpen } from "./open-windows.ts";
 import type { RawFile, RawFiles } from "./raw-files.ts";
@@ -120,6 +120,7 @@ export class Checkpointer {
   readonly #sealedBefore: () => number;
   /** Workers that have rows of open minutes in the store. */
   readonly #openWorkers = new Set<number>();
+  readonly #onTouch: OnTouch;
   #last: Promise<unknown> = Promise.resolve();
   /** Open minutes of these types before these minutes hold events that are deleted. */
   readonly #closed = new Map<string, number>();
@@ -132,12 +133,14 @@ export class Checkpointer {
     types: TypeIds,
     rawFiles: RawFiles,
     sealedBefore: () => number,
+    onTouch: OnTouch = async () => undefined,
   ) {
     this.#database = database;
     this.#staged = staged;
     this.#types = types;
     this.#rawFiles = rawFiles;
     this.#sealedBefore = sealedBefore;
+    this.#onTouch = onTouch;
   }
 
   /**
@@ -204,6 +207,7 @@ export class Checkpointer {
           const columns = "minute, type_id, event_id, partition, count";
           await insertRows(connection, "count_deltas", `SELECT ${columns} FROM ${counts}`);
           touched = await touchedBy(connection, part.types, idOf, counts);
+          await this.#onTouch(connection, touched);
         }
         for (const changes of part.seen) await writeSeen(connection, changes);
         await this.#writeOpen(connection, part, idOf);

@@ -11,7 +11,7 @@ import type { DuckDBConnection } from "@duckdb/node-api";
 import { RankstreamError } from "../errors.ts";
 import { failPoint } from "../fail-point.ts";
 import { minuteMs } from "../model.ts";
-import { addMutation } from "./changes.ts";
+import { addMutation, type OnTouch } from "./changes.ts";
 import type { Checkpointer } from "./checkpoint.ts";
 import type { Compactor } from "./compact.ts";
 import { cutInStore } from "./cover.ts";
@@ -69,6 +69,7 @@ export interface DeleteDeps {
   fold: Fold;
   /** Told of each transaction, once it is committed: what it took, and how many there were. */
   onDelete?: (scope: EventScope, mutations: number) => void;
+  onTouch?: OnTouch;
 }
 
 interface Plan {
@@ -279,6 +280,7 @@ export class Deleter {
         const measured = await this.#measure(connection, scope, type);
         const done = await this.#takeAll(connection, scope, type, counted, measured.count);
         const mutations = await addMutation(connection);
+        await this.#deps.onTouch?.(connection, [scope]);
         failPoint("delete.in_transaction");
         const underWay = await this.#noteRest(connection, id, rest);
         failPoint("delete.before_commit");

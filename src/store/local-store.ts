@@ -5,7 +5,7 @@ import { RankstreamError } from "../errors.ts";
 import { type ErrorCode, errorKinds } from "../errors-table.ts";
 import type { LabelChange, LabelledItem } from "../model-labels.ts";
 import type { Logger } from "../telemetry.ts";
-import type { Touched } from "./changes.ts";
+import { type Touched, versionOf } from "./changes.ts";
 import type { DeleteAnswer, DeleteQuery } from "./delete-questions.ts";
 import type {
   ItemAnswer,
@@ -16,6 +16,7 @@ import type {
   SeriesQuery,
 } from "./item-questions.ts";
 import type { JobRow } from "./jobs.ts";
+import type { KeptMatch, KeptRow } from "./kept-answers.ts";
 import type { LabelQuery } from "./labels.ts";
 import {
   type FromStoreThread,
@@ -172,7 +173,7 @@ export class LocalStore implements Store {
   }
 
   get version(): number {
-    return this.#offsets.reduce((sum, offset) => sum + offset, this.#mutations);
+    return versionOf(this.#offsets, this.#mutations);
   }
 
   onChange(listener: (version: number, touched: readonly Touched[]) => void): void {
@@ -227,6 +228,18 @@ export class LocalStore implements Store {
 
   dropTypeSettings(name: string): Promise<null> {
     return this.#call("dropTypeSettings", name);
+  }
+
+  keptAnswer(key: string): Promise<KeptRow | null> {
+    return this.#call("keptAnswer", key);
+  }
+
+  keepAnswer(answer: StoreCalls["keepAnswer"][0]): Promise<boolean> {
+    return this.#call("keepAnswer", answer);
+  }
+
+  dropKeptAnswers(which: KeptMatch): Promise<number> {
+    return this.#call("dropKeptAnswers", which);
   }
 
   loadJobs(): Promise<JobRow[]> {

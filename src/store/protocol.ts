@@ -1,4 +1,5 @@
 /** Messages between the main thread and the store's thread. */
+import { RankstreamError } from "../errors.ts";
 import type { LabelChange, LabelledItem } from "../model-labels.ts";
 import type { Touched } from "./changes.ts";
 import type { DeleteAnswer, DeleteQuery } from "./delete-questions.ts";
@@ -11,6 +12,7 @@ import type {
   SeriesQuery,
 } from "./item-questions.ts";
 import type { JobRow } from "./jobs.ts";
+import type { KeptAnswersOptions, KeptMatch, KeptRow } from "./kept-answers.ts";
 import type { LabelQuery } from "./labels.ts";
 import type { FolderIdentity } from "./schema.ts";
 import type {
@@ -38,6 +40,7 @@ export interface StoreThreadData {
   sealQuietMs: number;
   /** Whether windows keep sealed sketches, for closer bounds. */
   sealedSketches: boolean;
+  keptAnswers: KeptAnswersOptions;
   /** Memory of a ReadLoad, which the thread tells. */
   readLoad: SharedArrayBuffer;
 }
@@ -69,6 +72,9 @@ export interface StoreCalls {
   putLabels: [LabelChange[], LabelledItem[]];
   dropLabels: [string, null];
   deleteEvents: [DeleteQuery, DeleteAnswer];
+  keptAnswer: [string, KeptRow | null];
+  keepAnswer: [{ row: KeptRow; version: number }, boolean];
+  dropKeptAnswers: [KeptMatch, number];
   close: [null, null];
 }
 export type StoreCallName = keyof StoreCalls;
@@ -119,6 +125,15 @@ export type FromStoreThread =
   | { kind: "progress"; id: number; share: number }
   | { kind: "result"; id: number; value: unknown }
   | { kind: "error"; id: number; error: ThrownError };
+
+/** An error as it travels. */
+export function thrown(error: unknown): ThrownError {
+  if (error instanceof RankstreamError) {
+    const { code, message, retryAfterSeconds } = error;
+    return { code, message, retryAfterSeconds };
+  }
+  return { code: null, message: error instanceof Error ? error.message : String(error) };
+}
 
 /** The seed as the kernel takes it. */
 export function parseSeed(seed: string): { low: number; high: number } {

@@ -11,6 +11,7 @@
  *   jobs           questions that are answered later (jobs.ts)
  *   type_settings  what users say of event types (type-settings.ts)
  *   item_labels    what users call items (labels.ts)
+ *   kept_answers   answers about the past, until something in them changes (kept-answers.ts)
  *   mutations      how many deletes there were (changes.ts)
  *   window_* …     sealed windows (windows.ts)
  *   sketch_*       their sealed sketches (sketches.ts)
@@ -25,6 +26,7 @@ import { mutationsTable } from "./changes.ts";
 import { rowsOf } from "./database.ts";
 import { deleteTables } from "./delete-tables.ts";
 import { jobsTable } from "./jobs.ts";
+import { keptAnswersTable } from "./kept-answers.ts";
 import { labelsTable } from "./labels.ts";
 import { clearOpen, openTables } from "./open-windows.ts";
 import { rawFilesTable } from "./raw-files.ts";
@@ -55,6 +57,7 @@ const tables = [
   typeSettingsTable,
   labelsTable,
   mutationsTable,
+  keptAnswersTable,
   `CREATE TABLE IF NOT EXISTS count_deltas (
      minute INTEGER NOT NULL, type_id INTEGER NOT NULL, event_id VARCHAR NOT NULL,
      partition INTEGER NOT NULL, count BIGINT NOT NULL)`,

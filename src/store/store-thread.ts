@@ -6,13 +6,13 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import type { DuckDBConnection } from "@duckdb/node-api";
-import { RankstreamError } from "../errors.ts";
 import { nodeFiles } from "../files.ts";
 import { readApprox } from "./approx.ts";
-import { readMutations } from "./changes.ts";
+import { type OnTouch, readMutations, type Touched, versionOf } from "./changes.ts";
 import { Checkpointer, StaleOffsetError, TypeIds } from "./checkpoint.ts";
 import { Compactor, compactDefaults } from "./compact.ts";
 import { readCompared } from "./compare.ts";
+import { newestMinuteOf, readEventTypes } from "./contents.ts";
 import {
   Database,
   databaseDefaults,
@@ -25,6 +25,7 @@ import { readExact } from "./exact.ts";
 import { Graves } from "./graves.ts";
 import { readItem, readItems } from "./item.ts";
 import { readJobResult, readJobs, removeJob, writeJob } from "./jobs.ts";
+import { KeptAnswers } from "./kept-answers.ts";
 import {
   readLabelledTypes,
   readLabels,
@@ -40,9 +41,9 @@ import {
   type StoreCallName,
   type StoreCalls,
   type StoreThreadData,
-  type ThrownError,
   type TickMessage,
   type ToStoreThread,
+  thrown,
 } from "./protocol.ts";
 import { RawFiles, rawFilesDefaults } from "./raw-files.ts";
 import { ReadLoad } from "./read-load.ts";
@@ -76,14 +77,6 @@ function send(message: FromStoreThread): void {
   main.postMessage(message);
 }
 
-function thrown(error: unknown): ThrownError {
-  if (error instanceof RankstreamError) {
-    const { code, message, retryAfterSeconds } = error;
-    return { code, message, retryAfterSeconds };
-  }
-  return { code: null, message: error instanceof Error ? error.message : String(error) };
-}
-
 class StoreThread {
   readonly #database: Database;
   readonly #data: StoreThreadData;
@@ -92,7 +85,9 @@ class StoreThread {
   #rawFiles: RawFiles | null = null;
   #deleter: Deleter | null = null;
   #sketches: Sketches | null = null;
+  #kept: KeptAnswers | null = null;
   #offsets: number[] = [];
+  #mutations = 0;
   /** When events were last committed. */
   #lastCommit = 0;
   #closing = false;
@@ -109,20 +104,7 @@ class StoreThread {
   readonly handlers: Handlers = {
     prepare: (wanted) => this.#prepare(wanted),
     loadSeen: () => this.#database.read(ownReadBudgetMs, readSeen),
-    eventTypes: () =>
-      this.#database.read(ownReadBudgetMs, async (connection) => {
-        const rows = await rowsOf(
-          connection,
-          `SELECT event_type, total, epoch_ms(first_seen) AS first, epoch_ms(last_seen) AS last
-           FROM event_types ORDER BY event_type`,
-        );
-        return rows.map((row) => ({
-          name: String(row["event_type"]),
-          total: Number(row["total"]),
-          firstSeen: Number(row["first"]),
-          lastSeen: Number(row["last"]),
-        }));
-      }),
+    eventTypes: () => this.#database.read(ownReadBudgetMs, readEventTypes),
     exact: (query, control) =>
       this.#database.read(
         query.budgetMs,
@@ -160,38 +142,36 @@ class StoreThread {
         query.isExact || query.hasDistinct ? slow(control) : control,
       ),
     loadTypeSettings: () => this.#database.read(ownReadBudgetMs, readTypeSettings),
-    putTypeSettings: async (settings) => {
-      await this.#database.write((connection) => writeTypeSettings(connection, settings));
-      return null;
-    },
-    dropTypeSettings: async (name) => {
-      await this.#database.write((connection) => removeTypeSettings(connection, name));
-      return null;
-    },
+    putTypeSettings: (settings) => this.#write((c) => writeTypeSettings(c, settings)),
+    dropTypeSettings: (name) => this.#write((c) => removeTypeSettings(c, name)),
     loadJobs: () => this.#database.read(ownReadBudgetMs, readJobs),
-    putJob: async (job) => {
-      await this.#database.write((connection) => writeJob(connection, job));
-      return null;
-    },
-    dropJob: async (id) => {
-      await this.#database.write((connection) => removeJob(connection, id));
-      return null;
-    },
+    putJob: (job) => this.#write((c) => writeJob(c, job)),
+    dropJob: (id) => this.#write((c) => removeJob(c, id)),
     jobResult: (id) => this.#database.read(ownReadBudgetMs, (c) => readJobResult(c, id)),
     labels: (query, control) =>
       this.#database.read(ownReadBudgetMs, (c) => readLabels(c, query), control),
     labelledTypes: () => this.#database.read(ownReadBudgetMs, readLabelledTypes),
     putLabels: async (changes) => {
-      const { rows, mutations } = await this.#database.write((c) => writeLabels(c, changes));
-      const touched = touchedByLabels(rows.map(({ eventType }) => eventType));
-      send({ kind: "mutated", touched, mutations });
+      const touched = touchedByLabels(changes.map(({ eventType }) => eventType));
+      const { rows, mutations } = await this.#database.write(async (c) => {
+        await this.#kept!.dropTouched(c, touched);
+        return writeLabels(c, changes);
+      });
+      this.#tellMutated(touched, mutations);
       return rows;
     },
     dropLabels: async (eventType) => {
-      const mutations = await this.#database.write((c) => removeLabels(c, eventType));
-      send({ kind: "mutated", touched: touchedByLabels([eventType]), mutations });
+      const touched = touchedByLabels([eventType]);
+      const mutations = await this.#database.write(async (c) => {
+        await this.#kept!.dropTouched(c, touched);
+        return removeLabels(c, eventType);
+      });
+      this.#tellMutated(touched, mutations);
       return null;
     },
+    keptAnswer: (key) => this.#kept!.get(key),
+    keepAnswer: ({ row, version }) => this.#kept!.put(row, version),
+    dropKeptAnswers: (which) => this.#kept!.drop(which),
     deleteEvents: ({ isDryRun, ...scope }, control) =>
       isDryRun
         ? this.#deleter!.dryRun(scope, control.signal)
@@ -204,6 +184,11 @@ class StoreThread {
       return null;
     },
   };
+
+  async #write(work: (connection: DuckDBConnection) => Promise<void>): Promise<null> {
+    await this.#database.write(work);
+    return null;
+  }
 
   /** One at a time for each worker; a failing disk is retried, since the data is here. */
   connect(port: MessagePort): void {
@@ -260,6 +245,16 @@ class StoreThread {
     this.#calls.get(id)?.abort();
   }
 
+  #note(touched: readonly Touched[]): void {
+    this.#kept?.note(versionOf(this.#offsets, this.#mutations), touched);
+  }
+
+  #tellMutated(touched: Touched[], mutations: number): void {
+    this.#mutations = mutations;
+    this.#note(touched);
+    send({ kind: "mutated", touched, mutations });
+  }
+
   async #prepare(wanted: FolderIdentity): Promise<StoreCalls["prepare"][1]> {
     const { writer } = this.#database;
     const identity = await this.#database.write((c) => prepareSchema(c, wanted));
@@ -287,8 +282,17 @@ class StoreThread {
       this.#sketches,
     );
     const sealedBefore = () => sealer.sealedBefore;
-    this.#checkpointer = new Checkpointer(this.#database, staged, types, rawFiles, sealedBefore);
     const database = this.#database;
+    const kept = await this.#loadKept();
+    const onTouch: OnTouch = (connection, touched) => kept.dropTouched(connection, touched);
+    this.#checkpointer = new Checkpointer(
+      database,
+      staged,
+      types,
+      rawFiles,
+      sealedBefore,
+      onTouch,
+    );
     const compactor = new Compactor(database, compactDefaults);
     this.#deleter = new Deleter(
       {
@@ -297,9 +301,9 @@ class StoreThread {
         checkpointer: this.#checkpointer,
         compactor,
         fold: (connection, level) => sealer.fold(connection, level),
-        onDelete: ({ eventType, from, to }, mutations) => {
-          send({ kind: "mutated", touched: [{ eventType, from, to }], mutations });
-        },
+        onDelete: ({ eventType, from, to }, mutations) =>
+          this.#tellMutated([{ eventType, from, to }], mutations),
+        onTouch,
       },
       { ...deleteDefaults, candidatesMax },
     );
@@ -308,12 +312,21 @@ class StoreThread {
     const parts = { database, sealer, rawFiles, compactor, graves, lastCommit };
     this.#maintenance = new Maintenance(parts);
     this.#rawFiles = rawFiles;
+    const newestMinute = await newestMinuteOf(writer);
     this.#goOnDeleting(this.#deleter);
+    const [offsets, mutations] = [[...this.#offsets], this.#mutations];
+    return { seed: identity.seed, offsets, newestMinute, mutations };
+  }
+
+  /** How far the data is, and the answers kept of it. */
+  async #loadKept(): Promise<KeptAnswers> {
+    const { writer } = this.#database;
     const rows = await rowsOf(writer, "SELECT next_offset FROM log_offsets ORDER BY partition");
     this.#offsets = rows.map((row) => Number(row["next_offset"]));
-    const newestMinute = await newestMinuteOf(writer);
-    const mutations = await readMutations(writer);
-    return { seed: identity.seed, offsets: [...this.#offsets], newestMinute, mutations };
+    this.#mutations = await readMutations(writer);
+    const version = versionOf(this.#offsets, this.#mutations);
+    this.#kept = await KeptAnswers.load(this.#database, this.#data.keptAnswers, version);
+    return this.#kept;
   }
 
   /** What a stop or a crash has left of deletes. */
@@ -331,6 +344,7 @@ class StoreThread {
         const touched = await this.#checkpointer!.commit(part);
         this.#lastCommit = Date.now();
         for (const { partition, next } of part.offsets) this.#offsets[partition] = next;
+        this.#note(touched);
         send({ kind: "committed", offsets: [...this.#offsets], touched });
         if (delayMs > retryDelayMsMin) send({ kind: "failing", message: null });
         port.postMessage({ kind: "committed", sequence: part.sequence });
@@ -347,16 +361,6 @@ class StoreThread {
       }
     }
   }
-}
-
-/** The newest minute with events; −1 when there are none. */
-async function newestMinuteOf(connection: DuckDBConnection): Promise<number> {
-  const [row] = await rowsOf(
-    connection,
-    `SELECT greatest(coalesce((SELECT max(minute) FROM count_deltas), -1),
-       coalesce((SELECT max(start) FROM window_minute), -1)) AS newest`,
-  );
-  return Number(row!["newest"]);
 }
 
 async function start(data: StoreThreadData): Promise<void> {

@@ -13,6 +13,7 @@ import type {
   SeriesQuery,
 } from "./item-questions.ts";
 import type { JobRow } from "./jobs.ts";
+import type { KeptMatch, KeptRow } from "./kept-answers.ts";
 import type { LabelQuery } from "./labels.ts";
 import type { Contender, TieRule } from "./order.ts";
 import type { TypeSettings } from "./type-settings.ts";
@@ -321,6 +322,12 @@ export interface Store {
   putLabels(changes: LabelChange[]): Promise<LabelledItem[]>;
   /** Forgets the labels of a type's items. */
   dropLabels(eventType: string): Promise<null>;
+  /** The kept answer of this key, right as of now; null where there is none. */
+  keptAnswer(key: string): Promise<KeptRow | null>;
+  /** Keeps an answer made from data of `version` at least; false where it is not kept. */
+  keepAnswer(answer: { row: KeptRow; version: number }): Promise<boolean>;
+  /** Drops kept answers; resolves to how many. */
+  dropKeptAnswers(which: KeptMatch): Promise<number>;
   loadJobs(): Promise<JobRow[]>;
   /** Keeps a job as it is now; resolves once that is committed. */
   putJob(job: JobRow & { result: string | null }): Promise<null>;

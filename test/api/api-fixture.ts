@@ -32,6 +32,7 @@ function keepingNothing(asker: Asker): AnswerCache {
       settled: async () => true,
       clip: (_names, range) => range,
       levels: [],
+      cacheFarMsMin: 20,
     },
     new MemoryLevel(0),
   );

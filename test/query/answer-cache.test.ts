@@ -48,6 +48,7 @@ function setUp() {
       },
       clip: (_names, range) => range,
       levels: [],
+      cacheFarMsMin: 20,
       now: () => state.now,
     },
     new MemoryLevel(1 << 20),
