@@ -3,6 +3,7 @@ import { Command, CommanderError } from "commander";
 import { addDemoCommand } from "./cli-demo.ts";
 import { addImportCommand } from "./cli-import.ts";
 import { type CliIo, CommandFailure, exitCodes } from "./cli-io.ts";
+import { addSnapshotCommand } from "./cli-snapshot.ts";
 import { addStartCommand } from "./cli-start.ts";
 import { addTopCommand } from "./cli-top.ts";
 import { ConfigError } from "./config.ts";
@@ -22,6 +23,7 @@ Examples:
                                        a file's rows, into a running service
   rankstream top --type song_play --range all
                                        a leaderboard in the terminal
+  rankstream snapshot --to ./snapshot  its events and counts, as files for any DuckDB
   rankstream help start                every option, its variable and its default
 `;
 
@@ -54,6 +56,7 @@ export async function runCli(args: readonly string[], io: CliIo): Promise<number
   addDemoCommand(program, io, done);
   addImportCommand(program, io, done);
   addTopCommand(program, io, done);
+  addSnapshotCommand(program, io, done);
   for (const command of program.commands) {
     command.exitOverride().configureOutput({ writeOut: io.writeOut, writeErr: io.writeError });
   }

@@ -82,6 +82,13 @@ export const configOptions = Object.freeze({
   ),
   freshnessWaitMsMax: integer(50, 0, 10_000, "How long an answer waits for what came before it."),
   exactTimeoutMs: integer(5000, 10, 600_000, "Longest time a query may take."),
+  metricsIntervalMs: integer(
+    60_000,
+    1000,
+    3_600_000,
+    "How often the service's own numbers are kept.",
+  ),
+  metricsRetentionDays: integer(7, 0, 365, "How long they are kept; 0: not at all."),
   cacheBytesMax: bytes(64 * MiB, 0, 64 * GiB, "Memory for kept answers; 0 keeps none."),
   cacheStoreBytesMax: bytes(64 * MiB, 0, GiB, "Answers about the past kept over restarts."),
   cacheFarMsMin: integer(20, 0, 60_000, "Answers made sooner are kept in memory only."),

@@ -222,6 +222,21 @@ const serviceKinds = {
     title: "There are too many event types",
     hint: "Delete event types that are not needed, or raise eventTypesMax.",
   },
+  snapshot_exists: {
+    status: 409,
+    title: "There is a snapshot of this name",
+    hint: "Choose another name, or DELETE the one there is.",
+  },
+  snapshot_not_found: {
+    status: 404,
+    title: "There is no such snapshot",
+    hint: "GET /admin/snapshots lists those there are.",
+  },
+  too_many_snapshots: {
+    status: 503,
+    title: "There are too many snapshots",
+    hint: "DELETE one that is not needed, or retry after the stated seconds.",
+  },
   no_valid_labels: {
     status: 400,
     title: "No line of the labels is valid",

@@ -23,7 +23,8 @@ export type FailPointName =
   | "raw.before_replace_commit"
   | "delete.in_transaction"
   | "delete.before_commit"
-  | "delete.after_commit";
+  | "delete.after_commit"
+  | "snapshot.before_rename";
 
 const [wanted = "", nth = "1"] = (process.env["RANKSTREAM_FAIL_POINT"] ?? "").split(":");
 const isSet = wanted !== "";

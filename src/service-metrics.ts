@@ -2,7 +2,8 @@
 import type { Answers } from "./query/answers.ts";
 import type { Jobs } from "./query/jobs.ts";
 import type { ReadLoad, ReadLoadName } from "./store/read-load.ts";
-import type { Counters } from "./telemetry.ts";
+import type { Store } from "./store/store.ts";
+import type { Counters, Logger } from "./telemetry.ts";
 
 /** How questions ended that a kept answer may serve, and what is kept. */
 export function describeCache(counters: Counters, { cache, memory }: Answers): void {
@@ -19,6 +20,42 @@ export function describeCache(counters: Counters, { cache, memory }: Answers): v
   total("evictions_total", "Answers dropped for lack of room.", () => memory.evictions);
   counters.gauge("rankstream_cache_entries", "Answers kept in memory.", () => memory.size);
   counters.gauge("rankstream_cache_bytes", "Bytes they take, about.", () => memory.bytes);
+}
+
+export interface MetricsKeeping {
+  metricsIntervalMs: number;
+  metricsRetentionDays: number;
+}
+
+const dayMs = 86_400_000;
+
+/** Keeps every number in the store now and then; returns what ends that. */
+export function keepMetrics(
+  counters: Counters,
+  store: Pick<Store, "putMetrics">,
+  { metricsIntervalMs, metricsRetentionDays }: MetricsKeeping,
+  logger: Logger,
+): () => Promise<void> {
+  if (metricsRetentionDays === 0) return async () => undefined;
+  let writing: Promise<void> | null = null;
+  const write = async () => {
+    const at = Date.now();
+    const samples = counters.samples().filter(({ value }) => Number.isFinite(value));
+    try {
+      await store.putMetrics({ at, samples, keepFrom: at - metricsRetentionDays * dayMs });
+    } catch (error) {
+      logger.warn({ err: error }, "the service's numbers were not kept");
+    }
+    writing = null;
+  };
+  const timer = setInterval(() => {
+    // While the store is busy a sample is left out.
+    writing ??= write();
+  }, metricsIntervalMs);
+  return async () => {
+    clearInterval(timer);
+    await writing;
+  };
 }
 
 /** How many jobs there are, by status. */

@@ -22,7 +22,7 @@ import { IdempotencyLedger, unionOfStates } from "./log/idempotency.ts";
 import { eventBounds } from "./model.ts";
 import { Answers } from "./query/answers.ts";
 import type { FreshnessDeps } from "./query/freshness.ts";
-import { describeCache, describeJobs, describeReads } from "./service-metrics.ts";
+import { describeCache, describeJobs, describeReads, keepMetrics } from "./service-metrics.ts";
 import { LocalStore } from "./store/local-store.ts";
 import { Counters, type Logger } from "./telemetry.ts";
 
@@ -231,6 +231,7 @@ async function openApi(config: Config, logger: Logger, pipeline: Pipeline, close
   closers.add(() => answers.close());
   describeJobs(counters, answers.jobs);
   describeCache(counters, answers);
+  closers.add(keepMetrics(counters, store, config, logger));
   const edge = new Edge({
     onAppend: (first, last) => answers.noteAppend(first, last),
     scanner: pipeline.scanner,
@@ -248,6 +249,7 @@ async function openApi(config: Config, logger: Logger, pipeline: Pipeline, close
     jobs: answers.jobs,
     eventTypes: answers.eventTypes,
     labels: answers.labels,
+    snapshots: answers.snapshots,
     deleteEvents: (request, control) => answers.deleteEvents(request, control),
     budget,
     counters,

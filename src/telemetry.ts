@@ -68,6 +68,16 @@ export class Counters {
     this.#read.set(name, { help, kind, read });
   }
 
+  /** Every number as it is now. */
+  samples(): { name: string; value: number; labels: Record<string, string> }[] {
+    const values = [...this.#counters.values()].map(({ name, value }) => [name, value] as const);
+    const reads = [...this.#read].map(([name, { read }]) => [name, read()] as const);
+    return [...values, ...reads].map(([name, value]) => {
+      const pairs = [...name.matchAll(/([a-z_]+)="([^"]*)"/g)].map(([, key, text]) => [key, text]);
+      return { name: name.split("{", 1)[0]!, value, labels: Object.fromEntries(pairs) };
+    });
+  }
+
   /** Prometheus text exposition format 0.0.4. */
   toPrometheus(): string {
     const rows: Counter[] = [...this.#counters.values()];

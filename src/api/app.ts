@@ -26,6 +26,7 @@ import { checkNames, type RawQuery } from "./parameters.ts";
 import { answerSocketError, sendProblem, sendText, toRankstreamError } from "./problems.ts";
 
 import { addSeries } from "./series.ts";
+import { addSnapshots, type SnapshotPort } from "./snapshots.ts";
 import { addTrending } from "./trending.ts";
 
 declare module "fastify" {
@@ -42,6 +43,7 @@ export interface ApiDeps {
   jobs: JobPort;
   eventTypes: EventTypePort;
   labels: LabelPort;
+  snapshots: SnapshotPort;
   deleteEvents: DeletePort;
   /** The edge's own: bodies being received are in it too. */
   budget: ByteBudget;
@@ -287,6 +289,7 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
   addChanges(app, deps.changes);
   addEventTypes(app, deps.eventTypes, deps.budget);
   addLabels(app, deps.labels, deps.budget);
+  addSnapshots(app, deps.snapshots);
   addDeletes(app, deps.deleteEvents);
   addOperations(app, deps, routes);
   if (deps.webFolder !== undefined) await addPages(app, deps.webFolder);

@@ -21,6 +21,7 @@ import type {
   RangeQuery,
   Series,
   SeriesQuery,
+  Snapshot,
   Trending,
   TrendingQuery,
 } from "./replies.ts";
@@ -60,6 +61,7 @@ export type {
   RefusedLine,
   Series,
   SeriesQuery,
+  Snapshot,
   Trending,
   TrendingItem,
   TrendingQuery,
@@ -261,6 +263,23 @@ export class RankstreamClient {
     options: DeleteOptions & { range?: RangeQuery } = {},
   ): Promise<DeleteReply> {
     return this.#delete("/items", { eventType, eventId, ...options.range }, options);
+  }
+
+  /**
+   * Writes what the service holds to files on its machine, in a folder of this name. Asks once.
+   * Throws ProblemError, UnreachableError.
+   */
+  async takeSnapshot(name: string, signal?: AbortSignal): Promise<Snapshot> {
+    const path = `/admin/snapshot?${parametersOf({ name })}`;
+    const response = await this.#attempt(path, { method: "POST" }, signal);
+    if (!response.ok) throw await problemOf(response);
+    return (await response.json()) as Snapshot;
+  }
+
+  /** Removes a snapshot from the service's machine. Throws ProblemError, UnreachableError. */
+  async dropSnapshot(name: string, signal?: AbortSignal): Promise<void> {
+    const path = `/admin/snapshots/${encodeURIComponent(name)}`;
+    await (await this.#call(path, { method: "DELETE" }, signal)).arrayBuffer();
   }
 
   /** Whether the service is ready; asks once. Throws UnreachableError when nothing answers. */

@@ -37,6 +37,20 @@ export interface DeleteReply {
   lastSeen: string | null;
 }
 
+/** A snapshot that was taken. */
+export interface Snapshot {
+  name: string;
+  /** Its folder on the service's machine. */
+  path: string;
+  /** Everything acknowledged up to here is in. */
+  asOf: string;
+  /** Rows of raw_events and of event_counts. */
+  events: number;
+  counts: number;
+  /** Files of raw events that are the store's own, and take no room. */
+  linkedFiles: number;
+}
+
 /** A range as the service takes it: `timeRange`, or `from` and `to`. */
 export interface RangeQuery {
   timeRange?: string;

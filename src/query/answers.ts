@@ -16,6 +16,7 @@ import { MemoryLevel } from "./memory-level.ts";
 import { PendingTouches } from "./pending-touches.ts";
 import type { Asker } from "./questions.ts";
 import { Registry, type RegistryDeps, type TypeChange } from "./registry.ts";
+import { SnapshotDesk } from "./snapshots.ts";
 import { StoredLevel } from "./stored-level.ts";
 
 export interface AnswersDeps extends JobsOptions {
@@ -52,6 +53,7 @@ export class Answers {
   readonly jobs: Jobs;
   /** What items are called. */
   readonly labels: Labels;
+  readonly snapshots: SnapshotDesk;
   readonly #deps: AnswersDeps;
   readonly #registry: Registry;
   readonly #expiry: Expiry;
@@ -68,6 +70,7 @@ export class Answers {
     this.#deps = deps;
     this.#registry = registry;
     this.labels = labels;
+    this.snapshots = new SnapshotDesk({ store, freshness });
     this.query = query;
     this.jobs = jobs;
     this.changes = new ChangeMap(store.version);

@@ -28,6 +28,7 @@ import {
   type ToStoreThread,
 } from "./protocol.ts";
 import { ReadLoad } from "./read-load.ts";
+import type { SnapshotAnswer, SnapshotInfo } from "./snapshot.ts";
 import type {
   ApproxAnswer,
   ApproxQuery,
@@ -39,6 +40,7 @@ import type {
   TrendingAnswer,
   TrendingQuery,
 } from "./store.ts";
+import type { MetricsPart } from "./system-metrics.ts";
 import type { TypeSettings } from "./type-settings.ts";
 
 export interface LocalStoreOptions extends Omit<StoreThreadData, "readLoad"> {
@@ -272,6 +274,22 @@ export class LocalStore implements Store {
 
   dropLabels(eventType: string): Promise<null> {
     return this.#call("dropLabels", eventType);
+  }
+
+  takeSnapshot(name: string, control?: ReadControl): Promise<SnapshotAnswer> {
+    return this.#call("takeSnapshot", name, control);
+  }
+
+  snapshots(): Promise<SnapshotInfo[]> {
+    return this.#call("snapshots", null);
+  }
+
+  dropSnapshot(name: string): Promise<null> {
+    return this.#call("dropSnapshot", name);
+  }
+
+  putMetrics(part: MetricsPart): Promise<null> {
+    return this.#call("putMetrics", part);
   }
 
   deleteEvents(query: DeleteQuery, control?: ReadControl): Promise<DeleteAnswer> {

@@ -15,6 +15,7 @@ import type { JobRow } from "./jobs.ts";
 import type { KeptAnswersOptions, KeptMatch, KeptRow } from "./kept-answers.ts";
 import type { LabelQuery } from "./labels.ts";
 import type { FolderIdentity } from "./schema.ts";
+import type { SnapshotAnswer, SnapshotInfo } from "./snapshot.ts";
 import type {
   ApproxAnswer,
   ApproxQuery,
@@ -25,6 +26,7 @@ import type {
   TrendingAnswer,
   TrendingQuery,
 } from "./store.ts";
+import type { MetricsPart } from "./system-metrics.ts";
 import type { TypeSettings } from "./type-settings.ts";
 
 export interface StoreThreadData {
@@ -71,6 +73,10 @@ export interface StoreCalls {
   labelledTypes: [null, string[]];
   putLabels: [LabelChange[], LabelledItem[]];
   dropLabels: [string, null];
+  takeSnapshot: [string, SnapshotAnswer];
+  snapshots: [null, SnapshotInfo[]];
+  dropSnapshot: [string, null];
+  putMetrics: [MetricsPart, null];
   deleteEvents: [DeleteQuery, DeleteAnswer];
   keptAnswer: [string, KeptRow | null];
   keepAnswer: [{ row: KeptRow; version: number }, boolean];

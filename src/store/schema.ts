@@ -10,6 +10,7 @@
  *   deletes_… type_graves   what is left to do of deletes (delete-tables.ts)
  *   jobs           questions that are answered later (jobs.ts)
  *   type_settings  what users say of event types (type-settings.ts)
+ *   system_metrics  the service's own numbers (system-metrics.ts)
  *   item_labels    what users call items (labels.ts)
  *   kept_answers   answers about the past, until something in them changes (kept-answers.ts)
  *   mutations      how many deletes there were (changes.ts)
@@ -31,6 +32,7 @@ import { labelsTable } from "./labels.ts";
 import { clearOpen, openTables } from "./open-windows.ts";
 import { rawFilesTable } from "./raw-files.ts";
 import { sketchTables } from "./sketches.ts";
+import { systemMetricsTable } from "./system-metrics.ts";
 import { tombstonesTable } from "./tombstones.ts";
 import { typeSettingsTable } from "./type-settings.ts";
 import { createWindowTables } from "./windows.ts";
@@ -56,6 +58,7 @@ const tables = [
   jobsTable,
   typeSettingsTable,
   labelsTable,
+  systemMetricsTable,
   mutationsTable,
   keptAnswersTable,
   `CREATE TABLE IF NOT EXISTS count_deltas (

@@ -52,8 +52,10 @@ import { Sealer, sealDefaults } from "./seal.ts";
 import { readSeen } from "./seen.ts";
 import { readSeries } from "./series.ts";
 import { Sketches } from "./sketches.ts";
+import { Snapshots, snapshotDefaults } from "./snapshot.ts";
 import { StagedTables } from "./staged.ts";
 import type { CheckpointPart, ReadControl, WorkerToStore } from "./store.ts";
+import { writeMetrics } from "./system-metrics.ts";
 import { readTrending } from "./trending.ts";
 import { readTypeSettings, removeTypeSettings, writeTypeSettings } from "./type-settings.ts";
 
@@ -84,6 +86,7 @@ class StoreThread {
   #maintenance: Maintenance | null = null;
   #rawFiles: RawFiles | null = null;
   #deleter: Deleter | null = null;
+  #snapshots: Snapshots | null = null;
   #sketches: Sketches | null = null;
   #kept: KeptAnswers | null = null;
   #offsets: number[] = [];
@@ -172,6 +175,10 @@ class StoreThread {
     keptAnswer: (key) => this.#kept!.get(key),
     keepAnswer: ({ row, version }) => this.#kept!.put(row, version),
     dropKeptAnswers: (which) => this.#kept!.drop(which),
+    takeSnapshot: (name, control) => this.#snapshots!.take(name, control.signal),
+    snapshots: () => this.#snapshots!.list(),
+    dropSnapshot: (name) => this.#snapshots!.drop(name),
+    putMetrics: (part) => this.#write((c) => writeMetrics(c, part)),
     deleteEvents: ({ isDryRun, ...scope }, control) =>
       isDryRun
         ? this.#deleter!.dryRun(scope, control.signal)
@@ -180,6 +187,7 @@ class StoreThread {
       this.#closing = true;
       await this.#maintenance?.stop();
       await this.#deleter?.stop();
+      await this.#snapshots?.stop();
       await this.#database.close();
       return null;
     },
@@ -206,6 +214,7 @@ class StoreThread {
     this.#lastTry.abort();
     void this.#maintenance?.stop();
     void this.#deleter?.stop();
+    void this.#snapshots?.stop();
   }
 
   /** Seals and tidies; a failure is told and tried again at the next tick. */
@@ -313,6 +322,8 @@ class StoreThread {
     this.#maintenance = new Maintenance(parts);
     this.#rawFiles = rawFiles;
     const newestMinute = await newestMinuteOf(writer);
+    const snapshotting = { ...snapshotDefaults, folder, files: nodeFiles };
+    this.#snapshots = await Snapshots.open(database, rawFiles, snapshotting);
     this.#goOnDeleting(this.#deleter);
     const [offsets, mutations] = [[...this.#offsets], this.#mutations];
     return { seed: identity.seed, offsets, newestMinute, mutations };

@@ -16,6 +16,8 @@ import type { JobRow } from "./jobs.ts";
 import type { KeptMatch, KeptRow } from "./kept-answers.ts";
 import type { LabelQuery } from "./labels.ts";
 import type { Contender, TieRule } from "./order.ts";
+import type { SnapshotAnswer, SnapshotInfo } from "./snapshot.ts";
+import type { MetricsPart } from "./system-metrics.ts";
 import type { TypeSettings } from "./type-settings.ts";
 
 /** One partition's progress in a checkpoint: it counted the records from `from` to `next` − 1. */
@@ -328,6 +330,13 @@ export interface Store {
   keepAnswer(answer: { row: KeptRow; version: number }): Promise<boolean>;
   /** Drops kept answers; resolves to how many. */
   dropKeptAnswers(which: KeptMatch): Promise<number>;
+  /** Throws as Snapshots.take (snapshot.ts). */
+  takeSnapshot(name: string, control?: ReadControl): Promise<SnapshotAnswer>;
+  snapshots(): Promise<SnapshotInfo[]>;
+  /** Throws `snapshot_not_found`. */
+  dropSnapshot(name: string): Promise<null>;
+  /** Keeps a sample of the service's own numbers. */
+  putMetrics(part: MetricsPart): Promise<null>;
   loadJobs(): Promise<JobRow[]>;
   /** Keeps a job as it is now; resolves once that is committed. */
   putJob(job: JobRow & { result: string | null }): Promise<null>;

@@ -63,6 +63,7 @@ export async function makeApi(
     jobs: { submit: unscripted, get: unscripted, cancel: unscripted, list: () => [] },
     eventTypes: { list: async () => [], get: unscripted, put: unscripted },
     labels: { put: unscripted },
+    snapshots: { take: unscripted, list: async () => [], drop: unscripted },
     deleteEvents: unscripted,
     budget: edgeOverrides.budget ?? parts.budget,
     counters: parts.counters,

@@ -236,6 +236,9 @@ describe("operations", () => {
     expect(document).toMatchObject({ openapi: "3.1.0", info: { version: "1.2.3" } });
     expect(Object.keys(document.paths).sort()).toEqual([
       "/admin/cache/invalidate",
+      "/admin/snapshot",
+      "/admin/snapshots",
+      "/admin/snapshots/{name}",
       "/changes",
       "/event-types",
       "/event-types/{name}",
