@@ -247,6 +247,16 @@ const serviceKinds = {
     title: "There are too many labels",
     hint: "Clear labels that are not needed; deleting an event type clears those of its items.",
   },
+  invalid_cursor: {
+    status: 400,
+    title: "The cursor is none",
+    hint: "Send the nextCursor of a reply as it is.",
+  },
+  cursor_expired: {
+    status: 410,
+    title: "The cursor has expired",
+    hint: "Ask for the first page again; a cursor is kept for five minutes.",
+  },
   too_many_jobs: {
     status: 503,
     title: "Too many jobs are known",

@@ -247,6 +247,7 @@ async function openApi(config: Config, logger: Logger, pipeline: Pipeline, close
     cache: answers.cache,
     changes: answers.feed,
     jobs: answers.jobs,
+    page: (request) => answers.page(request),
     eventTypes: answers.eventTypes,
     labels: answers.labels,
     snapshots: answers.snapshots,

@@ -4,25 +4,29 @@ import type { ByteBudget } from "../edge/byte-budget.ts";
 import { bodyFormat } from "../edge/content.ts";
 import type { Edge } from "../edge/edge.ts";
 import { didYouMean, quoted, RankstreamError } from "../errors.ts";
+import type { PageRequest } from "../query/pages.ts";
 import type { Counters, Logger } from "../telemetry.ts";
 import { addAdmin } from "./admin.ts";
+import { formatOf, sendRows } from "./board-format.ts";
 import { bodyReader } from "./body.ts";
 import { addChanges, type ChangePort } from "./changes.ts";
 import { addDeletes, type DeletePort } from "./deletes.ts";
 import { eventsDoc } from "./event-docs.ts";
 import { addEventTypes, type EventTypePort } from "./event-types.ts";
+import { hangUpSignal } from "./hang-up.ts";
 import { addItems } from "./items.ts";
-import { type AnswerPorts, addJobs, answerOrJob, type CachePort, type JobPort } from "./jobs.ts";
+import { addJobs, answerOrJob, type CachePort, type JobPort } from "./jobs.ts";
 import { addLabels, type LabelPort } from "./labels.ts";
 import {
   type LeaderboardRequest,
   leaderboardParameters,
   readLeaderboardRequest,
+  readPageRequest,
 } from "./leaderboard.ts";
 import { addLive, type LiveOptions } from "./live.ts";
 import { type DocumentedRoute, openApiDocument, type RouteDoc } from "./openapi.ts";
 import { readPages } from "./pages.ts";
-import { checkNames, type RawQuery } from "./parameters.ts";
+import { checkNames, type RawQuery, single } from "./parameters.ts";
 import { answerSocketError, sendProblem, sendText, toRankstreamError } from "./problems.ts";
 
 import { addSeries } from "./series.ts";
@@ -41,6 +45,8 @@ export interface ApiDeps {
   cache: CachePort;
   changes: ChangePort;
   jobs: JobPort;
+  /** The page of a board at a cursor. */
+  page(request: PageRequest): Promise<object>;
   eventTypes: EventTypePort;
   labels: LabelPort;
   snapshots: SnapshotPort;
@@ -200,18 +206,31 @@ function addEvents(app: FastifyInstance, { edge, budget, bodyBytesMax }: ApiDeps
   });
 }
 
-function addQueries(app: FastifyInstance, ports: AnswerPorts): void {
+function addQueries(app: FastifyInstance, ports: ApiDeps): void {
   const leaderboardDoc: RouteDoc = {
     summary: "The top K of a time range",
     parameters: leaderboardParameters,
     reply: { status: 200, description: "The leaderboard.", schema: { type: "object" } },
     problems: [503],
   };
-  app.get("/leaderboard", { config: { doc: leaderboardDoc } }, (request, reply) => {
-    const asked = readLeaderboardRequest(request.query as RawQuery, Date.now());
-    return answerOrJob(ports, "leaderboard", asked, request, reply);
+  app.get("/leaderboard", { config: { doc: leaderboardDoc } }, async (request, reply) => {
+    const query = request.query as RawQuery;
+    const format = formatOf(request);
+    const cursor = single(query, "cursor");
+    if (cursor !== undefined) {
+      const page = await ports.page(readPageRequest(query, cursor));
+      return format === "json" ? page : sendRows(reply, format, page as RowsOf);
+    }
+    const asked = readLeaderboardRequest(query, Date.now());
+    if (format === "json") return answerOrJob(ports, "leaderboard", asked, request, reply);
+    const signal = hangUpSignal(reply);
+    const { text } = await ports.cache.ask("leaderboard", asked, { signal });
+    return sendRows(reply, format, JSON.parse(text) as RowsOf);
   });
 }
+
+/** As much of a board as its rows take. */
+type RowsOf = Parameters<typeof sendRows>[2];
 
 function addOperations(app: FastifyInstance, deps: ApiDeps, routes: DocumentedRoute[]): void {
   const status = { type: "object", properties: { status: { type: "string" } } };

@@ -1,7 +1,9 @@
 /** The parameters of GET /leaderboard: what they are, and how a request is read from them. */
 import { eventBounds } from "../model.ts";
 import type { BoardRequest } from "../query/board.ts";
+import type { PageRequest } from "../query/pages.ts";
 import { previousRange } from "../query/previous-range.ts";
+import { formatParameters } from "./board-format.ts";
 import { asyncParameters } from "./jobs.ts";
 import {
   checkName,
@@ -51,6 +53,13 @@ export const leaderboardParameters: ParameterTable = Object.freeze({
     description: "Rows to skip.",
     schema: { type: "integer", minimum: 0, maximum: offsetMax, default: 0 },
   },
+  cursor: {
+    description:
+      "The nextCursor of a reply: the page after it, of the same ranking. The question is that " +
+      "of the first page; k may be another.",
+    schema: { type: "string" },
+  },
+  ...formatParameters,
   ties: {
     description: "How equal counts are ranked.",
     schema: { type: "string", enum: tieRules, default: tieRules[0] },
@@ -80,6 +89,12 @@ export function eventTypesOf(query: RawQuery): string[] {
     throw invalidParameter("eventType", most, `${names.size}`);
   }
   return [...names];
+}
+
+/** Reads what is asked of a page. Throws `invalid_parameter`. */
+export function readPageRequest(query: RawQuery, cursor: string): PageRequest {
+  checkNames(query, leaderboardParameters);
+  return { cursor, k: query["k"] === undefined ? undefined : readK(query) };
 }
 
 /**

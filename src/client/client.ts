@@ -147,6 +147,17 @@ export class RankstreamClient {
     return (await this.#answer(`/leaderboard?${parametersOf(query)}`, signal)) as Leaderboard;
   }
 
+  /**
+   * The page after a board, of the same ranking; `k` rows, default as many as the first page.
+   * Throws ProblemError (`cursor_expired` after five minutes), UnreachableError.
+   */
+  async nextPage(cursor: string, k?: number, signal?: AbortSignal): Promise<Leaderboard> {
+    return (await this.#json(
+      `/leaderboard?${parametersOf({ cursor, k })}`,
+      signal,
+    )) as Leaderboard;
+  }
+
   /** Where one item stands. Throws ProblemError, UnreachableError. */
   async item(
     eventType: string,

@@ -145,6 +145,8 @@ export interface Leaderboard {
   /** Of the total, not in the rows shown or skipped; null where users are counted. */
   others: number | null;
   results: LeaderboardRow[];
+  /** Of the page after this one, pinned to the same moment; absent on the last one. */
+  nextCursor?: string;
   /** The period compared with, and who dropped out since: with `compare: "previous"` only. */
   previous?: {
     timeRange: string;

@@ -24,6 +24,8 @@ export interface AnswerCacheDeps {
   /** Resolves to whether everything acknowledged by now is counted; waits a little for it. */
   settled: (signal?: AbortSignal) => Promise<boolean>;
   clip: (eventTypes: readonly string[], range: TimeRange) => TimeRange;
+  /** Lets the cursor in an answer live on; false: it has expired. */
+  touchCursor: (cursor: string) => boolean;
   /** Further levels, the nearer first. */
   levels: readonly AnswerLevel[];
   /** Answers made sooner are in memory only: made again as fast as they are fetched from far. */
@@ -70,6 +72,7 @@ interface Certainty {
   stale?: boolean;
   partial?: boolean;
   certified?: boolean;
+  nextCursor?: string;
 }
 
 /** What is made, and for whom. */
@@ -120,7 +123,8 @@ export class AnswerCache {
     const key = keyOf(kind, request);
     const stretch = stretchOf(request);
     const kept = this.#memory.find(key);
-    if (kept !== undefined && (await this.#holds(kept, stretch, control))) {
+    const isUsable = kept !== undefined && (await this.#holds(kept, stretch, control));
+    if (isUsable && (kept.cursor === undefined || this.#deps.touchCursor(kept.cursor))) {
       this.totals.hits["l1"]!++;
       return this.#reply(kept, "l1");
     }
@@ -230,8 +234,9 @@ export class AnswerCache {
     const madeAt = this.#now();
     const text = JSON.stringify(body);
     const etag = etagOf(text);
-    const answer = { text, etag, version, madeAt, tookMs: madeAt - started, stretch };
-    const { stale, partial, certified } = body as Certainty;
+    const answer: KeptAnswer = { text, etag, version, madeAt, tookMs: madeAt - started, stretch };
+    const { stale, partial, certified, nextCursor } = body as Certainty;
+    if (nextCursor !== undefined) answer.cursor = nextCursor;
     // One that may lack something, or lacks a part, is for its askers alone.
     if (stale === true || partial === true) return answer;
     // What is not certain may be so once its windows are sealed, which changes no count.

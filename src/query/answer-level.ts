@@ -7,6 +7,8 @@ export interface KeptAnswer {
   text: string;
   /** Strong entity tag of the text, with its quotes. */
   etag: string;
+  /** Of the rows after a board's, where it has any. */
+  cursor?: string;
   /** Version of the data it was made from, at least. */
   version: number;
   /** Epoch ms. */

@@ -13,6 +13,7 @@ import { type FreshnessDeps, isSettled } from "./freshness.ts";
 import { Jobs, type JobsOptions } from "./jobs.ts";
 import { Labels } from "./labels.ts";
 import { MemoryLevel } from "./memory-level.ts";
+import { type PageRequest, Pages } from "./pages.ts";
 import { PendingTouches } from "./pending-touches.ts";
 import type { Asker } from "./questions.ts";
 import { Registry, type RegistryDeps, type TypeChange } from "./registry.ts";
@@ -56,6 +57,7 @@ export class Answers {
   readonly snapshots: SnapshotDesk;
   readonly #deps: AnswersDeps;
   readonly #registry: Registry;
+  readonly #pages: Pages;
   readonly #expiry: Expiry;
   readonly #pending = new PendingTouches();
 
@@ -65,7 +67,9 @@ export class Answers {
     labels: Labels,
     query: Asker,
     jobs: Jobs,
+    pages: Pages,
   ) {
+    this.#pages = pages;
     const { store, logger, freshness } = deps;
     this.#deps = deps;
     this.#registry = registry;
@@ -88,6 +92,7 @@ export class Answers {
         changes: this.changes,
         pending: this.#pending,
         settled,
+        touchCursor: (cursor) => pages.touch(cursor),
         clip: (eventTypes, range) => registry.clip(eventTypes, range),
         levels: levelsOf(deps, this.changes),
         cacheFarMsMin: deps.cacheFarMsMin,
@@ -108,10 +113,17 @@ export class Answers {
     const registry = await Registry.open({ store, onChange: deps.onRetention, typesMax });
     const clip: Registry["clip"] = (eventTypes, range) => registry.clip(eventTypes, range);
     const labels = await Labels.open({ store });
-    const engine = new QueryEngine({ ...freshness, store, clip, candidatesMax });
+    const pages = new Pages();
+    const engine = new QueryEngine({ ...freshness, store, clip, pages, candidatesMax });
     const query = labels.attach(engine);
     const jobs = await Jobs.open({ asker: query, store, logger }, deps);
-    return new Answers(deps, registry, labels, query, jobs);
+    return new Answers(deps, registry, labels, query, jobs, pages);
+  }
+
+  /** The page of a board at a cursor. Throws `invalid_cursor`, `cursor_expired`. */
+  async page(request: PageRequest): Promise<object> {
+    const board = this.#pages.page(request);
+    return this.labels.show(board, board.eventType.split(","));
   }
 
   /** Notes a batch that is durable: the times of its first and last event, epoch ms. */

@@ -22,10 +22,12 @@ function distinctOf({ distinct }: ApproxAnswer) {
   return { distinct: null, distinctLower: distinct.lower, distinctUpper: distinct.upper };
 }
 
-function boardRows({ rows, total }: ApproxAnswer, request: BoardRequest): BoardRow[] {
-  const counts = rows.map((row) => row.estimate);
+/** The rows shown, and those after them. */
+function boardRows({ rows, more, total }: ApproxAnswer, request: BoardRequest): BoardRow[] {
+  const all = [...rows, ...more];
+  const counts = all.map((row) => row.estimate);
   const ranks = rankRows(counts, request.ties, 0, { items: 0, counts: 0 });
-  return rows.slice(request.offset).map(({ eventId, lower, upper, estimate }, i) => ({
+  return all.slice(request.offset).map(({ eventId, lower, upper, estimate }, i) => ({
     eventId,
     count: estimate,
     rank: ranks[request.offset + i]!,
@@ -35,16 +37,22 @@ function boardRows({ rows, total }: ApproxAnswer, request: BoardRequest): BoardR
   }));
 }
 
-/** The reply to `request`. */
+/**
+ * The reply to `request`, and the rows after those shown. What is after is certain only where
+ * nothing of the answer is loose.
+ */
 export function approxBoard(
   request: BoardRequest,
   answer: ApproxAnswer,
   { stale, asOf }: Freshness,
-): Board {
+): { board: Board; after: BoardRow[]; isCertain: boolean } {
+  const rows = boardRows(answer, request);
+  const after = rows.splice(Math.max(0, answer.rows.length - request.offset));
   const certain = certifiedPrefix(answer.rows, answer, request.ties);
   const isAllCertain = certain === answer.rows.length;
   const total = answer.total.lower;
-  return {
+  const isExact = [...answer.rows, ...answer.more].every(({ lower, upper }) => lower === upper);
+  const board: Board = {
     ...boardHead(request),
     mode: "approx",
     certified: isAllCertain && isClosed(answer, request),
@@ -56,7 +64,8 @@ export function approxBoard(
     ...(answer.total.upper > total && { totalUpper: answer.total.upper }),
     ...distinctOf(answer),
     others: Math.max(0, total - answer.rows.reduce((sum, row) => sum + row.estimate, 0)),
-    results: boardRows(answer, request),
+    results: rows,
     plan: { rowsRead: answer.rowsRead, windows: answer.windows, sketches: answer.sketches },
   };
+  return { board, after, isCertain: board.certified && isExact && answer.unlistedUpper === 0 };
 }

@@ -92,6 +92,8 @@ export interface Board {
   /** Total less the counts of the rows shown and skipped; null of users, who are in many rows. */
   others: number | null;
   results: BoardRow[];
+  /** Of the rows after these, pinned to this board's moment; absent where there are none. */
+  nextCursor?: string;
   /** Only where a period is compared with. */
   previous?: PreviousPeriod;
   /** Only where a period is compared with, and only from the first row on. */

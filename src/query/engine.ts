@@ -4,7 +4,7 @@ import type { ErrorCode } from "../errors-table.ts";
 import type { Store } from "../store/store.ts";
 import { approxBoard } from "./approx-board.ts";
 import type { AskControl } from "./ask.ts";
-import type { Board, BoardRequest } from "./board.ts";
+import type { Board, BoardRequest, BoardRow } from "./board.ts";
 import { exactBoard, exactQuery } from "./exact-board.ts";
 import { awaitFresh, type FreshnessDeps, passBarrier } from "./freshness.ts";
 import {
@@ -15,6 +15,7 @@ import {
   type Items,
   type ItemsRequest,
 } from "./items.ts";
+import { approxRowsAfter, exactRowsAfter, type Pages } from "./pages.ts";
 import { eventTypesOf, type QuestionKind, type Questions } from "./questions.ts";
 import { answerSeries, type Series, type SeriesRequest } from "./series.ts";
 import type { TimeRange } from "./time-range.ts";
@@ -24,6 +25,7 @@ export interface QueryEngineDeps extends FreshnessDeps {
   store: Pick<Store, "exact" | "approx" | "eventTypes" | "item" | "items" | "series" | "trending">;
   /** The part of a range in which these types' events are kept. */
   clip: (eventTypes: readonly string[], range: TimeRange) => TimeRange;
+  pages: Pages;
   /** Items listed a window: further rows are on no list. */
   candidatesMax: number;
 }
@@ -53,14 +55,14 @@ export class QueryEngine {
   async leaderboard(asked: BoardRequest, control: AskControl = {}): Promise<Board> {
     const request = this.#clipped(asked);
     if (this.#plansExact(request)) return this.#exact(request, control);
-    const { board, exactRows } = await this.#approx(request, control);
+    const { board, exactRows, page } = await this.#approx(request, control);
     const isEnough = request.mode === "approx" || board.certified;
-    if (isEnough || exactRows > autoExactRowsMax) return board;
+    if (isEnough || exactRows > autoExactRowsMax) return page();
     try {
       return await this.#exact(request, { ...control, waitMsMax: autoWaitMsMax });
     } catch (error) {
       // The approximate answer stands, and says what of it is certain.
-      if (error instanceof RankstreamError && busyCodes.includes(error.code)) return board;
+      if (error instanceof RankstreamError && busyCodes.includes(error.code)) return page();
       throw error;
     }
   }
@@ -73,26 +75,41 @@ export class QueryEngine {
 
   async #exact(request: BoardRequest, control: AskControl): Promise<Board> {
     const { asOf, budgetMs } = await passBarrier(this.#deps, control);
-    const query = { ...exactQuery(request), budgetMs };
-    return exactBoard(request, await this.#deps.store.exact(query, control), asOf);
+    // What it was before is told of the rows shown alone, so there are no further pages then.
+    const more = request.previous === undefined ? exactRowsAfter(request.k) : 0;
+    const query = { ...exactQuery(request), k: request.k + more, budgetMs };
+    const answer = await this.#deps.store.exact(query, control);
+    const { board, after } = exactBoard(request, answer, asOf);
+    return this.#paged(board, after, true);
+  }
+
+  #paged(board: Board, after: readonly BoardRow[], isCertain: boolean): Board {
+    if (after.length === 0) return board;
+    return { ...board, nextCursor: this.#deps.pages.keep(board, after, isCertain) };
   }
 
   async #approx(
     request: BoardRequest,
     control: AskControl,
-  ): Promise<{ board: Board; exactRows: number }> {
+  ): Promise<{ board: Board; exactRows: number; page: () => Board }> {
     const freshness = await awaitFresh(this.#deps);
     const query = {
       eventTypes: request.eventTypes,
       from: request.range.effectiveFrom,
       to: request.range.effectiveTo,
       rows: request.offset + request.k,
+      moreRows: approxRowsAfter(request.k),
       edgeRowsMax,
       // Milliseconds once windows are built; right after a large import up to seconds.
       budgetMs: this.#deps.exactTimeoutMs,
     };
     const answer = await this.#deps.store.approx(query, { signal: control.signal });
-    return { board: approxBoard(request, answer, freshness), exactRows: answer.exactRows };
+    const { board, after, isCertain } = approxBoard(request, answer, freshness);
+    return {
+      board,
+      exactRows: answer.exactRows,
+      page: () => this.#paged(board, after, isCertain),
+    };
   }
 
   /** Where one item stands. Throws `query_timeout`, `invalid_parameter` for too many steps. */

@@ -58,8 +58,25 @@ function comparisonOf(request: BoardRequest, answer: ExactAnswer): Partial<Board
   return { previous, dropped: droppedOf(request, answer) };
 }
 
-/** The reply to `request`; `asOf` is epoch ms. */
-export function exactBoard(request: BoardRequest, answer: ExactAnswer, asOf: number): Board {
+/**
+ * The reply to `request`, and the rows after those shown, where the answer has more; `asOf` is
+ * epoch ms.
+ */
+export function exactBoard(
+  request: BoardRequest,
+  answer: ExactAnswer,
+  asOf: number,
+): { board: Board; after: BoardRow[] } {
+  const board = wholeBoard(request, answer, asOf);
+  const after = board.results.splice(request.k);
+  board.certifiedRanks = board.results.length;
+  const left = after.reduce((sum, { count }) => sum + count, 0);
+  if (board.others !== null) board.others += left;
+  return { board, after };
+}
+
+/** With all rows that the answer has. */
+function wholeBoard(request: BoardRequest, answer: ExactAnswer, asOf: number): Board {
   const counts = answer.rows.map((row) => row.count);
   const ranks = rankRows(counts, request.ties, request.offset, answer.ahead);
   const shown = counts.reduce((sum, count) => sum + count, 0);

@@ -128,6 +128,12 @@ export class Labels {
     }
   }
 
+  /** The answer with labels on its rows; `eventTypes` are those that it speaks of. */
+  async show(answer: object, eventTypes: readonly string[]): Promise<object> {
+    const labels = await this.#of(eventTypes, idsIn(answer as Listing));
+    return labels.size === 0 ? answer : labelled(answer as Listing, labels);
+  }
+
   /** Answers what `asker` does, with labels on the rows. */
   attach(asker: Asker): Asker {
     const ask =

@@ -262,13 +262,13 @@ const allBeside = ["beside", "exact_beside", "loose_beside", "raw_rows", "delta_
  * where bounds are loose also the greatest of those ('loose') and of the exact ones ('exact'). A
  * few short lists out of one table: whatever else is asked of them costs more here than outside.
  */
-function boardSql(pieces: Pieces, rows: number): string {
+function boardSql(pieces: Pieces, rows: number, moreRows: number): string {
   const list = (tag: string, condition: string, by: string, limit: number) => `
     UNION ALL SELECT * FROM (SELECT '${tag}' AS tag, event_id, lower, upper, ${noneBeside},
       0 AS items, 0 AS sure_items, 0 AS pieces_read
       FROM items WHERE ${condition} ORDER BY ${by} DESC, event_id LIMIT ${limit})`;
   const beside = pieces.beside.length === 0 ? noneBeside : allBeside;
-  const first = list("head", "lower > 0", "lower", rows + 1);
+  const first = list("head", "lower > 0", "lower", rows + Math.max(1, moreRows));
   const loose = list("loose", "upper > lower", "upper", rows + contestedMax + 2);
   const exact = list("exact", "upper = lower", "lower", rows + 1);
   return `${itemsSql(pieces)}
@@ -315,7 +315,7 @@ function answerOf(whole: Row, pieces: Pieces, ranking: Ranking): ApproxAnswer {
   };
 }
 
-type Ranking = Pick<ApproxAnswer, "rows" | "items" | "rest" | "sketches" | "offsets">;
+type Ranking = Pick<ApproxAnswer, "rows" | "more" | "items" | "rest" | "sketches" | "offsets">;
 
 /** Loose items beside the head: those that may belong to it, and the first that can't. */
 function contestants(rows: readonly Row[], head: readonly BoundedItem[], wanted: number) {
@@ -336,13 +336,16 @@ async function rank(
   pieces: Pieces,
   rows: readonly Row[],
   wanted: number,
+  moreRows: number,
 ): Promise<Omit<Ranking, "items" | "offsets">> {
   const first = rows.filter((row) => row["tag"] === "head").map(itemOf);
   first.sort((a, b) => b.lower - a.lower || compareIds(a.eventId, b.eventId));
   const head = first.slice(0, wanted);
   if (!pieces.isLoose) {
-    const [next] = first.slice(wanted);
-    return { rows: head, rest: next === undefined ? null : stronger(null, next), sketches: 0 };
+    const more = first.slice(wanted);
+    const [next] = more;
+    const rest = next === undefined ? null : stronger(null, next);
+    return { rows: head, more: more.slice(0, moreRows), rest, sketches: 0 };
   }
   const { contested, after } = contestants(rows, head, wanted);
   const items = [...head, ...contested];
@@ -352,7 +355,9 @@ async function rank(
   items.sort(byEstimate);
   const shown = items.slice(0, wanted);
   const rest = [...items.slice(wanted), ...after].reduce<Contender | null>(stronger, null);
-  return { rows: shown, rest, sketches: asked };
+  const isShown = new Set(shown.map(({ eventId }) => eventId));
+  const more = first.filter(({ eventId }) => !isShown.has(eventId)).slice(0, moreRows);
+  return { rows: shown, more, rest, sketches: asked };
 }
 
 /**
@@ -377,9 +382,10 @@ export async function readApprox(
     await addOpenAndDeltas(connection, pieces, typeIds, cut);
     await addEdges(connection, edgeFiles, pieces, cut, query, typeIds);
   }
-  const rows = await rowsOf(connection, boardSql(pieces, query.rows));
+  const { moreRows = 0 } = query;
+  const rows = await rowsOf(connection, boardSql(pieces, query.rows, moreRows));
   const whole = rows.find((row) => row["tag"] === "whole")!;
-  const ranking = await rank(connection, sketches, pieces, rows, query.rows);
+  const ranking = await rank(connection, sketches, pieces, rows, query.rows, moreRows);
   const answer = answerOf(whole, pieces, { ...ranking, items: [], offsets });
   if (query.items === undefined || query.items.length === 0) return answer;
   const items = await boundsOf(connection, itemsSql(pieces), query.items, answer.unlistedUpper);

@@ -215,6 +215,8 @@ export interface ApproxQuery {
   to: number;
   /** Rows of the ranking from the first on. */
   rows: number;
+  /** Rows after these whose bounds the lists alone give: for the pages after. */
+  moreRows?: number;
   /** Raw events read for the ragged edges at most; beyond, edges are only bounded. */
   edgeRowsMax: number;
   /** Distinct ids, at most 1000, whose bounds and places are wanted wherever they stand. */
@@ -252,6 +254,8 @@ export interface PlacedItem extends BoundedItem {
 export interface ApproxAnswer {
   /** By estimate, then id. */
   rows: BoundedItem[];
+  /** The `moreRows` after them, by lower bound, then id; not looked at any closer. */
+  more: BoundedItem[];
   /**
    * The items asked for, in that order; an item on no list has lower 0 and at most
    * `unlistedUpper` as upper bound. Count and place are exact where both bounds are equal.

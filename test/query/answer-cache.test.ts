@@ -47,6 +47,7 @@ function setUp() {
         return state.isSettled;
       },
       clip: (_names, range) => range,
+      touchCursor: () => true,
       levels: [],
       cacheFarMsMin: 20,
       now: () => state.now,

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { RankstreamError } from "../../src/errors.ts";
 import type { BoardRequest } from "../../src/query/board.ts";
 import { QueryEngine } from "../../src/query/engine.ts";
+import { Pages } from "../../src/query/pages.ts";
 import type {
   ApproxAnswer,
   ApproxQuery,
@@ -42,6 +43,7 @@ const exactAnswer: ExactAnswer = {
 
 const approxAnswer: ApproxAnswer = {
   items: [],
+  more: [],
   rows: [
     { eventId: "x", lower: 9, upper: 9, estimate: 9 },
     { eventId: "y", lower: 5, upper: 5, estimate: 5 },
@@ -91,6 +93,7 @@ function setUp(approx: Partial<ApproxAnswer> = {}, isFresh = true) {
       trending: () => Promise.reject(new Error("no board asks for this")),
       eventTypes: async () => [{ name: "a", total: 3, firstSeen: now - 1000, lastSeen: now }],
     },
+    pages: new Pages(),
     clip: (_names, range) => range,
     acknowledged: () => [5, 6],
     async committed(offsets, waitMsMax) {
@@ -118,7 +121,8 @@ describe("exact", () => {
           eventTypes: ["a", "b"],
           from: span.from + 1,
           to: span.to,
-          k: 2,
+          // The rows of further pages, too.
+          k: 1000,
           offset: 4,
           budgetMs: 4970,
         },
