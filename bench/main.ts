@@ -1,5 +1,6 @@
 /** Runs the benches named on the command line; see options.ts. */
 import { writeFileSync } from "node:fs";
+import { runCache } from "./cache.ts";
 import { runCardinality } from "./cardinality.ts";
 import { runLatency } from "./latency.ts";
 import { type BenchName, type BenchOptions, helpText, readOptions } from "./options.ts";
@@ -11,6 +12,7 @@ const benches: Record<BenchName, (options: BenchOptions) => Promise<Outcome[]>> 
   throughput: runThroughput,
   latency: runLatency,
   cardinality: runCardinality,
+  cache: runCache,
 };
 
 async function main(options: BenchOptions): Promise<void> {

@@ -1,7 +1,7 @@
 /** The command line of the benches. */
 import { parseArgs } from "node:util";
 
-export const benchNames = ["throughput", "latency", "cardinality"] as const;
+export const benchNames = ["throughput", "latency", "cardinality", "cache"] as const;
 export type BenchName = (typeof benchNames)[number];
 
 export interface BenchOptions {
@@ -18,7 +18,7 @@ export interface BenchOptions {
   eventsPerSecond: number;
   /** Exponents of the cardinality streams. */
   zipfExponents: number[];
-  /** Seconds that the latency bench measures. */
+  /** Seconds that the latency bench measures, and each part of the cache bench. */
   seconds: number | undefined;
   jsonFile: string | undefined;
   /** Folder for CPU profiles of the service's threads. */
@@ -27,7 +27,7 @@ export interface BenchOptions {
   serviceArgs: string[];
 }
 
-export const helpText = `npm run bench -- [throughput] [latency] [cardinality] [options]
+export const helpText = `npm run bench -- [throughput] [latency] [cardinality] [cache] [options]
 
 Starts the service itself, over a folder of its own under the system's temporary folder.
 Without a name: throughput. Every figure comes after a check of the answers behind it.
@@ -41,7 +41,7 @@ Without a name: throughput. Every figure comes after a check of the answers behi
   --body-bytes N       throughput: bytes of a POST (524288)
   --events-per-second N  throughput: how dense event time is; latency: the load (300000, 100000)
   --zipf A,B           cardinality: exponents, a stream each (1.0,0.5)
-  --seconds N          latency: how long it measures (20)
+  --seconds N          latency: how long it measures (20); cache: each of its parts (10)
   --json FILE          the results as JSON too
   --cpu-prof DIR       CPU profiles of the service's threads, and their busiest functions
   --service "ARGS"     further arguments of rankstream start

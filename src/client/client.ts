@@ -4,6 +4,7 @@
  */
 import type {
   BatchReply,
+  CacheMatch,
   DeleteReply,
   EventType,
   EventTypeSettings,
@@ -41,6 +42,7 @@ import {
 
 export type {
   BatchReply,
+  CacheMatch,
   DeleteReply,
   DroppedItem,
   EventType,
@@ -252,6 +254,15 @@ export class RankstreamClient {
     const body = labels.map((label) => `${JSON.stringify(label)}\n`).join("");
     const init = { method: "POST", headers, body };
     return (await (await this.#call("/items/labels", init, signal)).json()) as LabelsReply;
+  }
+
+  /**
+   * Drops kept answers, all or those that match; resolves to how many. Never needed for answers
+   * to be right. Throws ProblemError, UnreachableError.
+   */
+  async invalidateCache(which: CacheMatch | { all: true }, signal?: AbortSignal): Promise<number> {
+    const response = await this.#call("/admin/cache/invalidate", questionOf(which), signal);
+    return ((await response.json()) as { invalidated: number }).invalidated;
   }
 
   /**

@@ -318,6 +318,15 @@ export interface Series extends SeriesSums {
   points: (SeriesSums & { from: string; to: string })[];
 }
 
+/** Kept answers of the type and any part of the range that name the item; at least one of them. */
+export interface CacheMatch {
+  eventType?: string;
+  eventId?: string;
+  /** RFC 3339 or epoch ms; `to` is exclusive. */
+  from?: string | number;
+  to?: string | number;
+}
+
 /** A question that is answered later. */
 export interface Job {
   id: string;

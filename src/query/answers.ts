@@ -59,7 +59,7 @@ export class Answers {
   readonly #registry: Registry;
   readonly #pages: Pages;
   readonly #expiry: Expiry;
-  readonly #pending = new PendingTouches();
+  readonly #pending: PendingTouches;
 
   private constructor(
     deps: AnswersDeps,
@@ -79,6 +79,9 @@ export class Answers {
     this.jobs = jobs;
     this.changes = new ChangeMap(store.version);
     const settled = (signal?: AbortSignal) => isSettled(freshness, signal);
+    this.#pending = new PendingTouches(store.committedOffsets());
+    // What the log holds beyond the store may be of any time.
+    this.noteAppend(0, Number.MAX_SAFE_INTEGER);
     this.feed = new ChangeFeed({ changes: this.changes, settled });
     store.onChange((version, touched) => {
       this.changes.note(version, touched);

@@ -16,9 +16,17 @@ const batchesMax = 10_000;
 
 export class PendingTouches {
   #batches: Batch[] = [];
+  #committed: readonly number[];
+
+  /** `committed` is how far the store is, by partition. */
+  constructor(committed: readonly number[]) {
+    this.#committed = committed;
+  }
 
   /** Notes a batch that was acknowledged; `offsets` are those of the log's end after it. */
   add(offsets: readonly number[], first: number, last: number): void {
+    // It may be committed before the edge comes to say so.
+    if (this.#isIn(offsets)) return;
     const newest = this.#batches.at(-1);
     if (newest !== undefined && this.#batches.length >= batchesMax) {
       newest.offsets = offsets;
@@ -31,11 +39,15 @@ export class PendingTouches {
 
   /** Forgets what is committed: everything before `offsets`. */
   release(offsets: readonly number[]): void {
-    const isIn = (batch: Batch) => batch.offsets.every((offset, i) => (offsets[i] ?? 0) >= offset);
+    this.#committed = offsets;
     // They came in this order, so what is in comes first.
     let left = 0;
-    while (left < this.#batches.length && isIn(this.#batches[left]!)) left++;
+    while (left < this.#batches.length && this.#isIn(this.#batches[left]!.offsets)) left++;
     if (left > 0) this.#batches = this.#batches.slice(left);
+  }
+
+  #isIn(offsets: readonly number[]): boolean {
+    return offsets.every((offset, i) => (this.#committed[i] ?? 0) >= offset);
   }
 
   /** Whether anything in `[from, to)` waits to be committed. */

@@ -37,6 +37,8 @@ it("run, check their answers and print their tables", { timeout: 2 * runMsMax },
     "certified at k = 100, ingest paused",
     "resident memory, largest",
     "Zipf 0.5 over",
+    "quiet: l1, ms p50 / p99 / max",
+    "restarted: l1, ms p50 / p99 / max",
   ]) {
     expect(stdout).toContain(label);
   }
@@ -47,10 +49,12 @@ it("run, check their answers and print their tables", { timeout: 2 * runMsMax },
     "latency",
     "cardinality",
     "cardinality",
+    "cache",
   ]);
   expect(results[0].runs[0].eventsPerSecond).toBeGreaterThan(0);
   expect(results[2].paused.length + results[2].after.length).toBe(36);
   expect(results[2].liveAnswers).toBeGreaterThan(0);
+  expect(results[4].parts.length).toBe(4);
 });
 
 it("say what is wrong with their arguments", () => {

@@ -36,7 +36,7 @@ function setUp() {
       }),
   };
   const changes = new ChangeMap(1);
-  const pending = new PendingTouches();
+  const pending = new PendingTouches([0]);
   const cache = new AnswerCache(
     {
       asker,
