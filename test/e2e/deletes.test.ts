@@ -27,13 +27,13 @@ describe("deletes", () => {
   let random: Random;
   let service: RankstreamProcess;
 
-  const start = async () => {
+  const restart = async () => {
     const more = ["--freshness-wait-ms-max", "9000"];
     service = await startRankstream({ dataDir, args: [...args, ...more] });
   };
   beforeAll(async () => {
     random = randomFromEnvironment("deletes");
-    await start();
+    await restart();
   });
   afterAll(() => service.stop());
 
@@ -175,11 +175,77 @@ describe("deletes", () => {
       if (round === rounds / 2) {
         // Whatever was deleted before is gone for good, what the log holds comes once.
         await service.kill();
-        await start();
+        await restart();
         await askSome();
       }
     }
     await expectTypes();
+  });
+
+  it("leave no trace where only raw events know: times, users, filters, parts", async () => {
+    const eventType = "traces";
+    const start = Date.UTC(2026, 8, 1, 10);
+    const eventOf = (eventId: string, at: number, userId: string, country: string) => {
+      return { eventId, eventType, timestamp: start + at, userId, metadata: { country } };
+    };
+    const early = eventOf("a", 0, "u1", "DE");
+    const late = eventOf("a", 90_000, "u3", "AT");
+    const kept = [eventOf("a", 30_000, "u2", "FR"), eventOf("b", 30_000, "u1", "FR")];
+    // So many go to a file of their own, the last one stays beside.
+    const filler = Array.from({ length: 33_000 }, (_, i) => eventOf("c", i, "u4", "FR"));
+    const lines = [early, ...kept, ...filler].map((event) => JSON.stringify(event));
+    await service.post(lines.join("\n"));
+    await service.post([late]);
+    const range = { from: start - minuteMs, to: start + 5 * minuteMs };
+    const iso = (ms: number) => new Date(ms).toISOString();
+    const look = async () => {
+      const item = (await service.get(`/items/${eventType}/a`, range)).body;
+      const series = (await service.get(`/event-types/${eventType}/series`, range)).body;
+      const total = async (more: Record<string, string>) => {
+        const query = { eventType, ...range, include: "a", ...more };
+        return (await service.get("/leaderboard", query)).body.total;
+      };
+      const counts = item.history.map(({ count }: { count: number }) => count);
+      return {
+        times: [item.firstSeen, item.lastSeen],
+        history: counts.reduce((sum: number, count: number) => sum + count, 0),
+        series: series.total,
+        filtered: await Promise.all(["DE", "FR", "AT"].map((c) => total({ "filter.country": c }))),
+        ofUsers: await Promise.all(["u1", "u2", "u3"].map((userId) => total({ userId }))),
+        users: await total({ by: "users" }),
+        cut: await total({ to: String(start + 1) }),
+      };
+    };
+    const both = {
+      times: [iso(start), iso(start + 90_000)],
+      history: 3,
+      series: 33_004,
+      filtered: [1, 1, 1],
+      ofUsers: [1, 1, 1],
+      users: 3,
+      cut: 1,
+    };
+    expect(await look()).toEqual(both);
+    for (const at of [0, 90_000]) {
+      const one = { from: start + at, to: start + at + 1 };
+      await send({ eventType, eventId: "a", range: one });
+    }
+    const left = {
+      times: [iso(start + 30_000), iso(start + 30_000)],
+      history: 1,
+      series: 33_002,
+      filtered: [0, 1, 0],
+      ofUsers: [0, 1, 0],
+      users: 1,
+      cut: 0,
+    };
+    expect(await look()).toEqual(left);
+    await service.kill();
+    await restart();
+    expect(await look()).toEqual(left);
+    await service.post([early, late]);
+    expect(await look()).toEqual(both);
+    await send({ eventType, eventId: null, range: null });
   });
 
   it("let events of a deleted type and item count again", async () => {
