@@ -19,7 +19,7 @@ import type { TimeRange } from "./time-range.ts";
 
 export interface AnswerCacheDeps {
   asker: Asker;
-  changes: Pick<ChangeMap, "version" | "changedSince">;
+  changes: Pick<ChangeMap, "version" | "changedSince" | "undoneSince">;
   pending: Pick<PendingTouches, "touch">;
   /** Resolves to whether everything acknowledged by now is counted; waits a little for it. */
   settled: (signal?: AbortSignal) => Promise<boolean>;
@@ -276,6 +276,10 @@ export class AnswerCache {
       if (first !== null) return this.#reply(first, null);
     } finally {
       clearTimeout(timer);
+    }
+    // What was deleted is not shown again.
+    if (this.#deps.changes.undoneSince(kept.version, kept.stretch.eventTypes)) {
+      return this.#reply(await made, null);
     }
     // Whoever asks next gets it, or its failure.
     made.catch(() => undefined);

@@ -162,7 +162,9 @@ export class Answers {
   async #delete(request: DeleteRequest, control?: AskControl): Promise<object> {
     const { store, freshness } = this.#deps;
     const reply = await deleteEvents({ store, freshness }, request, control);
-    if (!request.isDryRun) await this.jobs.dropResults(request.eventType);
+    if (request.isDryRun) return reply;
+    this.#pages.drop(request.eventType);
+    await this.jobs.dropResults(request.eventType);
     return reply;
   }
 }

@@ -36,6 +36,8 @@ export class ChangeMap {
   readonly #types = new Map<string, Known>();
   readonly #hoursMax: number;
   readonly #changesMax: number;
+  /** By event type: the last version that took something back. */
+  readonly #undone = new Map<string, number>();
   #hours = 0;
   /** What was touched at or before it is not known by itself. */
   #floor: number;
@@ -96,6 +98,12 @@ export class ChangeMap {
     });
   }
 
+  /** Whether events of these types were taken back after `version`, or may have been. */
+  undoneSince(version: number, eventTypes: readonly string[]): boolean {
+    if (version < this.#floor) return true;
+    return eventTypes.some((name) => (this.#undone.get(name) ?? -1) > version);
+  }
+
   /** What changed after `version`, oldest first; null where that is not known any more. */
   since(version: number): readonly Change[] | null {
     if (version < this.#changesFrom) return null;
@@ -104,7 +112,8 @@ export class ChangeMap {
     return this.#changes.slice(first);
   }
 
-  #touch({ eventType, from, to }: Touched): void {
+  #touch({ eventType, from, to, undoes }: Touched): void {
+    if (undoes === true) this.#undone.set(eventType, this.#version);
     const first = Math.floor(from / hourMs);
     const end = Math.ceil(to / hourMs);
     let known = this.#types.get(eventType);
@@ -127,6 +136,7 @@ export class ChangeMap {
 
   #forget(): void {
     this.#types.clear();
+    this.#undone.clear();
     this.#hours = 0;
     this.#floor = this.#version;
   }

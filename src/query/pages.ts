@@ -76,6 +76,13 @@ export class Pages {
     return this.#rankings.get(id, { updateAgeOnGet: true }) !== undefined;
   }
 
+  /** Forgets the rankings that speak of an event type: something of it was deleted. */
+  drop(eventType: string): void {
+    for (const [id, { head }] of this.#rankings.entries()) {
+      if (head.eventType.split(",").includes(eventType)) this.#rankings.delete(id);
+    }
+  }
+
   /** The page at the cursor. Throws `invalid_cursor`, `cursor_expired`. */
   page({ cursor, k: asked }: PageRequest): Board {
     const match = cursorForm.exec(cursor);

@@ -8,6 +8,8 @@ export interface Touched {
   eventType: string;
   from: number;
   to: number;
+  /** Events were taken back, or are shown otherwise: what was said before is not to be repeated. */
+  undoes?: true;
 }
 
 /** Told of what a transaction touches, within it. */

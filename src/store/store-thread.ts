@@ -261,7 +261,8 @@ class StoreThread {
   #tellMutated(touched: Touched[], mutations: number): void {
     this.#mutations = mutations;
     this.#note(touched);
-    send({ kind: "mutated", touched, mutations });
+    const undone = touched.map((one) => ({ ...one, undoes: true as const }));
+    send({ kind: "mutated", touched: undone, mutations });
   }
 
   async #prepare(wanted: FolderIdentity): Promise<StoreCalls["prepare"][1]> {

@@ -27,7 +27,7 @@ function keepingNothing(asker: Asker): AnswerCache {
   return new AnswerCache(
     {
       asker,
-      changes: { version: 0, changedSince: () => true },
+      changes: { version: 0, changedSince: () => true, undoneSince: () => true },
       pending: { touch: () => false },
       settled: async () => true,
       clip: (_names, range) => range,

@@ -138,6 +138,25 @@ describe("kept answers", () => {
     expect(await ask()).toMatchObject({ number: 2, level: null });
   });
 
+  it("are not given, not even marked, once something of their types was taken back", async () => {
+    const { ask, made, state, changes } = setUp();
+    await ask();
+    changes.note(2, [{ eventType: "b", from: 0, to: hourMs, undoes: true }]);
+    changes.note(3, [{ eventType: "a", from: 0, to: hourMs }]);
+    state.automatic = false;
+    expect(await ask()).toMatchObject({ number: 1, isStale: true });
+    made[1]!.answer({ number: 2 });
+    await vi.waitFor(async () => expect((await ask()).number).toBe(2));
+    changes.note(4, [{ eventType: "a", from: 0, to: hourMs }]);
+    const asked = ask();
+    await vi.waitFor(() => expect(made.length).toBe(3));
+    // It comes while the new one is waited for.
+    changes.note(5, [{ eventType: "a", from: 9 * hourMs, to: 10 * hourMs, undoes: true }]);
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    made[2]!.answer({ number: 3 });
+    expect(await asked).toMatchObject({ number: 3, isStale: false });
+  });
+
   it("are given, marked, where a new one takes long, and never when they are old", async () => {
     const { ask, made, state, changes } = setUp();
     await ask();

@@ -52,6 +52,23 @@ describe("the change map", () => {
     expect(map.since(version - 200)).toEqual(recent);
   });
 
+  it("knows of which types something was taken back, and since when", () => {
+    const map = new ChangeMap(1, 5);
+    const touch = (eventType: string, version: number, more: object = {}) =>
+      map.note(version, [{ eventType, from: 0, to: hourMs, ...more }]);
+    touch("a", 2, { undoes: true });
+    touch("a", 3);
+    touch("b", 4);
+    expect([1, 2, 3].map((version) => map.undoneSince(version, ["b", "a"]))).toEqual([
+      true,
+      false,
+      false,
+    ]);
+    expect(map.undoneSince(1, ["b", "c"])).toBe(false);
+    map.reset(9);
+    expect([map.undoneSince(8, ["c"]), map.undoneSince(9, ["a"])]).toEqual([true, false]);
+  });
+
   it("takes for changed what it does not know any more", () => {
     const map = new ChangeMap(10, 5, 4);
     const stretch = { eventTypes: ["a"], from: 0, to: 1 };

@@ -82,6 +82,14 @@ describe("pages", () => {
     expect(alive).toEqual(cursors.slice(-alive.length));
   });
 
+  it("are gone once something of one of their types was deleted", () => {
+    const pages = new Pages();
+    const types = ["play", "view", "play,view", "playback"];
+    const cursors = types.map((eventType) => pages.keep({ ...board, eventType }, after, true));
+    pages.drop("play");
+    expect(cursors.map((cursor) => pages.touch(cursor))).toEqual([false, true, false, true]);
+  });
+
   it("are found by their cursors alone", () => {
     const pages = new Pages();
     const cursor = pages.keep(board, after, true);
