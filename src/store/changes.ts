@@ -8,7 +8,7 @@ export interface Touched {
   eventType: string;
   from: number;
   to: number;
-  /** Events were taken back, or are shown otherwise: what was said before is not to be repeated. */
+  /** Events were taken back, or are shown otherwise: nobody is to be told the old any more. */
   undoes?: true;
 }
 
