@@ -11,8 +11,10 @@ import { createHash } from "node:crypto";
 import { keyOf } from "./answer-key.ts";
 import type { AnswerLevel, Invalidation, KeptAnswer } from "./answer-level.ts";
 import type { AskControl } from "./ask.ts";
+import type { Board } from "./board.ts";
 import type { ChangeMap, Stretch } from "./change-map.ts";
 import type { MemoryLevel } from "./memory-level.ts";
+import { distantBoardOf, type Pages } from "./pages.ts";
 import type { PendingTouches } from "./pending-touches.ts";
 import { type Asker, eventTypesOf, type QuestionKind, type Questions } from "./questions.ts";
 import type { TimeRange } from "./time-range.ts";
@@ -24,8 +26,8 @@ export interface AnswerCacheDeps {
   /** Resolves to whether everything acknowledged by now is counted; waits a little for it. */
   settled: (signal?: AbortSignal) => Promise<boolean>;
   clip: (eventTypes: readonly string[], range: TimeRange) => TimeRange;
-  /** Lets the cursor in an answer live on; false: it has expired. */
-  touchCursor: (cursor: string) => boolean;
+  /** Where the cursors in boards lead. */
+  pages: Pick<Pages, "touch" | "promise">;
   /** Further levels, the nearer first. */
   levels: readonly AnswerLevel[];
   /** Answers made sooner are in memory only: made again as fast as they are fetched from far. */
@@ -123,16 +125,17 @@ export class AnswerCache {
     const key = keyOf(kind, request);
     const stretch = stretchOf(request);
     const kept = this.#memory.find(key);
-    const isUsable = kept !== undefined && (await this.#holds(kept, stretch, control));
-    if (isUsable && (kept.cursor === undefined || this.#deps.touchCursor(kept.cursor))) {
+    const isAlive = kept !== undefined && this.#isAlive(kept);
+    if (isAlive && (await this.#holds(kept, stretch, control))) {
       this.totals.hits["l1"]!++;
       return this.#reply(kept, "l1");
     }
-    const far = await this.#findFar(key, stretch, control);
+    const order = { kind, request, stretch, version } as Order;
+    const far = await this.#findFar(key, order, control);
     if (far !== undefined) return this.#reply(far.answer, far.level);
     this.totals.misses++;
-    const mayBeStale = kept !== undefined && !("mode" in asked && asked.mode === "exact");
-    const made = this.#make(key, { kind, request, stretch, version } as Order, control);
+    const mayBeStale = isAlive && !("mode" in asked && asked.mode === "exact");
+    const made = this.#make(key, order, control);
     return mayBeStale ? this.#orStale(made, kept) : this.#reply(await made, null);
   }
 
@@ -156,15 +159,38 @@ export class AnswerCache {
     return isSettled && !changes.changedSince(kept.version, stretch);
   }
 
-  async #findFar(key: string, stretch: Stretch, control: AskControl) {
+  /** Whether the cursor in it leads anywhere, if it has one. */
+  #isAlive({ cursor }: KeptAnswer): boolean {
+    return cursor === undefined || this.#deps.pages.touch(cursor);
+  }
+
+  async #findFar(key: string, order: Order, control: AskControl) {
+    const { stretch } = order;
     for (const level of this.#deps.levels) {
-      const answer = await level.get(key, stretch);
-      if (answer === undefined || !(await this.#holds(answer, stretch, control))) continue;
+      const found = await level.get(key, stretch);
+      if (found === undefined || !(await this.#holds(found, stretch, control))) continue;
+      const answer = this.#withCursor(found, order);
+      if (answer === null) continue;
       this.totals.hits[level.name]!++;
       this.#memory.set(key, answer, this.#ttlOf(stretch));
       return { answer, level: level.name };
     }
     return undefined;
+  }
+
+  /** One from far, its cursor made to lead somewhere; null where that can't be. */
+  #withCursor(found: KeptAnswer, { kind, request, stretch }: Order): KeptAnswer | null {
+    if (kind !== "leaderboard" || !found.text.includes('"nextCursor":')) return found;
+    const board = distantBoardOf(found.text);
+    if (board === null) return null;
+    const { asker, changes, pages } = this.#deps;
+    const { version } = changes;
+    const remake = async () => {
+      const made = await asker.leaderboard(request as Questions["leaderboard"]);
+      return changes.changedSince(version, stretch) ? null : (made as Board);
+    };
+    if (!pages.touch(board.cursor)) pages.promise(board, remake);
+    return { ...found, cursor: board.cursor };
   }
 
   /** Joins what is being made where that is as new as this question wants, else makes it anew. */

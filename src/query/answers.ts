@@ -95,7 +95,7 @@ export class Answers {
         changes: this.changes,
         pending: this.#pending,
         settled,
-        touchCursor: (cursor) => pages.touch(cursor),
+        pages,
         clip: (eventTypes, range) => registry.clip(eventTypes, range),
         levels: levelsOf(deps, this.changes),
         cacheFarMsMin: deps.cacheFarMsMin,
@@ -125,6 +125,7 @@ export class Answers {
 
   /** The page of a board at a cursor. Throws `invalid_cursor`, `cursor_expired`. */
   async page(request: PageRequest): Promise<object> {
+    await this.#pages.prepare(request.cursor);
     const board = this.#pages.page(request);
     return this.labels.show(board, board.eventType.split(","));
   }

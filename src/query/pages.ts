@@ -36,6 +36,26 @@ export const pagesDefaults = Object.freeze({
   ttlMs: 300_000,
 });
 
+/** A board kept elsewhere, whose cursor came with it. */
+export interface DistantBoard {
+  cursor: string;
+  asOf: string;
+}
+
+const remakesMax = 10_000;
+
+/** Makes a board again, of the same data; null where something of it has changed. */
+export type Remake = () => Promise<Board | null>;
+
+/** What is in the text of a board that has a cursor and is certain; else null. */
+export function distantBoardOf(text: string): DistantBoard | null {
+  // A quote within a JSON string has a backslash before it: these can only be names.
+  const cursor = /"nextCursor":"([\w.-]+)"/.exec(text)?.[1];
+  const asOf = /"asOf":"([^"]+)"/.exec(text)?.[1];
+  if (cursor === undefined || asOf === undefined) return null;
+  return text.includes('"certified":true') ? { cursor, asOf } : null;
+}
+
 /** How many rows are kept after a first page of `k` rows of an exact ranking. */
 export function exactRowsAfter(k: number): number {
   return Math.min(10_000, Math.max(1000, 10 * k)) - k;
@@ -48,6 +68,8 @@ export function approxRowsAfter(k: number): number {
 
 export class Pages {
   readonly #rankings: LRUCache<string, Ranking>;
+  /** Rankings that are made when somebody turns their page. */
+  readonly #remakes: LRUCache<string, { asOf: string; remake: Remake }>;
 
   constructor({ bytesMax, ttlMs }: { bytesMax: number; ttlMs: number } = pagesDefaults) {
     this.#rankings = new LRUCache({
@@ -55,6 +77,7 @@ export class Pages {
       ttl: ttlMs,
       sizeCalculation: ({ ids, numbers }) => 2 * ids.length + numbers.byteLength + headBytes,
     });
+    this.#remakes = new LRUCache({ max: remakesMax, ttl: ttlMs });
   }
 
   /** Keeps the rows after a board; returns the cursor of the first of them. */
@@ -72,8 +95,33 @@ export class Pages {
 
   /** Lets a cursor live on, since it was given again; whether it was still there. */
   touch(cursor: string): boolean {
-    const id = cursorForm.exec(cursor)?.[1] ?? "";
-    return this.#rankings.get(id, { updateAgeOnGet: true }) !== undefined;
+    const id = idOf(cursor);
+    const options = { updateAgeOnGet: true };
+    const isPromised = this.#remakes.get(id, options) !== undefined;
+    return this.#rankings.get(id, options) !== undefined || isPromised;
+  }
+
+  /** Lets the cursor of a board kept elsewhere live here: its rows are made when asked for. */
+  promise({ cursor, asOf }: DistantBoard, remake: Remake): void {
+    this.#remakes.set(idOf(cursor), { asOf, remake });
+  }
+
+  /** Makes the rows that were promised, where the cursor is of such a board. */
+  async prepare(cursor: string): Promise<void> {
+    const id = idOf(cursor);
+    const promised = this.#remakes.get(id);
+    if (promised === undefined || this.#rankings.has(id)) return;
+    const board = await promised.remake();
+    if (board?.nextCursor === undefined) {
+      this.#remakes.delete(id);
+      return;
+    }
+    const made = idOf(board.nextCursor);
+    const ranking = this.#rankings.get(made);
+    if (ranking === undefined) return;
+    // Nothing has changed since: it is as of the board that was shown.
+    this.#rankings.set(id, { ...ranking, head: { ...ranking.head, asOf: promised.asOf } });
+    this.#rankings.delete(made);
   }
 
   /** Forgets the rankings that speak of an event type: something of it was deleted. */
@@ -115,6 +163,10 @@ export class Pages {
       ...(end < rows.length && { nextCursor: `${id}.${end}` }),
     };
   }
+}
+
+function idOf(cursor: string): string {
+  return cursorForm.exec(cursor)?.[1] ?? "";
 }
 
 function rowsOf({ head, ids, numbers }: Ranking): BoardRow[] {

@@ -18,6 +18,8 @@ export interface StoredLevelDeps {
 const hourMs = 3_600_000;
 /** An hour that ended so long ago gets nothing but late events. */
 const sealedAfterMs = 120_000;
+/** What may soon be said better is not worth a place. */
+const ttlMsMin = 600_000;
 /** Answers on their way to the store at once; further ones are not kept there. */
 const writesMax = 16;
 
@@ -40,9 +42,9 @@ export class StoredLevel implements AnswerLevel {
     return { text, etag, version, madeAt, tookMs, stretch: { eventTypes, from, to } };
   }
 
-  set(key: string, answer: KeptAnswer): void {
+  set(key: string, answer: KeptAnswer, ttlMs: number): void {
     const { version, stretch, ...rest } = answer;
-    if (!this.#isSealed(stretch) || this.#writes >= writesMax) return;
+    if (ttlMs < ttlMsMin || !this.#isSealed(stretch) || this.#writes >= writesMax) return;
     const { text, etag, madeAt, tookMs } = rest;
     const row: KeptRow = { key, text, etag, madeAt, tookMs, ...stretch };
     this.#writes++;

@@ -31,7 +31,7 @@ function keepingNothing(asker: Asker): AnswerCache {
       pending: { touch: () => false },
       settled: async () => true,
       clip: (_names, range) => range,
-      touchCursor: () => true,
+      pages: { touch: () => true, promise: () => undefined },
       levels: [],
       cacheFarMsMin: 20,
     },

@@ -70,6 +70,27 @@ describe("answers in the store", () => {
     }
   });
 
+  it("lead to their further pages, which are of the same moment", async () => {
+    const board = await ask(exact);
+    expect(board.from).toBe("rankstream-l1; hit");
+    const { nextCursor, asOf, results, total } = board.body;
+    const page = await service.get(`/leaderboard?cursor=${nextCursor}`);
+    expect(page.status).toBe(200);
+    expect([page.body.asOf, page.body.total]).toEqual([asOf, total]);
+    const rows = [...results, ...page.body.results];
+    expect(new Set(rows.map(({ eventId }) => eventId)).size).toBe(rows.length);
+    const all = await service.get(`${exact}&k=1000`);
+    expect(rows).toEqual(all.body.results);
+    // Not asked for a page yet; something of it changes, and it can't be made as it was.
+    const { nextCursor: other } = (await ask(whole)).body;
+    expect((await late(9)).status).toBe(202);
+    await service.get("/leaderboard?eventType=play&timeRange=all&mode=exact");
+    const expired = await service.get(`/leaderboard?cursor=${other}`);
+    expect([expired.status, expired.body.code]).toEqual([410, "cursor_expired"]);
+    const { nextCursor: fresh } = (await ask(whole)).body;
+    expect((await service.get(`/leaderboard?cursor=${fresh}`)).status).toBe(200);
+  });
+
   it("are gone with what changes, also when that is followed by a crash at once", async () => {
     await service.stop();
     const slow = { ...env, RANKSTREAM_CHECKPOINT_MS: "60000" };
@@ -81,7 +102,7 @@ describe("answers in the store", () => {
     // The event is in the log alone when this is asked.
     const { from, body } = await ask(exact);
     expect([from, body.total]).toEqual([nobody, before + 1]);
-    expect((await ask(`${whole}&mode=exact`)).body.total).toBe(301);
+    expect((await ask(`${whole}&mode=exact`)).body.total).toBe(302);
     expect((await ask(other)).from).toBe("rankstream-l3; hit");
   });
 
@@ -92,7 +113,7 @@ describe("answers in the store", () => {
       ["store.after_commit", 5],
     ] as const) {
       const before = await total();
-      await service.stop();
+      await service.kill();
       service = await startRankstream({ dataDir, env, failPoint });
       await Promise.all([late(hour).catch(() => undefined), service.exited]);
       await restart();

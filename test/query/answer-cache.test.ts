@@ -47,7 +47,7 @@ function setUp() {
         return state.isSettled;
       },
       clip: (_names, range) => range,
-      touchCursor: () => true,
+      pages: { touch: () => true, promise: () => undefined },
       levels: [],
       cacheFarMsMin: 20,
       now: () => state.now,

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import type { Board, BoardRow } from "../../src/query/board.ts";
-import { Pages } from "../../src/query/pages.ts";
+import { distantBoardOf, Pages } from "../../src/query/pages.ts";
 
 function row(i: number): BoardRow {
   const count = 1000 - i;
@@ -53,6 +53,43 @@ describe("pages", () => {
     expect(others).toEqual(
       [9000 - 997 - 996 - 995, 9000 - 6958, 9000 - 9925].map((left) => Math.max(0, left)),
     );
+  });
+
+  it("are made when they are asked for, of a board that was kept elsewhere", async () => {
+    const pages = new Pages();
+    const elsewhere = { ...board, nextCursor: "A".repeat(16).concat(".0") };
+    const distant = distantBoardOf(JSON.stringify(elsewhere))!;
+    expect(distant).toEqual({ cursor: elsewhere.nextCursor, asOf: "now" });
+    expect(pages.touch(distant.cursor)).toBe(false);
+    let made = 0;
+    pages.promise(distant, async () => {
+      made++;
+      const again = { ...board, asOf: "later" };
+      return { ...again, nextCursor: pages.keep(again, after, true) };
+    });
+    expect(pages.touch(distant.cursor)).toBe(true);
+    for (let i = 0; i < 2; i++) {
+      await pages.prepare(distant.cursor);
+      const page = pages.page({ cursor: distant.cursor, k: undefined });
+      expect([page.asOf, page.results.map(({ rank }) => rank)]).toEqual(["now", [4, 5, 6]]);
+      await pages.prepare(page.nextCursor!);
+      expect(pages.page({ cursor: page.nextCursor!, k: 1 }).results[0]!.rank).toBe(7);
+    }
+    expect(made).toBe(1);
+  });
+
+  it("expire where the board can't be made as it was, or never was certain", async () => {
+    const pages = new Pages();
+    const cursor = "B".repeat(16).concat(".0");
+    pages.promise({ cursor, asOf: "now" }, async () => null);
+    await pages.prepare(cursor);
+    expect(pages.touch(cursor)).toBe(false);
+    expect(() => pages.page({ cursor, k: 1 })).toThrow("not kept any more");
+    await pages.prepare("no cursor");
+    const uncertain = { ...board, certified: false, nextCursor: cursor };
+    expect(distantBoardOf(JSON.stringify(uncertain))).toBeNull();
+    const quoting = { ...board, eventType: `"nextCursor":"${cursor}"` };
+    expect(distantBoardOf(JSON.stringify(quoting))).toBeNull();
   });
 
   it("say that nothing is certain where that is not known", () => {

@@ -51,9 +51,10 @@ function answer(to: number, version = 3): KeptAnswer {
 describe("the level in the store", () => {
   it("keeps answers about hours that are over, with their version", async () => {
     const { level, rows, puts } = setUp();
-    level.set("past", answer(99 * hourMs));
-    level.set("running", answer(99 * hourMs + 1));
-    level.set("open", answer(Number.MAX_SAFE_INTEGER));
+    level.set("past", answer(99 * hourMs), hourMs);
+    level.set("running", answer(99 * hourMs + 1), hourMs);
+    level.set("open", answer(Number.MAX_SAFE_INTEGER), hourMs);
+    level.set("uncertain", answer(99 * hourMs), 60_000);
     expect([...rows.keys()]).toEqual(["past"]);
     expect(puts).toEqual([3]);
   });
@@ -61,7 +62,7 @@ describe("the level in the store", () => {
   it("gives them as of the version before the reading", async () => {
     const { level, state } = setUp();
     const { stretch } = answer(hourMs);
-    level.set("past", answer(hourMs));
+    level.set("past", answer(hourMs), hourMs);
     const asked = level.get("past", stretch);
     state.version = 8;
     expect(await asked).toEqual({ ...answer(hourMs), version: 7 });
@@ -71,9 +72,9 @@ describe("the level in the store", () => {
 
   it("has nothing where the store fails", async () => {
     const { level, state } = setUp();
-    level.set("past", answer(hourMs));
+    level.set("past", answer(hourMs), hourMs);
     state.isBroken = true;
-    level.set("past", answer(hourMs));
+    level.set("past", answer(hourMs), hourMs);
     expect(await level.get("past", answer(hourMs).stretch)).toBeUndefined();
     expect(await level.invalidate({ eventType: null, from: null, to: null })).toBe(0);
   });
