@@ -2,18 +2,27 @@
  * A snapshot's event_counts: exact counts of every item in every minute, hour, day and month that
  * has events, those that are not sealed yet too. Written from minutes up, in slices of time
  * bounded by rows: a window that is not built is summed up from what was written of the level
- * below.
+ * below. DuckDB's aggregate of texts stays in memory, so what is summed up at once is bounded also
+ * within one window, in parts by hash; ranking sorts, which goes to disk where it must.
  */
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { rowsOf } from "./database.ts";
 import { sqlText } from "./sql.ts";
 import { endOf, type Level, levels } from "./windows.ts";
 
-/** Of a folder to write to; `rowsMax` rows are written at once, one window is never split. */
 export interface CountsTarget {
   folder: string;
+  /** Rows summed up at once, about. */
   rowsMax: number;
+}
+
+/** Windows of one level that start in `[first, last]`, with so many rows at most, about. */
+interface Slice {
+  first: number;
+  last: number;
+  rows: number;
 }
 
 /** The minutes, or windows of `level`, of counts that are not folded yet. */
@@ -35,7 +44,7 @@ async function slicesOf(
   connection: DuckDBConnection,
   level: Level,
   rowsMax: number,
-): Promise<{ first: number; last: number }[]> {
+): Promise<Slice[]> {
   const rows = [
     `SELECT start, items AS rows FROM window_${level.name}`,
     `SELECT start, 1 AS rows FROM (${deltasSql(level)})`,
@@ -47,12 +56,16 @@ async function slicesOf(
   }
   const slices = await rowsOf(
     connection,
-    `SELECT min(start) AS first, max(start) AS last FROM (
-       SELECT start, sum(sum(rows)) OVER (ORDER BY start) // ${rowsMax} AS slice
+    `SELECT min(start) AS first, max(start) AS last, sum(rows)::BIGINT AS rows FROM (
+       SELECT start, sum(rows) AS rows, sum(sum(rows)) OVER (ORDER BY start) // ${rowsMax} AS slice
        FROM (${rows.join(" UNION ALL ")}) GROUP BY start)
      GROUP BY slice ORDER BY first`,
   );
-  return slices.map((row) => ({ first: Number(row["first"]), last: Number(row["last"]) }));
+  return slices.map((row) => ({
+    first: Number(row["first"]),
+    last: Number(row["last"]),
+    rows: Number(row["rows"]),
+  }));
 }
 
 function minuteTimestamp(minute: number): string {
@@ -60,11 +73,7 @@ function minuteTimestamp(minute: number): string {
 }
 
 /** All rows of the level's windows that start in the slice: (start, type_id, event_id, count). */
-function sliceSql(
-  folder: string,
-  level: Level,
-  { first, last }: { first: number; last: number },
-): string {
+function sliceSql(folder: string, level: Level, { first, last }: Slice): string {
   const own = `start BETWEEN ${first} AND ${last}`;
   const built = `SELECT start, type_id FROM window_${level.name} WHERE ${own}`;
   const deltas = `SELECT * FROM (${deltasSql(level)}) WHERE ${own}`;
@@ -87,31 +96,57 @@ function sliceSql(
 }
 
 /**
+ * Sums the slice up: SQL of (start, type_id, event_id, count), and files to be removed after it
+ * was read.
+ */
+async function sumSlice(
+  connection: DuckDBConnection,
+  { folder, rowsMax }: CountsTarget,
+  level: Level,
+  slice: Slice,
+): Promise<{ sql: string; files: string[] }> {
+  const rows = sliceSql(folder, level, slice);
+  const sums = (where: string) => `SELECT start, type_id, event_id, sum(count)::BIGINT AS count
+    FROM (${rows})${where} GROUP BY ALL`;
+  const parts = Math.round(slice.rows / rowsMax);
+  if (parts <= 1) return { sql: sums(""), files: [] };
+  const files: string[] = [];
+  for (let part = 0; part < parts; part++) {
+    const file = join(folder, `${level.name}.${part}.part`);
+    const where = ` WHERE hash(event_id) % ${parts} = ${part}`;
+    await connection.run(`COPY (${sums(where)}) TO ${sqlText(file)} (FORMAT parquet)`);
+    files.push(file);
+  }
+  return { sql: `FROM read_parquet([${files.map(sqlText).join(", ")}])`, files };
+}
+
+/**
  * Writes the counts as Parquet files, in the reader's transaction; returns how many rows there
  * are. Without any there is an empty file of each level.
  */
 export async function writeCounts(
   connection: DuckDBConnection,
-  { folder, rowsMax }: CountsTarget,
+  target: CountsTarget,
 ): Promise<number> {
+  const { folder, rowsMax } = target;
   let written = 0;
   for (const level of levels) {
     const slices = await slicesOf(connection, level, rowsMax);
-    if (slices.length === 0) slices.push({ first: 0, last: 0 });
+    if (slices.length === 0) slices.push({ first: 0, last: 0, rows: 0 });
     for (const [i, slice] of slices.entries()) {
-      const sums = `SELECT start, type_id, event_id, sum(count)::BIGINT AS count
-        FROM (${sliceSql(folder, level, slice)}) GROUP BY ALL`;
+      const sums = await sumSlice(connection, target, level, slice);
       const ranked = `SELECT make_timestamp(start * 60000000::BIGINT) AS time_window,
           event_type, event_id, count, row_number() OVER (
             PARTITION BY start, type_id ORDER BY count DESC, event_id) AS rank,
           ${level.sizeSeconds}::INTEGER AS window_size
-        FROM (${sums}) JOIN event_types USING (type_id)
+        FROM (${sums.sql}) JOIN event_types USING (type_id)
         ORDER BY event_type, time_window, rank`;
       const path = sqlText(join(folder, `${level.name}-${i}.parquet`));
       const copied = await connection.run(
         `COPY (${ranked}) TO ${path} (FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2)`,
       );
       written += copied.rowsChanged;
+      for (const file of sums.files) await rm(file);
     }
   }
   return written;

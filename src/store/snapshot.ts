@@ -32,14 +32,14 @@ export interface SnapshotOptions {
   snapshotsMax: number;
   /** How long one may take. */
   timeMsMax: number;
-  /** Rows of counts written at once. */
+  /** Rows of counts summed up at once. */
   sliceRowsMax: number;
 }
 
 export const snapshotDefaults = Object.freeze({
   snapshotsMax: 10,
   timeMsMax: 3_600_000,
-  sliceRowsMax: 2_000_000,
+  sliceRowsMax: 500_000,
 });
 
 export interface SnapshotInfo {
