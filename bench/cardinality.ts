@@ -8,7 +8,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Random } from "../test/support/random.ts";
 import { checkBounds, judge, type Verdict } from "./board-verdict.ts";
-import { askBoard, askExact, type Board, checkExact, postAll } from "./load.ts";
+import { askBoard, askExact, type Board, checkExact, passBarrier, postAll } from "./load.ts";
 import type { BenchOptions } from "./options.ts";
 import { RecordedStream, type TimeSpan } from "./recorded-stream.ts";
 import { fixed, megabytes, type Outcome, percent, say, whole } from "./report.ts";
@@ -191,7 +191,7 @@ class CardinalityRun {
   async ask(ranges: number, share: number, into: Verdict[]): Promise<void> {
     const { startMs, seed } = this.#stream.options;
     // Waits until all is counted: from here on an answer has no reason to be stale.
-    await askExact(this.#url, { eventType, from: startMs, to: startMs + 1, k: 1 });
+    await passBarrier(this.#url, eventType);
     for (let range = 0; range < ranges; range++) {
       const span = randomSpan(this.#random, startMs, share);
       const answers: { k: number; board: Board | null; ms: number }[] = [];

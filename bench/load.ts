@@ -97,7 +97,10 @@ export interface Board {
   results: BoardRow[];
 }
 
-/** GET /leaderboard: the board, or the text of a 503; throws when it answers anything else. */
+/**
+ * GET /leaderboard: the board, or the text of a 503 or of a 202, with which the question became
+ * a job; throws when it answers anything else.
+ */
 export async function askBoard(
   url: string,
   parameters: Record<string, string | number>,
@@ -106,8 +109,20 @@ export async function askBoard(
   const response = await fetch(`${url}/leaderboard?${new URLSearchParams(pairs)}`);
   const text = await response.text();
   if (response.status === 200) return JSON.parse(text) as Board;
-  if (response.status === 503) return text;
+  if (response.status === 503 || response.status === 202) return text;
   throw new Error(`GET /leaderboard answered ${response.status}: ${text.slice(0, 500)}`);
+}
+
+/** Waits for the job; null when it brought no board. */
+async function resultOf(url: string, id: string): Promise<Board | null> {
+  for (;;) {
+    const reply = (await (await fetch(`${url}/jobs/${id}`)).json()) as {
+      status?: string;
+      result?: Board;
+    };
+    if (reply.status !== "queued" && reply.status !== "running") return reply.result ?? null;
+    await sleep(overloadWaitMs);
+  }
 }
 
 /** The exact board, asked again while the service says that it needs longer. */
@@ -121,9 +136,21 @@ export async function askExact(
     const board = await askBoard(url, { ...parameters, mode: "exact" });
     if (typeof board !== "string") return { board, timeouts };
     refusal = board;
+    const jobId = (JSON.parse(board) as { job?: { id: string } }).job?.id;
+    const later = jobId === undefined ? null : await resultOf(url, jobId);
+    if (later !== null) return { board: later, timeouts: timeouts + 1 };
     await sleep(overloadWaitMs);
   }
   throw new Error(`no exact board within ${exactMsMax} ms; at last: ${refusal.slice(0, 500)}`);
+}
+
+/**
+ * Resolves once all that was accepted is counted, as an exact answer is: to a question never
+ * asked before, for a kept answer waits for nothing.
+ */
+export async function passBarrier(url: string, eventType: string): Promise<void> {
+  const from = Date.now();
+  await askExact(url, { eventType, from, to: from + 1, k: 1 });
 }
 
 /** Throws unless the exact board is the truth: total, distinct, every row in its place. */

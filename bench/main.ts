@@ -7,12 +7,14 @@ import { type BenchName, type BenchOptions, helpText, readOptions } from "./opti
 import { profileText } from "./profile.ts";
 import { describeMachine, machineText, type Outcome, outcomeText } from "./report.ts";
 import { runThroughput } from "./throughput.ts";
+import { runYear } from "./year.ts";
 
 const benches: Record<BenchName, (options: BenchOptions) => Promise<Outcome[]>> = {
   throughput: runThroughput,
   latency: runLatency,
   cardinality: runCardinality,
   cache: runCache,
+  year: runYear,
 };
 
 async function main(options: BenchOptions): Promise<void> {

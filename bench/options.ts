@@ -1,7 +1,7 @@
 /** The command line of the benches. */
 import { parseArgs } from "node:util";
 
-export const benchNames = ["throughput", "latency", "cardinality", "cache"] as const;
+export const benchNames = ["throughput", "latency", "cardinality", "cache", "year"] as const;
 export type BenchName = (typeof benchNames)[number];
 
 export interface BenchOptions {
@@ -23,11 +23,19 @@ export interface BenchOptions {
   jsonFile: string | undefined;
   /** Folder for CPU profiles of the service's threads. */
   profileDir: string | undefined;
+  /** The year's data, kept from run to run; undefined for a fresh folder. */
+  folder: string | undefined;
+  /** The year's data is made, and nothing is measured. */
+  isFillOnly: boolean;
+  /** Where the year's plot goes; undefined for the year's folder. */
+  plotFile: string | undefined;
+  /** A Python that has chdb, for the comparison with ClickHouse. */
+  python: string;
   /** Further arguments of `rankstream start`. */
   serviceArgs: string[];
 }
 
-export const helpText = `npm run bench -- [throughput] [latency] [cardinality] [cache] [options]
+export const helpText = `npm run bench -- [throughput|latency|cardinality|cache|year]… [options]
 
 Starts the service itself, over a folder of its own under the system's temporary folder.
 Without a name: throughput. Every figure comes after a check of the answers behind it.
@@ -41,7 +49,12 @@ Without a name: throughput. Every figure comes after a check of the answers behi
   --body-bytes N       throughput: bytes of a POST (524288)
   --events-per-second N  throughput: how dense event time is; latency: the load (300000, 100000)
   --zipf A,B           cardinality: exponents, a stream each (1.0,0.5)
-  --seconds N          latency: how long it measures (20); cache: each of its parts (10)
+  --seconds N          latency: how long it measures (20); cache: each of its parts (10);
+                       year: how long it may fill
+  --folder DIR         year: where its data is made once and kept (a fresh folder)
+  --fill-only          year: makes the data, or more of it, and measures nothing
+  --plot FILE          year: how times grow with the range, as SVG (growth.svg in the folder)
+  --python FILE        year: a Python that has chdb, to compare with ClickHouse (python3)
   --json FILE          the results as JSON too
   --cpu-prof DIR       CPU profiles of the service's threads, and their busiest functions
   --service "ARGS"     further arguments of rankstream start
@@ -83,6 +96,10 @@ export function readOptions(args: string[]): BenchOptions | null {
       zipf: text,
       seconds: text,
       json: text,
+      folder: text,
+      "fill-only": flag,
+      plot: text,
+      python: text,
       "cpu-prof": text,
       service: text,
     },
@@ -108,6 +125,10 @@ export function readOptions(args: string[]): BenchOptions | null {
     seconds: positive("seconds", values.seconds),
     jsonFile: values.json,
     profileDir: values["cpu-prof"],
+    folder: values.folder,
+    isFillOnly: values["fill-only"] === true,
+    plotFile: values.plot,
+    python: values.python ?? "python3",
     serviceArgs: values.service?.split(" ").filter((part) => part !== "") ?? [],
   };
 }

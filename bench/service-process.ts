@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 const readyLine = /^Rankstream is ready on (http:\/\/\S+)$/m;
-const readyMsMax = 20_000;
+const readyMsMax = 60_000;
 /** A profile is written at the end, after all that has been taken is counted. */
 const stopMsMax = 60_000;
 const stderrCharsMax = 64 * 1024;
@@ -18,6 +18,8 @@ export interface ServiceOptions {
   args: readonly string[];
   /** Folder for CPU profiles of all its threads; none when left out. */
   profileDir?: string | undefined;
+  /** Data folder that stays; left out: a fresh one, removed by `dispose`. */
+  dataDir?: string;
 }
 
 export interface ThreadCpu {
@@ -44,17 +46,26 @@ export class ServiceProcess {
   readonly dataDir: string;
   readonly #child: ChildProcess;
   readonly #stderr: () => string;
+  readonly #isKept: boolean;
 
-  private constructor(child: ChildProcess, url: string, dataDir: string, stderr: () => string) {
+  private constructor(
+    child: ChildProcess,
+    url: string,
+    data: { dir: string; isKept: boolean },
+    stderr: () => string,
+  ) {
     this.#child = child;
     this.url = url;
-    this.dataDir = dataDir;
+    this.dataDir = data.dir;
+    this.#isKept = data.isKept;
     this.#stderr = stderr;
   }
 
   /** Starts the built program; throws with what it wrote when it doesn't become ready. */
-  static async start({ args, profileDir }: ServiceOptions): Promise<ServiceProcess> {
-    const dataDir = mkdtempSync(join(tmpdir(), "rankstream-bench-"));
+  static async start(options: ServiceOptions): Promise<ServiceProcess> {
+    const { args, profileDir } = options;
+    const isKept = options.dataDir !== undefined;
+    const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), "rankstream-bench-"));
     const profiling =
       profileDir === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profileDir}`];
     if (profileDir !== undefined) mkdirSync(profileDir, { recursive: true });
@@ -89,9 +100,10 @@ export class ServiceProcess {
     ]).catch(() => "");
     const url = await Promise.race([ready, failed.then(() => null)]);
     late.abort();
-    if (url !== null) return new ServiceProcess(child, url, dataDir, () => stderr);
+    const data = { dir: dataDir, isKept };
+    if (url !== null) return new ServiceProcess(child, url, data, () => stderr);
     child.kill("SIGKILL");
-    rmSync(dataDir, { recursive: true, force: true });
+    if (!isKept) rmSync(dataDir, { recursive: true, force: true });
     throw new Error(`the service did not start: ${await failed}\n${stderr}`);
   }
 
@@ -158,9 +170,9 @@ export class ServiceProcess {
     if (code !== 0) throw new Error(`the service ended with ${code ?? signal}\n${this.#stderr()}`);
   }
 
-  /** Ends it if it still runs, and removes the data folder. */
+  /** Ends it if it still runs, and removes the data folder unless it was given. */
   dispose(): void {
     this.#child.kill("SIGKILL");
-    rmSync(this.dataDir, { recursive: true, force: true });
+    if (!this.#isKept) rmSync(this.dataDir, { recursive: true, force: true });
   }
 }

@@ -23,8 +23,10 @@ const program = join(root, "build", "bench", "bench", "main.js");
 
 it("run, check their answers and print their tables", { timeout: 2 * runMsMax }, () => {
   compile();
-  const file = join(temporaryFolder(), "results.json");
-  const { status, stdout, stderr } = node([program, "--smoke", "--seed", "42", "--json", file]);
+  const folder = temporaryFolder();
+  const [file, plot] = [join(folder, "results.json"), join(folder, "growth.svg")];
+  const files = ["--json", file, "--plot", plot];
+  const { status, stdout, stderr } = node([program, "--smoke", "--seed", "42", ...files]);
   expect(status, stdout + stderr).toBe(0);
   expect(stdout).toContain("seed 42");
   for (const label of [
@@ -39,6 +41,9 @@ it("run, check their answers and print their tables", { timeout: 2 * runMsMax },
     "Zipf 0.5 over",
     "quiet: l1, ms p50 / p99 / max",
     "restarted: l1, ms p50 / p99 / max",
+    "one week: ratio to Rankstream, approximate",
+    "approximate, a minute to the year, ms p50 / p99 / max",
+    "range: approximate / exact / DuckDB SQL, median ms",
   ]) {
     expect(stdout).toContain(label);
   }
@@ -50,11 +55,14 @@ it("run, check their answers and print their tables", { timeout: 2 * runMsMax },
     "cardinality",
     "cardinality",
     "cache",
+    "year",
   ]);
   expect(results[0].runs[0].eventsPerSecond).toBeGreaterThan(0);
   expect(results[2].paused.length + results[2].after.length).toBe(36);
   expect(results[2].liveAnswers).toBeGreaterThan(0);
   expect(results[4].parts.length).toBe(4);
+  expect(results[5].growth.map(({ hours }: { hours: number }) => hours)).toEqual([1, 168, 8760]);
+  expect(readFileSync(plot, "utf8")).toMatch(/^<svg .*<polyline .*<\/svg>\s*$/s);
 });
 
 it("say what is wrong with their arguments", () => {
@@ -66,4 +74,19 @@ it("say what is wrong with their arguments", () => {
     expect(status).toBe(1);
     expect(stderr).toContain(message);
   }
+});
+
+it("make a year's data in steps, and refuse a folder of other data", { timeout: runMsMax }, () => {
+  const folder = join(temporaryFolder(), "year");
+  const fill = (more: string[]) =>
+    node([program, "year", "--smoke", "--fill-only", "--folder", folder, ...more]);
+  // A deadline that is over when the service is up: one body is sent at most.
+  const first = fill(["--seconds", "0.001"]);
+  expect([first.status, first.stderr]).toEqual([0, expect.stringContaining("run it again")]);
+  expect(fill([]).stderr).toContain("year: all is there");
+  expect(fill([]).stderr).not.toContain("events are there");
+  expect(fill(["--seed", "2"])).toMatchObject({
+    status: 1,
+    stderr: expect.stringContaining("name another folder"),
+  });
 });
