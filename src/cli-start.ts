@@ -124,7 +124,8 @@ export async function runService(
 ): Promise<number> {
   const logger = createLogger(config.logLevel);
   for (const warning of warnings) logger.warn({}, warning);
-  await checkDataFolder(config.dataDir, io);
+  // A node without a store has no folder.
+  if (config.role === "all") await checkDataFolder(config.dataDir, io);
   const signalled = untilSignal(io, logger, config.shutdownMsMax);
   const service = await io.startService(config, logger);
   const host = service.host.includes(":") ? `[${service.host}]` : service.host;

@@ -179,8 +179,29 @@ function checkOrigins(config: Config): void {
   }
 }
 
+function isUrl(text: string, protocols: readonly string[]): boolean {
+  return URL.canParse(text) && protocols.includes(new URL(text).protocol);
+}
+
+function checkRole({ role, upstream, redisUrl }: Config): void {
+  if (role === "edge,query" && !isUrl(upstream, ["http:", "https:"])) {
+    const got = upstream === "none" ? "none" : quoted(upstream);
+    throw new ConfigError(`role edge,query: expected --upstream http://host:port, got ${got}`);
+  }
+  if (role === "all" && upstream !== "none") {
+    throw new ConfigError(
+      "role all has a log and a store of its own, so it takes no upstream: " +
+        "leave --upstream out, or start with --role edge,query",
+    );
+  }
+  if (redisUrl === "none" || isUrl(redisUrl, ["redis:", "rediss:"])) return;
+  // It may hold a password: not shown.
+  throw new ConfigError("redisUrl: expected redis://host:port or rediss://host:port");
+}
+
 function checkTogether(config: Config): void {
   checkOrigins(config);
+  checkRole(config);
   if (config.unpackedBytesMax < config.bodyBytesMax) {
     throw new ConfigError(
       `unpackedBytesMax (${bytesText(config.unpackedBytesMax)}) must not be less than ` +

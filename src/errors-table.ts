@@ -247,6 +247,16 @@ const serviceKinds = {
     title: "There are too many labels",
     hint: "Clear labels that are not needed; deleting an event type clears those of its items.",
   },
+  upstream_unavailable: {
+    status: 503,
+    title: "The service behind this node does not answer",
+    hint: "Retry after the stated seconds, events with the key given, if any.",
+  },
+  upstream_loop: {
+    status: 508,
+    title: "The request goes round in a circle",
+    hint: "Correct --upstream: it must lead to the service that has the store.",
+  },
   invalid_cursor: {
     status: 400,
     title: "The cursor is none",

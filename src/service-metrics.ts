@@ -1,12 +1,16 @@
 /** What /metrics says of the parts that keep their own numbers. */
 import type { Answers } from "./query/answers.ts";
 import type { Jobs } from "./query/jobs.ts";
+import type { RedisLevel } from "./query/redis-level.ts";
 import type { ReadLoad, ReadLoadName } from "./store/read-load.ts";
 import type { Store } from "./store/store.ts";
 import type { Counters, Logger } from "./telemetry.ts";
 
 /** How questions ended that a kept answer may serve, and what is kept. */
-export function describeCache(counters: Counters, { cache, memory }: Answers): void {
+export function describeCache(
+  counters: Counters,
+  { cache, memory }: Pick<Answers, "cache" | "memory">,
+): void {
   const { totals } = cache;
   const total = (name: string, help: string, read: () => number) =>
     counters.gauge(`rankstream_cache_${name}`, help, read, "counter");
@@ -56,6 +60,15 @@ export function keepMetrics(
     clearInterval(timer);
     await writing;
   };
+}
+
+/** Whether Redis is used, and how often it wasn't there. */
+export function describeRedis(counters: Counters, redis: RedisLevel): void {
+  counters.gauge("rankstream_redis_left_out", "1 while Redis is left out.", () =>
+    redis.isOpen ? 1 : 0,
+  );
+  const help = "Commands that Redis did not answer in time, or was not asked.";
+  counters.gauge("rankstream_redis_failures_total", help, () => redis.failures, "counter");
 }
 
 /** How many jobs there are, by status. */

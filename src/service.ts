@@ -22,7 +22,14 @@ import { IdempotencyLedger, unionOfStates } from "./log/idempotency.ts";
 import { eventBounds } from "./model.ts";
 import { Answers } from "./query/answers.ts";
 import type { FreshnessDeps } from "./query/freshness.ts";
-import { describeCache, describeJobs, describeReads, keepMetrics } from "./service-metrics.ts";
+import {
+  describeCache,
+  describeJobs,
+  describeReads,
+  describeRedis,
+  keepMetrics,
+} from "./service-metrics.ts";
+import { openRedis, startNode } from "./service-node.ts";
 import { LocalStore } from "./store/local-store.ts";
 import { Counters, type Logger } from "./telemetry.ts";
 
@@ -220,8 +227,15 @@ async function openApi(config: Config, logger: Logger, pipeline: Pipeline, close
     exactTimeoutMs: config.exactTimeoutMs,
     freshnessWaitMsMax: config.freshnessWaitMsMax,
   };
+  const redis = openRedis(config, () => log.id, logger);
+  if (redis !== null) {
+    closers.add(() => redis.close());
+    describeRedis(counters, redis);
+  }
   const answers = await Answers.open({
     ...config,
+    dataId: log.id,
+    redis,
     store,
     freshness,
     onRetention: (name, retentionMs, floor) =>
@@ -272,6 +286,7 @@ async function openApi(config: Config, logger: Logger, pipeline: Pipeline, close
  * then nothing is left open.
  */
 export async function startService(config: Config, logger: Logger): Promise<Service> {
+  if (config.role !== "all") return startNode(config, logger, packageVersion());
   let fail: (why: string) => void = () => undefined;
   const failed = new Promise<string>((resolve) => {
     fail = resolve;

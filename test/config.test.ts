@@ -73,6 +73,21 @@ describe("the configuration", () => {
     expect(new Set(configNames.map(variableOf)).size).toBe(configNames.length);
   });
 
+  it("refuses roles that lack something, or have too much", () => {
+    const node = { role: "edge,query", upstream: "http://10.0.0.1:8080" };
+    expect(loadConfig({ flags: node }).config.upstream).toBe(node.upstream);
+    expect(refusal({ flags: { role: "edge,query" } })).toBe(
+      "role edge,query: expected --upstream http://host:port, got none",
+    );
+    expect(refusal({ flags: { ...node, upstream: "10.0.0.1:8080" } })).toContain("got");
+    expect(refusal({ flags: { upstream: node.upstream } })).toContain("leave --upstream out");
+    expect(loadConfig({ flags: { redisUrl: "rediss://a:b@c:1/2" } }).config.redisUrl).toContain(
+      "c:1",
+    );
+    const secret = refusal({ flags: { redisUrl: "http://user:secret@host" } });
+    expect(secret).toBe("redisUrl: expected redis://host:port or rediss://host:port");
+  });
+
   it("takes its own defaults from every source", () => {
     for (const name of configNames) {
       const value = configOptions[name].default;

@@ -1,2 +1,5 @@
 /** Path of a Chromium that playwright-core can drive; undefined where there is none. */
 export declare function findChromium(): string | undefined;
+
+/** Path of a Redis server; undefined where there is none. */
+export function findRedis(): string | undefined;

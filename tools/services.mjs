@@ -39,6 +39,13 @@ export function findChromium() {
   );
 }
 
+/** Path of a Redis server; undefined where there is none. */
+export function findRedis() {
+  const named = process.env["REDIS_SERVER_PATH"];
+  if (named) return firstExecutable([named]);
+  return onPath("redis-server", "valkey-server");
+}
+
 /** Linux traces system calls with it; elsewhere the one test that needs it says it didn't run. */
 function findStrace() {
   return process.platform === "linux" ? onPath("strace") : "not needed here";
@@ -59,6 +66,17 @@ const services = [
       "Debian, Ubuntu: sudo apt-get update && sudo apt-get install -y chromium",
       "macOS: brew install --cask chromium",
       "elsewhere: install Chrome or Chromium and set CHROMIUM_PATH to its program",
+    ],
+  },
+  {
+    name: "Redis",
+    neededBy: "tests of answers that nodes share",
+    find: findRedis,
+    apt: ["redis-server"],
+    otherwise: [
+      "Debian, Ubuntu: sudo apt-get update && sudo apt-get install -y redis-server",
+      "macOS: brew install redis",
+      "elsewhere: install Redis or Valkey and set REDIS_SERVER_PATH to its program",
     ],
   },
   {

@@ -5,6 +5,7 @@ import { bodyFormat } from "../edge/content.ts";
 import type { Edge } from "../edge/edge.ts";
 import { didYouMean, quoted, RankstreamError } from "../errors.ts";
 import type { PageRequest } from "../query/pages.ts";
+import { RelayedReply } from "../query/upstream.ts";
 import type { Counters, Logger } from "../telemetry.ts";
 import { addAdmin } from "./admin.ts";
 import { formatOf, sendRows } from "./board-format.ts";
@@ -13,6 +14,7 @@ import { addChanges, type ChangePort } from "./changes.ts";
 import { addDeletes, type DeletePort } from "./deletes.ts";
 import { eventsDoc } from "./event-docs.ts";
 import { addEventTypes, type EventTypePort } from "./event-types.ts";
+import { addHandOn, type ProxyPort } from "./hand-on.ts";
 import { hangUpSignal } from "./hang-up.ts";
 import { addItems } from "./items.ts";
 import { addJobs, answerOrJob, type CachePort, type JobPort } from "./jobs.ts";
@@ -40,7 +42,9 @@ declare module "fastify" {
 }
 
 export interface ApiDeps {
-  edge: Edge;
+  edge: Pick<Edge, "ingest">;
+  /** Of a node that hands on what it doesn't answer itself (hand-on.ts). */
+  proxy?: ProxyPort;
   /** Answers questions; what it throws as RankstreamError is answered by the errors table. */
   cache: CachePort;
   changes: ChangePort;
@@ -104,9 +108,12 @@ function makeFastify(deps: ApiDeps): FastifyInstance {
   // Every parameter is checked by hand: the messages say what was expected and what came.
   app.setValidatorCompiler(() => () => true);
   app.removeAllContentTypeParsers();
-  app.setErrorHandler((error, _request, reply) =>
-    sendProblem(reply, toRankstreamError(error, deps.logger)),
-  );
+  app.setErrorHandler((error, _request, reply) => {
+    if (error instanceof RelayedReply) {
+      return sendText(reply, error.status, error.headers, error.body);
+    }
+    return sendProblem(reply, toRankstreamError(error, deps.logger));
+  });
   return app;
 }
 
@@ -295,8 +302,9 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
   });
   boundClosing(app, deps.closeMsMax);
   const { cache, counters, logger, live = {} } = deps;
-  const leaderboard = async (request: LeaderboardRequest) =>
-    JSON.parse((await cache.ask("leaderboard", request)).text) as object;
+  if (deps.proxy !== undefined) addHandOn(app, deps.proxy);
+  const leaderboard = async (request: LeaderboardRequest, address: string) =>
+    JSON.parse((await cache.ask("leaderboard", request, { address })).text) as object;
   await addLive(app, { leaderboard, counters, logger, options: live });
   addEvents(app, deps);
   addQueries(app, deps);

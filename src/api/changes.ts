@@ -48,6 +48,7 @@ const doc: RouteDoc = {
         version: { type: "integer" },
         reset: { type: "boolean" },
         settled: { type: ["boolean", "null"] },
+        dataId: { type: "string" },
         changes: {
           type: "array",
           items: {

@@ -101,7 +101,12 @@ export async function answerOrJob<Kind extends QuestionKind>(
   };
   if (wantsJob(request)) return submit();
   try {
-    return sendAnswered(request, reply, asked, await cache.ask(kind, asked, { signal }));
+    return sendAnswered(
+      request,
+      reply,
+      asked,
+      await cache.ask(kind, asked, { signal, address: request.url }),
+    );
   } catch (error) {
     const isLate = error instanceof RankstreamError && jobCodes.includes(error.code);
     if (!isLate || !mayBecomeJob(asked)) throw error;

@@ -38,7 +38,8 @@ export const feedBounds: FeedBounds = Object.freeze({
 export interface FeedDeps {
   /** Reads and checks a question as of `now`; throws RankstreamError. */
   read(query: LiveQuery, now: number): LeaderboardRequest;
-  leaderboard(request: LeaderboardRequest): Promise<object>;
+  /** `address`: the question as it would be asked over HTTP. */
+  leaderboard(request: LeaderboardRequest, address: string): Promise<object>;
   logger: Logger;
   bounds?: Partial<FeedBounds>;
 }
@@ -261,7 +262,11 @@ export class LiveFeeds {
   async #look(feed: Feed): Promise<void> {
     try {
       const request = this.#deps.read(feed.query, Date.now());
-      const board = (await this.#deps.leaderboard(request)) as LiveBoard;
+      const pairs = Object.entries(feed.query).flatMap(([name, value]) =>
+        [value].flat().map((one) => [name, one] as [string, string]),
+      );
+      const address = `/leaderboard?${new URLSearchParams(pairs)}`;
+      const board = (await this.#deps.leaderboard(request, address)) as LiveBoard;
       if (!feed.take(board, Date.now())) return;
       for (const watcher of feed.watchers) watcher.onVersion();
     } catch (error) {

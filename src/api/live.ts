@@ -22,7 +22,7 @@ export interface LiveOptions extends Partial<FeedBounds>, Partial<ClientBounds> 
 }
 
 export interface LiveDeps {
-  leaderboard(request: LeaderboardRequest): Promise<object>;
+  leaderboard(request: LeaderboardRequest, address: string): Promise<object>;
   counters: Counters;
   logger: Logger;
   options: LiveOptions;

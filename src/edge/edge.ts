@@ -268,7 +268,7 @@ function acceptance({ accepted, rejected, errors }: ScannedBatch): IngestReply {
 }
 
 /** The reply to a batch of which nothing was taken. */
-function refusal({ rejected, errors, malformed }: ScannedBatch): IngestReply {
+export function refusal({ rejected, errors, malformed }: ScannedBatch): IngestReply {
   if (malformed !== undefined) {
     const { code, message } = malformed;
     const lines = code === "empty_body" ? [] : [{ line: 1, code, message }];

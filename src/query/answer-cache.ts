@@ -28,6 +28,8 @@ export interface AnswerCacheDeps {
   clip: (eventTypes: readonly string[], range: TimeRange) => TimeRange;
   /** Where the cursors in boards lead. */
   pages: Pick<Pages, "touch" | "promise">;
+  /** Whether every question first of all has to know what is acknowledged: it is elsewhere. */
+  isRemote?: boolean;
   /** Further levels, the nearer first. */
   levels: readonly AnswerLevel[];
   /** Answers made sooner are in memory only: made again as fast as they are fetched from far. */
@@ -63,6 +65,7 @@ const pastTtlMs = 3_600_000;
 const runningTtlMs = 60_000;
 const rollingTtlMs = 1000;
 const uncertainTtlMs = 5000;
+const remoteTtlMs = 60_000;
 /** An answer of time that ended so long ago gets nothing but late events. */
 const pastAfterMs = 120_000;
 /** After so long without a new answer the old one is given, if it is no older than this. */
@@ -84,6 +87,7 @@ interface Order<Kind extends QuestionKind = QuestionKind> {
   stretch: Stretch;
   /** Version of the data when it was asked. */
   version: number;
+  address: string | undefined;
 }
 
 /** A computation under way, or one that begins when another has ended. */
@@ -120,18 +124,21 @@ export class AnswerCache {
     asked: Questions[Kind],
     control: AskControl = {},
   ): Promise<Answered> {
-    const { version } = this.#deps.changes;
+    const { isRemote = false, settled, changes } = this.#deps;
+    const isKnown = !isRemote || (await settled(control.signal));
+    const { version } = changes;
     const request = this.#clipped(asked);
     const key = keyOf(kind, request);
     const stretch = stretchOf(request);
-    const kept = this.#memory.find(key);
+    const kept = isKnown ? this.#memory.find(key) : undefined;
     const isAlive = kept !== undefined && this.#isAlive(kept);
     if (isAlive && (await this.#holds(kept, stretch, control))) {
       this.totals.hits["l1"]!++;
       return this.#reply(kept, "l1");
     }
-    const order = { kind, request, stretch, version } as Order;
-    const far = await this.#findFar(key, order, control);
+    const { address } = control;
+    const order = { kind, request, stretch, version, address } as Order;
+    const far = isKnown ? await this.#findFar(key, order, control) : undefined;
     if (far !== undefined) return this.#reply(far.answer, far.level);
     this.totals.misses++;
     const mayBeStale = isAlive && !("mode" in asked && asked.mode === "exact");
@@ -179,14 +186,14 @@ export class AnswerCache {
   }
 
   /** One from far, its cursor made to lead somewhere; null where that can't be. */
-  #withCursor(found: KeptAnswer, { kind, request, stretch }: Order): KeptAnswer | null {
+  #withCursor(found: KeptAnswer, { kind, request, stretch, address }: Order): KeptAnswer | null {
     if (kind !== "leaderboard" || !found.text.includes('"nextCursor":')) return found;
     const board = distantBoardOf(found.text);
     if (board === null) return null;
     const { asker, changes, pages } = this.#deps;
     const { version } = changes;
     const remake = async () => {
-      const made = await asker.leaderboard(request as Questions["leaderboard"]);
+      const made = await asker.leaderboard(request as Questions["leaderboard"], { address });
       return changes.changedSince(version, stretch) ? null : (made as Board);
     };
     if (!pages.touch(board.cursor)) pages.promise(board, remake);
@@ -250,13 +257,14 @@ export class AnswerCache {
 
   async #compute(
     key: string,
-    { kind, request, stretch, version }: Order,
+    { kind, request, stretch: asked, version, address }: Order,
     signal: AbortSignal,
   ): Promise<KeptAnswer> {
     const { asker, levels, cacheFarMsMin } = this.#deps;
     const started = this.#now();
     const ask = asker[kind] as (request: unknown, control: AskControl) => Promise<object>;
-    const body = await ask.call(asker, request, { signal });
+    const body = await ask.call(asker, request, { signal, address });
+    const stretch = withEffective(asked, body);
     const madeAt = this.#now();
     const text = JSON.stringify(body);
     const etag = etagOf(text);
@@ -328,7 +336,8 @@ export class AnswerCache {
 
   #ttlOf({ to }: Stretch): number {
     const now = this.#now();
-    if (to < now - pastAfterMs) return pastTtlMs;
+    // Cursors in it, and retention, are known at the upstream alone.
+    if (to < now - pastAfterMs) return this.#deps.isRemote === true ? remoteTtlMs : pastTtlMs;
     // What rolls back from now is of another name a second later.
     return to <= now + rollingTtlMs ? 2 * rollingTtlMs : runningTtlMs;
   }
@@ -337,6 +346,17 @@ export class AnswerCache {
     const { clip } = this.#deps;
     return { ...asked, range: clip(eventTypesOf(asked), asked.range) };
   }
+}
+
+/** The stretch with what the answer says it is of: relative ranges end where it was made. */
+function withEffective(stretch: Stretch, body: object): Stretch {
+  const { effectiveFrom, effectiveTo } = body as { effectiveFrom?: string; effectiveTo?: string };
+  if (effectiveFrom === undefined || effectiveTo === undefined) return stretch;
+  return {
+    ...stretch,
+    from: Math.min(stretch.from, Date.parse(effectiveFrom)),
+    to: Math.max(stretch.to, Date.parse(effectiveTo)),
+  };
 }
 
 /** All the time that an answer speaks of. */

@@ -16,6 +16,7 @@ import { MemoryLevel } from "./memory-level.ts";
 import { type PageRequest, Pages } from "./pages.ts";
 import { PendingTouches } from "./pending-touches.ts";
 import type { Asker } from "./questions.ts";
+import type { RedisLevel } from "./redis-level.ts";
 import { Registry, type RegistryDeps, type TypeChange } from "./registry.ts";
 import { SnapshotDesk } from "./snapshots.ts";
 import { StoredLevel } from "./stored-level.ts";
@@ -28,6 +29,10 @@ export interface AnswersDeps extends JobsOptions {
   /** Items listed a window. */
   candidatesMax: number;
   eventTypesMax: number;
+  /** Names the data that answers are of, among those that share a Redis. */
+  dataId: string;
+  /** L2; null: there is none. */
+  redis: RedisLevel | null;
   /** Memory for kept answers. */
   cacheBytesMax: number;
   /** Room in the store for answers about the past; 0 keeps none there. */
@@ -41,8 +46,9 @@ const expiryIntervalMs = 60_000;
 
 /** The levels beyond memory, the nearer first. */
 function levelsOf(deps: AnswersDeps, changes: ChangeMap): AnswerLevel[] {
-  const { store, logger, cacheStoreBytesMax } = deps;
-  return cacheStoreBytesMax === 0 ? [] : [new StoredLevel({ store, changes, logger })];
+  const { store, logger, cacheStoreBytesMax, redis } = deps;
+  const stored = cacheStoreBytesMax === 0 ? [] : [new StoredLevel({ store, changes, logger })];
+  return redis === null ? stored : [redis, ...stored];
 }
 
 export class Answers {
@@ -82,7 +88,7 @@ export class Answers {
     this.#pending = new PendingTouches(store.committedOffsets());
     // What the log holds beyond the store may be of any time.
     this.noteAppend(0, Number.MAX_SAFE_INTEGER);
-    this.feed = new ChangeFeed({ changes: this.changes, settled });
+    this.feed = new ChangeFeed({ changes: this.changes, settled, dataId: deps.dataId });
     store.onChange((version, touched) => {
       this.changes.note(version, touched);
       this.feed.wake();

@@ -4,4 +4,6 @@ import type { ReadControl } from "../store/store.ts";
 export interface AskControl extends ReadControl {
   /** Time for the whole of it, in ms; default the engine's `exactTimeoutMs`. */
   budgetMs?: number | undefined;
+  /** Path and query of the question as it came, for those who pass it on. */
+  address?: string | undefined;
 }

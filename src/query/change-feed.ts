@@ -5,6 +5,8 @@ export interface ChangeFeedDeps {
   changes: Pick<ChangeMap, "version" | "since">;
   /** Resolves to whether everything acknowledged by now is counted; waits a little for it. */
   settled: (signal?: AbortSignal) => Promise<boolean>;
+  /** Names the data that versions are of. */
+  dataId: string;
 }
 
 export interface ChangeQuestion {
@@ -23,6 +25,8 @@ export interface ChangesView {
   /** Whether everything acknowledged before the question is in; null where that wasn't asked. */
   settled: boolean | null;
   changes: readonly Change[];
+  /** Versions of other data have nothing to do with these. */
+  dataId: string;
 }
 
 export class ChangeFeed {
@@ -52,6 +56,7 @@ export class ChangeFeed {
       reset: found === null,
       settled,
       changes: found ?? [],
+      dataId: this.#deps.dataId,
     };
   }
 

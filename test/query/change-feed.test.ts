@@ -8,7 +8,7 @@ const hourMs = 3_600_000;
 function setUp(changesMax = 100) {
   const changes = new ChangeMap(10, 1000, changesMax);
   const state = { isSettled: true };
-  const feed = new ChangeFeed({ changes, settled: async () => state.isSettled });
+  const feed = new ChangeFeed({ changes, settled: async () => state.isSettled, dataId: "d" });
   const note = (version: number, hour: number) => {
     changes.note(version, [{ eventType: "a", from: hour * hourMs, to: (hour + 1) * hourMs }]);
     feed.wake();
@@ -30,7 +30,13 @@ describe("the feed of changes", () => {
       [14, 2],
     ]);
     expect((await read(11)).changes.map(({ version }) => version)).toEqual([14]);
-    expect(await read(14)).toEqual({ version: 14, reset: false, settled: null, changes: [] });
+    expect(await read(14)).toEqual({
+      version: 14,
+      reset: false,
+      settled: null,
+      changes: [],
+      dataId: "d",
+    });
   });
 
   it("says so where what came is not known: too old, too much, of other data", async () => {

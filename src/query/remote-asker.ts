@@ -1,0 +1,17 @@
+/** Asks the upstream what a node is asked: by the very address that the question came with. */
+import type { AskControl } from "./ask.ts";
+import type { Asker } from "./questions.ts";
+import type { Upstream } from "./upstream.ts";
+
+/**
+ * Each call throws RelayedReply for any reply but an answer: a refusal, a job, a redirect; and
+ * `upstream_unavailable`.
+ */
+export function remoteAsker(upstream: Pick<Upstream, "json">): Asker {
+  const ask = async (_request: unknown, control: AskControl = {}): Promise<object> => {
+    const { address, signal } = control;
+    if (address === undefined) throw new TypeError("a question without an address");
+    return (await upstream.json(address, signal)) as object;
+  };
+  return { leaderboard: ask, trending: ask, series: ask, item: ask, items: ask };
+}

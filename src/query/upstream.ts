@@ -1,0 +1,105 @@
+/** The service that a stateless node stands in front of: calls, and replies as they are. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Dispatcher, Pool } from "undici";
+import { RankstreamError } from "../errors.ts";
+
+/** A reply of the upstream's that is the answer, whatever it says. */
+export class RelayedReply extends Error {
+  override readonly name = "RelayedReply";
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+
+  constructor(status: number, headers: Readonly<Record<string, string>>, body: string) {
+    super(`the upstream answered ${status}`);
+    this.status = status;
+    this.headers = headers;
+    this.body = body;
+  }
+}
+
+export interface UpstreamCall {
+  method: "GET" | "POST";
+  path: string;
+  headers?: Readonly<Record<string, string>>;
+  body?: Uint8Array;
+  signal?: AbortSignal | undefined;
+}
+
+const connectionsMax = 64;
+/** A long poll and an exact answer both take their time. */
+const replyMsMax = 120_000;
+const connectMsMax = 2000;
+const attemptsMax = 4;
+const firstWaitMs = 50;
+/** Of headers that say something of the reply itself, not of the connection. */
+const relayedHeaders = [
+  "content-type",
+  "retry-after",
+  "location",
+  "idempotency-replayed",
+  "accept-encoding",
+];
+
+export class Upstream {
+  readonly url: string;
+  readonly #pool: Pool;
+
+  /** `url`: `http://host:port`, with a path before the service's own where it has one. */
+  constructor(url: string) {
+    this.url = url.replace(/\/$/, "");
+    this.#pool = new Pool(new URL(this.url).origin, {
+      connections: connectionsMax,
+      connectTimeout: connectMsMax,
+      headersTimeout: replyMsMax,
+      bodyTimeout: replyMsMax,
+    });
+  }
+
+  /** As undici has it, for bodies that stream. `path` is the service's own. */
+  request(options: Omit<Dispatcher.RequestOptions, "origin">): Promise<Dispatcher.ResponseData> {
+    const base = new URL(this.url).pathname.replace(/\/$/, "");
+    return this.#pool.request({ ...options, path: `${base}${options.path}` });
+  }
+
+  /**
+   * Calls until there is a reply, a few times: only for what may be said twice. Throws
+   * `upstream_unavailable`, or the signal's reason.
+   */
+  async call({ method, path, headers = {}, body, signal }: UpstreamCall): Promise<RelayedReply> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const reply = await this.request({ method, path, headers, body: body ?? null, signal });
+        const kept: Record<string, string> = {};
+        for (const name of relayedHeaders) {
+          const value = reply.headers[name];
+          if (value !== undefined) kept[name] = [value].flat().join(", ");
+        }
+        return new RelayedReply(reply.statusCode, kept, await reply.body.text());
+      } catch (cause) {
+        if (signal?.aborted === true) throw signal.reason;
+        if (attempt === attemptsMax) throw unavailable(this.url, cause);
+        const waitMs = firstWaitMs * 4 ** (attempt - 1);
+        await sleep(waitMs / 2 + (Math.random() * waitMs) / 2);
+      }
+    }
+  }
+
+  /** The reply's JSON. Throws RelayedReply where that is not 200, and as `call`. */
+  async json(path: string, signal?: AbortSignal): Promise<unknown> {
+    const reply = await this.call({ method: "GET", path, signal });
+    if (reply.status !== 200) throw reply;
+    return JSON.parse(reply.body);
+  }
+
+  close(): Promise<void> {
+    return this.#pool.destroy();
+  }
+}
+
+/** `upstream_unavailable`: nobody answered. */
+export function unavailable(url: string, cause: unknown): RankstreamError {
+  const { code, message } = cause as { code?: string; message?: string };
+  const detail = `${url} does not answer: ${code ?? message}`;
+  return new RankstreamError("upstream_unavailable", detail, { cause, retryAfterSeconds: 1 });
+}
