@@ -10,6 +10,9 @@ export interface SnapshotDeps {
   freshness: FreshnessDeps;
 }
 
+/** How long it waits for what was acknowledged before: a large import may still be counted. */
+const barrierMsMax = 600_000;
+
 /** A snapshot that was taken, as it is told of. */
 export interface Snapshot extends SnapshotAnswer {
   /** ISO 8601 UTC: everything acknowledged up to here is in. */
@@ -25,8 +28,9 @@ export class SnapshotDesk {
 
   /** Takes one. Throws as the store's, and `query_timeout` where what came is not counted. */
   async take(name: string, control: AskControl = {}): Promise<Snapshot> {
-    const { asOf } = await passBarrier(this.#deps.freshness, control);
-    const taken = await this.#deps.store.takeSnapshot(name, { signal: control.signal });
+    const { signal } = control;
+    const { asOf } = await passBarrier(this.#deps.freshness, { signal, budgetMs: barrierMsMax });
+    const taken = await this.#deps.store.takeSnapshot(name, { signal });
     return { ...taken, asOf: formatTimestamp(asOf) };
   }
 
