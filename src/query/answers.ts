@@ -170,7 +170,7 @@ export class Answers {
     const { store, freshness } = this.#deps;
     const reply = await deleteEvents({ store, freshness }, request, control);
     if (request.isDryRun) return reply;
-    this.#pages.drop(request.eventType);
+    this.#pages.drop(request.eventType, request.range);
     await this.jobs.dropResults(request.eventType);
     return reply;
   }

@@ -124,10 +124,13 @@ export class Pages {
     this.#rankings.delete(made);
   }
 
-  /** Forgets the rankings that speak of an event type: something of it was deleted. */
-  drop(eventType: string): void {
+  /** Forgets the rankings that speak of events that were deleted; of all times without a range. */
+  drop(eventType: string, range: { from: number; to: number } | null): void {
     for (const [id, { head }] of this.#rankings.entries()) {
-      if (head.eventType.split(",").includes(eventType)) this.#rankings.delete(id);
+      const isOf =
+        Date.parse(head.effectiveFrom) < (range?.to ?? Number.POSITIVE_INFINITY) &&
+        Date.parse(head.effectiveTo) > (range?.from ?? Number.NEGATIVE_INFINITY);
+      if (isOf && head.eventType.split(",").includes(eventType)) this.#rankings.delete(id);
     }
   }
 

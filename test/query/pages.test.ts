@@ -13,8 +13,8 @@ const board: Board = {
   timeRange: "A to B",
   from: "A",
   to: "B",
-  effectiveFrom: "A",
-  effectiveTo: "B",
+  effectiveFrom: "2026-11-24T10:00:00.000Z",
+  effectiveTo: "2026-11-24T12:00:00.000Z",
   eventType: "play",
   k: 3,
   mode: "exact",
@@ -123,7 +123,11 @@ describe("pages", () => {
     const pages = new Pages();
     const types = ["play", "view", "play,view", "playback"];
     const cursors = types.map((eventType) => pages.keep({ ...board, eventType }, after, true));
-    pages.drop("play");
+    const [ten, noon] = [Date.UTC(2026, 10, 24, 10), Date.UTC(2026, 10, 24, 12)];
+    pages.drop("play", { from: noon, to: noon + 1 });
+    pages.drop("play", { from: 0, to: ten });
+    expect(cursors.map((cursor) => pages.touch(cursor))).toEqual([true, true, true, true]);
+    pages.drop("play", { from: noon - 1, to: noon });
     expect(cursors.map((cursor) => pages.touch(cursor))).toEqual([false, true, false, true]);
   });
 
