@@ -38,6 +38,8 @@ export function sendAnswered(
     "cache-control": cacheControl(asked, answered),
     age: String(Math.floor(answered.ageMs / 1000)),
     "cache-status": cacheStatus(answered),
+    // The same address gives other formats to whoever accepts them.
+    vary: "accept",
   };
   const isRead = request.method === "GET" || request.method === "HEAD";
   if (isRead && isKnown(request.headers["if-none-match"], answered.etag)) {

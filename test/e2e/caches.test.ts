@@ -50,6 +50,7 @@ describe("kept answers", () => {
       const etag = first.headers.get("etag")!;
       expect(etag).toMatch(/^"[\w-]{22}"$/);
       expect(again.headers.get("etag")).toBe(etag);
+      expect(again.headers.get("vary")).toBe("accept");
       expect(Number(again.headers.get("age"))).toBeLessThan(60);
       const control = mode === "exact" ? "no-cache" : "max-age=10";
       expect(again.headers.get("cache-control")).toBe(control);
