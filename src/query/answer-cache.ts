@@ -131,17 +131,19 @@ export class AnswerCache {
     const key = keyOf(kind, request);
     const stretch = stretchOf(request);
     const kept = isKnown ? this.#memory.find(key) : undefined;
-    const isAlive = kept !== undefined && this.#isAlive(kept);
-    if (isAlive && (await this.#holds(kept, stretch, control))) {
-      this.totals.hits["l1"]!++;
-      return this.#reply(kept, "l1");
-    }
     const { address } = control;
     const order = { kind, request, stretch, version, address } as Order;
+    const isHeld = kept !== undefined && (await this.#holds(kept, stretch, control));
+    const near = isHeld ? this.#withCursor(kept, order) : null;
+    if (near !== null) {
+      this.totals.hits["l1"]!++;
+      return this.#reply(near, "l1");
+    }
     const far = isKnown ? await this.#findFar(key, order, control) : undefined;
     if (far !== undefined) return this.#reply(far.answer, far.level);
     this.totals.misses++;
-    const mayBeStale = isAlive && !("mode" in asked && asked.mode === "exact");
+    const isExact = "mode" in asked && asked.mode === "exact";
+    const mayBeStale = kept !== undefined && !isExact && this.#isAlive(kept);
     const made = this.#make(key, order, control);
     return mayBeStale ? this.#orStale(made, kept) : this.#reply(await made, null);
   }
@@ -185,11 +187,13 @@ export class AnswerCache {
     return undefined;
   }
 
-  /** One from far, its cursor made to lead somewhere; null where that can't be. */
+  /** The answer, its cursor made to lead somewhere; null where that can't be. */
   #withCursor(found: KeptAnswer, { kind, request, stretch, address }: Order): KeptAnswer | null {
+    if (found.cursor !== undefined && this.#isAlive(found)) return found;
     if (kind !== "leaderboard" || !found.text.includes('"nextCursor":')) return found;
     const board = distantBoardOf(found.text);
-    if (board === null) return null;
+    // Where the range rolls, this question's own is not quite that of the board.
+    if (board === null || request.range.rolling !== undefined) return null;
     const { asker, changes, pages } = this.#deps;
     const { version } = changes;
     const remake = async () => {

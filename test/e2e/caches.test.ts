@@ -122,22 +122,28 @@ describe("kept answers", () => {
   });
 
   it("can be kept elsewhere: what changed is told, at once or when it comes", async () => {
-    const { status, body: first } = await service.get("/changes?settle=true");
-    expect([status, first.reset, first.settled]).toEqual([200, false, true]);
-    const path = `/changes?since=${first.version}&settle=true`;
-    expect((await service.get(path)).body.changes).toEqual([]);
-    const waiting = service.get(`/changes?since=${first.version}&waitMs=20000`);
+    // On a busy machine it may take more than one wait.
+    const changesSince = async (version: number) => {
+      for (;;) {
+        const { status, body } = await service.get(`/changes?since=${version}&settle=true`);
+        expect(status).toBe(200);
+        if (body.settled) return body;
+      }
+    };
+    const first = await changesSince(0);
+    const { version } = first;
+    expect(await changesSince(version)).toMatchObject({ version, reset: false, changes: [] });
+    const waiting = service.get(`/changes?since=${version}&waitMs=20000`);
     const late = { eventId: "late", eventType: "view", timestamp: base + 7 * hourMs + 10 };
     expect((await service.post(late)).status).toBe(202);
     const hour = { from: base + 7 * hourMs, to: base + 8 * hourMs };
-    for (const { body } of [await service.get(path), await waiting]) {
-      expect(body.version).toBeGreaterThan(first.version);
+    for (const body of [await changesSince(version), (await waiting).body]) {
+      expect(body.version).toBeGreaterThan(version);
       expect(body.changes).toEqual([{ eventType: "view", version: body.version, ...hour }]);
     }
     const gone = "/items/view/late";
     expect((await service.request(gone, { method: "DELETE" })).status).toBe(200);
-    const { body: after } = await service.get(path);
-    expect(after.changes.length).toBe(2);
+    expect((await changesSince(version)).changes.length).toBe(2);
     expect((await service.get("/changes?since=-1")).status).toBe(400);
     expect((await service.get("/changes?wait=1")).status).toBe(400);
   });
