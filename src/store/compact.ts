@@ -5,7 +5,14 @@
  * anew leave stretches behind that are deleted whole, and these cost nothing.
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
-import { type Database, insertRows, ownReadBudgetMs, rowsOf } from "./database.ts";
+import {
+  briefWaitMs,
+  type Database,
+  insertRows,
+  ownReadBudgetMs,
+  rowsOf,
+  unlessBusy,
+} from "./database.ts";
 import { levels } from "./windows.ts";
 
 export interface CompactOptions {
@@ -63,8 +70,8 @@ export class Compactor {
   }
 
   /** Moves one stretch of rows where that is due; whether it did. */
-  step(): Promise<boolean> {
-    const run = () => this.#step();
+  step(waitMsMax = briefWaitMs): Promise<boolean> {
+    const run = () => this.#step(waitMsMax);
     const done = this.#last.then(run, run);
     this.#last = done.catch(() => undefined);
     return done;
@@ -73,13 +80,15 @@ export class Compactor {
   /** Looks, and moves all that is due. */
   async settle(): Promise<void> {
     this.look();
-    while (await this.step());
+    while (await this.step(ownReadBudgetMs));
   }
 
-  async #step(): Promise<boolean> {
+  async #step(waitMsMax: number): Promise<boolean> {
     if (this.#due.length === 0 && this.#isToLook) {
       this.#isToLook = false;
-      this.#due = await this.#choose();
+      const due = await unlessBusy(this.#choose(waitMsMax));
+      if (due === null) this.look();
+      else this.#due = due;
     }
     const stretch = this.#due.shift();
     if (stretch === undefined) return false;
@@ -93,11 +102,12 @@ export class Compactor {
   }
 
   /** The densest stretches first, until half of what is allowed is left. */
-  async #choose(): Promise<Stretch[]> {
+  async #choose(waitMsMax: number): Promise<Stretch[]> {
     const found: Stretch[] = [];
     for (const table of tables) {
       const read = (connection: DuckDBConnection) => partialStretches(connection, table);
-      found.push(...(await this.#database.read(ownReadBudgetMs, read, { lane: "apart" })));
+      const options = { lane: "apart", waitMsMax } as const;
+      found.push(...(await this.#database.read(ownReadBudgetMs, read, options)));
     }
     const { partialVectorsMax } = this.#options;
     let left = found.reduce((sum, { partialVectors }) => sum + partialVectors, 0);

@@ -52,6 +52,23 @@ export interface ReadOptions {
   onProgress?: ((share: number) => void) | undefined;
 }
 
+/**
+ * How long maintenance waits for the lane of slow work, which a job or a snapshot may hold for
+ * minutes: sealing must not wait for that.
+ */
+export const briefWaitMs = 100;
+
+/** What is read; null where there was no connection in time. */
+export async function unlessBusy<T>(reading: Promise<T>): Promise<T | null> {
+  try {
+    return await reading;
+  } catch (error) {
+    const code = error instanceof RankstreamError ? error.code : null;
+    if (code === "query_timeout" || code === "too_many_queries") return null;
+    throw error;
+  }
+}
+
 /** Where reads that ended so are counted. */
 const loadNames: Partial<Record<ErrorCode, ReadLoadName>> = {
   query_timeout: "timedOut",

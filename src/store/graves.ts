@@ -3,7 +3,7 @@
  * it can take its time.
  */
 import type { Compactor } from "./compact.ts";
-import { type Database, ownReadBudgetMs, rowsOf } from "./database.ts";
+import { briefWaitMs, type Database, ownReadBudgetMs, rowsOf, unlessBusy } from "./database.ts";
 import { sliceBounds } from "./delete-slices.ts";
 import { vectorsByHour } from "./delete-windows.ts";
 import { levels } from "./windows.ts";
@@ -51,17 +51,21 @@ export class Graves {
   }
 
   async #next(): Promise<{ typeId: number; ends: number[] } | null> {
-    return this.#database.read(
-      ownReadBudgetMs,
-      async (connection) => {
-        const [row] = await rowsOf(connection, "SELECT min(type_id) AS id FROM type_graves");
-        if (row!["id"] === null) return null;
-        const typeId = Number(row!["id"]);
-        const all = { typeId, eventId: null, span: always, edgeMinutes: [], candidatesMax: 0 };
-        const vectors = await vectorsByHour(connection, all);
-        return { typeId, ends: [...sliceBounds(vectors, this.#vectorsMax), always.end] };
-      },
-      { lane: "apart" },
+    const [row] = await this.#database.read(ownReadBudgetMs, (connection) =>
+      rowsOf(connection, "SELECT min(type_id) AS id FROM type_graves"),
+    );
+    if (row!["id"] === null) return null;
+    const typeId = Number(row!["id"]);
+    const all = { typeId, eventId: null, span: always, edgeMinutes: [], candidatesMax: 0 };
+    return unlessBusy(
+      this.#database.read(
+        ownReadBudgetMs,
+        async (connection) => {
+          const vectors = await vectorsByHour(connection, all);
+          return { typeId, ends: [...sliceBounds(vectors, this.#vectorsMax), always.end] };
+        },
+        { lane: "apart", waitMsMax: briefWaitMs },
+      ),
     );
   }
 }

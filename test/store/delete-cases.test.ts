@@ -207,6 +207,28 @@ describe("a type that is gone", () => {
     await checkTypes(fixture);
   });
 
+  it("is cleared away later where something else holds the lane for slow work", async () => {
+    await fixture.add([event("a", 0)]);
+    await seal();
+    await remove(allOf(null));
+    let letGo = () => {};
+    const holding = fixture.database.read(
+      60_000,
+      () => new Promise<void>((resolve) => (letGo = resolve)),
+      { lane: "apart" },
+    );
+    const started = performance.now();
+    expect(await fixture.graves.step()).toBe(false);
+    fixture.compactor.look();
+    expect(await fixture.compactor.step()).toBe(false);
+    expect(performance.now() - started).toBeLessThan(5000);
+    expect(await fixture.countOf("type_graves")).toBe(1);
+    letGo();
+    await holding;
+    while (await fixture.graves.step());
+    expect(await fixture.countOf("type_graves")).toBe(0);
+  });
+
   it("goes with its last event", async () => {
     await fixture.add([event("a", 0), event("b", 0)]);
     await remove(allOf("a"));
