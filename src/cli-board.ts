@@ -64,6 +64,7 @@ function padded(text: string, columns: number, align: Align): string {
 /** How far the row climbed (+) or fell (-) since the period before. */
 function changeText({ isNew, rankChange }: LeaderboardRow): string {
   if (isNew === true) return "new";
+  if (isNew === null) return "?";
   if (!rankChange) return "=";
   return rankChange > 0 ? `+${rankChange}` : String(rankChange);
 }

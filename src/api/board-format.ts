@@ -1,5 +1,6 @@
 /** Boards as tables: CSV (RFC 4180) and NDJSON, a row an item. */
 import type { FastifyReply, FastifyRequest } from "fastify";
+import Negotiator from "negotiator";
 import { choiceParameter, type ParameterTable, type RawQuery } from "./parameters.ts";
 
 const formats = ["json", "csv", "ndjson"] as const;
@@ -11,6 +12,14 @@ export const formatParameters = Object.freeze({
     schema: { type: "string", enum: formats, default: formats[0] },
   },
 }) satisfies ParameterTable;
+
+/** The one that is as good as any other first. */
+const byMediaType: Readonly<Record<string, BoardFormat>> = Object.freeze({
+  "application/json": "json",
+  "text/csv": "csv",
+  "application/x-ndjson": "ndjson",
+  "application/ndjson": "ndjson",
+});
 
 const mediaTypes = {
   csv: "text/csv; charset=utf-8; header=present",
@@ -33,11 +42,8 @@ const furtherColumns = [
 export function formatOf(request: FastifyRequest): BoardFormat {
   const query = request.query as RawQuery;
   if (query["format"] !== undefined) return choiceParameter(query, "format", formats);
-  const accepted = String(request.headers.accept ?? "").toLowerCase();
-  // A browser's own list names JSON by its wildcard alone: only what is named counts.
-  if (/(?:^|[,\s])text\/csv(?:$|[,;\s])/.test(accepted)) return "csv";
-  if (/(?:^|[,\s])application\/(?:x-)?ndjson(?:$|[,;\s])/.test(accepted)) return "ndjson";
-  return "json";
+  const preferred = new Negotiator(request.raw).mediaType(Object.keys(byMediaType));
+  return byMediaType[preferred ?? ""] ?? "json";
 }
 
 type Row = Record<string, unknown>;

@@ -103,7 +103,8 @@ export interface LeaderboardRow extends Labelled {
   previousRank?: number | null;
   /** Positive where it climbed. */
   rankChange?: number | null;
-  isNew?: boolean;
+  /** Null where a part of that period has expired, and nothing was in the rest. */
+  isNew?: boolean | null;
 }
 
 /** One of the first rows of the period before that is not among them any more. */

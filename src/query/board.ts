@@ -38,8 +38,8 @@ export interface BoardRow {
   previousRank?: number | null;
   /** Positive where it climbed; null where it is new. */
   rankChange?: number | null;
-  /** It was not there in the previous period. */
-  isNew?: boolean;
+  /** It was not there in the previous period; null where a part of that has expired. */
+  isNew?: boolean | null;
 }
 
 /** The period compared with. Times are ISO 8601 UTC. */

@@ -29,13 +29,16 @@ export function exactQuery(request: BoardRequest): Omit<ExactQuery, "budgetMs"> 
 }
 
 /** What a row was before; nothing where no period is compared with. */
-function changeOf({ previous }: ExactRow, rank: number): Partial<BoardRow> {
+function changeOf({ previous }: ExactRow, rank: number, request: BoardRequest): Partial<BoardRow> {
   if (previous === undefined) return {};
+  const { from, effectiveFrom } = request.previous!;
+  // What it had in a stretch that has expired is not known.
+  const isKnown = effectiveFrom <= Math.max(0, from);
   return {
     previousCount: previous.count,
     previousRank: previous.rank,
     rankChange: previous.rank === null ? null : previous.rank - rank,
-    isNew: previous.count === 0,
+    isNew: previous.count > 0 ? false : isKnown || null,
   };
 }
 
@@ -99,7 +102,7 @@ function wholeBoard(request: BoardRequest, answer: ExactAnswer, asOf: number): B
       lower: row.count,
       upper: row.count,
       share: shareOf(row.count, answer.total),
-      ...changeOf(row, ranks[i]!),
+      ...changeOf(row, ranks[i]!, request),
     })),
     ...comparisonOf(request, answer),
     plan: {

@@ -116,6 +116,14 @@ describe("pages", () => {
       const next = await fetch(`${service.url}/leaderboard?cursor=${cursor}&format=csv&k=2`);
       expect((await next.text()).split("\r\n").length).toBe(4);
     }
+    for (const accept of [
+      "text/csv;q=0",
+      "text/csv;q=0.5, application/json",
+      "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+    ]) {
+      const plain = await fetch(path, { headers: { accept } });
+      expect(plain.headers.get("content-type"), accept).toContain("application/json");
+    }
     const ndjson = await fetch(path, { headers: { accept: "application/x-ndjson" } });
     const rows = (await ndjson.text())
       .trimEnd()

@@ -135,6 +135,19 @@ describe("retention", () => {
     await expectKept({ short: 3, long: 40 }, 8);
   });
 
+  it("leaves open what is new where the period before has expired", async () => {
+    const now = Date.now();
+    const ask = async (days: number) => {
+      const query = `from=${now - days * dayMs}&to=${now}&compare=previous&k=1000`;
+      return (await service.get(`/leaderboard?eventType=short&${query}`)).body;
+    };
+    const inside = await ask(1);
+    for (const row of inside.results) expect(row.isNew).toBe(row.previousCount === 0);
+    const cut = await ask(2);
+    for (const row of cut.results) expect(row.isNew).toBe(row.previousCount === 0 ? null : false);
+    expect(cut.results.length).toBeGreaterThan(0);
+  });
+
   it("never brings back what has expired, and ends with its event type", async () => {
     const known = await service.get("/leaderboard?eventType=short&timeRange=all");
     expect((await put("short", { retentionDays: null })).body.retentionDays).toBe(null);
