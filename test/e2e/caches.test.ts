@@ -13,7 +13,7 @@ describe("kept answers", () => {
 
   beforeAll(async () => {
     random = randomFromEnvironment("caches");
-    service = await startRankstream();
+    service = await startRankstream({ args: ["--freshness-wait-ms-max", "9000"] });
     for (const eventType of ["play", "view"]) {
       const events = Array.from({ length: 500 }, () => ({
         eventId: `item-${random.int(0, 20)}`,
@@ -34,7 +34,8 @@ describe("kept answers", () => {
     const { status, headers } = await service.get(path);
     expect(status).toBe(200);
     const given = headers.get("cache-status")!;
-    return given === "rankstream; fwd=miss"
+    // Where a new answer takes long, the one before stands in, marked: it does not hold any more.
+    return given === "rankstream; fwd=miss" || given.endsWith("fwd=stale")
       ? "made"
       : given.replace(/^rankstream-(\w+); hit$/, "$1");
   }

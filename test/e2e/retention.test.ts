@@ -13,6 +13,7 @@ const waitMsMax = 30_000;
 describe("retention", () => {
   const dataDir = temporaryFolder();
   const args = ["--seal-interval-ms", "100", "--seal-quiet-ms", "0", "--candidates-max", "15"];
+  args.push("--freshness-wait-ms-max", "9000");
   const oracle = new BoardOracle();
   let random: Random;
   let service: RankstreamProcess;

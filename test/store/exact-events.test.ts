@@ -132,11 +132,11 @@ describe("selected events", () => {
   });
 
   it("compare the same, ranked at once or in parts", async () => {
-    for (let i = 0; i < 40; i++) {
+    for (let i = 0; i < 15; i++) {
       const question = { ...randomSelection(random, events), by: "events" as const };
       const countable = { ...question, metadata: [], userIds: [], sessionIds: [] };
       const asked = JSON.stringify(countable);
-      const answer = await compare(countable, 50);
+      const answer = await compare(countable, 250);
       const past = { ...countable, from: 2 * countable.from - countable.to, to: countable.from };
       const [now, before] = [selectedCounts(events, countable), selectedCounts(events, past)];
       const truth = comparedRows(now, before, countable);
