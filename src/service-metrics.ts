@@ -33,14 +33,23 @@ export interface MetricsKeeping {
 
 const dayMs = 86_400_000;
 
-/** Keeps every number in the store now and then; returns what ends that. */
+/** What keeps the service's numbers in the store. */
+export interface MetricsKeeper {
+  /** Keeps one more sample now; waits for one under way. */
+  sample(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Keeps every number in the store now and then. */
 export function keepMetrics(
   counters: Counters,
   store: Pick<Store, "putMetrics">,
   { metricsIntervalMs, metricsRetentionDays }: MetricsKeeping,
   logger: Logger,
-): () => Promise<void> {
-  if (metricsRetentionDays === 0) return async () => undefined;
+): MetricsKeeper {
+  if (metricsRetentionDays === 0) {
+    return { sample: async () => undefined, close: async () => undefined };
+  }
   let writing: Promise<void> | null = null;
   const write = async () => {
     const at = Date.now();
@@ -56,9 +65,16 @@ export function keepMetrics(
     // While the store is busy a sample is left out.
     writing ??= write();
   }, metricsIntervalMs);
-  return async () => {
-    clearInterval(timer);
-    await writing;
+  return {
+    sample: async () => {
+      await writing;
+      writing ??= write();
+      await writing;
+    },
+    close: async () => {
+      clearInterval(timer);
+      await writing;
+    },
   };
 }
 

@@ -245,7 +245,9 @@ async function openApi(config: Config, logger: Logger, pipeline: Pipeline, close
   closers.add(() => answers.close());
   describeJobs(counters, answers.jobs);
   describeCache(counters, answers);
-  closers.add(keepMetrics(counters, store, config, logger));
+  const metrics = keepMetrics(counters, store, config, logger);
+  closers.add(() => metrics.close());
+  answers.snapshots.beforeTake = () => metrics.sample();
   const edge = new Edge({
     onAppend: (first, last) => answers.noteAppend(first, last),
     scanner: pipeline.scanner,

@@ -21,6 +21,8 @@ export interface Snapshot extends SnapshotAnswer {
 
 export class SnapshotDesk {
   readonly #deps: SnapshotDeps;
+  /** Puts into the store what a snapshot shall show as of now: the service's own numbers. */
+  beforeTake: () => Promise<void> = async () => undefined;
 
   constructor(deps: SnapshotDeps) {
     this.#deps = deps;
@@ -30,6 +32,7 @@ export class SnapshotDesk {
   async take(name: string, control: AskControl = {}): Promise<Snapshot> {
     const { signal } = control;
     const { asOf } = await passBarrier(this.#deps.freshness, { signal, budgetMs: barrierMsMax });
+    await this.beforeTake();
     const taken = await this.#deps.store.takeSnapshot(name, { signal });
     return { ...taken, asOf: formatTimestamp(asOf) };
   }

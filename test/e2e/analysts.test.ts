@@ -108,8 +108,7 @@ function trueCountries(plays: readonly Played[]) {
 
 describe("tables for analysts", () => {
   const dataDir = temporaryFolder();
-  const args = ["--metrics-interval-ms", "1000", "--seal-interval-ms", "100"];
-  args.push("--seal-quiet-ms", "0");
+  const args = ["--seal-interval-ms", "100", "--seal-quiet-ms", "0"];
   let service: RankstreamProcess;
   let plays: Played[];
   beforeAll(async () => {
