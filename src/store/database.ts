@@ -184,6 +184,7 @@ export class Database {
   readonly #instance: DuckDBInstance;
   readonly #writer: DuckDBConnection;
   readonly #lanes: ReadLanes;
+  readonly #copier: DuckDBConnection;
   readonly #maintainer: DuckDBConnection;
   readonly #load: ReadLoad;
   #writing: Promise<unknown> = Promise.resolve();
@@ -195,12 +196,13 @@ export class Database {
 
   private constructor(
     instance: DuckDBInstance,
-    connections: { writer: DuckDBConnection; maintainer: DuckDBConnection },
+    connections: { writer: DuckDBConnection; copier: DuckDBConnection; maintainer: DuckDBConnection },
     lanes: ReadLanes,
     load: ReadLoad,
   ) {
     this.#instance = instance;
     this.#writer = connections.writer;
+    this.#copier = connections.copier;
     this.#maintainer = connections.maintainer;
     this.#lanes = lanes;
     this.#load = load;
@@ -218,10 +220,11 @@ export class Database {
     for (let i = 0; i < options.readersMax; i++) readers.push(await instance.connect());
     const [apart, maintainer] = [await instance.connect(), await instance.connect()];
     for (const connection of [...readers, apart]) await reportProgress(connection);
-    for (const connection of [apart, maintainer]) makePatient(connection);
+    const copier = await instance.connect();
+    for (const connection of [apart, maintainer, copier]) makePatient(connection);
     if (path !== ":memory:") await confine(writer, dirname(resolve(path)));
     const lanes = new ReadLanes(readers, apart, { waitingMax: options.waitingReadsMax }, load);
-    return new Database(instance, { writer, maintainer }, lanes, load);
+    return new Database(instance, { writer, copier, maintainer }, lanes, load);
   }
 
   /** The writing connection, for registering functions. */
@@ -232,14 +235,15 @@ export class Database {
   /**
    * Runs `work` as one transaction, after those already asked for. Any failure rolls back:
    * DuckDB answers OK to COMMIT after a failed statement, so COMMIT alone proves nothing.
-   * `before` runs just ahead of it on the same connection, outside the transaction.
+   * `before` runs just ahead of it, outside the transaction, on a patient connection: one thread
+   * of DuckDB's does its work, where the writer's would be watched by another that does nothing.
    */
   write<T>(
     work: (connection: DuckDBConnection) => Promise<T>,
     before?: (connection: DuckDBConnection) => Promise<void>,
   ): Promise<T> {
     return this.#enqueue(async () => {
-      await before?.(this.#writer);
+      await before?.(this.#copier);
       return this.#transaction(work);
     });
   }
@@ -361,7 +365,7 @@ export class Database {
     for (const watch of this.#reads.values()) watch.stop(cancelled());
     await this.#writing;
     await this.#writer.run("CHECKPOINT").catch(() => undefined);
-    const connections = [this.#writer, this.#maintainer, ...this.#lanes.idle];
+    const connections = [this.#writer, this.#copier, this.#maintainer, ...this.#lanes.idle];
     for (const connection of connections) connection.closeSync();
     this.#instance.closeSync();
   }
