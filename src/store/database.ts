@@ -196,7 +196,11 @@ export class Database {
 
   private constructor(
     instance: DuckDBInstance,
-    connections: { writer: DuckDBConnection; copier: DuckDBConnection; maintainer: DuckDBConnection },
+    connections: {
+      writer: DuckDBConnection;
+      copier: DuckDBConnection;
+      maintainer: DuckDBConnection;
+    },
     lanes: ReadLanes,
     load: ReadLoad,
   ) {
