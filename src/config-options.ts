@@ -71,6 +71,12 @@ export const configOptions = Object.freeze({
   checkpointBytesMax: bytes(128 * MiB, MiB, 4 * GiB, "Log bytes counted between checkpoints."),
   sealIntervalMs: integer(1000, 10, 3_600_000, "How often windows are looked at for sealing."),
   sealQuietMs: integer(5000, 0, dayMs, "An hour, day or month seals after so long without news."),
+  coarsenAfterMs: integer(
+    3_600_000,
+    0,
+    dayMs,
+    "Windows finer than their type's aggregationWindow stay so long after their use.",
+  ),
   sealedSketches: choice(["on", "off"], "Closer bounds for items off the windows' lists."),
   openMinuteEventsMin: integer(
     200_000,

@@ -24,6 +24,8 @@ export type FailPointName =
   | "delete.in_transaction"
   | "delete.before_commit"
   | "delete.after_commit"
+  | "coarse.before_commit"
+  | "coarse.before_restore_commit"
   | "snapshot.before_rename";
 
 const [wanted = "", nth = "1"] = (process.env["RANKSTREAM_FAIL_POINT"] ?? "").split(":");

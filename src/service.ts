@@ -167,6 +167,7 @@ async function openStorage(config: Config, logFolder: string, logger: Logger, cl
     exactTimeoutMs: config.exactTimeoutMs,
     exactQueueMax: config.exactQueueMax,
     sealQuietMs: config.sealQuietMs,
+    coarsenAfterMs: config.coarsenAfterMs,
     sealedSketches: config.sealedSketches === "on",
     keptAnswers: { bytesMax: config.cacheStoreBytesMax, madeBy: packageVersion() },
     logger,

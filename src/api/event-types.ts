@@ -2,7 +2,7 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { ByteBudget } from "../edge/byte-budget.ts";
 import { eventBounds } from "../model.ts";
-import type { TypeChange } from "../query/registry.ts";
+import { aggregationWindows, type TypeChange } from "../query/registry.ts";
 import { bodyReader } from "./body.ts";
 import { checkJsonContent, parseJson, refuse } from "./json-body.ts";
 import type { RouteDoc } from "./openapi.ts";
@@ -70,7 +70,7 @@ const docs = Object.freeze({
                 minimum: 1,
                 maximum: retentionDaysMax,
               },
-              aggregationWindow: { type: "integer", enum: [60] },
+              aggregationWindow: { type: "integer", enum: aggregationWindows },
             },
           },
         },
@@ -96,10 +96,10 @@ const readers: Readonly<Record<string, Reader>> = Object.freeze({
     }
     throw refuse("retentionDays", `an integer 1..${retentionDaysMax}, or null`, value);
   },
-  // Minutes are always kept: the only window there is to choose.
   aggregationWindow: (value) => {
-    if (value === 60) return {};
-    throw refuse("aggregationWindow", "60 (seconds)", value);
+    if (aggregationWindows.includes(value as number))
+      return { aggregationWindow: value as number };
+    throw refuse("aggregationWindow", "60, 3600 or 86400 (seconds)", value);
   },
 });
 

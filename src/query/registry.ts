@@ -24,6 +24,8 @@ export interface RegistryDeps {
 export interface TypeChange {
   description?: string | null;
   retentionDays?: number | null;
+  /** Seconds, one of `aggregationWindows`. */
+  aggregationWindow?: number;
 }
 
 /** A type as GET /event-types tells of it. Times are ISO 8601 UTC. */
@@ -38,7 +40,8 @@ export interface TypeView {
   aggregationWindow: number;
 }
 
-const aggregationWindow = 60;
+/** Seconds of the finest windows that may be kept: minutes (the default), hours, days. */
+export const aggregationWindows: readonly number[] = Object.freeze([60, 3600, 86_400]);
 
 export class Registry {
   readonly #deps: RegistryDeps;
@@ -138,7 +141,13 @@ export class Registry {
 
   #update(name: string, change: (settings: TypeSettings) => TypeSettings): Promise<void> {
     return this.#inTurn(async () => {
-      const none = { name, description: null, retentionDays: null, expiredThrough: null };
+      const none: TypeSettings = {
+        name,
+        description: null,
+        retentionDays: null,
+        expiredThrough: null,
+        aggregationWindow: null,
+      };
       const known = this.#settings.get(name) ?? none;
       const settings = change(known);
       const isFull = this.#settings.size >= this.#deps.typesMax && !this.#settings.has(name);
@@ -175,6 +184,6 @@ function viewOf(
     lastSeen: info === undefined ? null : formatTimestamp(info.lastSeen),
     description: settings?.description ?? null,
     retentionDays: settings?.retentionDays ?? null,
-    aggregationWindow,
+    aggregationWindow: settings?.aggregationWindow ?? aggregationWindows[0]!,
   };
 }

@@ -14,13 +14,13 @@ const nowhere: Standing = Object.freeze({ count: 0, rank: null });
 async function summed(
   connection: DuckDBConnection,
   table: string,
-  { sql, rows, parts }: Counted,
+  { sql, parts }: Counted,
 ): Promise<Counted> {
-  if (parts > 1) return { sql, rows, parts };
+  if (parts > 1) return { sql, parts };
   await connection.run(`CREATE OR REPLACE TEMP TABLE ${table} AS
     SELECT event_id, sum(count)::BIGINT AS count, sum(counts_read)::BIGINT AS counts_read,
       sum(raw_read)::BIGINT AS raw_read FROM (${sql}) GROUP BY event_id`);
-  return { sql: `SELECT * FROM ${table}`, rows, parts };
+  return { sql: `SELECT * FROM ${table}`, parts };
 }
 
 /** The counts of the range asked for, and of the period compared with. */
@@ -28,11 +28,11 @@ export async function readTwoPeriods(
   connection: DuckDBConnection,
   rawFiles: RawFiles,
   query: ExactQuery,
-  partRowsMax?: number,
+  itemsMax?: number,
 ): Promise<{ now: Counted; past: Counted; before: ExactQuery }> {
   const before = { ...query, from: query.previous!.from, to: query.previous!.to, offset: 0 };
   const read = async (table: string, asked: ExactQuery) =>
-    summed(connection, table, await counted(connection, rawFiles, asked, partRowsMax));
+    summed(connection, table, await counted(connection, rawFiles, asked, itemsMax));
   const now = await read("compared_now", query);
   return { now, past: await read("compared_past", before), before };
 }
@@ -42,11 +42,11 @@ export async function readCompared(
   connection: DuckDBConnection,
   rawFiles: RawFiles,
   query: ExactQuery,
-  partRowsMax?: number,
+  itemsMax?: number,
 ): Promise<ExactAnswer> {
   const { ties } = query.previous!;
   const offsets = await offsetsOf(connection);
-  const { now, past, before } = await readTwoPeriods(connection, rawFiles, query, partRowsMax);
+  const { now, past, before } = await readTwoPeriods(connection, rawFiles, query, itemsMax);
   const board = await rank(connection, rawFiles, query, now);
   const pastBoard = await rank(connection, rawFiles, before, past);
   const ids = board.rows.map(({ eventId }) => eventId);

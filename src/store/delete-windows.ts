@@ -7,13 +7,11 @@
  *   gone_<level>  (start, event_id, count): what goes from the windows that are cut
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
+import { forgetEmpty } from "./coarse.ts";
 import { coverOf, type MinuteSpan } from "./cover.ts";
 import { rowsOf } from "./database.ts";
 import { sqlText } from "./sql.ts";
-import { endOf, firstStartFrom, type Level, levels, startAt } from "./windows.ts";
-
-/** Adds temporary table `delta` to the windows of a level (Sealer.fold). */
-export type Fold = (connection: DuckDBConnection, level: Level) => Promise<void>;
+import { endOf, type Fold, firstStartFrom, type Level, levels, startAt } from "./windows.ts";
 
 export interface WindowScope {
   typeId: number;
@@ -215,6 +213,7 @@ export async function takeFromWindows(
     if (scope.eventId === null) await takeAll(connection, level, scope, fold);
     else await takeItem(connection, level, scope, fold);
   }
+  await forgetEmpty(connection, scope.typeId);
 }
 
 /** How many windows hold something of the scope, or overlap it where that is all items. */

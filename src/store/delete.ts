@@ -30,7 +30,6 @@ import {
 import { sliceBounds } from "./delete-slices.ts";
 import { correctType, isWholeType } from "./delete-type-row.ts";
 import {
-  type Fold,
   noteGone,
   takeFromWindows,
   vectorsByHour,
@@ -41,6 +40,7 @@ import { readExact, type TypeId, typesNamed } from "./exact.ts";
 import type { RawFiles } from "./raw-files.ts";
 import { sqlText } from "./sql.ts";
 import { lastDeleteId, tombstoneCount } from "./tombstones.ts";
+import type { Fold } from "./windows.ts";
 
 export interface DeleteOptions {
   candidatesMax: number;
@@ -70,6 +70,8 @@ export interface DeleteDeps {
   /** Told of each transaction, once it is committed: what it took, and how many there were. */
   onDelete?: (scope: EventScope, mutations: number) => void;
   onTouch?: OnTouch;
+  /** Sees to it that the windows are there which the scope's ends cut (coarse.ts). */
+  ready?: (scope: EventScope) => Promise<void>;
 }
 
 interface Plan {
@@ -103,6 +105,7 @@ export class Deleter {
   /** What `run` would take right now. */
   async dryRun(scope: EventScope, signal?: AbortSignal): Promise<DeleteAnswer> {
     const { rawFiles } = this.#deps;
+    await this.#deps.ready?.(scope);
     return this.#read(signal, async (connection) => {
       const [type] = await typesNamed(connection, [scope.eventType]);
       if (type === undefined) return nothingDeleted;
@@ -268,6 +271,7 @@ export class Deleter {
   ): Promise<{ answer: DeleteAnswer; sums: EventSums; underWay: number | undefined }> {
     const { database, rawFiles, checkpointer } = this.#deps;
     const { eventType } = scope;
+    await this.#deps.ready?.(scope);
     // No checkpoint may be between finding a type's id and its end, or it would count for nothing.
     return checkpointer.alone(async (types) => {
       const taken = await database.writeDeferrable(async (connection) => {

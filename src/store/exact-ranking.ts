@@ -9,8 +9,10 @@ import { type Row, rowsOf } from "./database.ts";
 import { compareIds } from "./order.ts";
 import type { ExactAnswer, ExactQuery } from "./store.ts";
 
-/** Rows of counts that one part reads on. */
-const partRowsMax = 2_000_000;
+/** Items that one part ranks. */
+export const partItemsMax = 2_000_000;
+/** Rows of counts that they may come from: DuckDB's threads hold many items twice for a while. */
+const partRowsMax = 32_000_000;
 /** Rows of a ranking that parts are merged to; a deeper page is read in one. */
 const mergedRowsMax = 20_000;
 
@@ -19,9 +21,14 @@ type Page = Pick<ExactQuery, "k" | "offset">;
 type Ranking = Omit<ExactAnswer, "offsets">;
 type Ranked = Ranking["rows"][number];
 
-/** In how many parts a page is ranked over `rows` rows of counts. */
-export function partCount(rows: number, { k, offset }: Page, rowsMax = partRowsMax): number {
-  return offset + k > mergedRowsMax ? 1 : Math.max(1, Math.ceil(rows / rowsMax));
+/** In how many parts a page is ranked of so many items, from so many rows of counts. */
+export function partCount(
+  { rows, items }: { rows: number; items: number },
+  { k, offset }: Page,
+  itemsMax = partItemsMax,
+): number {
+  if (offset + k > mergedRowsMax) return 1;
+  return Math.max(1, Math.ceil(items / itemsMax), Math.ceil(rows / partRowsMax));
 }
 
 function byCount(a: Ranked, b: Ranked): number {

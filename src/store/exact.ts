@@ -8,7 +8,7 @@ import { needsRawEvents } from "../model-selection.ts";
 import { coverOf, cutInStore, type MinuteCut } from "./cover.ts";
 import { rowsOf } from "./database.ts";
 import { countUsers, eventsSql } from "./exact-events.ts";
-import { partCount, rankAtOnce, rankInParts } from "./exact-ranking.ts";
+import { partCount, partItemsMax, rankAtOnce, rankInParts } from "./exact-ranking.ts";
 import type { RawFiles } from "./raw-files.ts";
 import { itemCondition } from "./selection-sql.ts";
 import { sqlTexts, timestampLiteral } from "./sql.ts";
@@ -59,7 +59,11 @@ export interface CountSource {
   sql: string;
   /** SQL of (rows), to be summed: about how many rows of counts that reads, at most. */
   rows: string[];
+  /** SQL of (event_id, count): those rows, where there are any. */
+  counted: string;
 }
+
+const noCounts = "SELECT ''::VARCHAR AS event_id, 0::BIGINT AS count WHERE false";
 
 async function itemCounts(
   connection: DuckDBConnection,
@@ -72,7 +76,7 @@ async function itemCounts(
   }
   const events = await eventsSql(connection, rawFiles, query, selection);
   const sql = `SELECT event_id, count, 0 AS counts_read, events AS raw_read FROM (${events})`;
-  return { sql, rows: [] };
+  return { sql, rows: [], counted: noCounts };
 }
 
 /** The counts of the range's items: of whole minutes, and of raw events at its ragged edges. */
@@ -101,17 +105,17 @@ export async function countsInRange(
     counted.push(`SELECT event_id, count FROM count_deltas WHERE ${own} AND ${items}`);
     rows.push(`SELECT count(*) AS rows FROM count_deltas WHERE ${own}`);
   }
-  const empty = "SELECT ''::VARCHAR AS event_id, 0::BIGINT AS count WHERE false";
+  const all = [noCounts, ...counted].join(" UNION ALL ");
   const sources = [
     `SELECT event_id, sum(count)::BIGINT AS count, count(*) AS counts_read, 0 AS raw_read
-     FROM (${[empty, ...counted].join(" UNION ALL ")}) GROUP BY event_id`,
+     FROM (${all}) GROUP BY event_id`,
   ];
   if (cut.edges.length > 0) {
     const edges = await edgesSql(connection, rawFiles, cut.edges, query.eventTypes);
     sources.push(`SELECT event_id, count, 0 AS counts_read, events AS raw_read FROM (${edges})
       WHERE ${items}`);
   }
-  return { sql: sources.join(" UNION ALL "), rows };
+  return { sql: sources.join(" UNION ALL "), rows, counted: all };
 }
 
 async function countRows(connection: DuckDBConnection, { rows }: CountSource): Promise<number> {
@@ -130,9 +134,27 @@ export async function offsetsOf(connection: DuckDBConnection): Promise<number[]>
 }
 
 /** A range's counts, ready to be ranked. */
-export interface Counted extends CountSource {
+export interface Counted extends Pick<CountSource, "sql"> {
   /** In how many parts they are ranked. */
   parts: number;
+}
+
+/** What an estimate of distinct items may be off by (HyperLogLog of 2 KiB). */
+const distinctSlack = 1.1;
+
+/** About how many items there are, and rarely fewer than there are; dear only where many. */
+async function countItems(
+  connection: DuckDBConnection,
+  { counted: rows }: CountSource,
+  most: number,
+  itemsMax: number,
+): Promise<number> {
+  if (most <= itemsMax) return most;
+  const [found] = await rowsOf(
+    connection,
+    `SELECT approx_count_distinct(event_id) AS items FROM (${rows})`,
+  );
+  return Math.min(most, Math.ceil(Number(found!["items"]) * distinctSlack));
 }
 
 /** The counts of `query`, in the reader's transaction. */
@@ -140,11 +162,12 @@ export async function counted(
   connection: DuckDBConnection,
   rawFiles: RawFiles,
   query: ExactQuery,
-  partRowsMax?: number,
+  itemsMax: number = partItemsMax,
 ): Promise<Counted> {
   const counts = await itemCounts(connection, rawFiles, query);
-  const parts = partCount(await countRows(connection, counts), query, partRowsMax);
-  return { ...counts, parts };
+  const rows = await countRows(connection, counts);
+  const items = await countItems(connection, counts, rows, itemsMax);
+  return { sql: counts.sql, parts: partCount({ rows, items }, query, itemsMax) };
 }
 
 /** The board of `query` that `counts` make; distinct users are counted from raw events. */
@@ -168,9 +191,9 @@ export async function readExact(
   connection: DuckDBConnection,
   rawFiles: RawFiles,
   query: ExactQuery,
-  partRowsMax?: number,
+  itemsMax?: number,
 ): Promise<ExactAnswer> {
   const offsets = await offsetsOf(connection);
-  const counts = await counted(connection, rawFiles, query, partRowsMax);
+  const counts = await counted(connection, rawFiles, query, itemsMax);
   return { ...(await rank(connection, rawFiles, query, counts)), offsets };
 }

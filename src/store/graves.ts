@@ -40,7 +40,8 @@ export class Graves {
         }
       }
       if (!isLast) return;
-      for (const table of ["pending_windows", "count_deltas", "type_graves"]) {
+      const rest = ["pending_windows", "coarse_windows", "count_deltas", "type_graves"];
+      for (const table of rest) {
         await connection.run(`DELETE FROM ${table} WHERE type_id = ${typeId}`);
       }
     });

@@ -6,6 +6,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { minuteMs } from "../model.ts";
+import type { CoarseWindows } from "./coarse.ts";
 import type { Compactor } from "./compact.ts";
 import { type Database, ownReadBudgetMs, rowsOf } from "./database.ts";
 import type { Graves } from "./graves.ts";
@@ -33,6 +34,7 @@ export interface MaintenanceDeps {
   rawFiles: RawFiles;
   compactor: Compactor;
   graves: Graves;
+  coarse: CoarseWindows;
   /** When (epoch ms) events were last committed. */
   lastCommit: () => number;
 }
@@ -44,6 +46,7 @@ export class Maintenance {
   readonly #lastCommit: () => number;
   readonly #compactor: Compactor;
   readonly #graves: Graves;
+  readonly #coarse: CoarseWindows;
   #recentSince: number | null = null;
   #compactedAt = Date.now();
   #running: Promise<void> | null = null;
@@ -56,6 +59,7 @@ export class Maintenance {
     this.#lastCommit = deps.lastCommit;
     this.#compactor = deps.compactor;
     this.#graves = deps.graves;
+    this.#coarse = deps.coarse;
   }
 
   /**
@@ -99,7 +103,8 @@ export class Maintenance {
       this.#compactedAt = now;
       this.#compactor.look();
     }
-    if (!(await this.#compactor.step())) await this.#graves.step();
+    if (await this.#compactor.step()) return;
+    if (!(await this.#graves.step())) await this.#coarse.step(now);
   }
 
   async #restFactor(): Promise<number> {

@@ -40,6 +40,7 @@ export interface StoreThreadData {
   exactQueueMax: number;
   /** A larger window is built once nothing came to it for so long. */
   sealQuietMs: number;
+  coarsenAfterMs: number;
   /** Whether windows keep sealed sketches, for closer bounds. */
   sealedSketches: boolean;
   keptAnswers: KeptAnswersOptions;

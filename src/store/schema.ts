@@ -15,6 +15,7 @@
  *   kept_answers   answers about the past, until something in them changes (kept-answers.ts)
  *   mutations      how many deletes there were (changes.ts)
  *   window_* …     sealed windows (windows.ts)
+ *   coarse_windows which of them went when larger ones were built (coarse.ts)
  *   sketch_*       their sealed sketches (sketches.ts)
  *   open_*         minutes that still stream (open-windows.ts)
  *   count_deltas   exact counts of (minute, type, id, partition) not yet folded into a window:
@@ -24,6 +25,7 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { RankstreamError } from "../errors.ts";
 import { mutationsTable } from "./changes.ts";
+import { coarseTable } from "./coarse.ts";
 import { rowsOf } from "./database.ts";
 import { deleteTables } from "./delete-tables.ts";
 import { jobsTable } from "./jobs.ts";
@@ -34,7 +36,7 @@ import { rawFilesTable } from "./raw-files.ts";
 import { sketchTables } from "./sketches.ts";
 import { systemMetricsTable } from "./system-metrics.ts";
 import { tombstonesTable } from "./tombstones.ts";
-import { typeSettingsTable } from "./type-settings.ts";
+import { typeSettingsTables } from "./type-settings.ts";
 import { createWindowTables } from "./windows.ts";
 
 export const formatVersion = 1;
@@ -56,7 +58,8 @@ const tables = [
   tombstonesTable,
   ...deleteTables,
   jobsTable,
-  typeSettingsTable,
+  ...typeSettingsTables,
+  coarseTable,
   labelsTable,
   systemMetricsTable,
   mutationsTable,

@@ -6,6 +6,7 @@
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { failPoint } from "../fail-point.ts";
+import { keptApart } from "./coarse.ts";
 import { type Database, insertRows, rowsOf } from "./database.ts";
 import { closeOpenBefore } from "./open-windows.ts";
 import type { Sketches } from "./sketches.ts";
@@ -273,7 +274,9 @@ export class Sealer {
     await connection.run(`CREATE OR REPLACE TEMP TABLE folding AS
       SELECT minute AS start, type_id, event_id, sum(count)::BIGINT AS count
       FROM count_deltas WHERE ${within} GROUP BY minute, type_id, event_id`);
-    await connection.run("CREATE OR REPLACE TEMP TABLE delta AS FROM folding");
+    await connection.run(
+      `CREATE OR REPLACE TEMP TABLE delta AS ${keptApart(minuteLevel, "folding")}`,
+    );
     await this.fold(connection, minuteLevel);
     failPoint("seal.minutes_folded");
     for (const level of aboveMinutes) await this.#foldUp(connection, level, now);
@@ -290,6 +293,7 @@ export class Sealer {
     await connection.run(`CREATE OR REPLACE TEMP TABLE lifted AS
       SELECT ${startOf} AS start, type_id, event_id, sum(count)::BIGINT AS count
       FROM folding GROUP BY ALL`);
+    await connection.run(`CREATE OR REPLACE TEMP TABLE lifted AS ${keptApart(level, "lifted")}`);
     await connection.run(`CREATE OR REPLACE TEMP TABLE delta AS
       FROM lifted SEMI JOIN window_${name} USING (start, type_id)`);
     const [existing] = await rowsOf(connection, "SELECT count(*) AS rows FROM delta");

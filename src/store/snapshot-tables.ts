@@ -27,7 +27,8 @@ const views = {
 /** What a snapshot writes whole: SQL by file. */
 export const smallTables = {
   "event_types.parquet": `SELECT coalesce(type.event_type, setting.event_type) AS name,
-      description, retention_days, 60::INTEGER AS aggregation_window,
+      description, retention_days,
+      coalesce(aggregation_window, 60)::INTEGER AS aggregation_window,
       coalesce(total, 0) AS total, first_seen::TIMESTAMP AS first_seen,
       last_seen::TIMESTAMP AS last_seen
     FROM event_types AS type FULL JOIN type_settings AS setting

@@ -7,23 +7,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { nodeFiles } from "../files.ts";
-import { readApprox } from "./approx.ts";
 import { type OnTouch, readMutations, type Touched, versionOf } from "./changes.ts";
 import { Checkpointer, StaleOffsetError, TypeIds } from "./checkpoint.ts";
+import { CoarseWindows, coarseDefaults } from "./coarse.ts";
 import { Compactor, compactDefaults } from "./compact.ts";
-import { readCompared } from "./compare.ts";
 import { newestMinuteOf, readEventTypes } from "./contents.ts";
-import {
-  Database,
-  databaseDefaults,
-  ownReadBudgetMs,
-  type ReadOptions,
-  rowsOf,
-} from "./database.ts";
+import { Database, databaseDefaults, ownReadBudgetMs, rowsOf } from "./database.ts";
 import { Deleter, deleteDefaults } from "./delete.ts";
-import { readExact } from "./exact.ts";
 import { Graves } from "./graves.ts";
-import { readItem, readItems } from "./item.ts";
 import { readJobResult, readJobs, removeJob, writeJob } from "./jobs.ts";
 import { KeptAnswers } from "./kept-answers.ts";
 import {
@@ -46,18 +37,18 @@ import {
   thrown,
 } from "./protocol.ts";
 import { RawFiles, rawFilesDefaults } from "./raw-files.ts";
+import { type ReadSources, readHandlers } from "./read-handlers.ts";
 import { ReadLoad } from "./read-load.ts";
 import { type FolderIdentity, prepareSchema } from "./schema.ts";
 import { Sealer, sealDefaults } from "./seal.ts";
 import { readSeen } from "./seen.ts";
-import { readSeries } from "./series.ts";
 import { Sketches } from "./sketches.ts";
 import { Snapshots, snapshotDefaults } from "./snapshot.ts";
 import { StagedTables } from "./staged.ts";
 import type { CheckpointPart, ReadControl, WorkerToStore } from "./store.ts";
 import { writeMetrics } from "./system-metrics.ts";
-import { readTrending } from "./trending.ts";
 import { readTypeSettings, removeTypeSettings, writeTypeSettings } from "./type-settings.ts";
+import type { Fold } from "./windows.ts";
 
 const main = parentPort!;
 const retryDelayMsMin = 100;
@@ -70,11 +61,6 @@ type Handlers = {
   ) => Promise<StoreCalls[Name][1]>;
 };
 
-/** Reads that may take long: at most one at a time beside quick ones, or apart from all. */
-function slow(control: ReadControl): ReadOptions {
-  return { ...control, lane: control.isApart === true ? "apart" : "slow" };
-}
-
 function send(message: FromStoreThread): void {
   main.postMessage(message);
 }
@@ -84,10 +70,10 @@ class StoreThread {
   readonly #data: StoreThreadData;
   #checkpointer: Checkpointer | null = null;
   #maintenance: Maintenance | null = null;
-  #rawFiles: RawFiles | null = null;
+  /** What questions are answered from. */
+  #sources: ReadSources | null = null;
   #deleter: Deleter | null = null;
   #snapshots: Snapshots | null = null;
-  #sketches: Sketches | null = null;
   #kept: KeptAnswers | null = null;
   #offsets: number[] = [];
   #mutations = 0;
@@ -108,44 +94,12 @@ class StoreThread {
     prepare: (wanted) => this.#prepare(wanted),
     loadSeen: () => this.#database.read(ownReadBudgetMs, readSeen),
     eventTypes: () => this.#database.read(ownReadBudgetMs, readEventTypes),
-    exact: (query, control) =>
-      this.#database.read(
-        query.budgetMs,
-        (c) => (query.previous ? readCompared : readExact)(c, this.#rawFiles!, query),
-        slow(control),
-      ),
-    trending: (query, control) =>
-      this.#database.read(
-        query.budgetMs,
-        (c) => readTrending(c, this.#rawFiles!, query),
-        slow(control),
-      ),
-    approx: (query, control) =>
-      this.#database.read(
-        query.budgetMs,
-        (c) => readApprox(c, this.#rawFiles!, this.#sketches, query),
-        control,
-      ),
-    item: (query, control) =>
-      this.#database.read(
-        query.budgetMs,
-        (c) => readItem(c, this.#rawFiles!, query),
-        slow(control),
-      ),
-    items: (query, control) =>
-      this.#database.read(
-        query.budgetMs,
-        (c) => readItems(c, this.#rawFiles!, query),
-        slow(control),
-      ),
-    series: (query, control) =>
-      this.#database.read(
-        query.budgetMs,
-        (c) => readSeries(c, this.#rawFiles!, query),
-        query.isExact || query.hasDistinct ? slow(control) : control,
-      ),
+    ...readHandlers(() => this.#sources!),
     loadTypeSettings: () => this.#database.read(ownReadBudgetMs, readTypeSettings),
-    putTypeSettings: (settings) => this.#write((c) => writeTypeSettings(c, settings)),
+    putTypeSettings: async (settings) => {
+      this.#sources!.coarse.noteSettings(Date.now());
+      return this.#write((c) => writeTypeSettings(c, settings));
+    },
     dropTypeSettings: (name) => this.#write((c) => removeTypeSettings(c, name)),
     loadJobs: () => this.#database.read(ownReadBudgetMs, readJobs),
     putJob: (job) => this.#write((c) => writeJob(c, job)),
@@ -271,26 +225,8 @@ class StoreThread {
     const staged = new StagedTables();
     staged.register(writer);
     const types = await TypeIds.load(writer);
-    const { folder, candidatesMax, exactTimeoutMs, sealQuietMs } = this.#data;
-    const rawFiles = new RawFiles(this.#database, {
-      ...rawFilesDefaults,
-      folder,
-      files: nodeFiles,
-      removeAfterMs: 2 * exactTimeoutMs + 60_000,
-    });
-    await rawFiles.sweep();
-    if (this.#data.sealedSketches) {
-      this.#sketches = await Sketches.create(parseSeed(identity.seed));
-    }
-    const sealer = new Sealer(
-      this.#database,
-      {
-        ...sealDefaults,
-        candidatesMax,
-        quietMs: sealQuietMs,
-      },
-      this.#sketches,
-    );
+    const { folder, candidatesMax, coarsenAfterMs } = this.#data;
+    const { rawFiles, sketches, sealer } = await this.#openContents(identity);
     const sealedBefore = () => sealer.sealedBefore;
     const database = this.#database;
     const kept = await this.#loadKept();
@@ -304,13 +240,20 @@ class StoreThread {
       onTouch,
     );
     const compactor = new Compactor(database, compactDefaults);
+    const fold: Fold = (connection, level) => sealer.fold(connection, level);
+    const coarse = await CoarseWindows.open(
+      { database, rawFiles, compactor, fold },
+      { ...coarseDefaults, coarsenAfterMs },
+    );
     this.#deleter = new Deleter(
       {
         database,
         rawFiles,
         checkpointer: this.#checkpointer,
         compactor,
-        fold: (connection, level) => sealer.fold(connection, level),
+        fold,
+        ready: ({ eventType, from, to }) =>
+          coarse.ready([eventType], [from, to], deleteDefaults.planMsMax),
         onDelete: ({ eventType, from, to }, mutations) =>
           this.#tellMutated([{ eventType, from, to }], mutations),
         onTouch,
@@ -319,15 +262,30 @@ class StoreThread {
     );
     const graves = new Graves(database, compactor, deleteDefaults.vectorsMax);
     const lastCommit = () => this.#lastCommit;
-    const parts = { database, sealer, rawFiles, compactor, graves, lastCommit };
+    const parts = { database, sealer, rawFiles, compactor, graves, coarse, lastCommit };
     this.#maintenance = new Maintenance(parts);
-    this.#rawFiles = rawFiles;
+    this.#sources = { database, rawFiles, sketches, coarse };
     const newestMinute = await newestMinuteOf(writer);
     const snapshotting = { ...snapshotDefaults, folder, files: nodeFiles };
     this.#snapshots = await Snapshots.open(database, rawFiles, snapshotting);
     this.#goOnDeleting(this.#deleter);
     const [offsets, mutations] = [[...this.#offsets], this.#mutations];
     return { seed: identity.seed, offsets, newestMinute, mutations };
+  }
+
+  /** Raw events, and what seals windows. */
+  async #openContents({ seed }: FolderIdentity) {
+    const { folder, candidatesMax, exactTimeoutMs, sealQuietMs, sealedSketches } = this.#data;
+    const rawFiles = new RawFiles(this.#database, {
+      ...rawFilesDefaults,
+      folder,
+      files: nodeFiles,
+      removeAfterMs: 2 * exactTimeoutMs + 60_000,
+    });
+    await rawFiles.sweep();
+    const sketches = sealedSketches ? await Sketches.create(parseSeed(seed)) : null;
+    const sealing = { ...sealDefaults, candidatesMax, quietMs: sealQuietMs };
+    return { rawFiles, sketches, sealer: new Sealer(this.#database, sealing, sketches) };
   }
 
   /** How far the data is, and the answers kept of it. */

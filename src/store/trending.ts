@@ -56,11 +56,11 @@ export async function readTrending(
   connection: DuckDBConnection,
   rawFiles: RawFiles,
   query: TrendingQuery,
-  partRowsMax?: number,
+  itemsMax?: number,
 ): Promise<TrendingAnswer> {
   const { k, minScore, minCount } = query;
   const offsets = await offsetsOf(connection);
-  const { now, past } = await readTwoPeriods(connection, rawFiles, query, partRowsMax);
+  const { now, past } = await readTwoPeriods(connection, rawFiles, query, itemsMax);
   const parts = Math.max(now.parts, past.parts);
   const sums = { total: 0, previousTotal: 0, distinct: 0, counts: 0, raw: 0 };
   for (let part = 0; part < parts; part++) {

@@ -2,8 +2,8 @@
  * What users say of event types, beside what the store counts of them: kept by name, also for
  * types that have no event yet.
  *
- *   type_settings  (event_type, description, retention_days, expired_through): expired_through
- *                  is epoch ms; what came before it is gone
+ *   type_settings  (event_type, description, retention_days, expired_through,
+ *                  aggregation_window): expired_through is epoch ms; what came before it is gone
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { rowsOf } from "./database.ts";
@@ -15,11 +15,16 @@ export interface TypeSettings {
   retentionDays: number | null;
   /** Epoch ms; null: nothing has expired yet. */
   expiredThrough: number | null;
+  /** Seconds of the finest windows kept (coarse.ts); null: minutes. */
+  aggregationWindow: number | null;
 }
 
-export const typeSettingsTable = `CREATE TABLE IF NOT EXISTS type_settings (
-  event_type VARCHAR NOT NULL, description VARCHAR, retention_days INTEGER,
-  expired_through BIGINT)`;
+export const typeSettingsTables = [
+  `CREATE TABLE IF NOT EXISTS type_settings (
+     event_type VARCHAR NOT NULL, description VARCHAR, retention_days INTEGER,
+     expired_through BIGINT)`,
+  "ALTER TABLE type_settings ADD COLUMN IF NOT EXISTS aggregation_window INTEGER",
+];
 
 /** By name. */
 export async function readTypeSettings(connection: DuckDBConnection): Promise<TypeSettings[]> {
@@ -31,6 +36,7 @@ export async function readTypeSettings(connection: DuckDBConnection): Promise<Ty
       description: row["description"] === null ? null : String(row["description"]),
       retentionDays: number("retention_days"),
       expiredThrough: number("expired_through"),
+      aggregationWindow: number("aggregation_window"),
     };
   });
 }
@@ -38,14 +44,15 @@ export async function readTypeSettings(connection: DuckDBConnection): Promise<Ty
 /** Keeps the settings in place of those of the same name, in the writer's transaction. */
 export async function writeTypeSettings(
   connection: DuckDBConnection,
-  { name, description, retentionDays, expiredThrough }: TypeSettings,
+  { name, description, retentionDays, expiredThrough, aggregationWindow }: TypeSettings,
 ): Promise<void> {
   await removeTypeSettings(connection, name);
-  await connection.run("INSERT INTO type_settings VALUES ($1, $2, $3, $4::BIGINT)", [
+  await connection.run("INSERT INTO type_settings VALUES ($1, $2, $3, $4::BIGINT, $5)", [
     name,
     description,
     retentionDays,
     expiredThrough === null ? null : BigInt(expiredThrough),
+    aggregationWindow,
   ]);
 }
 

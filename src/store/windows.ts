@@ -39,6 +39,9 @@ export const levels: readonly Level[] = Object.freeze([
 
 export const minuteLevel = levels[0]!;
 
+/** Adds temporary table `delta` to the windows of a level (Sealer.fold). */
+export type Fold = (connection: DuckDBConnection, level: Level) => Promise<void>;
+
 /** Start of the window of `level` that holds `minute`. */
 export function startAt(level: Level, minute: number): number {
   if (level.name === "minute") return minute;

@@ -30,8 +30,8 @@ const roundsLookedAt = 2;
 /** Shorter than a frame's header: cuts into the last frame only. */
 const tornBytesMax = 60;
 
-/** The load deletes nothing and takes no snapshots: delete.test.ts and analysts.test.ts do. */
-type DeletePoint = `delete.${string}` | "raw.before_replace_commit" | `snapshot.${string}`;
+/** The load deletes nothing, takes no snapshots, keeps all windows: other tests do. */
+type DeletePoint = `${"delete" | "coarse" | "snapshot"}.${string}` | "raw.before_replace_commit";
 type LoadPoint = Exclude<FailPointName, DeletePoint>;
 
 /** How many passes of each point a thread may make before it dies there. */

@@ -171,7 +171,7 @@ describe("retention", () => {
       [{ retentionDays: "7" }, "retentionDays"],
       [{ description: 7 }, "description: expected text of at most 2000 characters"],
       [{ retention: 7 }, "retention: expected one of description, retentionDays"],
-      [{ aggregationWindow: 90 }, "aggregationWindow: expected 60 (seconds)"],
+      [{ aggregationWindow: 90 }, "aggregationWindow: expected 60, 3600 or 86400 (seconds)"],
       [[], "body: expected an object"],
     ];
     for (const [settings, detail] of cases) {

@@ -36,6 +36,7 @@ export async function checkAnswers(
   const board = boardOf(truth, { k, offset: 0, ties: "ordinal" });
   const query = { eventTypes, from, to, k, offset: 0, budgetMs: 60_000 };
   const context = JSON.stringify(query);
+  await fixture.ready(eventTypes, query);
   const exact = await database.read(60_000, (c) => readExact(c, rawFiles, query));
   const page = board.results.map(({ eventId, count }) => ({ eventId, count }));
   expect(exact.rows, context).toEqual(page);

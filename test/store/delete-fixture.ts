@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { nodeFiles } from "../../src/files.ts";
 import { Checkpointer, TypeIds } from "../../src/store/checkpoint.ts";
+import { CoarseWindows } from "../../src/store/coarse.ts";
 import { Compactor } from "../../src/store/compact.ts";
 import { Database, rowsOf, runValues } from "../../src/store/database.ts";
 import { type DeleteOptions, Deleter, deleteDefaults } from "../../src/store/delete.ts";
@@ -22,6 +23,8 @@ export interface FixtureOptions {
   vectorsMax: number;
   hasSketches: boolean;
   partialVectorsMax?: number;
+  /** Seconds, by event type: the finest windows kept. */
+  aggregationWindows?: Record<string, number>;
 }
 
 const seed = { low: 1, high: 2 };
@@ -38,6 +41,9 @@ export class DeleteFixture {
   deleter!: Deleter;
   compactor!: Compactor;
   graves!: Graves;
+  coarse!: CoarseWindows;
+  /** Steps that took windows away, and the most stretches without them. */
+  coarsened = { steps: 0, most: 0 };
   checkpointer!: Checkpointer;
   /** Runs whenever a Parquet file has been written and is not in the manifest yet. */
   whileWriting: () => Promise<unknown> = async () => undefined;
@@ -81,6 +87,7 @@ export class DeleteFixture {
     this.checkpointer = checkpointer;
     this.compactor = new Compactor(database, { partialVectorsMax });
     this.graves = new Graves(database, this.compactor, vectorsMax);
+    await this.#openCoarse();
     this.deleter = this.deleterWith({});
     return this;
   }
@@ -90,10 +97,37 @@ export class DeleteFixture {
     const { database, rawFiles, sealer, checkpointer, compactor } = this;
     const { candidatesMax, vectorsMax } = this.options;
     const fold = (connection: DuckDBConnection, level: Level) => sealer.fold(connection, level);
+    const ready = (scope: EventScope) => this.ready([scope.eventType], scope);
     return new Deleter(
-      { database, rawFiles, checkpointer, compactor, fold },
+      { database, rawFiles, checkpointer, compactor, fold, ready },
       { ...deleteDefaults, candidatesMax, vectorsMax, ...more },
     );
+  }
+
+  async #openCoarse(): Promise<void> {
+    const { database, rawFiles, compactor, sealer } = this;
+    for (const [name, seconds] of Object.entries(this.options.aggregationWindows ?? {})) {
+      await database.writer.run("DELETE FROM type_settings WHERE event_type = $1", [name]);
+      await database.writer.run(
+        `INSERT INTO type_settings (event_type, aggregation_window) VALUES ($1, ${seconds})`,
+        [name],
+      );
+    }
+    const fold = (connection: DuckDBConnection, level: Level) => sealer.fold(connection, level);
+    const options = { coarsenAfterMs: 0, unitsMax: 5, rowsMax: 100 };
+    this.coarse = await CoarseWindows.open({ database, rawFiles, compactor, fold }, options);
+  }
+
+  /** Takes some windows away, as maintenance does. */
+  async coarsen(): Promise<void> {
+    if (!(await this.coarse.step(9e12))) return;
+    this.coarsened.steps++;
+    this.coarsened.most = Math.max(this.coarsened.most, await this.countOf("coarse_windows"));
+  }
+
+  /** To be called before a question or a delete, as the store does. */
+  ready(eventTypes: string[], { from, to }: { from: number; to: number }): Promise<void> {
+    return this.coarse.ready(eventTypes, [from, to], 60_000);
   }
 
   async close(): Promise<void> {

@@ -84,6 +84,7 @@ async function step(fixture: DeleteFixture, now: number): Promise<void> {
     [1, () => rawFiles.removeReplaced(now)],
     [1, () => graves.step()],
     [1, () => compactor.settle()],
+    [3, () => fixture.coarsen()],
     [0.3, () => fixture.restart()],
   ];
   let left = random.float() * does.reduce((sum, [weight]) => sum + weight, 0);
@@ -98,18 +99,22 @@ async function step(fixture: DeleteFixture, now: number): Promise<void> {
 async function settle(fixture: DeleteFixture): Promise<void> {
   const endMinute = (startMs + 40 * dayMs) / minuteMs;
   for (let i = 0; i < 3; i++) while ((await fixture.sealer.seal(endMinute, 9e12)).isMore);
+  await fixture.coarsen();
   while (await fixture.graves.step());
   while (await fixture.rawFiles.rewriteHidden(9e12));
 }
 
 describe("deletes", () => {
   it.each([
-    ["at once", 4096, 1000],
-    ["in slices", 6, 0],
+    ["at once", 4096, 1000, {}],
+    ["in slices", 6, 0, {}],
+    ["of types without minutes or hours", 4096, 1000, { play: 3600, "it's": 86_400 }],
+    ["of such types in slices", 6, 0, { play: 86_400, "it's": 86_400 }],
   ])("at any time leave what a recount says: %s", testOptions, async (...given) => {
-    const [, vectorsMax, partialVectorsMax] = given;
+    const [, vectorsMax, partialVectorsMax, aggregationWindows] = given;
     const candidatesMax = random.pick([1, 2, 4, 7, 50]);
-    const options = { candidatesMax, vectorsMax, partialVectorsMax, hasSketches: true };
+    const bounds = { candidatesMax, vectorsMax, partialVectorsMax, hasSketches: true };
+    const options = { ...bounds, aggregationWindows };
     const fixture = await new DeleteFixture(temporaryFolder(), options).open();
     const seen = { rows: 0, certified: 0 };
     const ask = () => {
@@ -130,6 +135,8 @@ describe("deletes", () => {
     expect(await fixture.countOf("type_graves")).toBe(0);
     expect(await fixture.countOf("deletes_under_way")).toBe(0);
     expect(seen.certified).toBeGreaterThan(0);
+    const isCoarse = Object.keys(aggregationWindows).length > 0;
+    expect(fixture.coarsened.steps > 0, JSON.stringify(fixture.coarsened)).toBe(isCoarse);
     await fixture.close();
   });
 });
