@@ -169,7 +169,7 @@ describe("snapshots", () => {
     }
     await writer.run("INSERT INTO event_types VALUES (1, 't', 4, '2026-01-01', '2026-01-02')");
     await writer.run(
-      "INSERT INTO type_settings VALUES ('t', 'said', 30, NULL), ('u', NULL, 7, 1)",
+      `INSERT INTO type_settings VALUES ('t', 'said', 30, NULL, 3600), ('u', NULL, 7, 1, NULL)`,
     );
     await writer.run("INSERT INTO item_labels VALUES ('t', 'i0', 'L', NULL, 'http://p')");
     const at = Date.UTC(2026, 0, 1);
@@ -188,7 +188,7 @@ describe("snapshots", () => {
     ]);
     expect(await queryAt(path, "SELECT count(*) FROM raw_events")).toEqual(["4"]);
     expect(await queryAt(path, "FROM event_types")).toEqual([
-      "t | said | 30 | 60 | 4 | 2026-01-01 00:00:00 | 2026-01-02 00:00:00",
+      "t | said | 30 | 3600 | 4 | 2026-01-01 00:00:00 | 2026-01-02 00:00:00",
       "u | null | 7 | 60 | 0 | null | null",
     ]);
     expect(await queryAt(path, "FROM item_labels")).toEqual(["t | i0 | L | null | http://p"]);
