@@ -234,8 +234,10 @@ const besideColumns = `, sum(beside) AS beside, sum(exact * beside)::BIGINT AS e
 /** WITH clause `items` (event_id, lower, upper, n, …): n pieces an item. */
 function itemsSql({ lists, beside, sums, loose }: Pieces): string {
   const thresholds = sums.thresholds + loose.thresholds;
-  const bounds = `sum(exact)::BIGINT AS lower,
-    (sum(exact) + sum(loose) + ${thresholds} - sum(known))::BIGINT AS upper, count(*) AS n`;
+  // As DOUBLE they are exact below 2^53, and a fifth quicker than in 128 bits.
+  const [exact, loosely, known] = ["exact", "loose", "known"].map((one) => `sum(${one}::DOUBLE)`);
+  const upper = `(${exact} + ${loosely} + ${thresholds} - ${known})::BIGINT`;
+  const bounds = `${exact}::BIGINT AS lower, ${upper} AS upper, count(*) AS n`;
   const listed = lists.join(" UNION ALL ");
   if (beside.length === 0) {
     return `WITH items AS MATERIALIZED (
