@@ -97,13 +97,15 @@ function sliceSql(folder: string, level: Level, { first, last }: Slice): string 
 
 /**
  * Sums the slice up: SQL of (start, type_id, event_id, count), and files to be removed after it
- * was read.
+ * was read. These are named for the slice, by `name`: DuckDB keeps what it has read of a file by
+ * the file's path, and would take the next slice's for it.
  */
 async function sumSlice(
   connection: DuckDBConnection,
   { folder, rowsMax }: CountsTarget,
   level: Level,
   slice: Slice,
+  name: string,
 ): Promise<{ sql: string; files: string[] }> {
   const rows = sliceSql(folder, level, slice);
   const sums = (where: string) => `SELECT start, type_id, event_id, sum(count)::BIGINT AS count
@@ -112,7 +114,7 @@ async function sumSlice(
   if (parts <= 1) return { sql: sums(""), files: [] };
   const files: string[] = [];
   for (let part = 0; part < parts; part++) {
-    const file = join(folder, `${level.name}.${part}.part`);
+    const file = join(folder, `${name}.${part}.part`);
     const where = ` WHERE hash(event_id) % ${parts} = ${part}`;
     await connection.run(`COPY (${sums(where)}) TO ${sqlText(file)} (FORMAT parquet)`);
     files.push(file);
@@ -134,14 +136,15 @@ export async function writeCounts(
     const slices = await slicesOf(connection, level, rowsMax);
     if (slices.length === 0) slices.push({ first: 0, last: 0, rows: 0 });
     for (const [i, slice] of slices.entries()) {
-      const sums = await sumSlice(connection, target, level, slice);
+      const name = `${level.name}-${i}`;
+      const sums = await sumSlice(connection, target, level, slice, name);
       const ranked = `SELECT make_timestamp(start * 60000000::BIGINT) AS time_window,
           event_type, event_id, count, row_number() OVER (
             PARTITION BY start, type_id ORDER BY count DESC, event_id) AS rank,
           ${level.sizeSeconds}::INTEGER AS window_size
         FROM (${sums.sql}) JOIN event_types USING (type_id)
         ORDER BY event_type, time_window, rank`;
-      const path = sqlText(join(folder, `${level.name}-${i}.parquet`));
+      const path = sqlText(join(folder, `${name}.parquet`));
       const copied = await connection.run(
         `COPY (${ranked}) TO ${path} (FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2)`,
       );

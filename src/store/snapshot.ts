@@ -10,6 +10,7 @@
  *
  * One is written below a temporary name, synced and renamed: there is all of it or nothing.
  */
+import { randomUUID } from "node:crypto";
 import { link, rm, statfs } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
@@ -158,7 +159,8 @@ export class Snapshots {
     await this.#checkRoom();
     const { files, timeMsMax } = this.#options;
     const path = join(this.#folder, name);
-    const temporary = `${path}${temporaryMark}`;
+    // Never the same path twice: DuckDB keeps what it has read of a file by the file's path.
+    const temporary = `${path}.${randomUUID()}${temporaryMark}`;
     const signals = [this.#stop.signal, ...(signal === undefined ? [] : [signal])];
     try {
       for (const sub of ["event_counts", "raw_events"]) {
