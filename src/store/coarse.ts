@@ -3,30 +3,18 @@
  * then hours, go some time after a larger window has been built of them. A question, or a delete,
  * whose ends lie inside such a window needs the smaller ones: they are made anew from raw events
  * before it is read, and go again later. So whoever reads windows knows nothing of this.
- *
- *   coarse_windows  (type_id, level, start): the windows of `level`, minute or hour, inside the
- *                   next larger window (hour, day) that begins at `start` are gone
- *
- * What is folded into such a window later is no whole smaller one: `keptApart` leaves it out.
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { RankstreamError } from "../errors.ts";
 import { failPoint } from "../fail-point.ts";
 import { minuteMs } from "../model.ts";
+import { coarseSteps, forgetEmpty } from "./coarse-table.ts";
 import type { Compactor } from "./compact.ts";
+import type { MinuteSpan } from "./cover.ts";
 import { type Database, ownReadBudgetMs, rowsOf } from "./database.ts";
 import type { RawFiles } from "./raw-files.ts";
 import { sqlText, sqlTexts, timestampLiteral } from "./sql.ts";
-import { endOf, type Fold, type Level, levels, startAt } from "./windows.ts";
-
-export const coarseTable = `CREATE TABLE IF NOT EXISTS coarse_windows (
-  type_id INTEGER NOT NULL, level VARCHAR NOT NULL, start INTEGER NOT NULL)`;
-
-/** Levels that may go, each with the one above, whose windows then stand for theirs. */
-const steps: readonly { level: Level; above: Level }[] = Object.freeze([
-  { level: levels[0]!, above: levels[1]! },
-  { level: levels[1]!, above: levels[2]! },
-]);
+import { endOf, type Fold, type Level, minuteLevel, startAt } from "./windows.ts";
 
 export interface CoarseOptions {
   /** So long after its end, or after a question needed it, a window stays at least. */
@@ -34,13 +22,22 @@ export interface CoarseOptions {
   /** Larger windows whose smaller ones go in one transaction, and the rows that go with these. */
   unitsMax: number;
   rowsMax: number;
+  /** Raw events, about, that windows are made anew from at once: DuckDB sums texts in memory. */
+  eventsMax: number;
 }
 
-export const coarseDefaults = Object.freeze({ unitsMax: 168, rowsMax: 1_000_000 });
+export const coarseDefaults = Object.freeze({
+  unitsMax: 168,
+  rowsMax: 1_000_000,
+  eventsMax: 1_000_000,
+});
+
+/** Units that are remembered as needed lately; of more, those that were needed first go early. */
+const usedMax = 50_000;
 
 export interface CoarseDeps {
   database: Database;
-  rawFiles: Pick<RawFiles, "source">;
+  rawFiles: Pick<RawFiles, "source" | "rowsIn">;
   compactor: Pick<Compactor, "look">;
   fold: Fold;
 }
@@ -58,43 +55,23 @@ interface TypeUnit extends Unit {
   eventType: string;
 }
 
+/** What a question or a delete needs windows for: these types, where it is cut. */
+export interface Needs {
+  eventTypes: readonly string[];
+  /** Epoch ms. */
+  times: readonly number[];
+  /** Time for making windows anew. */
+  budgetMs: number;
+}
+
 /** How often it is looked for windows that may go. */
 const lookMsMax = 60_000;
-
-/**
- * SQL of the rows of temporary table `table` (start, type_id, …) whose windows of `level` are
- * kept apart from larger ones.
- */
-export function keptApart(level: Level, table: string): string {
-  const step = steps.find((one) => one.level === level);
-  if (step === undefined) return `FROM ${table}`;
-  const { startOf } = step.above;
-  return `SELECT own.* EXCLUDE (parent) FROM (SELECT *, ${startOf} AS parent FROM ${table}) AS own
-    ANTI JOIN (SELECT type_id, start AS parent FROM coarse_windows WHERE level = '${level.name}')
-      AS gone ON own.type_id = gone.type_id AND own.parent = gone.parent`;
-}
-
-/** Forgets stretches of a type whose larger windows are gone as well: nothing is in them. */
-export async function forgetEmpty(connection: DuckDBConnection, typeId: number): Promise<void> {
-  for (const { level, above } of steps.toReversed()) {
-    // A day whose hours are gone answers for the minutes of those hours too.
-    const byDay = `EXISTS (FROM coarse_windows AS day WHERE day.type_id = ${typeId}
-      AND day.level = '${above.name}' AND day.start = own.start - own.start % 1440)`;
-    await connection.run(`DELETE FROM coarse_windows WHERE type_id = ${typeId}
-      AND level = '${level.name}' AND start IN (
-        SELECT start FROM coarse_windows AS own
-        WHERE own.type_id = ${typeId} AND own.level = '${level.name}'
-        AND NOT EXISTS (FROM window_${above.name} AS built
-          WHERE built.type_id = ${typeId} AND built.start = own.start)
-        ${above.name === "hour" ? `AND NOT ${byDay}` : ""})`);
-  }
-}
 
 /** The units whose windows a question with these ends, epoch ms, may need. */
 export function unitsAt(times: readonly number[]): Unit[] {
   const units = new Map<string, Unit>();
   for (const time of times) {
-    for (const { level, above } of steps) {
+    for (const { level, above } of coarseSteps) {
       if (!Number.isFinite(time) || time % (above.sizeSeconds * 1000) === 0) continue;
       const start = startAt(above, Math.floor(time / minuteMs));
       units.set(`${level.name}/${start}`, { level, above, start });
@@ -106,11 +83,13 @@ export function unitsAt(times: readonly number[]): Unit[] {
 export class CoarseWindows {
   readonly #deps: CoarseDeps;
   readonly #options: CoarseOptions;
-  /** Types that have had windows taken. */
+  /** Types that have had windows taken, or that some are being taken of. */
   readonly #names: Set<string>;
   #hasSettings: boolean;
-  /** When a unit's windows were needed last, by type, level and start. */
+  /** When a unit's windows were needed last, by type, level and start; the latest last. */
   readonly #used = new Map<string, number>();
+  /** Of the questions and deletes under way. */
+  readonly #needs = new Set<Needs>();
   #stepping: Promise<boolean> = Promise.resolve(false);
   #lookAt = 0;
 
@@ -141,33 +120,54 @@ export class CoarseWindows {
     );
   }
 
-  /** A type's settings have changed: questions under way may still need all windows. */
-  noteSettings(now: number): void {
+  /** To be told of a type's settings before they are kept. */
+  noteSettings(aggregationWindow: number | null): void {
+    if ((aggregationWindow ?? 60) <= 60) return;
     this.#hasSettings = true;
-    this.#lookAt = now + this.#options.coarsenAfterMs;
+    this.#lookAt = 0;
   }
 
   /**
-   * Sees to it that the windows are there that a question of these types needs which begins or
-   * ends at `times`, epoch ms, and that they stay for a while. Throws `query_timeout` after
-   * `budgetMs`; what is made by then stays.
+   * Runs `work` once the windows are there that it needs, and sees to it that they stay until it
+   * has ended, however long it waits for its turn, and for a while. Throws `query_timeout` where
+   * they can't be made in time; what is made by then stays.
    */
-  async ready(eventTypes: readonly string[], times: readonly number[], budgetMs: number) {
+  async during<T>(needs: Needs, work: () => Promise<T>): Promise<T> {
+    this.#needs.add(needs);
+    try {
+      await this.#makeReady(needs);
+      return await work();
+    } finally {
+      this.#needs.delete(needs);
+    }
+  }
+
+  async #makeReady({ eventTypes, times, budgetMs }: Needs): Promise<void> {
     if (!this.#hasSettings && this.#names.size === 0) return;
     const units = unitsAt(times);
     const now = Date.now();
     for (const eventType of eventTypes) {
-      for (const unit of units) this.#used.set(keyOf({ ...unit, eventType }), now);
+      for (const unit of units) this.#use(keyOf({ ...unit, eventType }), now);
     }
+    const named = eventTypes.filter((name) => this.#names.has(name));
+    if (named.length === 0) return;
     // What goes right now was chosen before.
     await this.#stepping.catch(() => undefined);
-    const named = eventTypes.filter((name) => this.#names.has(name));
     for (const unit of await this.#goneOf(named, units)) {
       if (Date.now() - now > budgetMs) {
         const detail = "smaller windows are still being made from raw events for this range";
         throw new RankstreamError("query_timeout", detail, { retryAfterSeconds: 5 });
       }
       await this.#restore(unit);
+    }
+  }
+
+  #use(key: string, now: number): void {
+    this.#used.delete(key);
+    this.#used.set(key, now);
+    for (const first of this.#used.keys()) {
+      if (this.#used.size <= usedMax) break;
+      this.#used.delete(first);
     }
   }
 
@@ -181,7 +181,7 @@ export class CoarseWindows {
   async #step(now: number): Promise<boolean> {
     const { coarsenAfterMs } = this.#options;
     for (const [key, at] of this.#used) if (now - at > coarsenAfterMs) this.#used.delete(key);
-    for (const { level, above } of steps) {
+    for (const { level, above } of coarseSteps) {
       const units = await this.#due(level, above, now);
       if (units.length === 0) continue;
       await this.#take(units);
@@ -196,7 +196,7 @@ export class CoarseWindows {
     const { unitsMax, rowsMax, coarsenAfterMs } = this.#options;
     const before = Math.floor((now - coarsenAfterMs) / minuteMs) - above.sizeSeconds / 60;
     const smaller =
-      level === levels[0]
+      level === minuteLevel
         ? ""
         : `ANTI JOIN (SELECT DISTINCT type_id, ${above.startOf} AS start FROM window_minute)
              AS minutes USING (type_id, start)`;
@@ -216,6 +216,7 @@ export class CoarseWindows {
          ORDER BY type_id, own.start LIMIT ${unitsMax + this.#used.size}`,
       ),
     );
+    const needed = this.#neededNow();
     const units: TypeUnit[] = [];
     let sum = 0;
     for (const row of rows) {
@@ -225,13 +226,27 @@ export class CoarseWindows {
       sum += Number(row["items"]);
       const isOther = units.length > 0 && units[0]!.typeId !== typeId;
       if (isOther || units.length === unitsMax || (units.length > 0 && sum > rowsMax)) break;
-      if (!this.#used.has(keyOf(unit))) units.push(unit);
+      const key = keyOf(unit);
+      if (!this.#used.has(key) && !needed.has(key)) units.push(unit);
     }
+    // From here on questions of the type wait until these are gone.
+    if (units.length > 0) this.#names.add(units[0]!.eventType);
     return units;
   }
 
+  /** Units that the questions and deletes under way need. */
+  #neededNow(): Set<string> {
+    const needed = new Set<string>();
+    for (const { eventTypes, times } of this.#needs) {
+      for (const unit of unitsAt(times)) {
+        for (const eventType of eventTypes) needed.add(keyOf({ ...unit, eventType }));
+      }
+    }
+    return needed;
+  }
+
   async #take(units: readonly TypeUnit[]): Promise<void> {
-    const { level, typeId, eventType } = units[0]!;
+    const { level, typeId } = units[0]!;
     const { database, compactor } = this.#deps;
     await database.writeDeferrable(async (connection) => {
       for (const { start, end } of spansOf(units)) {
@@ -245,7 +260,6 @@ export class CoarseWindows {
         SELECT ${typeId}, '${level.name}', start FROM (VALUES ${starts}) AS unit (start)`);
       failPoint("coarse.before_commit");
     });
-    this.#names.add(eventType);
     compactor.look();
   }
 
@@ -264,7 +278,7 @@ export class CoarseWindows {
       ),
     );
     return rows.map((row) => {
-      const step = steps.find(({ level }) => level.name === row["level"])!;
+      const step = coarseSteps.find(({ level }) => level.name === row["level"])!;
       const typeId = Number(row["type_id"]);
       const eventType = String(row["event_type"]);
       return { ...step, start: Number(row["start"]), typeId, eventType };
@@ -275,28 +289,52 @@ export class CoarseWindows {
   async #restore({ level, above, start, typeId, eventType }: TypeUnit): Promise<void> {
     const { database, rawFiles, fold } = this.#deps;
     const end = endOf(above, start);
-    const [from, to] = [start * minuteMs, end * minuteMs];
     const own = `type_id = ${typeId} AND level = '${level.name}' AND start = ${start}`;
     await database.writeDeferrable(async (connection) => {
       const gone = await connection.run(`DELETE FROM coarse_windows WHERE ${own}`);
       // Another question has had them made.
       if (gone.rowsChanged === 0) return;
-      const source = await rawFiles.source(connection, from, to);
-      await connection.run(`CREATE OR REPLACE TEMP TABLE delta AS
-        SELECT ${level.startOf} AS start, ${typeId} AS type_id, event_id,
-          sum(count)::BIGINT AS count
-        FROM (
-          SELECT (epoch_ms(event_time) // ${minuteMs})::INTEGER AS start, event_id,
-            weight::BIGINT AS count
-          FROM ${source} WHERE event_type = ${sqlText(eventType)}
-          AND event_time >= ${timestampLiteral(from)} AND event_time < ${timestampLiteral(to)}
-          UNION ALL SELECT minute, event_id, -count FROM count_deltas
-          WHERE type_id = ${typeId} AND minute >= ${start} AND minute < ${end})
-        GROUP BY ALL HAVING sum(count) > 0`);
-      await fold(connection, level);
+      const events = await rawFiles.rowsIn(connection, start * minuteMs, end * minuteMs);
+      const wanted = Math.ceil(events / this.#options.eventsMax);
+      for (const slice of slicesOf(level, { start, end }, wanted)) {
+        await this.#countAnew(connection, level, { typeId, eventType, ...slice });
+        await fold(connection, level);
+      }
+      // Hours that have been emptied meanwhile lack no minutes.
+      await forgetEmpty(connection, typeId);
       failPoint("coarse.before_restore_commit");
     });
   }
+
+  /** Leaves in `delta` what the windows of `level` in the span hold. */
+  async #countAnew(
+    connection: DuckDBConnection,
+    level: Level,
+    { typeId, eventType, start, end }: MinuteSpan & Pick<TypeUnit, "typeId" | "eventType">,
+  ): Promise<void> {
+    const [from, to] = [start * minuteMs, end * minuteMs];
+    const source = await this.#deps.rawFiles.source(connection, from, to);
+    await connection.run(`CREATE OR REPLACE TEMP TABLE delta AS
+      SELECT ${level.startOf} AS start, ${typeId} AS type_id, event_id,
+        sum(count)::BIGINT AS count
+      FROM (
+        SELECT (epoch_ms(event_time) // ${minuteMs})::INTEGER AS start, event_id,
+          weight::BIGINT AS count
+        FROM ${source} WHERE event_type = ${sqlText(eventType)}
+        AND event_time >= ${timestampLiteral(from)} AND event_time < ${timestampLiteral(to)}
+        UNION ALL SELECT minute, event_id, -count FROM count_deltas
+        WHERE type_id = ${typeId} AND minute >= ${start} AND minute < ${end})
+      GROUP BY ALL HAVING sum(count) > 0`);
+  }
+}
+
+/** The span in so many slices of whole windows, or fewer. */
+function slicesOf(level: Level, { start, end }: MinuteSpan, wanted: number): MinuteSpan[] {
+  const size = level.sizeSeconds / 60;
+  const windows = (end - start) / size;
+  const slices = Math.max(1, Math.min(windows, wanted));
+  const boundAt = (i: number) => start + Math.floor((i * windows) / slices) * size;
+  return Array.from({ length: slices }, (_, i) => ({ start: boundAt(i), end: boundAt(i + 1) }));
 }
 
 function keyOf({ eventType, level, start }: Unit & { eventType: string }): string {
@@ -304,8 +342,8 @@ function keyOf({ eventType, level, start }: Unit & { eventType: string }): strin
 }
 
 /** Neighbouring units as one span of minutes each. */
-function spansOf(units: readonly Unit[]): { start: number; end: number }[] {
-  const spans: { start: number; end: number }[] = [];
+function spansOf(units: readonly Unit[]): MinuteSpan[] {
+  const spans: MinuteSpan[] = [];
   for (const { above, start } of units) {
     const last = spans.at(-1);
     const end = endOf(above, start);

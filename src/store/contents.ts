@@ -18,12 +18,18 @@ export async function readEventTypes(connection: DuckDBConnection): Promise<Even
   }));
 }
 
-/** The newest minute (since 1970) with events; −1 when there are none. */
+/**
+ * The newest minute (since 1970) with events; −1 when there are none. Where minutes are gone
+ * (coarse.ts) it may be any of a larger window, so the last.
+ */
 export async function newestMinuteOf(connection: DuckDBConnection): Promise<number> {
   const [row] = await rowsOf(
     connection,
     `SELECT greatest(coalesce((SELECT max(minute) FROM count_deltas), -1),
-       coalesce((SELECT max(start) FROM window_minute), -1)) AS newest`,
+       coalesce((SELECT max(start) FROM window_minute), -1),
+       coalesce((SELECT max(start) + 59 FROM coarse_windows WHERE level = 'minute'), -1),
+       coalesce((SELECT max(start) + 1439 FROM coarse_windows WHERE level = 'hour'), -1)
+       ) AS newest`,
   );
   return Number(row!["newest"]);
 }

@@ -1,6 +1,7 @@
 /** Brings a type's row in event_types up to date after some of its events went. */
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { minuteMs } from "../model.ts";
+import { lacksParts } from "./coarse-table.ts";
 import type { MinuteSpan } from "./cover.ts";
 import { rowsOf } from "./database.ts";
 import { type EventScope, foreverMs } from "./delete-questions.ts";
@@ -12,7 +13,10 @@ import { endOf, levels } from "./windows.ts";
 
 type End = "first" | "last";
 
-/** The smallest window that is kept and holds the type's first or last event. */
+/**
+ * The smallest window that is kept and holds the type's first or last event. A larger window that
+ * reaches over a smaller one is where that lies, unless other small ones inside are gone.
+ */
 async function outermostWindow(
   connection: DuckDBConnection,
   typeId: number,
@@ -20,25 +24,27 @@ async function outermostWindow(
 ): Promise<MinuteSpan | null> {
   const pick = end === "first" ? "min" : "max";
   let best: MinuteSpan | null = null;
-  const take = (start: number, stop: number) => {
-    // A larger window that reaches over a smaller one is where that lies.
+  const take = (start: number, stop: number, lacks: boolean) => {
     const isBeyond = best === null || (end === "first" ? stop <= best.start : start >= best.end);
-    if (isBeyond) best = { start, end: stop };
+    const isAround = best !== null && start <= best.start && stop >= best.end;
+    if (isBeyond || (lacks && isAround)) best = { start, end: stop };
   };
   const [deltas] = await rowsOf(
     connection,
     `SELECT ${pick}(minute) AS minute FROM count_deltas WHERE type_id = ${typeId}`,
   );
   const minute = deltas!["minute"];
-  if (minute !== null) take(Number(minute), Number(minute) + 1);
+  if (minute !== null) take(Number(minute), Number(minute) + 1, false);
   for (const level of levels) {
     const [row] = await rowsOf(
       connection,
-      `SELECT ${pick}(start) AS start FROM window_${level.name} WHERE type_id = ${typeId}`,
+      `SELECT start, ${lacksParts(level, typeId, "own.start")} AS lacks FROM (
+         SELECT ${pick}(start) AS start FROM window_${level.name}
+         WHERE type_id = ${typeId}) AS own`,
     );
     if (row!["start"] === null) continue;
     const start = Number(row!["start"]);
-    take(start, endOf(level, start));
+    take(start, endOf(level, start), row!["lacks"] === true);
   }
   return best;
 }

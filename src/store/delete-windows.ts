@@ -7,7 +7,7 @@
  *   gone_<level>  (start, event_id, count): what goes from the windows that are cut
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
-import { forgetEmpty } from "./coarse.ts";
+import { forgetEmpty } from "./coarse-table.ts";
 import { coverOf, type MinuteSpan } from "./cover.ts";
 import { rowsOf } from "./database.ts";
 import { sqlText } from "./sql.ts";

@@ -13,6 +13,7 @@ import { failPoint } from "../fail-point.ts";
 import { minuteMs } from "../model.ts";
 import { addMutation, type OnTouch } from "./changes.ts";
 import type { Checkpointer } from "./checkpoint.ts";
+import type { CoarseWindows } from "./coarse.ts";
 import type { Compactor } from "./compact.ts";
 import { cutInStore } from "./cover.ts";
 import { type Database, rowsOf } from "./database.ts";
@@ -70,13 +71,25 @@ export interface DeleteDeps {
   /** Told of each transaction, once it is committed: what it took, and how many there were. */
   onDelete?: (scope: EventScope, mutations: number) => void;
   onTouch?: OnTouch;
-  /** Sees to it that the windows are there which the scope's ends cut (coarse.ts). */
-  ready?: (scope: EventScope) => Promise<void>;
+  /** Sees to it that the windows are there which the scope's ends cut. */
+  coarse: Pick<CoarseWindows, "during">;
 }
 
 interface Plan {
   counted: CountedFiles;
   slices: EventScope[];
+}
+
+/** What a slice is of: the delete under way, and what is left of it afterwards. */
+interface SliceOf {
+  id: number | undefined;
+  rest: EventScope | null;
+}
+
+interface Taken {
+  answer: DeleteAnswer;
+  sums: EventSums;
+  underWay: number | undefined;
 }
 
 const noneTaken = { answer: nothingDeleted, sums: noEvents, underWay: undefined };
@@ -103,16 +116,16 @@ export class Deleter {
   }
 
   /** What `run` would take right now. */
-  async dryRun(scope: EventScope, signal?: AbortSignal): Promise<DeleteAnswer> {
+  dryRun(scope: EventScope, signal?: AbortSignal): Promise<DeleteAnswer> {
     const { rawFiles } = this.#deps;
-    await this.#deps.ready?.(scope);
-    return this.#read(signal, async (connection) => {
+    const measure = async (connection: DuckDBConnection) => {
       const [type] = await typesNamed(connection, [scope.eventType]);
       if (type === undefined) return nothingDeleted;
       const { sums: files } = await countFiles(connection, rawFiles, scope);
       const sums = [...files.values()].reduce(addSums, await countRecent(connection, scope));
       return answerOf(sums, files.size, await this.#measure(connection, scope, type));
-    });
+    };
+    return this.#withWindows(scope, () => this.#read(signal, measure));
   }
 
   /**
@@ -263,15 +276,24 @@ export class Deleter {
     };
   }
 
+  #withWindows<T>({ eventType, from, to }: EventScope, work: () => Promise<T>): Promise<T> {
+    const needs = {
+      eventTypes: [eventType],
+      times: [from, to],
+      budgetMs: this.#options.planMsMax,
+    };
+    return this.#deps.coarse.during(needs, work);
+  }
+
+  /** Deletes one slice, with the windows there that its ends cut. */
+  #take(scope: EventScope, counted: CountedFiles, more: SliceOf): Promise<Taken> {
+    return this.#withWindows(scope, () => this.#takeNow(scope, counted, more));
+  }
+
   /** Deletes one slice in one transaction. */
-  async #take(
-    scope: EventScope,
-    counted: CountedFiles,
-    { id, rest }: { id: number | undefined; rest: EventScope | null },
-  ): Promise<{ answer: DeleteAnswer; sums: EventSums; underWay: number | undefined }> {
+  async #takeNow(scope: EventScope, counted: CountedFiles, { id, rest }: SliceOf): Promise<Taken> {
     const { database, rawFiles, checkpointer } = this.#deps;
     const { eventType } = scope;
-    await this.#deps.ready?.(scope);
     // No checkpoint may be between finding a type's id and its end, or it would count for nothing.
     return checkpointer.alone(async (types) => {
       const taken = await database.writeDeferrable(async (connection) => {

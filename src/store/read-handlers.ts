@@ -1,7 +1,7 @@
 /** The store's answers to questions: each in a read transaction of its own, in its lane. */
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { readApprox } from "./approx.ts";
-import type { CoarseWindows } from "./coarse.ts";
+import type { CoarseWindows, Needs } from "./coarse.ts";
 import { readCompared } from "./compare.ts";
 import type { Database, ReadOptions } from "./database.ts";
 import { readExact } from "./exact.ts";
@@ -35,14 +35,6 @@ function slow(control: ReadControl): ReadOptions {
   return { ...control, lane: control.isApart === true ? "apart" : "slow" };
 }
 
-/** What a question needs windows for: these types, where it begins, ends and is divided. */
-interface Needs {
-  eventTypes: readonly string[];
-  /** Epoch ms. */
-  times: readonly number[];
-  budgetMs: number;
-}
-
 function ofOne({ eventType, budgetMs }: { eventType: string; budgetMs: number }) {
   return { eventTypes: [eventType], budgetMs };
 }
@@ -67,8 +59,10 @@ export function readHandlers(sources: () => ReadSources): ReadHandlers {
     read: (connection: DuckDBConnection, from: ReadSources) => Promise<Answer>,
   ): Promise<Answer> => {
     const from = sources();
-    await from.coarse.ready(eventTypes, times, budgetMs);
-    return from.database.read(budgetMs, (connection) => read(connection, from), options);
+    const { database, coarse } = from;
+    return coarse.during({ eventTypes, times, budgetMs }, () =>
+      database.read(budgetMs, (connection) => read(connection, from), options),
+    );
   };
   return {
     exact: (query, control) =>

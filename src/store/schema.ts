@@ -15,7 +15,7 @@
  *   kept_answers   answers about the past, until something in them changes (kept-answers.ts)
  *   mutations      how many deletes there were (changes.ts)
  *   window_* …     sealed windows (windows.ts)
- *   coarse_windows which of them went when larger ones were built (coarse.ts)
+ *   coarse_windows which of them went when larger ones were built (coarse-table.ts)
  *   sketch_*       their sealed sketches (sketches.ts)
  *   open_*         minutes that still stream (open-windows.ts)
  *   count_deltas   exact counts of (minute, type, id, partition) not yet folded into a window:
@@ -25,7 +25,7 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { RankstreamError } from "../errors.ts";
 import { mutationsTable } from "./changes.ts";
-import { coarseTable } from "./coarse.ts";
+import { coarseTable } from "./coarse-table.ts";
 import { rowsOf } from "./database.ts";
 import { deleteTables } from "./delete-tables.ts";
 import { jobsTable } from "./jobs.ts";

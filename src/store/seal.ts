@@ -6,7 +6,7 @@
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { failPoint } from "../fail-point.ts";
-import { keptApart } from "./coarse.ts";
+import { keptApart } from "./coarse-table.ts";
 import { type Database, insertRows, rowsOf } from "./database.ts";
 import { closeOpenBefore } from "./open-windows.ts";
 import type { Sketches } from "./sketches.ts";

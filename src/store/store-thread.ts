@@ -97,7 +97,7 @@ class StoreThread {
     ...readHandlers(() => this.#sources!),
     loadTypeSettings: () => this.#database.read(ownReadBudgetMs, readTypeSettings),
     putTypeSettings: async (settings) => {
-      this.#sources!.coarse.noteSettings(Date.now());
+      this.#sources!.coarse.noteSettings(settings.aggregationWindow);
       return this.#write((c) => writeTypeSettings(c, settings));
     },
     dropTypeSettings: (name) => this.#write((c) => removeTypeSettings(c, name)),
@@ -252,8 +252,7 @@ class StoreThread {
         checkpointer: this.#checkpointer,
         compactor,
         fold,
-        ready: ({ eventType, from, to }) =>
-          coarse.ready([eventType], [from, to], deleteDefaults.planMsMax),
+        coarse,
         onDelete: ({ eventType, from, to }, mutations) =>
           this.#tellMutated([{ eventType, from, to }], mutations),
         onTouch,

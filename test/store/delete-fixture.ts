@@ -94,12 +94,11 @@ export class DeleteFixture {
 
   /** Another deleter of the same store. */
   deleterWith(more: Partial<DeleteOptions>): Deleter {
-    const { database, rawFiles, sealer, checkpointer, compactor } = this;
+    const { database, rawFiles, sealer, checkpointer, compactor, coarse } = this;
     const { candidatesMax, vectorsMax } = this.options;
     const fold = (connection: DuckDBConnection, level: Level) => sealer.fold(connection, level);
-    const ready = (scope: EventScope) => this.ready([scope.eventType], scope);
     return new Deleter(
-      { database, rawFiles, checkpointer, compactor, fold, ready },
+      { database, rawFiles, checkpointer, compactor, fold, coarse },
       { ...deleteDefaults, candidatesMax, vectorsMax, ...more },
     );
   }
@@ -114,7 +113,7 @@ export class DeleteFixture {
       );
     }
     const fold = (connection: DuckDBConnection, level: Level) => sealer.fold(connection, level);
-    const options = { coarsenAfterMs: 0, unitsMax: 5, rowsMax: 100 };
+    const options = { coarsenAfterMs: 0, unitsMax: 5, rowsMax: 100, eventsMax: 40 };
     this.coarse = await CoarseWindows.open({ database, rawFiles, compactor, fold }, options);
   }
 
@@ -127,7 +126,8 @@ export class DeleteFixture {
 
   /** To be called before a question or a delete, as the store does. */
   ready(eventTypes: string[], { from, to }: { from: number; to: number }): Promise<void> {
-    return this.coarse.ready(eventTypes, [from, to], 60_000);
+    const needs = { eventTypes, times: [from, to], budgetMs: 60_000 };
+    return this.coarse.during(needs, async () => undefined);
   }
 
   async close(): Promise<void> {
