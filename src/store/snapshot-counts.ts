@@ -1,13 +1,15 @@
 /**
  * A snapshot's event_counts: exact counts of every item in every minute, hour, day and month that
- * has events, those that are not sealed yet too. Written from minutes up, in slices of time
- * bounded by rows: a window that is not built is summed up from what was written of the level
- * below. DuckDB's aggregate of texts stays in memory, so what is summed up at once is bounded also
- * within one window, in parts by hash; ranking sorts, which goes to disk where it must.
+ * has events, those that are not sealed yet too, but for windows that are gone (coarse.ts).
+ * Written from minutes up, in slices of time bounded by rows: a window that is not built is summed
+ * up from what was written of the level below. DuckDB's aggregate of texts stays in memory, so
+ * what is summed up at once is bounded also within one window, in parts by hash; ranking sorts,
+ * which goes to disk where it must.
  */
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
+import { keptApart } from "./coarse-table.ts";
 import { rowsOf } from "./database.ts";
 import { sqlText } from "./sql.ts";
 import { endOf, type Level, levels } from "./windows.ts";
@@ -31,10 +33,21 @@ function deltasSql(level: Level): string {
     FROM (SELECT minute AS start, type_id, event_id, count FROM count_deltas)`;
 }
 
-/** Windows above minutes that have content and no row: (start, type_id). */
+/** SQL of (start, type_id, items): the windows of all levels below `level`. */
+function smallerSql(level: Level): string {
+  return levels
+    .slice(0, levels.indexOf(level))
+    .map(({ name }) => `SELECT start, type_id, items FROM window_${name}`)
+    .join(" UNION ALL ");
+}
+
+/**
+ * Windows above minutes that have content and no row: (start, type_id). Minutes alone don't tell:
+ * they may be gone.
+ */
 function unbuiltSql(level: Level): string {
   return `SELECT DISTINCT ${level.startOf} AS start, type_id FROM (
-      SELECT start, type_id FROM window_minute
+      SELECT start, type_id FROM (${smallerSql(level)})
       UNION ALL SELECT minute AS start, type_id FROM count_deltas)
     EXCEPT SELECT start, type_id FROM window_${level.name}`;
 }
@@ -51,7 +64,7 @@ async function slicesOf(
   ];
   if (level !== levels[0]) {
     rows.push(`SELECT start, rows FROM (
-        SELECT ${level.startOf} AS start, type_id, items AS rows FROM window_minute)
+        SELECT ${level.startOf} AS start, type_id, items AS rows FROM (${smallerSql(level)}))
       SEMI JOIN (${unbuiltSql(level)}) AS unbuilt USING (start, type_id)`);
   }
   const slices = await rowsOf(
@@ -81,7 +94,8 @@ function sliceSql(folder: string, level: Level, { first, last }: Slice): string 
     (kind) => `SELECT start, type_id, event_id, count FROM ${kind}_${level.name} WHERE ${own}`,
   );
   const below = levels[levels.indexOf(level) - 1];
-  if (below === undefined) return [...parts, deltas].join(" UNION ALL ");
+  // A late event alone would be taken for a minute that is gone.
+  if (below === undefined) return [...parts, keptApart(level, `(${deltas})`)].join(" UNION ALL ");
   // What is not folded yet is in the level below already.
   parts.push(`SELECT * FROM (${deltas}) SEMI JOIN (${built}) AS built USING (start, type_id)`);
   const files = sqlText(join(folder, `${below.name}-*.parquet`));

@@ -157,6 +157,43 @@ describe("snapshots", () => {
     expect(await queryAt(none.path, "FROM event_types")).toEqual([]);
   }, 60_000);
 
+  it("hold each window whole or not at all where smaller ones are gone", async () => {
+    const random = randomFromEnvironment("coarse snapshots");
+    await fixture.close();
+    const aggregationWindows: Record<string, number> = { play: 3600, view: 86_400 };
+    const options = { candidatesMax: 4, vectorsMax: 4096, hasSketches: false, aggregationWindows };
+    fixture = await new DeleteFixture(temporaryFolder(), options).open();
+    const snapshots = await snapshotsOf(fixture, { sliceRowsMax: random.pick([15, 60]) });
+    const windowOf = (row: string) => row.split(" | ").slice(0, 3).join(" | ");
+    const isKept = (row: string) => {
+      const [, eventType, size] = row.split(" | ");
+      return Number(size) >= aggregationWindows[eventType!]!;
+    };
+    let gone = 0;
+    for (let round = 0; round < rounds; round++) {
+      const span = random.pick([5 * 60 * minuteMs, 4 * 1440 * minuteMs]);
+      await fixture.add(randomEvents(random, random.int(40, 110), span));
+      if (round > 0 && random.chance(0.5)) await deleteSome(random);
+      // At last no minute is left of a day and a month that are not built.
+      const isLast = round === rounds - 1;
+      const newest = Math.max(...fixture.events.map(({ timeMs }) => timeMs));
+      const hourEnd = newest - (newest % (60 * minuteMs)) + 60 * minuteMs;
+      const end = isLast ? hourEnd : random.pick([first + span / 2, hourEnd]);
+      while ((await fixture.sealer.seal(Math.floor(end / minuteMs), 9e12)).isMore);
+      while (await fixture.coarse.step(9e12));
+      // Not folded yet, some of it in windows whose smaller ones are gone.
+      if (!isLast && random.chance(0.7)) await fixture.add(randomEvents(random, 20, span));
+      const { path } = await snapshots.take(`round-${round}`);
+      const rows = await queryAt(path, countsSql);
+      const windows = new Set(rows.map(windowOf));
+      const truth = trueCounts(fixture.events);
+      expect(rows).toEqual(truth.filter((row) => windows.has(windowOf(row))));
+      expect(rows.filter(isKept)).toEqual(truth.filter(isKept));
+      gone += truth.length - rows.length;
+    }
+    expect(gone).toBeGreaterThan(0);
+  }, 60_000);
+
   it("read metadata and labels as maps, settings beside types", async () => {
     const { writer } = fixture.database;
     const odd = ['{"a":"1","b/c":"x\\"y"}', '{"a":"1","a":"2"}', "{}", '{"a":"\\ud800"}'];
