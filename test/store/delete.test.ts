@@ -129,13 +129,14 @@ describe("deletes", () => {
     }
     await settle(fixture);
     await checkTypes(fixture);
-    expect(await checkWindows(fixture)).toBeGreaterThan(20);
+    const isCoarse = Object.keys(aggregationWindows).length > 0;
+    // Where minutes and hours are gone, few windows may be left.
+    expect(await checkWindows(fixture)).toBeGreaterThan(isCoarse ? 0 : 20);
     for (let asked = 0; asked < 5; asked++) await ask();
     expect(await fixture.countOf("raw_tombstones")).toBe(0);
     expect(await fixture.countOf("type_graves")).toBe(0);
     expect(await fixture.countOf("deletes_under_way")).toBe(0);
     expect(seen.certified).toBeGreaterThan(0);
-    const isCoarse = Object.keys(aggregationWindows).length > 0;
     expect(fixture.coarsened.steps > 0, JSON.stringify(fixture.coarsened)).toBe(isCoarse);
     await fixture.close();
   });
