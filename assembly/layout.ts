@@ -98,6 +98,8 @@ export const STRING_PADDING: u32 = 64;
 //  96  faultReason u32
 // 100  faultPtr u32
 // 104  keys 64 × { ptr u32, len u32 }  the metadata keys of the event at hand
+// 616  marksPtr u32    of NDJSON: the next line's mark (marks.ts); 0, as marksEnd, without any
+// 620  marksEnd u32
 export const SCAN_POSITION: u32 = 0;
 export const SCAN_END: u32 = 4;
 export const SCAN_FORMAT: u32 = 8;
@@ -123,6 +125,8 @@ export const SCAN_FAULT_CODE: u32 = 92;
 export const SCAN_FAULT_REASON: u32 = 96;
 export const SCAN_FAULT_PTR: u32 = 100;
 export const SCAN_KEYS: u32 = 104;
+export const SCAN_MARKS_PTR: u32 = 616;
+export const SCAN_MARKS_END: u32 = 620;
 export const SCAN_SIZE: u32 = 640;
 /** Unescaped strings of one event never take more: 2 × metadata, ids, keys. */
 export const SCAN_ARENA_BYTES_PER_EVENT: u32 = 65536;
@@ -235,12 +239,16 @@ export const JSON_DEPTH_MAX: u32 = 64;
 //   8  outPtr u32    next byte of NDJSON; 16 bytes after the block's last may be overwritten
 //  12  linesPtr u32  next byte of line differences, at most 5 an event
 //  16  lastLine u32  of the partition's event before, 0 at the batch's start
+//  20  marksPtr u32  next mark (marks.ts)
 export const PART_BYTES: u32 = 0;
 export const PART_EVENTS: u32 = 4;
 export const PART_OUT_PTR: u32 = 8;
 export const PART_LINES_PTR: u32 = 12;
 export const PART_LAST_LINE: u32 = 16;
+export const PART_MARKS_PTR: u32 = 20;
 export const PART_SIZE: u32 = 24;
+/** Where one event's fields lie in its line: see marks.ts. */
+export const MARK_SIZE: u32 = 32;
 
 // Sketches (count-min.ts, sealed-sketch.ts): header, then cells u32, row by row.
 /** "RKS" and the format's version, 1. */

@@ -28,6 +28,7 @@ import {
 } from "./faults";
 import { arenaNext, setArena } from "./json-string";
 import { setMultiline, skipSpace, unexpected } from "./json-value";
+import { readMark } from "./marks";
 import {
   ERROR_BYTES,
   ERROR_CODE,
@@ -45,6 +46,7 @@ import {
   EVENT_TEXT_LEN,
   EVENT_TEXT_PTR,
   FORMAT_JSON,
+  MARK_SIZE,
   REASON_TRAILING,
   SCAN_ACCEPTED,
   SCAN_ARENA_BYTES,
@@ -65,6 +67,8 @@ import {
   SCAN_FUTURE_MS_MAX,
   SCAN_KEYS,
   SCAN_LINE,
+  SCAN_MARKS_END,
+  SCAN_MARKS_PTR,
   SCAN_PHASE,
   SCAN_POSITION,
   SCAN_RECEIVED_AT,
@@ -95,7 +99,12 @@ export function scan(state: usize): u32 {
   setArena(load<u32>(state, SCAN_ARENA_PTR) + load<u32>(state, SCAN_ARENA_USED));
   const isJson = load<u32>(state, SCAN_FORMAT) == FORMAT_JSON;
   setMultiline(isJson);
-  const status = isJson ? scanJson(state, end) : scanLines(state, end);
+  const hasMarks = load<u32>(state, SCAN_MARKS_PTR) < load<u32>(state, SCAN_MARKS_END);
+  const status = isJson
+    ? scanJson(state, end)
+    : hasMarks
+      ? scanMarked(state, end)
+      : scanLines(state, end);
   store<u32>(state, <u32>arenaNext - load<u32>(state, SCAN_ARENA_PTR), SCAN_ARENA_USED);
   store<u8>(end, after);
   return status;
@@ -173,6 +182,42 @@ function skipMark(p: usize): usize {
 @inline
 function endsLine(p: usize, end: usize): bool {
   return load<u8>(p) == 10 || p >= end;
+}
+
+/**
+ * Lines that were scanned before, each with its mark; without one left, as `scanLines`. Every
+ * line is an event's text alone.
+ */
+function scanMarked(state: usize, end: usize): u32 {
+  let p = <usize>load<u32>(state, SCAN_POSITION);
+  let line = load<u32>(state, SCAN_LINE);
+  let mark = <usize>load<u32>(state, SCAN_MARKS_PTR);
+  const marksEnd = <usize>load<u32>(state, SCAN_MARKS_END);
+  let status = STATUS_DONE;
+  while (p < end && mark < marksEnd) {
+    if (!hasRoom(state)) {
+      status = STATUS_MORE;
+      break;
+    }
+    line++;
+    const event = nextEvent(state);
+    const arena = arenaNext;
+    let after = readMark(mark, p, end, event);
+    if (!after) after = fastEvent(p, event);
+    mark += MARK_SIZE;
+    if (after && load<u8>(after) == 10) {
+      accept(state, event, p, after, line);
+      p = after + 1;
+      continue;
+    }
+    setArena(arena);
+    p = slowLine(state, p, p, end, line);
+  }
+  store<u32>(state, <u32>mark, SCAN_MARKS_PTR);
+  store<u32>(state, <u32>min(p, end), SCAN_POSITION);
+  store<u32>(state, line, SCAN_LINE);
+  store<u32>(state, PHASE_SINGLE, SCAN_PHASE);
+  return status == STATUS_MORE || p >= end ? status : scanLines(state, end);
 }
 
 function scanLines(state: usize, end: usize): u32 {

@@ -16,9 +16,11 @@ import {
   PART_EVENTS,
   PART_LAST_LINE,
   PART_LINES_PTR,
+  PART_MARKS_PTR,
   PART_OUT_PTR,
   PART_SIZE,
 } from "./layout";
+import { writeMark } from "./marks";
 
 const SEED: u32 = 0x9747b28c;
 const M: u32 = 0x5bd1e995;
@@ -62,7 +64,10 @@ export function sizeBlocks(events: usize, count: u32, parts: usize): void {
   }
 }
 
-/** Writes each event as one line, and its line number's difference, behind its partition's. */
+/**
+ * Writes each event as one line, its mark, and its line number's difference, behind its
+ * partition's.
+ */
 export function writeBlocks(events: usize, count: u32, parts: usize): void {
   const end = events + <usize>count * EVENT_SIZE;
   for (; events < end; events += EVENT_SIZE) {
@@ -72,6 +77,8 @@ export function writeBlocks(events: usize, count: u32, parts: usize): void {
     copyAsLine(out, load<u32>(events, EVENT_TEXT_PTR), len);
     store<u8>(out + len, 10);
     store<u32>(part, <u32>out + len + 1, PART_OUT_PTR);
+    const marksEnd = writeMark(load<u32>(part, PART_MARKS_PTR), events);
+    store<u32>(part, <u32>marksEnd, PART_MARKS_PTR);
     const line = load<u32>(events, EVENT_LINE);
     const step = line - load<u32>(part, PART_LAST_LINE);
     const linesEnd = writeLeb128(load<u32>(part, PART_LINES_PTR), step);

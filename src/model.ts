@@ -40,6 +40,11 @@ export interface PartitionBlock {
    * (the first from 0). With the batch's key they say which (key, line) each event is.
    */
   lines: Uint8Array;
+  /**
+   * Where the events' fields lie in their lines, 32 bytes an event (assembly/marks.ts): whoever
+   * counts them need not scan again what the edge has judged. Absent or empty: not known.
+   */
+  marks?: Uint8Array;
 }
 
 /** Consecutive sequence numbers of one producer, both ends included. */
@@ -73,4 +78,6 @@ export interface LogRecord extends BatchHeader {
   offset: number;
   value: Uint8Array;
   lines: Uint8Array;
+  /** As the block's; empty where it has none. */
+  marks?: Uint8Array;
 }

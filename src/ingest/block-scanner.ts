@@ -18,6 +18,7 @@ export interface RecordCounts {
 }
 
 const lineFeed = 10;
+const noMarks = new Uint8Array(0);
 
 export class BlockScanner {
   readonly #kernel: Kernel;
@@ -49,9 +50,15 @@ export class BlockScanner {
   take(record: LogRecord): RecordCounts {
     const counts = { events: 0, refused: 0, slow: 0 };
     this.#openMinutes?.advance(record.receivedAt);
-    for (let from = 0; from < record.value.length; ) {
-      const end = this.#pieceEnd(record.value, from);
-      this.#takePiece(record, record.value.subarray(from, end), counts);
+    const { value, marks = noMarks } = record;
+    const needed = value.length + inputPaddingBytes + marks.length;
+    if (marks.length > 0 && needed <= this.#inputBytesMax) {
+      this.#takePiece(record, value, counts, marks);
+      return counts;
+    }
+    for (let from = 0; from < value.length; ) {
+      const end = this.#pieceEnd(value, from);
+      this.#takePiece(record, value.subarray(from, end), counts, noMarks);
       from = end;
     }
     return counts;
@@ -82,19 +89,23 @@ export class BlockScanner {
     return end > from ? end : from + this.#inputBytesMax;
   }
 
-  #takePiece(record: LogRecord, piece: Uint8Array, counts: RecordCounts): void {
-    if (this.#inputUsed + piece.length > this.#inputBytesMax) this.finish();
+  #takePiece(record: LogRecord, piece: Uint8Array, counts: RecordCounts, marks: Uint8Array): void {
+    // The scanner writes into the padding after its input: keep that clear of what follows.
+    const marksAt = piece.length + inputPaddingBytes;
+    const needed = marks.length === 0 ? piece.length : marksAt + marks.length;
+    if (this.#inputUsed + needed > this.#inputBytesMax) this.finish();
     const ptr = this.#input + this.#inputUsed;
     this.#kernel.bytes.set(piece, ptr);
-    let status = this.#scanner.scanChunk(ptr, piece.length, record.receivedAt);
+    this.#kernel.bytes.set(marks, ptr + marksAt);
+    const given = { ptr: ptr + marksAt, bytes: marks.length };
+    let status = this.#scanner.scanChunk(ptr, piece.length, record.receivedAt, "ndjson", given);
     while (status === "more") {
       this.#stamp(record);
       this.#count();
       status = this.#scanner.resume();
     }
     this.#stamp(record);
-    // The scanner writes into the padding after its input: keep that clear of the next piece.
-    this.#inputUsed += piece.length + inputPaddingBytes;
+    this.#inputUsed += marksAt + marks.length;
     counts.events += this.#scanner.accepted;
     counts.refused += this.#scanner.rejected;
     counts.slow += this.#scanner.slowLines;

@@ -37,6 +37,8 @@ export const chunkScannerBounds: Readonly<ChunkScannerBounds> = Object.freeze({
 /** Bytes of kernel memory that must exist after an input; the first is written during a scan. */
 export const inputPaddingBytes = layout.SCAN_PADDING;
 
+const noMarks = Object.freeze({ ptr: 0, bytes: 0 });
+
 /** Unescaped strings of the listed events; the scan pauses when the next event might not fit. */
 const arenaBytes = 1024 * 1024;
 
@@ -88,13 +90,15 @@ export class ChunkScanner {
    * Scans `length` bytes at `ptr` and lists their events behind those already listed (`clear`
    * empties the list). `inputPaddingBytes` must follow the input. Line numbers, counts and errors
    * begin anew. `receivedAt` is in epoch ms: the timestamp of events that have none, and what
-   * "too far ahead" is measured from.
+   * "too far ahead" is measured from. `marks` are those of the input's lines (assembly/marks.ts),
+   * which then hardly need to be looked at.
    */
   scanChunk(
     ptr: number,
     length: number,
     receivedAt: number,
     format: ScanFormat = "ndjson",
+    marks: { ptr: number; bytes: number } = noMarks,
   ): ScanStatus {
     const u32 = this.#kernel.u32;
     const base = this.#state >>> 2;
@@ -103,6 +107,8 @@ export class ChunkScanner {
     u32[base + (layout.SCAN_FORMAT >> 2)] =
       format === "json" ? layout.FORMAT_JSON : layout.FORMAT_NDJSON;
     u32[base + (layout.SCAN_PHASE >> 2)] = 0;
+    u32[base + (layout.SCAN_MARKS_PTR >> 2)] = marks.ptr;
+    u32[base + (layout.SCAN_MARKS_END >> 2)] = marks.ptr + marks.bytes;
     u32[base + (layout.SCAN_ERRORS_COUNT >> 2)] = 0;
     u32[base + (layout.SCAN_LINE >> 2)] = 0;
     u32[base + (layout.SCAN_ACCEPTED >> 2)] = 0;

@@ -66,6 +66,7 @@ const outBytesMax =
 interface Pieces {
   values: Uint8Array[];
   lines: Uint8Array[];
+  marks: Uint8Array[];
   events: number;
 }
 
@@ -97,6 +98,7 @@ export class EventScanner {
   readonly #parts: number;
   readonly #out: number;
   readonly #lines: number;
+  readonly #marks: number;
   readonly #errorsMax: number;
   readonly #types: TypeDictionary | null;
   /** Events refused for their type or their age, of the chunk at hand: those that are listed. */
@@ -117,6 +119,7 @@ export class EventScanner {
     this.#span = kernel.allocate(spanBytes);
     this.#parts = kernel.allocate(partitionsMax * layout.PART_SIZE);
     this.#lines = kernel.allocate(eventsMax * lineBytesMax);
+    this.#marks = kernel.allocate(eventsMax * layout.MARK_SIZE);
     this.#out = kernel.allocate(outBytesMax);
     this.#input = kernel.allocate(bodyBytesMax + inputPaddingBytes);
   }
@@ -126,12 +129,12 @@ export class EventScanner {
     const regions =
       spanBytes +
       partitionsMax * layout.PART_SIZE +
-      eventsMax * lineBytesMax +
+      eventsMax * (lineBytesMax + layout.MARK_SIZE) +
       outBytesMax +
       bounds.errorsMax * layout.EVENT_SIZE +
       bounds.bodyBytesMax +
       inputPaddingBytes;
-    return ChunkScanner.memoryBytes({ errorsMax: bounds.errorsMax }) + regions + 6 * 16;
+    return ChunkScanner.memoryBytes({ errorsMax: bounds.errorsMax }) + regions + 7 * 16;
   }
 
   /**
@@ -260,12 +263,15 @@ export class EventScanner {
     exports["sizeBlocks"]!(eventsPtr, events, this.#parts);
     let out = this.#out;
     let lines = this.#lines;
+    let marks = this.#marks;
     for (let partition = 0; partition < partitionCount; partition++) {
       const part = (this.#parts + partition * layout.PART_SIZE) >>> 2;
       u32[part + (layout.PART_OUT_PTR >> 2)] = out;
       u32[part + (layout.PART_LINES_PTR >> 2)] = lines;
+      u32[part + (layout.PART_MARKS_PTR >> 2)] = marks;
       out += u32[part + (layout.PART_BYTES >> 2)]! + blockGapBytes;
       lines += u32[part + (layout.PART_EVENTS >> 2)]! * lineBytesMax;
+      marks += u32[part + (layout.PART_EVENTS >> 2)]! * layout.MARK_SIZE;
     }
     exports["writeBlocks"]!(eventsPtr, events, this.#parts);
     lines = this.#lines;
@@ -275,9 +281,11 @@ export class EventScanner {
       if (count === 0) continue;
       const end = u32[part + (layout.PART_OUT_PTR >> 2)]!;
       const linesEnd = u32[part + (layout.PART_LINES_PTR >> 2)]!;
-      const own = pieces.get(partition) ?? { values: [], lines: [], events: 0 };
+      const own = pieces.get(partition) ?? { values: [], lines: [], marks: [], events: 0 };
       own.values.push(bytes.slice(end - u32[part + (layout.PART_BYTES >> 2)]!, end));
       own.lines.push(bytes.slice(lines, linesEnd));
+      const marksEnd = u32[part + (layout.PART_MARKS_PTR >> 2)]!;
+      own.marks.push(bytes.slice(marksEnd - count * layout.MARK_SIZE, marksEnd));
       own.events += count;
       pieces.set(partition, own);
       lines += count * lineBytesMax;
@@ -295,5 +303,6 @@ function joinBlocks(pieces: Map<number, Pieces>): PartitionBlock[] {
       value: join(own.values),
       events: own.events,
       lines: join(own.lines),
+      marks: join(own.marks),
     }));
 }

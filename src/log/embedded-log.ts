@@ -151,11 +151,11 @@ export class EmbeddedLog implements Log {
       }
       if (blocks.length === 0) return resolve();
       let bytes = 0;
-      for (const { partition, value, lines } of blocks) {
+      for (const { partition, value, lines, marks } of blocks) {
         if (!(partition >= 0 && partition < this.partitionCount)) {
           throw new RangeError(`partition ${partition} of ${this.partitionCount}`);
         }
-        bytes += value.length + lines.length;
+        bytes += value.length + lines.length + (marks?.length ?? 0);
       }
       this.#assertRoom(bytes);
       const frame = encodeFrame(header, blocks);

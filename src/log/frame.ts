@@ -6,7 +6,7 @@
  *      4  u32  CRC-32 of bytes 8..frameBytes, begun with the segment's seed (see segment.ts),
  *              so that a frame of another log or segment is never taken for one of this
  *      8  u32  frameBytes, from the magic to the last record's end
- *     12  u8   version, 1
+ *     12  u8   version, 2; of version 1 are frames without marks
  *     13  u8   flags: 1 has a key, 2 has a digest, 4 has a run of seen sequences
  *     14  u16  keyBytes
  *     16  u32  position of this frame in its segment file
@@ -23,7 +23,8 @@
  *            4  u32  linesBytes
  *            8  u53  offset in the partition
  *           16  u32  valueBytes
- *           20  lines, then value
+ *           20  u32  marksBytes (version 1 has none: there lines begin here)
+ *           24  lines, then marks, then value
  */
 import { crc32 } from "node:zlib";
 import { RankstreamError } from "../errors.ts";
@@ -34,8 +35,12 @@ export const frameHeaderBytes = 72;
 export const frameBytesMax = 256 * 1024 * 1024;
 export const frameMagic = Uint8Array.of(0xff, 0x52, 0x4b, 0x46);
 const magic = 0x464b52ff;
-const version = 1;
-const recordHeaderBytes = 20;
+const version = 2;
+const recordHeaderBytes = 24;
+/** Of frames without marks. */
+const versionBefore = 1;
+const recordHeaderBytesBefore = 20;
+const noMarks = new Uint8Array(0);
 const digestBytes = 16;
 const keyBytesMax = 0xffff;
 const flagKey = 1;
@@ -70,7 +75,8 @@ export function encodeFrame(header: BatchHeader, blocks: readonly PartitionBlock
   const keyBytes = key?.length ?? 0;
   let size = frameHeaderBytes + keyBytes;
   for (const block of blocks) {
-    size += recordHeaderBytes + block.lines.length + block.value.length;
+    const marksBytes = block.marks?.length ?? 0;
+    size += recordHeaderBytes + block.lines.length + marksBytes + block.value.length;
   }
   if (size > frameBytesMax) throw new RangeError(`a batch of ${size} bytes, ${frameBytesMax} fit`);
   if (keyBytes > keyBytesMax) throw new RangeError(`a key of ${keyBytes} bytes`);
@@ -114,9 +120,13 @@ function encodeRecords(
     view.setUint32(at + 4, block.lines.length, true);
     setU53(view, at + 8, 0);
     view.setUint32(at + 16, block.value.length, true);
-    bytes.set(block.lines, at + recordHeaderBytes);
-    bytes.set(block.value, at + recordHeaderBytes + block.lines.length);
-    at += recordHeaderBytes + block.lines.length + block.value.length;
+    const marks = block.marks ?? noMarks;
+    view.setUint32(at + 20, marks.length, true);
+    at += recordHeaderBytes;
+    for (const part of [block.lines, marks, block.value]) {
+      bytes.set(part, at);
+      at += part.length;
+    }
     return record;
   });
 }
@@ -187,7 +197,7 @@ export function recordCountOf(chunk: Chunk, at: number): number {
 /** Throws RankstreamError `log_mismatch` for a frame this program's version can't read. */
 export function assertFrameVersion(chunk: Chunk, at: number, file: string): void {
   const found = chunk.view.getUint8(at + 12);
-  if (found === version) return;
+  if (found === version || found === versionBefore) return;
   throw new RankstreamError(
     "log_mismatch",
     `${file}, byte ${chunk.position + at}: record format ${found}, expected ${version}`,
@@ -220,13 +230,15 @@ export function visitRecords(
   visit: (partition: number, offset: number, record: () => LogRecord) => void,
 ): void {
   const { view, bytes } = chunk;
+  const hasMarks = view.getUint8(at + 12) !== versionBefore;
   let header: BatchHeader | undefined;
   let start = at + frameHeaderBytes + view.getUint16(at + 14, true);
   for (let left = recordCountOf(chunk, at); left > 0; left--) {
     const partition = view.getUint32(start, true);
     const offset = getU53(view, start + 8);
-    const linesStart = start + recordHeaderBytes;
-    const valueStart = linesStart + view.getUint32(start + 4, true);
+    const linesStart = start + (hasMarks ? recordHeaderBytes : recordHeaderBytesBefore);
+    const marksStart = linesStart + view.getUint32(start + 4, true);
+    const valueStart = marksStart + (hasMarks ? view.getUint32(start + 20, true) : 0);
     const end = valueStart + view.getUint32(start + 16, true);
     visit(partition, offset, () => {
       header ??= frameHeaderOf(chunk, at);
@@ -239,7 +251,8 @@ export function visitRecords(
         receivedAt: header.receivedAt,
         partitionCount: header.partitionCount,
         seen: header.seen ?? null,
-        lines: bytes.subarray(linesStart, valueStart),
+        lines: bytes.subarray(linesStart, marksStart),
+        marks: bytes.subarray(marksStart, valueStart),
         value: bytes.subarray(valueStart, end),
       };
     });

@@ -94,7 +94,7 @@ export class Maintenance {
 
   async #tidyRaw(now: number): Promise<void> {
     if (!(await this.#rawFiles.flushRecent(this.#isRecentOld(now)))) {
-      const hasMerged = await this.#rawFiles.mergeSmall(now);
+      const hasMerged = await this.#rawFiles.mergeSmall(now, this.#isBusy());
       if (!hasMerged) await this.#rawFiles.rewriteHidden(now);
     }
     await this.#rawFiles.removeReplaced(now);
@@ -108,11 +108,15 @@ export class Maintenance {
   }
 
   async #restFactor(): Promise<number> {
-    if (Date.now() - this.#lastCommit() > busyMs) return restFactorIdle;
+    if (!this.#isBusy()) return restFactorIdle;
     const [deltas] = await this.#database.read(ownReadBudgetMs, (connection) =>
       rowsOf(connection, "SELECT count(*) AS rows FROM count_deltas"),
     );
     return Number(deltas!["rows"]) > deltaRowsUrgent ? 0 : restFactorBusy;
+  }
+
+  #isBusy(): boolean {
+    return Date.now() - this.#lastCommit() <= busyMs;
   }
 
   #isRecentOld(now: number): boolean {

@@ -35,8 +35,9 @@ export interface RawFilesOptions {
   recentRowsMax: number;
   /** Files below this are merged. */
   smallBytesMax: number;
-  /** Small files of one folder that are merged together. */
+  /** Small files of one folder that are merged together; so many while events come. */
   mergeFilesMin: number;
+  mergeFilesBusyMin: number;
   mergeFilesMax: number;
   /** A replaced file is kept so long, and longer while a read may still need it. */
   removeAfterMs: number;
@@ -45,8 +46,9 @@ export interface RawFilesOptions {
 const MiB = 1024 * 1024;
 export const rawFilesDefaults = Object.freeze({
   recentRowsMax: 200_000,
-  smallBytesMax: 8 * MiB,
+  smallBytesMax: 4 * MiB,
   mergeFilesMin: 8,
+  mergeFilesBusyMin: 64,
   mergeFilesMax: 16,
 });
 
@@ -178,13 +180,14 @@ export class RawFiles {
   }
 
   /** Merges one folder's small files where there are enough; whether it did. */
-  async mergeSmall(now: number): Promise<boolean> {
-    const { smallBytesMax, mergeFilesMin, mergeFilesMax } = this.#options;
+  async mergeSmall(now: number, isBusy = false): Promise<boolean> {
+    const { smallBytesMax, mergeFilesMin, mergeFilesBusyMin, mergeFilesMax } = this.#options;
+    const filesMin = isBusy ? mergeFilesBusyMin : mergeFilesMin;
     const rows = await this.#database.read(ownReadBudgetMs, async (connection) => {
       const [due] = await rowsOf(
         connection,
         `SELECT regexp_replace(path, '/[^/]*$', '') AS folder FROM raw_files
-         WHERE bytes < ${smallBytesMax} GROUP BY folder HAVING count(*) >= ${mergeFilesMin}
+         WHERE bytes < ${smallBytesMax} GROUP BY folder HAVING count(*) >= ${filesMin}
          ORDER BY count(*) DESC LIMIT 1`,
       );
       if (due === undefined) return [];

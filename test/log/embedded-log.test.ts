@@ -50,17 +50,23 @@ describe("appending and reading", () => {
       seen: { from: 3, to: Number.MAX_SAFE_INTEGER },
     };
     const value = Buffer.from("one\n");
-    const appended = log.append(header, [block(0, value), block(1, new Uint8Array(0))]);
+    const marked = { ...block(0, value), marks: Buffer.from("m") };
+    const appended = log.append(header, [marked, block(1, new Uint8Array(0))]);
     value.fill(0);
     await appended;
     await log.append(plainHeader, [block(1, Buffer.from("two\n"))]);
     const records = await readAll(disk, folder, log);
     const lines = Buffer.from([1, 1, 3]);
+    const marks = Buffer.from("");
     const digest = Buffer.from(header.digest);
+    const first = { ...header, digest, offset: 0, lines };
     expect(records).toEqual([
-      { ...header, digest, partition: 0, offset: 0, lines, value: Buffer.from("one\n") },
-      { ...header, digest, partition: 1, offset: 0, lines, value: Buffer.from("") },
-      { ...plainHeader, seen: null, partition: 1, offset: 1, lines, value: Buffer.from("two\n") },
+      { ...first, partition: 0, marks: Buffer.from("m"), value: Buffer.from("one\n") },
+      { ...first, partition: 1, marks, value: Buffer.from("") },
+      {
+        ...{ ...plainHeader, seen: null, partition: 1, offset: 1, lines },
+        ...{ marks, value: Buffer.from("two\n") },
+      },
     ]);
     expect(log.endOffsets()).toEqual([1, 2]);
   });

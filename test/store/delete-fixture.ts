@@ -71,6 +71,7 @@ export class DeleteFixture {
       recentRowsMax: 200,
       smallBytesMax: 1 << 20,
       mergeFilesMin: 3,
+      mergeFilesBusyMin: 3,
       mergeFilesMax: 4,
       removeAfterMs: 0,
     });

@@ -30,6 +30,7 @@ function open(options: Partial<RawFilesOptions> = {}): RawFiles {
     recentRowsMax: 100,
     smallBytesMax: 1 << 20,
     mergeFilesMin: 3,
+    mergeFilesBusyMin: 6,
     mergeFilesMax: 4,
     removeAfterMs: 1000,
     ...options,
@@ -235,7 +236,9 @@ describe("small files", () => {
     for (let i = 0; i < 6; i++) await addFile(raw, [startMs + i]);
     expect(await raw.mergeSmall(0)).toBe(false);
     expect(await open({ mergeFilesMin: 7 }).mergeSmall(0)).toBe(false);
+    expect(await open({ mergeFilesBusyMin: 7 }).mergeSmall(0, true)).toBe(false);
     expect(filesOnDisk()).toHaveLength(6);
+    expect(await open({ mergeFilesMin: 7 }).mergeSmall(0, true)).toBe(true);
   });
 
   it("that were replaced are swept after a restart", async () => {
