@@ -1,5 +1,5 @@
-// The three streams of the oracle test: real flights, one that drifts and comes late, and one made
-// to be hard: flat counts, ids that fill every list, one item more than a list holds.
+// The streams of the oracle test: real flights, one that drifts and comes late, and one made to be
+// hard: flat counts, ids that fill every list, one item more than a list holds.
 import { DuckDBInstance } from "@duckdb/node-api";
 import { flightsFile } from "../oracles/flight-oracle.ts";
 import type { FullEvent } from "../oracles/selection-oracle.ts";
