@@ -53,7 +53,7 @@ const docs = Object.freeze({
     problems: [404, 503],
   },
   put: {
-    summary: "Describe an event type, and say how long its events are kept",
+    summary: "Describe an event type, and say how long its events are kept, and which windows",
     description: "Fields that are left out stay as they are; null clears one.",
     path,
     requestBody: {

@@ -220,8 +220,8 @@ export class RankstreamClient {
   }
 
   /**
-   * Describes an event type and says how long its events are kept; what `settings` leaves out
-   * stays as it is. Throws ProblemError, UnreachableError.
+   * Describes an event type and says how long its events are kept, and which windows; what
+   * `settings` leaves out stays as it is. Throws ProblemError, UnreachableError.
    */
   async putEventType(
     name: string,

@@ -349,6 +349,8 @@ export interface EventTypeSettings {
   description?: string | null;
   /** Null: kept for ever. */
   retentionDays?: number | null;
+  /** Seconds of the finest windows that are kept. */
+  aggregationWindow?: 60 | 3600 | 86_400;
 }
 
 export interface EventType {
@@ -359,6 +361,7 @@ export interface EventType {
   lastSeen: string | null;
   description: string | null;
   retentionDays: number | null;
+  /** Seconds of the finest windows that are kept: 60, 3600 or 86400. */
   aggregationWindow: number;
 }
 

@@ -3,6 +3,7 @@
 // RANKSTREAM_ORACLE_QUESTIONS of them a stream; `npm run test:oracle` asks 700.
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, describe, expect, it } from "vitest";
+import { RankstreamClient } from "../../src/client/client.ts";
 import { BoardOracle, boardOf } from "../oracles/board-oracle.ts";
 import { comparedRows } from "../oracles/compare-oracle.ts";
 import { ItemOracle } from "../oracles/item-oracle.ts";
@@ -44,7 +45,7 @@ interface Tally {
 }
 
 /** The type's finest windows kept, in seconds, of the stream that loses minutes and hours. */
-const aggregationWindows = Object.freeze({ play: 3600, skip: 86_400 });
+const aggregationWindows = Object.freeze({ play: 3600, skip: 86_400 } as const);
 const streams = ["flights", "drifting", "drifting, by hours and days", "adversarial"];
 
 describe.each(streams)("every question over %s", (name) => {
@@ -75,13 +76,10 @@ describe.each(streams)("every question over %s", (name) => {
   /** Sets the finest windows that are kept, and waits until days have no minutes any more. */
   async function coarsen(): Promise<void> {
     const today = Date.now() - (Date.now() % dayMs);
-    for (const [eventType, seconds] of Object.entries(aggregationWindows)) {
-      const { status, body } = await service.request(`/event-types/${eventType}`, {
-        method: "PUT",
-        headers: { "content-type": "application/json" },
-        body: JSON.stringify({ aggregationWindow: seconds }),
-      });
-      expect([status, body.aggregationWindow]).toEqual([200, seconds]);
+    const client = new RankstreamClient({ url: service.url });
+    for (const [eventType, aggregationWindow] of Object.entries(aggregationWindows)) {
+      const type = await client.putEventType(eventType, { aggregationWindow });
+      expect(type).toMatchObject({ name: eventType, aggregationWindow });
       const until = Date.now() + goneMsMax;
       for (let back = 20, lacking = 0; lacking === 0; back++) {
         expect(Date.now(), `the minutes of ${eventType} stay`).toBeLessThan(until);
