@@ -16,6 +16,13 @@ export interface AppendFile {
   close(): Promise<void>;
 }
 
+/** A file being read, kept open until `close`. */
+export interface ReadFile {
+  /** As `Files.read`; into `buffer` where that is long enough. */
+  read(position: number, length: number, buffer?: Uint8Array): Promise<Uint8Array>;
+  close(): Promise<void>;
+}
+
 export interface Files {
   /** Creates the folder and its parents where missing, and syncs the parents made. */
   makeFolder(path: string): Promise<void>;
@@ -25,6 +32,8 @@ export interface Files {
   size(path: string): Promise<number | null>;
   /** Up to `length` bytes from `position`; shorter at the file's end. */
   read(path: string, position: number, length: number): Promise<Uint8Array>;
+  /** Opens for reading; the file may get longer meanwhile. */
+  openRead(path: string): Promise<ReadFile>;
   /** Opens for appending; creates an empty file where there is none. */
   openAppend(path: string): Promise<AppendFile>;
   /** Cuts the file to `size` bytes and syncs it. */
@@ -117,17 +126,21 @@ async function makeFolder(path: string): Promise<void> {
   }
 }
 
-async function readAt(path: string, position: number, length: number): Promise<Uint8Array> {
-  return withHandle(path, "r", async (handle) => {
-    const bytes = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
-    let filled = 0;
-    while (filled < length) {
-      const { bytesRead } = await handle.read(bytes, filled, length - filled, position + filled);
-      if (bytesRead === 0) break;
-      filled += bytesRead;
-    }
-    return bytes.subarray(0, filled);
-  });
+async function readFrom(
+  handle: FileHandle,
+  position: number,
+  length: number,
+  buffer?: Uint8Array,
+): Promise<Uint8Array> {
+  const isLong = buffer !== undefined && buffer.length >= length;
+  const bytes = isLong ? buffer : new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
+  let filled = 0;
+  while (filled < length) {
+    const { bytesRead } = await handle.read(bytes, filled, length - filled, position + filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return bytes.subarray(0, filled);
 }
 
 /** The real disk. Holds no state: any thread may use it. Errors are Node's own (`code`). */
@@ -149,7 +162,16 @@ export const nodeFiles: Files = Object.freeze({
       throw error;
     }
   },
-  read: readAt,
+  read: (path: string, position: number, length: number) =>
+    withHandle(path, "r", (handle) => readFrom(handle, position, length)),
+  async openRead(path: string) {
+    const handle = await open(path, "r");
+    return {
+      read: (position: number, length: number, buffer?: Uint8Array) =>
+        readFrom(handle, position, length, buffer),
+      close: () => handle.close(),
+    };
+  },
   async openAppend(path: string) {
     const handle = await open(path, "a");
     try {

@@ -74,6 +74,8 @@ async function start(): Promise<void> {
   const { aggregator, openMinutes, scanner } = await makeKernel();
   const reader = await EmbeddedLogReader.open(nodeFiles, data.logFolder, {
     starts: data.starts,
+    // The loop has taken all records in before it asks for more.
+    sharesBuffer: true,
   });
   const loop = new IngestLoop({
     reader,

@@ -3,10 +3,10 @@
  * never past the durable end that the writer announced (`advance`).
  */
 import { RankstreamError } from "../errors.ts";
-import type { Files } from "../files.ts";
+import type { Files, ReadFile } from "../files.ts";
 import type { LogRecord } from "../model.ts";
 import { assertFrameVersion, visitRecords } from "./frame.ts";
-import { type FramesRead, readFrames } from "./frame-cursor.ts";
+import { type FramesRead, type ReadBytes, readFrames } from "./frame-cursor.ts";
 import type { LogPosition, LogReader } from "./log.ts";
 import {
   listSegments,
@@ -27,6 +27,8 @@ export interface EmbeddedLogReaderOptions {
   starts: readonly PartitionStart[];
   /** How much is read at a time; one larger batch is still read whole. */
   readBytesMax?: number;
+  /** Records then hold until the next call of `next` only: all reads share one buffer. */
+  sharesBuffer?: boolean;
 }
 
 const mebibyte = 1024 * 1024;
@@ -55,6 +57,10 @@ export class EmbeddedLogReader implements LogReader {
   readonly #readBytesMax: number;
   readonly #partitionCount: number;
   #readBytes: number;
+  /** The segment being read, while it is open. */
+  #file: { path: string; opened: ReadFile } | null = null;
+  readonly #sharesBuffer: boolean;
+  #buffer = new Uint8Array(0);
   #segment: OpenSegment;
   #position: number;
   #end: LogPosition;
@@ -77,6 +83,7 @@ export class EmbeddedLogReader implements LogReader {
     this.#partitionCount = header.baseOffsets.length;
     this.#readBytesMax = options.readBytesMax ?? readBytesDefault;
     this.#readBytes = this.#readBytesMax;
+    this.#sharesBuffer = options.sharesBuffer ?? false;
     this.#segment = this.#openSegment(header.sequence);
     this.#position = segmentHeaderBytes(this.#partitionCount);
     this.#end = { segment: header.sequence, position: this.#position };
@@ -159,6 +166,7 @@ export class EmbeddedLogReader implements LogReader {
   }
 
   async close(): Promise<void> {
+    await this.#closeFile();
     this.#end = { segment: this.#segment.sequence, position: this.#position };
   }
 
@@ -178,7 +186,8 @@ export class EmbeddedLogReader implements LogReader {
   async #readInto(records: LogRecord[], limit: number): Promise<void> {
     const { path, seed } = this.#segment;
     const limits = { end: limit, readBytes: this.#readBytes };
-    const read = await readFrames(this.#files, path, this.#position, seed, limits);
+    const bytesOf = await this.#opened(path);
+    const read = await readFrames(bytesOf, this.#position, seed, limits);
     if (read.frames.length === 0) throw this.#corrupt("damaged frame");
     for (const { at } of read.frames) {
       assertFrameVersion(read.chunk, at, path);
@@ -196,6 +205,25 @@ export class EmbeddedLogReader implements LogReader {
     }
     this.#position = read.position;
     this.#adaptReadBytes(read);
+  }
+
+  async #opened(path: string): Promise<ReadBytes> {
+    if (this.#file?.path !== path) {
+      await this.#closeFile();
+      this.#file = { path, opened: await this.#files.openRead(path) };
+    }
+    const { opened } = this.#file;
+    return (position, length) => {
+      if (!this.#sharesBuffer) return opened.read(position, length);
+      if (this.#buffer.length < length) this.#buffer = new Uint8Array(length);
+      return opened.read(position, length, this.#buffer);
+    };
+  }
+
+  async #closeFile(): Promise<void> {
+    const file = this.#file;
+    this.#file = null;
+    await file?.opened.close();
   }
 
   #adaptReadBytes(read: FramesRead): void {

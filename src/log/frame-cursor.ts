@@ -1,5 +1,4 @@
 /** Reads the frames of one segment file in chunks: for recovery and for the reader. */
-import type { Files } from "../files.ts";
 import {
   type Chunk,
   chunkOf,
@@ -7,6 +6,9 @@ import {
   frameHeaderBytes,
   frameIsSound,
 } from "./frame.ts";
+
+/** Up to `length` bytes of the segment file from `position`; shorter at its end. */
+export type ReadBytes = (position: number, length: number) => Promise<Uint8Array>;
 
 export interface FramesRead {
   chunk: Chunk;
@@ -22,15 +24,14 @@ export interface FramesRead {
  * sound (or that `position` is the end).
  */
 export async function readFrames(
-  files: Files,
-  path: string,
+  read: ReadBytes,
   position: number,
   seed: number,
   limits: { end: number; readBytes: number },
 ): Promise<FramesRead> {
   let wanted = Math.min(limits.readBytes, limits.end - position);
   for (;;) {
-    const chunk = chunkOf(await files.read(path, position, Math.max(0, wanted)), position);
+    const chunk = chunkOf(await read(position, Math.max(0, wanted)), position);
     const frames: FramesRead["frames"] = [];
     let at = 0;
     let needed: number | null = null;

@@ -171,9 +171,10 @@ async function scanSegment(files: Files, path: string, segment: Segment): Promis
   const nextOffsets = [...segment.baseOffsets];
   let end = segmentHeaderBytes(nextOffsets.length);
   let stoppedCleanly = false;
+  const read = (position: number, length: number) => files.read(path, position, length);
   for (;;) {
     const limits = { end: segment.bytes, readBytes: scanBytes };
-    const { chunk, frames, position } = await readFrames(files, path, end, seed, limits);
+    const { chunk, frames, position } = await readFrames(read, end, seed, limits);
     for (const { at } of frames) {
       assertFrameVersion(chunk, at, path);
       stoppedCleanly = recordCountOf(chunk, at) === 0;

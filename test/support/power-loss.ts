@@ -8,7 +8,7 @@
  * `crash(random)` is the disk after power came back: only what survived, all of it durable.
  */
 import { dirname, normalize } from "node:path";
-import type { AppendFile, Files } from "../../src/files.ts";
+import type { AppendFile, Files, ReadFile } from "../../src/files.ts";
 import type { Random } from "./random.ts";
 
 export const sectorBytes = 512;
@@ -222,6 +222,12 @@ export class PowerLossDisk implements Files {
     const node = this.#node(path);
     const end = Math.min(node.size, position + length);
     return new Uint8Array(node.current.subarray(Math.min(position, end), end));
+  }
+
+  async openRead(path: string): Promise<ReadFile> {
+    this.#step("openRead", path);
+    const read = (position: number, length: number) => this.read(path, position, length);
+    return { read, close: async () => undefined };
   }
 
   async openAppend(path: string): Promise<AppendFile> {
