@@ -5,7 +5,8 @@
 // probe stays short: about 1.75 slots for a miss at that load.
 //
 //   header  0 mask u32 | 4 used u32 | 8 usedMax u32 | 12 slots ptr
-//          16 heap ptr | 20 heapUsed u32 | 24 heapMax u32 | 28 order ptr
+//          16 heap ptr | 20 heapUsed u32 | 24 heapMax u32 | 28 order ptr | 32 hashes ptr
+//   hashes  u64[usedMax]: row hashes (of type and id), in the same order
 //   order   u32[usedMax]: used slots, oldest key first, so that handing over and emptying a
 //           nearly empty table costs what is in it (a table of 2^20 slots: 10 ms to fill)
 //   slot    0 id: string_t, but for long ids bytes 12..15 hold the hash's upper half
@@ -27,6 +28,7 @@ const HEAP: u32 = 16;
 const HEAP_USED: u32 = 20;
 const HEAP_MAX: u32 = 24;
 const ORDER: u32 = 28;
+const HASHES: u32 = 32;
 const SLOT_SIZE: u32 = 32;
 const MINUTE_MS: i64 = 60000;
 /** Of a slot's place, for the type: as many as the host allows types (a million). */
@@ -34,7 +36,8 @@ const TYPE_BITS: u32 = 20;
 
 /** Sets up an empty table of `slots` (a power of two) slots. */
 export function initCounts(
-  table: usize, slots: u32, slotsPtr: usize, order: usize, heap: usize, heapMax: u32,
+  table: usize, slots: u32, slotsPtr: usize, order: usize, hashes: usize, heap: usize,
+  heapMax: u32,
 ): void {
   store<u32>(table, slots - 1, MASK);
   store<u32>(table, <u32>((<u64>slots * 3) / 5), USED_MAX);
@@ -42,6 +45,7 @@ export function initCounts(
   store<u32>(table, <u32>heap, HEAP);
   store<u32>(table, heapMax, HEAP_MAX);
   store<u32>(table, <u32>order, ORDER);
+  store<u32>(table, <u32>hashes, HASHES);
   store<u32>(table, 0, USED);
   store<u32>(table, 0, HEAP_USED);
   memory.fill(slotsPtr, 0, slots * SLOT_SIZE);
@@ -83,11 +87,11 @@ export function countEvents(table: usize, events: usize, from: u32, n: u32): u32
   const heap = <usize>load<u32>(table, HEAP);
   const heapMax = load<u32>(table, HEAP_MAX);
   const order = <usize>load<u32>(table, ORDER);
+  const hashes = <usize>load<u32>(table, HASHES);
   let used = load<u32>(table, USED);
   let heapUsed = load<u32>(table, HEAP_USED);
-  let minute: u32 = 0;
+  let minute: u32 = 0, i = from;
   let minuteStart: i64 = i64.MIN_VALUE;
-  let i = from;
   for (let event = events + from * EVENT_SIZE; i < n; i++, event += EVENT_SIZE) {
     const time = load<i64>(event, EVENT_TIMESTAMP);
     // Unsigned: also true for times before minuteStart. Saves a division for most events.
@@ -98,13 +102,14 @@ export function countEvents(table: usize, events: usize, from: u32, n: u32): u32
     const type = load<u32>(event, EVENT_TYPE_INDEX);
     const place = type | (load<u32>(event, EVENT_PARTITION) << TYPE_BITS);
     const key = <u64>minute | (<u64>place << 32);
-    const hash = mix(load<u64>(event, EVENT_ROW_HASH) ^ (key * 0x9e3779b97f4a7c15));
+    const rowHash = load<u64>(event, EVENT_ROW_HASH);
+    const hash = mix(rowHash ^ (key * 0x9e3779b97f4a7c15));
     const id = <usize>load<u32>(event, EVENT_ID_PTR);
     const len = load<u32>(event, EVENT_ID_LEN);
     const weight = <u64>load<u32>(event, EVENT_WEIGHT);
     const word0 = <u64>len | (<u64>prefixWord(id, len) << 32);
-    const inline = len <= INLINE_MAX;
     const upper = hash >> 32;
+    const inline = len <= INLINE_MAX;
     const word1 = inline ? suffixWord(id, len) : upper << 32;
     let at = <u32>hash & mask;
     for (;;) {
@@ -122,6 +127,7 @@ export function countEvents(table: usize, events: usize, from: u32, n: u32): u32
         store<u64>(slot, key, 16);
         store<u64>(slot, weight, 24);
         store<u32>(order + (<usize>used << 2), at);
+        store<u64>(hashes + (<usize>used << 3), rowHash);
         used++;
         if (!inline) {
           copyPadded(heap + heapUsed, id, len);
@@ -142,6 +148,53 @@ export function countEvents(table: usize, events: usize, from: u32, n: u32): u32
   store<u32>(table, used, USED);
   store<u32>(table, heapUsed, HEAP_USED);
   return i;
+}
+
+/** The slot of the `i`th key. */
+// @ts-ignore: decorator
+@inline
+export function slotOf(table: usize, i: u32): usize {
+  const order = <usize>load<u32>(table, ORDER);
+  return load<u32>(table, SLOTS) + (<usize>load<u32>(order + (<usize>i << 2)) << 5);
+}
+
+/** The row hash of the `i`th key. */
+// @ts-ignore: decorator
+@inline
+export function rowHashOf(table: usize, i: u32): u64 {
+  return load<u64>(<usize>load<u32>(table, HASHES) + (<usize>i << 3));
+}
+
+// @ts-ignore: decorator
+@inline
+export function minuteOf(slot: usize): u32 {
+  return load<u32>(slot, 16);
+}
+
+// @ts-ignore: decorator
+@inline
+export function typeOf(slot: usize): u32 {
+  return load<u32>(slot, 20) & ((1 << TYPE_BITS) - 1);
+}
+
+// @ts-ignore: decorator
+@inline
+export function countOf(slot: usize): u64 {
+  return load<u64>(slot, 24);
+}
+
+// @ts-ignore: decorator
+@inline
+export function idLenOf(slot: usize): u32 {
+  return load<u32>(slot);
+}
+
+/** Where the id's bytes are: in the slot itself when they are few. */
+// @ts-ignore: decorator
+@inline
+export function idPtrOf(table: usize, slot: usize): usize {
+  if (load<u32>(slot) <= INLINE_MAX) return slot + 4;
+  return <usize>load<u32>(table, HEAP) + load<u32>(slot, 8);
 }
 
 // @ts-ignore: decorator

@@ -13,7 +13,9 @@ export {
   resolveTypes, typeIndex,
 } from "./type-dictionary";
 export { scan } from "./ndjson";
-export { closeWindow, initWindow, openWindow, restoreItems, updateOpen } from "./open-windows";
+export {
+  closeWindow, initWindow, openWindow, restoreItems, updateCounts, updateOpen,
+} from "./open-windows";
 export {
   extendSpan, murmur2, partitionEvents, resetSpan, sizeBlocks, writeBlocks,
 } from "./partition";

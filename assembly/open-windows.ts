@@ -17,6 +17,9 @@ import {
   addConservative, initSketch, markSaturated, sketchCells, sketchDepth, sketchSeed,
   sketchWidthLog2,
 } from "./count-min";
+import {
+  countOf, countsUsed, idLenOf, idPtrOf, minuteOf, rowHashOf, slotOf, typeOf,
+} from "./exact-counts";
 import { countAt, foldHash } from "./sealed-sketch";
 import { countCandidate, restoreCandidate } from "./top-heap";
 import { hashBytes } from "./hash";
@@ -98,6 +101,44 @@ export function updateOpen(windows: usize, count: u32, events: usize, n: u32): u
       load<u32>(events, EVENT_ID_LEN), weight, estimate,
     );
     added++;
+  }
+  return added;
+}
+
+/**
+ * Adds what an exact aggregate holds (exact-counts.ts) to those of its minutes that are open;
+ * returns the weight added. One update an item instead of one an event: what the sketch then says
+ * is no more than what single events would have made it say.
+ */
+export function updateCounts(windows: usize, count: u32, table: usize): f64 {
+  const n = countsUsed(table);
+  let window: usize = 0;
+  let sketch: usize = 0;
+  let minute: u32 = WINDOW_CLOSED;
+  let added: f64 = 0;
+  for (let i: u32 = 0; i < n; i++) {
+    const slot = slotOf(table, i);
+    if (minuteOf(slot) != minute) {
+      minute = minuteOf(slot);
+      window = findWindow(windows, count, minute);
+      if (window) {
+        sketch = <usize>load<u32>(window, W_SKETCH);
+        store<u32>(window, load<u32>(window, W_FLAGS) | WINDOW_FLAG_STREAMING, W_FLAGS);
+      }
+    }
+    if (!window) continue;
+    const hash = rowHashOf(table, i);
+    const weight = countOf(slot);
+    store<u64>(window, load<u64>(window, W_TOTAL) + weight, W_TOTAL);
+    const estimate = addConservative(
+      sketchCells(sketch), sketchDepth(sketch), sketchWidthLog2(sketch), hash,
+      <u32>min(weight, <u64>SKETCH_NO_BOUND),
+    );
+    if (estimate == SKETCH_NO_BOUND) markSaturated(sketch);
+    countCandidate(
+      window, typeOf(slot), hash, idPtrOf(table, slot), idLenOf(slot), weight, estimate,
+    );
+    added += <f64>weight;
   }
   return added;
 }

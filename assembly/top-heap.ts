@@ -312,13 +312,13 @@ function listOf(window: usize, type: u32): usize {
   return 0;
 }
 
-/** Counts an event of `weight` whose estimate, it included, is `estimate`. */
+/** Counts events of `weight` together; the item's estimate, they included, is `estimate`. */
 export function countCandidate(
-  window: usize, type: u32, hash: u64, id: usize, len: u32, weight: u32, estimate: u32,
+  window: usize, type: u32, hash: u64, id: usize, len: u32, weight: u64, estimate: u32,
 ): void {
   const list = listOf(window, type);
   if (!list) return;
-  store<u64>(list, load<u64>(list, L_TOTAL) + <u64>weight, L_TOTAL);
+  store<u64>(list, load<u64>(list, L_TOTAL) + weight, L_TOTAL);
   const size = load<u32>(list, L_SIZE);
   const bounded = estimate != SKETCH_NO_BOUND;
   if (bounded && size && size == load<u32>(list, L_CAPACITY)) {
@@ -327,11 +327,11 @@ export function countCandidate(
   const candidate = findCandidate(window, list, hash, id, len);
   const most = bounded ? <u64>estimate : UNBOUNDED;
   if (!candidate) {
-    const before = bounded ? estimate - weight : SKETCH_NO_BOUND;
-    admit(window, list, hash, id, len, <u64>weight, before, most);
+    const before = bounded ? estimate - <u32>weight : SKETCH_NO_BOUND;
+    admit(window, list, hash, id, len, weight, before, most);
     return;
   }
-  const since = load<u64>(candidate, C_SINCE) + <u64>weight;
+  const since = load<u64>(candidate, C_SINCE) + weight;
   const before = load<u32>(candidate, C_BEFORE);
   store<u64>(candidate, since, C_SINCE);
   const upper = before == SKETCH_NO_BOUND ? most : min(most, since + <u64>before);

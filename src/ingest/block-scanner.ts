@@ -75,7 +75,6 @@ export class BlockScanner {
     const { eventsPtr, events } = this.#scanner;
     if (events > 0) {
       this.#aggregator.add(eventsPtr, events);
-      this.#openMinutes?.add(eventsPtr, events);
     }
     this.#scanner.clear();
     this.#stamped = 0;

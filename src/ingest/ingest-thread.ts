@@ -41,6 +41,7 @@ async function makeKernel() {
     typesMax,
     stringBytesMax: 2 * chunkScannerBounds.textBytesMax + layout.EVENT_TEXT_BYTES_MAX,
     seed,
+    onCounts: (table) => openMinutes.addCounts(table),
   };
   const windowOptions: OpenWindowsOptions = {
     ...sketchShape,

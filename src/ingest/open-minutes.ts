@@ -1,7 +1,7 @@
 /**
- * The minutes an ingest worker streams: each event of a running minute also goes to that minute's
- * sketch and candidates in the kernel, and a checkpoint takes along what these hold, so that
- * approximate answers need not read the minute's count deltas.
+ * The minutes an ingest worker streams: what a checkpoint counts of a running minute also goes to
+ * that minute's sketch and candidates in the kernel, and the checkpoint takes along what these
+ * hold, so that approximate answers need not read the minute's count deltas.
  *
  * Which minutes are open follows from the records' time of receipt alone: the two before it to
  * the five after it, since the edge takes nothing further ahead. A minute is opened before any
@@ -38,7 +38,7 @@ export class OpenMinutes {
   readonly #types: TypeDictionary;
   readonly #options: OpenMinutesOptions;
   #newest = Number.NEGATIVE_INFINITY;
-  /** Events added since the oldest open minute was opened: fewer than `eventsMin` are cheap. */
+  /** Weight added since the oldest open minute was opened: fewer than `eventsMin` are cheap. */
   readonly #added = new Map<number, number>();
 
   constructor(windows: OpenWindows, types: TypeDictionary, options: OpenMinutesOptions) {
@@ -63,9 +63,9 @@ export class OpenMinutes {
     this.#newest = now;
   }
 
-  /** Adds `n` located events (types resolved, rows hashed). */
-  add(events: number, n: number): void {
-    const added = this.#windows.update(events, n);
+  /** Adds what an aggregator is about to hand over (its `onCounts`). */
+  addCounts(table: number): void {
+    const added = this.#windows.addCounts(table);
     for (const [minute, before] of this.#added) this.#added.set(minute, before + added);
   }
 

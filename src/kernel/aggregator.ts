@@ -16,6 +16,8 @@ export interface AggregatorOptions {
   stringBytesMax: number;
   /** Seed of the row hash; secret per deployment. */
   seed: { low: number; high: number };
+  /** Told of the table (assembly/exact-counts.ts) whenever it is about to be handed over. */
+  onCounts?: (table: number) => void;
 }
 
 /** Chunks in the shapes drawn in assembly/columns.ts and assembly/exact-counts.ts. */
@@ -27,9 +29,11 @@ export interface Aggregated {
   notes: TypeNote[];
 }
 
-const headerBytes = 32;
+const headerBytes = 40;
 const slotBytes = 32;
 const orderBytes = 4;
+/** Of the table's slots, so many may be used; each then has its row's hash beside it. */
+const hashBytes = 8;
 const idBytesMax = 512;
 /** What a slot's key holds. */
 const typesLimit = 2 ** 20;
@@ -49,7 +53,8 @@ export class Aggregator {
   /** Bytes of kernel memory it takes, for sizing the memory. */
   static memoryBytes(options: AggregatorOptions): number {
     const types = options.typesMax * (layout.TYPE_ENTRY_SIZE + 128 + 16);
-    const counts = options.countSlots * (slotBytes + orderBytes) + options.countHeapBytes;
+    const counts =
+      options.countSlots * (slotBytes + orderBytes + hashBytes) + options.countHeapBytes;
     return types + counts + Aggregator.#outBytes(options) + 65_536;
   }
 
@@ -70,6 +75,7 @@ export class Aggregator {
     this.#table = kernel.allocate(headerBytes);
     const slots = kernel.allocate(options.countSlots * slotBytes);
     const order = kernel.allocate(options.countSlots * orderBytes);
+    const hashes = kernel.allocate(options.countSlots * hashBytes);
     const heap = kernel.allocate(options.countHeapBytes + layout.STRING_PADDING);
     this.#out = kernel.allocate(Aggregator.#outBytes(options));
     kernel.exports["initCounts"]!(
@@ -77,6 +83,7 @@ export class Aggregator {
       options.countSlots,
       slots,
       order,
+      hashes,
       heap,
       options.countHeapBytes,
     );
@@ -128,6 +135,7 @@ export class Aggregator {
 
   #spillCounts(): void {
     const { exports, view } = this.#kernel;
+    this.#options.onCounts?.(this.#table);
     for (let cursor = 0; ; ) {
       const rows = exports["emitCounts"]!(this.#table, cursor, this.#out);
       if (rows === 0) break;

@@ -124,6 +124,14 @@ export class OpenWindows {
   }
 
   /**
+   * Adds what an aggregator's table holds (its `onCounts`) to those of its minutes that are open;
+   * returns the weight added. The table's rows were hashed with this one's seed.
+   */
+  addCounts(table: number): number {
+    return this.#kernel.exports["updateCounts"]!(this.#windows, this.#options.windowsMax, table);
+  }
+
+  /**
    * Fills a minute, just opened, with exact counts of one event type: each item at most once,
    * and before any event. Throws RangeError when events were added already.
    */

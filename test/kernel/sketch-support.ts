@@ -73,6 +73,35 @@ export class SketchBench {
   }
 }
 
+const countSlots = 8192;
+const countHeapBytes = 1 << 20;
+
+/** An exact aggregate of the kernel's, small: what the same keys have is added up. */
+export class CountTable {
+  static readonly memoryBytes = countSlots * (32 + 4 + 8) + countHeapBytes + 4096;
+  readonly #kernel: Kernel;
+  readonly #table: number;
+
+  constructor(kernel: Kernel) {
+    this.#kernel = kernel;
+    this.#table = kernel.allocate(64);
+    const parts = [32, 4, 8].map((size) => kernel.allocate(size * countSlots));
+    const heap = kernel.allocate(countHeapBytes + layout.STRING_PADDING);
+    const initCounts = kernel.exports["initCounts"]!;
+    initCounts(this.#table, countSlots, ...parts, heap, countHeapBytes);
+  }
+
+  /** Counts located events; gives the table to `use` whenever it is full, and at the end. */
+  count(events: number, n: number, use: (table: number) => void): void {
+    const { countEvents, clearCounts } = this.#kernel.exports;
+    for (let from = 0; from < n; ) {
+      from = countEvents!(this.#table, events, from, n);
+      use(this.#table);
+      clearCounts!(this.#table);
+    }
+  }
+}
+
 /** True counts by minute, type and id: what every bound is held against. */
 export class Truth {
   readonly #windows = new Map<string, Map<string, number>>();

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type CandidateList, candidateId, readCandidates } from "../../src/kernel/candidates.ts";
+import { candidateId, readCandidates } from "../../src/kernel/candidates.ts";
 import { itemBlock } from "../../src/kernel/item-region.ts";
 import { layout } from "../../src/kernel/layout.ts";
 import type { KernelBuild } from "../../src/kernel/module.ts";
@@ -7,8 +7,10 @@ import { OpenWindows, type OpenWindowsOptions } from "../../src/kernel/open-wind
 import { Sketch } from "../../src/kernel/sketch.ts";
 import { OracleSketch, oracleRowHash } from "../oracles/sketch-cells.ts";
 import { type Random, randomFromEnvironment } from "../support/random.ts";
+import { hold, holdsFor } from "./candidate-checks.ts";
 import {
   builds,
+  CountTable,
   idOf,
   itemNumbers,
   SketchBench,
@@ -33,7 +35,8 @@ const none = Number.POSITIVE_INFINITY;
 
 async function setUp(build: KernelBuild, change: Partial<OpenWindowsOptions> = {}) {
   const options = { ...plain, ...change };
-  const bench = await SketchBench.make(build, OpenWindows.memoryBytes(options));
+  const bytes = OpenWindows.memoryBytes(options) + CountTable.memoryBytes;
+  const bench = await SketchBench.make(build, bytes);
   const windows = new OpenWindows(bench.kernel, bench.items, options);
   const feed = (events: readonly SketchEvent[]): number => {
     let added = 0;
@@ -42,32 +45,18 @@ async function setUp(build: KernelBuild, change: Partial<OpenWindowsOptions> = {
     });
     return added;
   };
-  return { windows, feed, options, bench };
-}
-
-/** `expect` costs more than what it checks where there are millions of items. */
-function hold(promise: boolean, what: string): void {
-  if (!promise) throw new Error(`broken: ${what}`);
-}
-
-/** Checks every promise about one type of one minute; returns the listed ids' bounds. */
-function holdsFor(list: CandidateList, truth: Map<string, number>): Map<string, [number, number]> {
-  const found = new Map<string, [number, number]>();
-  for (let row = 0; row < list.rows; row++) {
-    const id = candidateId(list, row);
-    const count = truth.get(id) ?? 0;
-    const [lower, upper] = [list.lower[row]!, list.upper[row]!];
-    const isBounded = 0 < lower && lower <= count && count <= upper;
-    hold(isBounded, `0 < lower ${lower} <= count ${count} <= upper ${upper} of ${id}`);
-    found.set(id, [lower, upper]);
-  }
-  hold(found.size === list.rows, "each id once");
-  for (const [id, count] of truth) {
-    const isCovered = found.has(id) || count <= list.outside;
-    hold(isCovered, `count ${count} <= outside ${list.outside} of ${id}`);
-  }
-  expect(list.total).toBe([...truth.values()].reduce((sum, count) => sum + count, 0));
-  return found;
+  const counts = new CountTable(bench.kernel);
+  /** As `feed`, with what each item has in these events added up first; the weight added. */
+  const feedCounts = (events: readonly SketchEvent[]): number => {
+    let added = 0;
+    bench.feed(events, (ptr, n) => {
+      counts.count(ptr, n, (table) => {
+        added += windows.addCounts(table);
+      });
+    });
+    return added;
+  };
+  return { windows, feed, feedCounts, options, bench };
 }
 
 interface Case {
@@ -75,6 +64,7 @@ interface Case {
   weighted: boolean;
   candidatesMax: number;
   widthLog2: number;
+  how: "by event" | "by item";
 }
 
 const cases = streamShapes.flatMap((shape) =>
@@ -83,7 +73,10 @@ const cases = streamShapes.flatMap((shape) =>
     { candidatesMax: 2, widthLog2: 6, weighted: true },
     { candidatesMax: 33, widthLog2: 8, weighted: false },
     { candidatesMax: 100, widthLog2: 10, weighted: true },
-  ].map((more): Case => ({ shape, ...more })),
+  ].flatMap((more): Case[] => [
+    { shape, ...more, how: "by event" },
+    { shape, ...more, how: "by item" },
+  ]),
 );
 
 function stream(random: Random, shape: StreamShape, weighted: boolean, n: number): SketchEvent[] {
@@ -97,17 +90,19 @@ function stream(random: Random, shape: StreamShape, weighted: boolean, n: number
 
 describe.each(builds)("candidates (%s)", (build) => {
   test.each(cases)(
-    "bounds hold: $shape, $candidatesMax of width 2^$widthLog2, weighted $weighted",
-    async ({ shape, weighted, candidatesMax, widthLog2 }) => {
+    "bounds hold: $shape, $candidatesMax of width 2^$widthLog2, weighted $weighted, $how",
+    async ({ shape, weighted, candidatesMax, widthLog2, how }) => {
       const random = randomFromEnvironment(`candidates ${shape} ${candidatesMax}`);
-      const { windows, feed } = await setUp(build, { candidatesMax, widthLog2 });
+      const { windows, feed, feedCounts } = await setUp(build, { candidatesMax, widthLog2 });
       windows.open(100);
       windows.open(101);
       const truth = new Truth();
       for (let round = 0; round < 4; round++) {
         const events = stream(random, shape, weighted, random.int(1, 4000));
         truth.add(events);
-        expect(feed(events)).toBe(events.length);
+        const weight = events.reduce((sum, event) => sum + event.weight, 0);
+        if (how === "by event") expect(feed(events)).toBe(events.length);
+        else expect(feedCounts(events)).toBe(weight);
         for (const minute of [100, 101]) {
           const open = readCandidates(windows.candidates(minute));
           expect(open.minute).toBe(minute);
