@@ -155,7 +155,7 @@ export function countEvents(table: usize, events: usize, from: u32, n: u32): u32
 @inline
 export function slotOf(table: usize, i: u32): usize {
   const order = <usize>load<u32>(table, ORDER);
-  return load<u32>(table, SLOTS) + (<usize>load<u32>(order + (<usize>i << 2)) << 5);
+  return <usize>load<u32>(table, SLOTS) + (<usize>load<u32>(order + (<usize>i << 2)) << 5);
 }
 
 /** The row hash of the `i`th key. */
