@@ -6,11 +6,13 @@ import { runLatency } from "./latency.ts";
 import { type BenchName, type BenchOptions, helpText, readOptions } from "./options.ts";
 import { profileText } from "./profile.ts";
 import { describeMachine, machineText, type Outcome, outcomeText } from "./report.ts";
+import { runSustained } from "./sustained.ts";
 import { runThroughput } from "./throughput.ts";
 import { runYear } from "./year.ts";
 
 const benches: Record<BenchName, (options: BenchOptions) => Promise<Outcome[]>> = {
   throughput: runThroughput,
+  sustained: runSustained,
   latency: runLatency,
   cardinality: runCardinality,
   cache: runCache,

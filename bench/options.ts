@@ -1,7 +1,14 @@
 /** The command line of the benches. */
 import { parseArgs } from "node:util";
 
-export const benchNames = ["throughput", "latency", "cardinality", "cache", "year"] as const;
+export const benchNames = [
+  "throughput",
+  "latency",
+  "cardinality",
+  "cache",
+  "year",
+  "sustained",
+] as const;
 export type BenchName = (typeof benchNames)[number];
 
 export interface BenchOptions {
@@ -50,6 +57,7 @@ Without a name: throughput. Every figure comes after a check of the answers behi
   --events-per-second N  throughput: how dense event time is; latency: the load (300000, 100000)
   --zipf A,B           cardinality: exponents, a stream each (1.0,0.5)
   --seconds N          latency: how long it measures (20); cache: each of its parts (10);
+                       sustained: how long it sends (300);
                        year: how long it may fill
   --folder DIR         year: where its data is made once and kept (a fresh folder)
   --fill-only          year: makes the data, or more of it, and measures nothing

@@ -44,6 +44,7 @@ it("run, check their answers and print their tables", { timeout: 2 * runMsMax },
     "one week: ratio to Rankstream, approximate",
     "approximate, a minute to the year, ms p50 / p99 / max",
     "range: approximate / exact / DuckDB SQL, median ms",
+    "approximate board meanwhile, ms p50 / p99 / max",
   ]) {
     expect(stdout).toContain(label);
   }
@@ -56,12 +57,14 @@ it("run, check their answers and print their tables", { timeout: 2 * runMsMax },
     "cardinality",
     "cache",
     "year",
+    "sustained",
   ]);
   expect(results[0].runs[0].eventsPerSecond).toBeGreaterThan(0);
   expect(results[2].paused.length + results[2].after.length).toBe(36);
   expect(results[2].liveAnswers).toBeGreaterThan(0);
   expect(results[4].parts.length).toBe(4);
   expect(results[5].growth.map(({ hours }: { hours: number }) => hours)).toEqual([1, 168, 8760]);
+  expect(results[6].measured.events).toBe(20_000);
   expect(readFileSync(plot, "utf8")).toMatch(/^<svg .*<polyline .*<\/svg>\s*$/s);
 });
 
