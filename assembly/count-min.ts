@@ -13,7 +13,7 @@
 //
 // The same bytes serve in memory, between threads and on disk (little-endian):
 //
-//   header  0 format u32     "RKS" and the version, 1
+//   header  0 format u32     "RKS" and the version, 2
 //           4 depth u32      1..8
 //           8 widthLog2 u32  4..20
 //          12 flags u32      1: some cell may have saturated

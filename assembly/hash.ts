@@ -1,10 +1,17 @@
 // Seeded 64-bit hash of byte strings: multiply-xorshift over 8-byte loads.
 //
-// The construction follows the multiply-fold family (each 8-byte lane is multiplied by an odd
-// 64-bit constant and folded by xorshift) with MurmurHash3's 64-bit finaliser (fmix64, Austin
-// Appleby, public domain). WebAssembly has no 64×64→128 multiply, so wyhash's core costs four
-// multiplies here; this one costs one a lane. Not cryptographic: the seed is secret per
-// deployment so that colliding keys can't be prepared.
+// Each 8-byte lane is xored into the state, whose halves are then multiplied with each other,
+// each after the addition of a constant (as NH of UMAC does: Black, Halevi, Krawczyk, Krovetz &
+// Rogaway, CRYPTO 1999), and the product is folded. At the end MurmurHash3's 64-bit finaliser
+// (fmix64, Austin Appleby, public domain). One multiply a lane: WebAssembly has no 64×64→128
+// multiply, so wyhash's core costs four.
+//
+// Both factors depend on the seed, so what a difference between two keys does to the state can't
+// be foreseen without it: of a given pair of keys about one seed in 2^32 makes a collision at
+// worst, one in 2^64 mostly. (With a constant factor instead, as in many hashes of this kind, a
+// difference in a lane's top bit comes out as the same difference under every seed, and the next
+// lane can take it back: keys could be prepared, and one in fifty of UUIDs in sequence met
+// another.) Not cryptographic: the seed is secret per deployment, and no hash is shown to anyone.
 //
 // Reads never go past `ptr + len`.
 
@@ -24,7 +31,8 @@ export function mix(h: u64): u64 {
 // @ts-ignore: decorator
 @inline
 function lane(h: u64, word: u64): u64 {
-  h = (h ^ word) * P1;
+  h ^= word;
+  h = (<u64><u32>h + P1) * ((h >> 32) + P2);
   return h ^ (h >> 32);
 }
 

@@ -5,7 +5,7 @@
 // once, at start. The kernel allocates nothing and has no static data.
 
 /** Raised whenever a layout or the meaning of an exported function changes. */
-export const ABI_VERSION: u32 = 1;
+export const ABI_VERSION: u32 = 2;
 
 // Located event: what the scanner found in one accepted event. 96 bytes, 8-aligned.
 //
@@ -251,8 +251,8 @@ export const PART_SIZE: u32 = 24;
 export const MARK_SIZE: u32 = 32;
 
 // Sketches (count-min.ts, sealed-sketch.ts): header, then cells u32, row by row.
-/** "RKS" and the format's version, 1. */
-export const SKETCH_FORMAT: u32 = 0x01534b52;
+/** "RKS" and the format's version, 2: in version 1 the row hash was another. */
+export const SKETCH_FORMAT: u32 = 0x02534b52;
 export const SKETCH_HEADER_SIZE: u32 = 32;
 export const SKETCH_FLAG_SATURATED: u32 = 1;
 export const SKETCH_DEPTH_MAX: u32 = 8;

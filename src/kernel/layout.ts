@@ -1,6 +1,6 @@
 /** The host's copy of assembly/layout.ts, held against the module's exported globals at load. */
 export const layout = Object.freeze({
-  ABI_VERSION: 1,
+  ABI_VERSION: 2,
   EVENT_LINE: 0,
   EVENT_TEXT_PTR: 4,
   EVENT_TEXT_LEN: 8,
@@ -139,7 +139,7 @@ export const layout = Object.freeze({
   PART_MARKS_PTR: 20,
   PART_SIZE: 24,
   MARK_SIZE: 32,
-  SKETCH_FORMAT: 0x01534b52,
+  SKETCH_FORMAT: 0x02534b52,
   SKETCH_HEADER_SIZE: 32,
   SKETCH_FLAG_SATURATED: 1,
   SKETCH_DEPTH_MAX: 8,

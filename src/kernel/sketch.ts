@@ -51,6 +51,12 @@ export function boundOf(estimate: number): number {
   return value === layout.SKETCH_NO_BOUND ? Number.POSITIVE_INFINITY : value;
 }
 
+/** Whether it was saved by this version; what an older one saved has its items elsewhere. */
+export function isCurrentSketch(saved: Uint8Array): boolean {
+  const view = new DataView(saved.buffer, saved.byteOffset, saved.byteLength);
+  return saved.length >= 4 && view.getUint32(0, true) === layout.SKETCH_FORMAT;
+}
+
 export class Sketch {
   readonly options: Readonly<SketchOptions>;
   /** Where it lies in kernel memory. */

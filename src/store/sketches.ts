@@ -5,7 +5,8 @@
  *   sketch_<level>  (start, type_id): version, data (deflated)
  *
  * Written by the fold that makes or changes the window's tail, in its transaction. A window has
- * none when it would cost more than it is worth; then the least listed count is the bound.
+ * none when it would cost more than it is worth, and one of an older version is as good as none;
+ * then the least listed count is the bound.
  */
 import { deflateRawSync, inflateRawSync } from "node:zlib";
 import { DuckDBBlobValue, type DuckDBConnection } from "@duckdb/node-api";
@@ -14,7 +15,7 @@ import { type ItemBlock, type ItemIds, ItemRegion } from "../kernel/item-region.
 import { Kernel } from "../kernel/kernel.ts";
 import { loadKernelModule } from "../kernel/module.ts";
 import { SealedSketchBuilder } from "../kernel/sealed-sketch.ts";
-import { type KernelSeed, Sketch } from "../kernel/sketch.ts";
+import { isCurrentSketch, type KernelSeed, Sketch } from "../kernel/sketch.ts";
 import { minuteMs } from "../model.ts";
 import { rowsOf } from "./database.ts";
 import { type Level, levels } from "./windows.ts";
@@ -238,7 +239,7 @@ export class Sketches {
     return this.#builder.finish(total * this.#bounds.bytesPerEventMax);
   }
 
-  /** New totals into the sketch there is; null when there is none: it could not bound the rest. */
+  /** New totals into the sketch there is; null without one of use: it could not bound the rest. */
   async #raise(
     connection: DuckDBConnection,
     level: Level,
@@ -252,6 +253,7 @@ export class Sketches {
     );
     if (row === undefined) return null;
     let saved: Uint8Array = inflateRawSync((row["data"] as DuckDBBlobValue).bytes);
+    if (!isCurrentSketch(saved)) return null;
     for await (const block of blocks) {
       // Readers use the kernel's one sketch too while the next part is fetched.
       this.#sketch.load(saved);
@@ -263,8 +265,8 @@ export class Sketches {
 
   /**
    * Upper bounds of items in the windows of `level` that fulfil `condition`, in the reader's
-   * transaction: by start, in the items' order; windows without a sketch are missing, and those
-   * beyond `askedMax`.
+   * transaction: by start, in the items' order; windows without a sketch of use are missing, and
+   * those beyond `askedMax`.
    */
   async bounds(
     connection: DuckDBConnection,
@@ -288,6 +290,7 @@ export class Sketches {
       const part = wanted.slice(from, from + readMax);
       const saved = await this.#read(connection, level, typeId, part);
       for (const [start, sketch] of saved) {
+        if (!isCurrentSketch(sketch)) continue;
         this.#sketch.load(sketch);
         found.set(start, this.#sketch.estimates(eventType, items));
       }

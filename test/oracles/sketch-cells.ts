@@ -17,7 +17,8 @@ function little(bytes: Uint8Array): bigint {
 }
 
 function mixLane(hash: bigint, word: bigint): bigint {
-  const h = u64((hash ^ word) * 0x9e3779b185ebca87n);
+  const x = hash ^ word;
+  const h = u64(((x % 2n ** 32n) + 0x9e3779b185ebca87n) * (x / 2n ** 32n + 0xc2b2ae3d27d4eb4fn));
   return h ^ (h >> 32n);
 }
 

@@ -1,3 +1,5 @@
+import { deflateRawSync, inflateRawSync } from "node:zlib";
+import { DuckDBBlobValue } from "@duckdb/node-api";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { nodeFiles } from "../../src/files.ts";
 import { certifiedPrefix } from "../../src/query/certify.ts";
@@ -329,6 +331,29 @@ describe("sealing", () => {
     expect(await boundsOfY()).toEqual([1, 11]);
     await sealNow(sketches, [[0, "z", 1]]);
     expect(await boundsOfY()).toEqual([1, 11]);
+  });
+
+  test("a sketch of an older version bounds nothing, and is in nobody's way", async () => {
+    const minuteOf = () => firstMinute;
+    const all = Array.from({ length: 40 }, () => randomDelta(minuteOf));
+    await append(all);
+    await sealAll(firstMinute + 10, 1_000_000);
+    const [row] = await rowsOf(database.writer, "SELECT data FROM sketch_minute LIMIT 1");
+    const saved = inflateRawSync((row!["data"] as DuckDBBlobValue).bytes);
+    saved.fill(0xff, 32);
+    saved[3] = 1;
+    await database.writer.run(
+      "UPDATE sketch_minute SET version = version + 1e6::BIGINT, data = ?",
+      [new DuckDBBlobValue(deflateRawSync(saved))],
+    );
+    seen.sketches = 0;
+    await checkApprox(all, firstMinute, firstMinute + 1);
+    expect(seen.sketches).toBe(0);
+    const late = Array.from({ length: 20 }, () => randomDelta(minuteOf));
+    await append(late);
+    await sealAll(firstMinute + 10, 2_000_000);
+    await checkApprox([...all, ...late], firstMinute, firstMinute + 1);
+    expect(seen.sketches).toBe(0);
   });
 
   test("a failing fold leaves everything as it was", async () => {
