@@ -245,6 +245,29 @@ export function updateSketch(sketch: usize, events: usize, n: u32): void {
 }
 
 /**
+ * Adds `n` items of one type, each by its weight (u32, under SKETCH_NO_BOUND) in `weights`: what
+ * `updateSketch` does, without located events. Id i lies at ids[offsets[i] .. offsets[i + 1]].
+ */
+export function addItems(
+  sketch: usize, type: usize, typeLen: u32, ids: usize, offsets: usize, weights: usize, n: u32,
+): void {
+  const cells = sketchCells(sketch);
+  const depth = sketchDepth(sketch);
+  const widthLog2 = sketchWidthLog2(sketch);
+  const typeHash = hashBytes(type, typeLen, sketchSeed(sketch));
+  let highest: u32 = 0;
+  let start = load<u32>(offsets);
+  for (let i: u32 = 0; i < n; i++) {
+    const end = load<u32>(offsets + (<usize>i << 2), 4);
+    const hash = hashBytes(ids + start, end - start, typeHash);
+    const weight = load<u32>(weights + (<usize>i << 2));
+    highest = max(highest, addConservative(cells, depth, widthLog2, hash, weight));
+    start = end;
+  }
+  if (highest == SKETCH_NO_BOUND) markSaturated(sketch);
+}
+
+/**
  * Adds the cells of `source` to those of `target`: bounds for items whose events went to both.
  * SKETCH_OK, or why not (another seed, depth or width), with nothing changed.
  */

@@ -3,8 +3,8 @@ export * from "./layout";
 export { buildRaw, stampEvents } from "./columns";
 export { exportCandidates } from "./candidates";
 export {
-  checkSketch, estimateHash, estimateItems, hashRow, initSketch, mergeSum, sketchBytes,
-  updateSketch,
+  addItems, checkSketch, estimateHash, estimateItems, hashRow, initSketch, mergeSum,
+  sketchBytes, updateSketch,
 } from "./count-min";
 export { clearCounts, countEvents, countsUsed, emitCounts, initCounts } from "./exact-counts";
 export {

@@ -2,6 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { runCache } from "./cache.ts";
 import { runCardinality } from "./cardinality.ts";
+import { runKernel } from "./kernel.ts";
 import { runLatency } from "./latency.ts";
 import { type BenchName, type BenchOptions, helpText, readOptions } from "./options.ts";
 import { profileText } from "./profile.ts";
@@ -17,6 +18,7 @@ const benches: Record<BenchName, (options: BenchOptions) => Promise<Outcome[]>> 
   cardinality: runCardinality,
   cache: runCache,
   year: runYear,
+  kernel: runKernel,
 };
 
 async function main(options: BenchOptions): Promise<void> {

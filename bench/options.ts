@@ -8,6 +8,7 @@ export const benchNames = [
   "cache",
   "year",
   "sustained",
+  "kernel",
 ] as const;
 export type BenchName = (typeof benchNames)[number];
 
@@ -38,13 +39,17 @@ export interface BenchOptions {
   plotFile: string | undefined;
   /** A Python that has chdb, for the comparison with ClickHouse. */
   python: string;
+  /** Where npm's simdjson was installed; undefined: beside this program, if at all. */
+  simdjsonFolder: string | undefined;
   /** Further arguments of `rankstream start`. */
   serviceArgs: string[];
 }
 
-export const helpText = `npm run bench -- [throughput|latency|cardinality|cache|year]… [options]
+export const helpText = `npm run bench -- [NAME]… [options]
 
-Starts the service itself, over a folder of its own under the system's temporary folder.
+Names: ${benchNames.join(", ")}.
+
+Most start the service itself, over a folder of its own in the system's temporary folder.
 Without a name: throughput. Every figure comes after a check of the answers behind it.
 
   --smoke              tiny sizes: do the benches and their checks still work?
@@ -63,6 +68,7 @@ Without a name: throughput. Every figure comes after a check of the answers behi
   --fill-only          year: makes the data, or more of it, and measures nothing
   --plot FILE          year: how times grow with the range, as SVG (growth.svg in the folder)
   --python FILE        year: a Python that has chdb, to compare with ClickHouse (python3)
+  --simdjson DIR       kernel: a folder in which npm's simdjson is installed
   --json FILE          the results as JSON too
   --cpu-prof DIR       CPU profiles of the service's threads, and their busiest functions
   --service "ARGS"     further arguments of rankstream start
@@ -108,6 +114,7 @@ export function readOptions(args: string[]): BenchOptions | null {
       "fill-only": flag,
       plot: text,
       python: text,
+      simdjson: text,
       "cpu-prof": text,
       service: text,
     },
@@ -137,6 +144,7 @@ export function readOptions(args: string[]): BenchOptions | null {
     isFillOnly: values["fill-only"] === true,
     plotFile: values.plot,
     python: values.python ?? "python3",
+    simdjsonFolder: values.simdjson,
     serviceArgs: values.service?.split(" ").filter((part) => part !== "") ?? [],
   };
 }

@@ -13,12 +13,20 @@ export interface Machine {
   commit: string;
 }
 
+/** A table with a heading. */
+export interface Grid {
+  head: string[];
+  rows: string[][];
+}
+
 /** One bench's outcome: what is printed, and the same as data. */
 export interface Outcome {
   name: string;
   title: string;
   /** Ratios first, then absolute figures. */
   rows: [label: string, value: string][];
+  /** What has more than one figure a line. */
+  tables?: Grid[];
   /** What a reader must know beside the figures: what was not reached, what was not measured. */
   notes: string[];
   data: object;
@@ -84,9 +92,10 @@ export function machineText(machine: Machine, seed: number): string {
   );
 }
 
-export function outcomeText({ title, rows, notes }: Outcome): string {
+export function outcomeText({ title, rows, tables = [], notes }: Outcome): string {
   const lines = notes.map((note) => `  - ${note}\n`).join("");
-  return `\n${title}\n${table(rows)}${lines}`;
+  const grids = tables.map((grid) => `\n${table([grid.head, ...grid.rows])}`).join("");
+  return `\n${title}\n${table(rows)}${grids}${lines}`;
 }
 
 /** A line for whoever waits; stdout keeps the results alone. */

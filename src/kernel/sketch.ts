@@ -131,6 +131,15 @@ export class Sketch {
     this.#kernel.exports["updateSketch"]!(this.ptr, events, n);
   }
 
+  /** Adds items of one event type, an item as often as it likes, each time by its count. */
+  add(type: string, block: ItemIds & { counts: Uint32Array }): void {
+    const addItems = this.#kernel.exports["addItems"]!;
+    this.#items.forEachPart(type, block, (part) => {
+      const { typePtr, typeBytes, idsPtr, offsetsPtr, countsPtr, n } = part;
+      addItems(this.ptr, typePtr, typeBytes, idsPtr, offsetsPtr, countsPtr, n);
+    });
+  }
+
   /** Folds exact counts in by maximum. */
   fold(type: string, block: ItemBlock): void {
     const foldItems = this.#kernel.exports["foldItems"]!;

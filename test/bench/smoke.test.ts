@@ -45,6 +45,9 @@ it("run, check their answers and print their tables", { timeout: 2 * runMsMax },
     "approximate, a minute to the year, ms p50 / p99 / max",
     "range: approximate / exact / DuckDB SQL, median ms",
     "approximate board meanwhile, ms p50 / p99 / max",
+    "kernel scanner: validated, located",
+    "part, µs an event: median (p75)",
+    "merge of 1 MiB sketches",
   ]) {
     expect(stdout).toContain(label);
   }
@@ -58,6 +61,7 @@ it("run, check their answers and print their tables", { timeout: 2 * runMsMax },
     "cache",
     "year",
     "sustained",
+    "kernel",
   ]);
   expect(results[0].runs[0].eventsPerSecond).toBeGreaterThan(0);
   expect(results[2].paused.length + results[2].after.length).toBe(36);
@@ -65,6 +69,7 @@ it("run, check their answers and print their tables", { timeout: 2 * runMsMax },
   expect(results[4].parts.length).toBe(4);
   expect(results[5].growth.map(({ hours }: { hours: number }) => hours)).toEqual([1, 168, 8760]);
   expect(results[6].measured.events).toBe(20_000);
+  expect(results[7].byItem.total.usMedian).toBeGreaterThan(0);
   expect(readFileSync(plot, "utf8")).toMatch(/^<svg .*<polyline .*<\/svg>\s*$/s);
 });
 
