@@ -53,6 +53,7 @@ const dayMs = 86_400_000;
 export const configOptions = Object.freeze({
   host: text("127.0.0.1", "Address to listen on; 0.0.0.0 for all of this machine's."),
   port: integer(8080, 0, 65_535, "Port to listen on; 0 takes a free one."),
+  httpServer: choice(["fastify", "uws"], "What takes HTTP; uws needs uWebSockets.js."),
   dataDir: text("./rankstream-data", "Folder of the log and the store; made where missing."),
   role: choice(["all", "edge,query"], "What this process does; edge,query needs an upstream."),
   upstream: text(

@@ -165,6 +165,12 @@ function unknownVariables(environment: Readonly<Record<string, string | undefine
     .map((name) => `${name} is set, but is no option.${didYouMean(name, known)}`);
 }
 
+/** What native modules are built for, as their files are named: `linux_x64_115`. */
+export function nativeBuild(): string {
+  const { platform, arch, versions } = process;
+  return `${platform}_${arch}_${versions.modules}`;
+}
+
 /** The origins beside the service's own whose pages may open the live socket. */
 export function otherOrigins({ liveOrigins }: Pick<Config, "liveOrigins">): string[] {
   const names = liveOrigins.split(",").map((name) => name.trim());

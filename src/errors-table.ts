@@ -172,6 +172,11 @@ const serviceKinds = {
     title: "The port is taken",
     hint: "Stop what listens there, or choose another with --port (0 takes a free one).",
   },
+  http_server_unavailable: {
+    status: 500,
+    title: "The HTTP server asked for can not be loaded",
+    hint: "Install the package named, use Node 20, or start with --http-server fastify.",
+  },
   address_unavailable: {
     status: 500,
     title: "The address can not be listened on",

@@ -3,7 +3,8 @@ import { fileURLToPath } from "node:url";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { buildApi } from "./api/app.ts";
 import { listen } from "./api/listen.ts";
-import { type Config, otherOrigins } from "./config.ts";
+import { loadUws, type Uws } from "./api/uws.ts";
+import { type Config, nativeBuild, otherOrigins } from "./config.ts";
 import { ByteBudget } from "./edge/byte-budget.ts";
 import { ForwardEdge } from "./edge/forward-edge.ts";
 import { Kernel } from "./kernel/kernel.ts";
@@ -71,11 +72,17 @@ export function openRedis(
   return url === "none" ? null : new RedisLevel({ url, dataId, timeoutMs, logger });
 }
 
+/** The HTTP server that the configuration asks for in Fastify's place; null for none. */
+export function openUws({ httpServer }: Config): Uws | null {
+  return httpServer === "uws" ? loadUws(nativeBuild()) : null;
+}
+
 /**
  * Starts a node and resolves once it listens; it is ready once the upstream answers. Throws
- * RankstreamError `port_in_use`.
+ * RankstreamError `port_in_use`, `http_server_unavailable`.
  */
 export async function startNode(config: Config, logger: Logger, version: string) {
+  const uws = openUws(config);
   const upstream = new Upstream(config.upstream);
   const changes = follow(upstream, logger);
   const redis = openRedis(config, () => changes.dataId, logger);
@@ -125,6 +132,7 @@ export async function startNode(config: Config, logger: Logger, version: string)
     requestTimeoutMs: config.requestTimeoutMs,
     closeMsMax: Math.floor(config.shutdownMsMax / 2),
     live: { origins: otherOrigins(config) },
+    uws,
     webFolder: fileURLToPath(new URL("./web/", import.meta.url)),
   });
   const stop = async () => {

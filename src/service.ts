@@ -29,7 +29,7 @@ import {
   describeRedis,
   keepMetrics,
 } from "./service-metrics.ts";
-import { openRedis, startNode } from "./service-node.ts";
+import { openRedis, openUws, startNode } from "./service-node.ts";
 import { LocalStore } from "./store/local-store.ts";
 import { Counters, type Logger } from "./telemetry.ts";
 
@@ -279,13 +279,15 @@ async function openApi(config: Config, logger: Logger, pipeline: Pipeline, close
     requestTimeoutMs: config.requestTimeoutMs,
     closeMsMax: Math.floor(config.shutdownMsMax / 2),
     live: { origins: otherOrigins(config) },
+    uws: openUws(config),
     webFolder: fileURLToPath(new URL("./web/", import.meta.url)),
   });
 }
 
 /**
  * Starts the service and resolves once it takes events and answers queries. Throws
- * RankstreamError: `data_folder_in_use`, `data_folder_mismatch`, `log_corrupt`, `port_in_use`;
+ * RankstreamError: `data_folder_in_use`, `data_folder_mismatch`, `log_corrupt`, `port_in_use`,
+ * `http_server_unavailable`;
  * then nothing is left open.
  */
 export async function startService(config: Config, logger: Logger): Promise<Service> {

@@ -30,14 +30,19 @@ import { type DocumentedRoute, openApiDocument, type RouteDoc } from "./openapi.
 import { readPages } from "./pages.ts";
 import { checkNames, type RawQuery, single } from "./parameters.ts";
 import { answerSocketError, sendProblem, sendText, toRankstreamError } from "./problems.ts";
-
 import { addSeries } from "./series.ts";
 import { addSnapshots, type SnapshotPort } from "./snapshots.ts";
 import { addTrending } from "./trending.ts";
+import type { Uws } from "./uws.ts";
+import { UwsServer } from "./uws-server.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
     doc?: RouteDoc;
+  }
+  interface FastifyInstance {
+    /** Listens in its place. */
+    uwsServer: UwsServer | null;
   }
 }
 
@@ -72,6 +77,8 @@ export interface ApiDeps {
   webFolder?: string;
   /** Bounds of GET /live other than its own. */
   live?: LiveOptions;
+  /** Has the port then, and takes POST /events itself. */
+  uws?: Uws | null;
 }
 
 const headerBytesMax = 16 * 1024;
@@ -161,6 +168,7 @@ function boundClosing(app: FastifyInstance, closeMsMax: number): void {
   });
   app.addHook("preClose", async () => {
     closing = true;
+    app.uwsServer?.stopListening();
     if (!app.server.listening) return;
     timer = setTimeout(() => app.server.closeAllConnections(), closeMsMax);
     // A connection whose last request was under way becomes idle only now.
@@ -289,6 +297,8 @@ async function addPages(app: FastifyInstance, folder: string): Promise<void> {
 /** Builds the app; the caller listens on it (see listen.ts) and closes it. */
 export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
   const app = makeFastify(deps);
+  const { uws = null } = deps;
+  app.decorate("uwsServer", uws && new UwsServer(uws, app, { ...deps, headerBytesMax }));
   const methodsByPath = new Map<string, Set<string>>();
   const routes: DocumentedRoute[] = [];
   app.addHook("onRoute", ({ method, url, config }) => {
@@ -324,6 +334,8 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
   deps.counters.gauge("rankstream_ingest_bytes_held", "Bytes of bodies held.", () => {
     return deps.budget.bytesHeld;
   });
+  // The last, after long polls and live sockets were told to end.
+  app.addHook("preClose", async () => app.uwsServer?.drain());
   await app.ready();
   return app;
 }

@@ -48,14 +48,16 @@ export function bodyReader(bytesMax: number, budget: ByteBudget) {
   };
 }
 
-function tooLarge(bytesMax: number, got: string): RankstreamError {
+/** The refusal of a body past its bound. */
+export function tooLarge(bytesMax: number, got: string): RankstreamError {
   return new RankstreamError(
     "body_too_large",
     `expected at most ${bytesMax} bytes in the body, got ${got}`,
   );
 }
 
-function overloaded(): RankstreamError {
+/** The refusal of a body that would take all bodies past their bound. */
+export function overloaded(): RankstreamError {
   return new RankstreamError("overloaded", "too many bodies are being received at once", {
     retryAfterSeconds: 1,
   });

@@ -27,6 +27,13 @@ function refusal(code: string, { host, port }: Address): RankstreamError {
   return new RankstreamError("address_unavailable", `${host}:${port} can not be used (${code})`);
 }
 
+async function open(app: FastifyInstance, address: Address): Promise<number> {
+  if (app.uwsServer !== null) return app.uwsServer.listen(address);
+  await app.listen(address);
+  const bound = app.server.address();
+  return typeof bound === "object" && bound !== null ? bound.port : address.port;
+}
+
 /**
  * Listens and returns the address with the port taken (for port 0). Throws `port_in_use` when
  * the port stays taken for `waitMsMax`, `address_unavailable` when it can't be had at all.
@@ -46,11 +53,8 @@ export async function listen(
     await sleep(retryMs);
   }
   try {
-    await app.listen(address);
+    return { host, port: await open(app, address) };
   } catch (error) {
     throw refusal((error as NodeJS.ErrnoException).code ?? String(error), address);
   }
-  const bound = app.server.address();
-  const port = typeof bound === "object" && bound !== null ? bound.port : address.port;
-  return { host: address.host, port };
 }

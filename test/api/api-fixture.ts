@@ -1,6 +1,7 @@
 // The API over a scripted edge and query engine, injected or on a real socket.
 import { connect, type Socket } from "node:net";
-import { afterEach } from "vitest";
+import { request } from "undici";
+import { afterEach, beforeAll, describe } from "vitest";
 import { type ApiDeps, buildApi } from "../../src/api/app.ts";
 import type { LeaderboardRequest } from "../../src/api/leaderboard.ts";
 import { type Address, listen } from "../../src/api/listen.ts";
@@ -10,6 +11,7 @@ import { MemoryLevel } from "../../src/query/memory-level.ts";
 import type { Asker } from "../../src/query/questions.ts";
 import { silentLogger } from "../../src/telemetry.ts";
 import { makeEdge } from "../edge/edge-fixture.ts";
+import { type HttpServerName, httpServers, uws } from "../support/http-servers.ts";
 
 type App = Awaited<ReturnType<typeof buildApi>>;
 
@@ -17,6 +19,18 @@ const closers: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
   await Promise.all(closers.splice(0).map((close) => close()));
 });
+
+let httpServer: HttpServerName = "fastify";
+
+/** The tests once for each HTTP server: `makeApi` and `onSocket` make and open that one. */
+export function describeOverEach(title: string, tests: (server: HttpServerName) => void): void {
+  describe.each(httpServers)(`${title}, over %s,`, (server) => {
+    beforeAll(() => {
+      httpServer = server;
+    });
+    tests(server);
+  });
+}
 
 async function unscripted(): Promise<never> {
   throw new Error("a question that the test has no answer to");
@@ -76,6 +90,7 @@ export async function makeApi(
     connectionsMax: 100,
     requestTimeoutMs: 5000,
     closeMsMax: 2000,
+    uws: httpServer === "uws" ? uws : null,
     ...overrides,
   });
   closers.push(() => app.close());
@@ -85,6 +100,27 @@ export async function makeApi(
 /** Listens on a free port of this machine. */
 export function onSocket(app: App): Promise<Address> {
   return listen(app, { host: "127.0.0.1", port: 0 }, 0);
+}
+
+export interface Sent {
+  method: "POST" | "DELETE";
+  url: string;
+  headers?: Record<string, string>;
+  payload?: string | Uint8Array;
+}
+
+/** Sends a request through the HTTP server under test. */
+export async function send(app: App, { method, url, headers, payload }: Sent) {
+  if (httpServer === "fastify") {
+    const injected = typeof payload === "string" ? payload : payload && Buffer.from(payload);
+    const made = { method, url, headers: headers ?? {}, ...(injected && { payload: injected }) };
+    const reply = await app.inject(made);
+    return { statusCode: reply.statusCode, headers: reply.headers, body: reply.body };
+  }
+  const { host, port } = await onSocket(app);
+  const target = `http://${host}:${port}${url}`;
+  const reply = await request(target, { method, headers: headers ?? {}, body: payload ?? null });
+  return { statusCode: reply.statusCode, headers: reply.headers, body: await reply.body.text() };
 }
 
 /** A plain connection: what it is sent, and all it has received once it has ended. */

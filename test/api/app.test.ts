@@ -5,7 +5,7 @@ import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { RankstreamError } from "../../src/errors.ts";
 import { errorKinds } from "../../src/errors-table.ts";
-import { makeApi } from "./api-fixture.ts";
+import { describeOverEach, makeApi, type Sent, send } from "./api-fixture.ts";
 
 const one = '{"eventId":"a"}';
 const headers = { "content-type": "application/json" };
@@ -22,13 +22,13 @@ function expectProblem(
   return body;
 }
 
-describe("POST /events", () => {
+describeOverEach("POST /events", () => {
   it("passes the body to the edge and its reply back", async () => {
     const { app, log, budget } = await makeApi();
-    const reply = await app.inject({ method: "POST", url: "/events", headers, payload: one });
+    const reply = await send(app, { method: "POST", url: "/events", headers, payload: one });
     expect(reply.statusCode).toBe(202);
     expect(reply.headers["content-type"]).toBe("application/json; charset=utf-8");
-    expect(reply.json()).toEqual({ accepted: 1, rejected: 0, errors: [] });
+    expect(JSON.parse(reply.body)).toEqual({ accepted: 1, rejected: 0, errors: [] });
     expect(log.appended).toHaveLength(1);
     expect(budget.bytesHeld).toBe(0);
   });
@@ -37,7 +37,7 @@ describe("POST /events", () => {
     const { app, log } = await makeApi();
     const key = "schlüssel";
     const latin1 = Buffer.from(key).toString("latin1");
-    const reply = await app.inject({
+    const reply = await send(app, {
       method: "POST",
       url: "/events",
       headers: { ...headers, "content-encoding": "gzip", "idempotency-key": latin1 },
@@ -49,8 +49,8 @@ describe("POST /events", () => {
 
   it("refuses what the edge refuses", async () => {
     const { app } = await makeApi();
-    const post = (more: object) =>
-      app.inject({ method: "POST", url: "/events", headers, payload: one, ...more });
+    const post = (more: Partial<Sent>) =>
+      send(app, { method: "POST", url: "/events", headers, payload: one, ...more });
     expectProblem(await post({ payload: "" }), "empty_body");
     expectProblem(await post({ payload: "{" }), "invalid_json");
     expectProblem(

@@ -1,6 +1,6 @@
 // Whoever asked a question and went away is told of to those who answer it.
-import { describe, expect, it } from "vitest";
-import { makeApi, onSocket, rawConnection } from "./api-fixture.ts";
+import { expect, it } from "vitest";
+import { describeOverEach, makeApi, onSocket, rawConnection } from "./api-fixture.ts";
 
 const ask = "GET /leaderboard?eventType=a HTTP/1.1\r\nhost: x\r\n\r\n";
 
@@ -23,7 +23,7 @@ async function makeAsked(answer: (signal: AbortSignal) => Promise<object>) {
   return { app, signals, asked };
 }
 
-describe("a question", () => {
+describeOverEach("a question", () => {
   it("is given up when its connection closes before the answer", async () => {
     const { app, signals, asked } = await makeAsked(
       (signal) =>

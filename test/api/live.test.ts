@@ -1,13 +1,13 @@
 // GET /live over a scripted query engine, on real sockets.
 import { once } from "node:events";
 import { WebSocket } from "undici";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterEach, expect, it, vi } from "vitest";
 import type { ApiDeps } from "../../src/api/app.ts";
 import { feedKey } from "../../src/api/live-feeds.ts";
 import { applyDiff } from "../../src/client/board-diff.ts";
 import { RankstreamError } from "../../src/errors.ts";
 import type { BoardChanges, LiveBoard } from "../../src/model-live.ts";
-import { makeApi, onSocket, rawConnection } from "./api-fixture.ts";
+import { describeOverEach, makeApi, onSocket, rawConnection } from "./api-fixture.ts";
 
 interface Message {
   type: string;
@@ -96,7 +96,7 @@ const subscribe = (id: string, query: object = { eventType: "t" }, more: object 
   ...more,
 });
 
-describe("a subscription", () => {
+describeOverEach("a subscription", () => {
   it("gets the board, then diffs that make the next boards", async () => {
     const { state, open } = await makeLive();
     const client = await open();
@@ -189,7 +189,7 @@ describe("a subscription", () => {
   });
 });
 
-describe("one question", () => {
+describeOverEach("one question", () => {
   it("is answered once for all who ask it", async () => {
     const { asked, open } = await makeLive({ pollMs: 60_000 });
     const both = [await open(), await open()];
@@ -218,7 +218,7 @@ describe("one question", () => {
   });
 });
 
-describe("what is refused", () => {
+describeOverEach("what is refused", () => {
   it.each([
     ["{", "invalid_message", null],
     ["[]", "invalid_message", null],
@@ -299,7 +299,7 @@ describe("what is refused", () => {
   });
 });
 
-describe("a connection", () => {
+describeOverEach("a connection", () => {
   it("that offers HTTP/2 is answered as one that doesn't", async () => {
     const { log, address } = await makeLive();
     const { socket, ended } = rawConnection(address);

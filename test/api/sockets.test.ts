@@ -3,10 +3,10 @@ import { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import { request } from "undici";
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { listen } from "../../src/api/listen.ts";
 import { ByteBudget } from "../../src/edge/byte-budget.ts";
-import { makeApi, onSocket, rawConnection } from "./api-fixture.ts";
+import { describeOverEach, makeApi, onSocket, rawConnection } from "./api-fixture.ts";
 
 const one = '{"eventId":"a"}';
 const head = "POST /events HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
@@ -17,7 +17,7 @@ function problemOf(answer: string) {
   return { statusLine: headers.split("\r\n", 1)[0], body: JSON.parse(body) };
 }
 
-describe("a client that is slow", () => {
+describeOverEach("a client that is slow", (server) => {
   it("with its body is cut off with 408", async () => {
     const { app, budget } = await makeApi({ requestTimeoutMs: 300 });
     const { socket, ended } = rawConnection(await onSocket(app));
@@ -33,12 +33,15 @@ describe("a client that is slow", () => {
     expect(budget.bytesHeld).toBe(0);
   });
 
-  it("with its headers is cut off with 408", async () => {
-    const { app } = await makeApi({ requestTimeoutMs: 300 });
-    const { socket, ended } = rawConnection(await onSocket(app));
-    socket.write("POST /events HTT");
-    expect(problemOf(await ended).body.code).toBe("request_timeout");
-  });
+  // uWebSockets.js answers no half head: see test/e2e/bad-input.test.ts.
+  if (server === "fastify") {
+    it("with its headers is cut off with 408", async () => {
+      const { app } = await makeApi({ requestTimeoutMs: 300 });
+      const { socket, ended } = rawConnection(await onSocket(app));
+      socket.write("POST /events HTT");
+      expect(problemOf(await ended).body.code).toBe("request_timeout");
+    });
+  }
 
   it("goes away in the middle: nothing stays held or stored", async () => {
     const { app, budget, log } = await makeApi();
@@ -52,7 +55,7 @@ describe("a client that is slow", () => {
   });
 });
 
-describe("a body that is too large", () => {
+describeOverEach("a body that is too large", () => {
   const big = Buffer.alloc(100 * 1024 * 1024, " ");
   it.each([
     ["with its length", { "content-length": `${big.length}` }],
@@ -115,7 +118,7 @@ describe("a body that is too large", () => {
   }
 });
 
-describe("too many bodies at once", () => {
+describeOverEach("too many bodies at once", () => {
   it("get 503 and what came is let go", async () => {
     const budget = new ByteBudget(100);
     const { app } = await makeApi({}, { budget });
@@ -137,16 +140,21 @@ describe("too many bodies at once", () => {
   });
 });
 
-describe("what is not HTTP", () => {
-  it.each([
+describeOverEach("what is not HTTP", (server) => {
+  const rubbish = [
     ["nonsense\r\n\r\n", /^HTTP\/1.1 400 /, "bad_request"],
+    [`${head}content-length: x\r\n\r\n`, /^HTTP\/1.1 400 /, "bad_request"],
+  ] as const;
+  it.each([
+    ...(server === "fastify" ? rubbish : []),
     [
       `GET / HTTP/1.1\r\nhost: x\r\na: ${"x".repeat(20_000)}\r\n\r\n`,
       /^HTTP\/1.1 431 /,
       "headers_too_large",
     ],
-    [`${head}content-length: x\r\n\r\n`, /^HTTP\/1.1 400 /, "bad_request"],
-  ])("gets a problem document: %.30j", async (text, status, code) => {
+    [`${head}a: ${"x".repeat(20_000)}\r\n\r\n`, /^HTTP\/1.1 431 /, "headers_too_large"],
+    [`${head}content-length: 1\r\ncontent-length: 2\r\n\r\na`, /^HTTP\/1.1 400 /, "bad_request"],
+  ] as const)("gets a problem document: %.30j", async (text, status, code) => {
     const { app } = await makeApi();
     const { socket, ended } = rawConnection(await onSocket(app));
     socket.write(text);
@@ -164,7 +172,7 @@ describe("what is not HTTP", () => {
   });
 });
 
-describe("closing", () => {
+describeOverEach("closing", () => {
   it("does not wait for idle connections", async () => {
     const { app } = await makeApi();
     const { socket } = rawConnection(await onSocket(app));
@@ -213,7 +221,7 @@ describe("closing", () => {
   });
 });
 
-describe("listening", () => {
+describeOverEach("listening", () => {
   it("waits for a port that is being given up", async () => {
     const holder = createServer();
     await new Promise<void>((resolve) => holder.listen(0, "127.0.0.1", resolve));

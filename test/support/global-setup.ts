@@ -2,6 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { uwsMissing } from "./http-servers.ts";
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const buildMsMax = 180_000;
@@ -24,6 +25,9 @@ export default function setup(): void {
     throw new Error(
       `A service the tests need is missing; run: npm run test:services\n${missing.join("\n")}`,
     );
+  }
+  if (uwsMissing !== "") {
+    process.stdout.write(`Left out are all tests over uWebSockets.js: ${uwsMissing}\n`);
   }
   if (process.env[skipBuildVariable] === "1") return;
   const build = run("build.mjs", ["--if-stale"]);

@@ -1,0 +1,187 @@
+/**
+ * POST /events over uWebSockets.js: what src/api/app.ts does over Fastify, with the same replies.
+ */
+import type { ByteBudget } from "../edge/byte-budget.ts";
+import { bodyFormat } from "../edge/content.ts";
+import type { Edge } from "../edge/edge.ts";
+import { problemReply, RankstreamError } from "../errors.ts";
+import { overloaded, tooLarge } from "./body.ts";
+import type { UwsRequest, UwsResponse } from "./uws.ts";
+import { sendReply, type UwsPending, type UwsRequests } from "./uws-requests.ts";
+
+export interface UwsEventsDeps {
+  edge: Pick<Edge, "ingest">;
+  budget: ByteBudget;
+  bodyBytesMax: number;
+  headerBytesMax: number;
+  requests: UwsRequests;
+}
+
+interface Head {
+  contentType: string | undefined;
+  contentEncoding: string | undefined;
+  idempotencyKeys: string[];
+  /** As announced; 0 where it isn't. */
+  lengths: string[];
+  bytes: number;
+}
+
+const empty = new Uint8Array(0);
+/** ": " and the line's end. */
+const headerLineBytes = 4;
+
+/** What matters of the request's headers; which of several counts is as with Node. */
+function readHead(request: UwsRequest): Head {
+  const head: Head = {
+    contentType: undefined,
+    contentEncoding: undefined,
+    idempotencyKeys: [],
+    lengths: [],
+    bytes: 0,
+  };
+  request.forEach((name, value) => {
+    head.bytes += name.length + value.length + headerLineBytes;
+    if (name === "content-type") head.contentType ??= value;
+    else if (name === "content-length") head.lengths.push(value);
+    else if (name === "idempotency-key") head.idempotencyKeys.push(value);
+    else if (name === "content-encoding") {
+      const before = head.contentEncoding;
+      head.contentEncoding = before === undefined ? value : `${before}, ${value}`;
+    }
+  });
+  return head;
+}
+
+/** Throws what is wrong with a request by its head alone. */
+function checkHead(head: Head, { bodyBytesMax, headerBytesMax }: UwsEventsDeps): void {
+  if (head.bytes > headerBytesMax) {
+    const detail = `the headers are larger than ${headerBytesMax / 1024} KiB`;
+    throw new RankstreamError("headers_too_large", detail);
+  }
+  if (head.lengths.length > 1) {
+    const detail = `expected one Content-Length, got ${head.lengths.length}`;
+    throw new RankstreamError("bad_request", detail);
+  }
+  bodyFormat(head.contentType);
+  const declared = Number(head.lengths[0] ?? 0);
+  if (declared > bodyBytesMax) throw tooLarge(bodyBytesMax, `${declared}`);
+  const keys = head.idempotencyKeys.length;
+  if (keys > 1) throw new RankstreamError("invalid_idempotency_key", `expected one, got ${keys}`);
+}
+
+/** After these the connection is closed, as Node does it. */
+const closesAfter = new Set(["headers_too_large", "bad_request", "request_timeout"]);
+
+/** One batch: its body as it comes, then its reply. */
+class EventsRequest implements UwsPending {
+  readonly response: UwsResponse;
+  uploadSince: number | null = performance.now();
+  readonly isPaused = false;
+  readonly #deps: UwsEventsDeps;
+  readonly #head: Head;
+  #chunks: Uint8Array[] = [];
+  /** Bytes reserved in the budget. */
+  #length = 0;
+  /** Answered or gone: the response must not be touched. */
+  #isOver = false;
+
+  constructor(response: UwsResponse, head: Head, deps: UwsEventsDeps) {
+    this.response = response;
+    this.#head = head;
+    this.#deps = deps;
+    deps.requests.add(this);
+    response.onAborted(() => this.#onAborted());
+    response.onData((chunk, isLast) => this.#onData(chunk, isLast));
+  }
+
+  onLate(): void {
+    const detail = "the request did not arrive in time";
+    this.#refuse(new RankstreamError("request_timeout", detail));
+  }
+
+  #onData(chunk: ArrayBuffer, isLast: boolean): void {
+    if (this.#isOver) return;
+    const { bodyBytesMax, budget } = this.#deps;
+    const { byteLength } = chunk;
+    if (this.#length + byteLength > bodyBytesMax) {
+      this.#refuse(tooLarge(bodyBytesMax, "more"));
+      return;
+    }
+    if (byteLength > 0) {
+      if (!budget.reserve(byteLength)) {
+        this.#refuse(overloaded());
+        return;
+      }
+      this.#length += byteLength;
+      // A copy: the chunk is emptied on return.
+      this.#chunks.push(Buffer.from(new Uint8Array(chunk)));
+    }
+    if (!isLast) return;
+    this.uploadSince = null;
+    void this.#ingest();
+  }
+
+  async #ingest(): Promise<void> {
+    const chunks = this.#chunks;
+    const isWhole = chunks.length === 1;
+    const body = isWhole ? (chunks[0] as Uint8Array) : this.#join(chunks);
+    const { contentType, contentEncoding, idempotencyKeys } = this.#head;
+    const reply = await this.#deps.edge.ingest({
+      body,
+      contentType,
+      contentEncoding,
+      idempotencyKey: idempotencyKeys[0],
+    });
+    this.#release();
+    if (this.#isOver) return;
+    this.#end();
+    sendReply(this.response, reply, this.#deps.requests.isClosing);
+  }
+
+  #join(chunks: Uint8Array[]): Uint8Array {
+    return chunks.length === 0 ? empty : Buffer.concat(chunks, this.#length);
+  }
+
+  /** What still comes of the body is read and dropped, so that the client reads the refusal. */
+  #refuse(error: RankstreamError): void {
+    this.#release();
+    this.#end();
+    const isLast = closesAfter.has(error.code) || this.#deps.requests.isClosing;
+    sendReply(this.response, problemReply(error), isLast);
+  }
+
+  #onAborted(): void {
+    if (this.#isOver) return;
+    // A batch that has arrived whole is stored all the same; its bytes are held until then.
+    if (this.uploadSince !== null) this.#release();
+    this.#end();
+  }
+
+  #release(): void {
+    this.#deps.budget.release(this.#length);
+    this.#length = 0;
+    this.#chunks = [];
+  }
+
+  #end(): void {
+    this.#isOver = true;
+    this.uploadSince = null;
+    this.#deps.requests.remove(this);
+  }
+}
+
+/** Takes one POST /events. */
+export function takeEvents(response: UwsResponse, request: UwsRequest, deps: UwsEventsDeps): void {
+  try {
+    const head = readHead(request);
+    const refusal = deps.requests.refusal();
+    if (refusal !== null) throw refusal;
+    checkHead(head, deps);
+    new EventsRequest(response, head, deps);
+  } catch (error) {
+    if (!(error instanceof RankstreamError)) throw error;
+    response.onAborted(() => undefined);
+    const isLast = closesAfter.has(error.code) || deps.requests.isClosing;
+    sendReply(response, problemReply(error), isLast);
+  }
+}
