@@ -7,6 +7,7 @@ import { runLatency } from "./latency.ts";
 import { type BenchName, type BenchOptions, helpText, readOptions } from "./options.ts";
 import { profileText } from "./profile.ts";
 import { describeMachine, machineText, type Outcome, outcomeText } from "./report.ts";
+import { runSingle } from "./single.ts";
 import { runSustained } from "./sustained.ts";
 import { runThroughput } from "./throughput.ts";
 import { runYear } from "./year.ts";
@@ -15,6 +16,7 @@ const benches: Record<BenchName, (options: BenchOptions) => Promise<Outcome[]>> 
   throughput: runThroughput,
   sustained: runSustained,
   latency: runLatency,
+  single: runSingle,
   cardinality: runCardinality,
   cache: runCache,
   year: runYear,

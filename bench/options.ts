@@ -9,6 +9,7 @@ export const benchNames = [
   "year",
   "sustained",
   "kernel",
+  "single",
 ] as const;
 export type BenchName = (typeof benchNames)[number];
 
@@ -55,13 +56,14 @@ Without a name: throughput. Every figure comes after a check of the answers behi
   --smoke              tiny sizes: do the benches and their checks still work?
   --seed N             of all random numbers (1)
   --events N           events a run
-  --runs N             throughput: runs; the median is shown (3)
+  --runs N             throughput, single: runs; the median is shown (3)
   --ids N              distinct ids to draw from
-  --connections N      connections of the load (4)
+  --connections N      connections of the load (4; single: 64)
   --body-bytes N       throughput: bytes of a POST (524288)
   --events-per-second N  throughput: how dense event time is; latency: the load (300000, 100000)
   --zipf A,B           cardinality: exponents, a stream each (1.0,0.5)
   --seconds N          latency: how long it measures (20); cache: each of its parts (10);
+                       single: as fast as it goes (5), and at half of that (10);
                        sustained: how long it sends (300);
                        year: how long it may fill
   --folder DIR         year: where its data is made once and kept (a fresh folder)
@@ -123,6 +125,7 @@ export function readOptions(args: string[]): BenchOptions | null {
   const smoke = values.smoke === true;
   const names = namesOf(positionals);
   const zipf = (values.zipf ?? "1.0,0.5").split(",");
+  const isSingleOnly = names.length === 1 && names[0] === "single";
   const isLatencyOnly = names.length === 1 && names[0] === "latency";
   return {
     names: names.length > 0 ? names : smoke ? [...benchNames] : ["throughput"],
@@ -131,7 +134,7 @@ export function readOptions(args: string[]): BenchOptions | null {
     events: positive("events", values.events),
     runs: positive("runs", values.runs) ?? (smoke ? 1 : 3),
     ids: positive("ids", values.ids),
-    connections: positive("connections", values.connections) ?? 4,
+    connections: positive("connections", values.connections) ?? (isSingleOnly ? 64 : 4),
     bodyBytes: positive("body-bytes", values["body-bytes"]) ?? 512 * 1024,
     eventsPerSecond:
       positive("events-per-second", values["events-per-second"]) ??

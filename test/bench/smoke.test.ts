@@ -4,6 +4,7 @@ import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import { httpServers } from "../support/http-servers.ts";
 import { temporaryFolder } from "../support/service.ts";
 import { root } from "../support/source-tree.ts";
 
@@ -48,6 +49,8 @@ it("run, check their answers and print their tables", { timeout: 2 * runMsMax },
     "kernel scanner: validated, located",
     "part, µs an event: median (p75)",
     "merge of 1 MiB sketches",
+    "ratio to a bare server",
+    "POST at half the rate, ms p50 / p99 / max",
   ]) {
     expect(stdout).toContain(label);
   }
@@ -62,6 +65,7 @@ it("run, check their answers and print their tables", { timeout: 2 * runMsMax },
     "year",
     "sustained",
     "kernel",
+    ...httpServers.map(() => "single"),
   ]);
   expect(results[0].runs[0].eventsPerSecond).toBeGreaterThan(0);
   expect(results[2].paused.length + results[2].after.length).toBe(36);
@@ -70,6 +74,9 @@ it("run, check their answers and print their tables", { timeout: 2 * runMsMax },
   expect(results[5].growth.map(({ hours }: { hours: number }) => hours)).toEqual([1, 168, 8760]);
   expect(results[6].measured.events).toBe(20_000);
   expect(results[7].byItem.total.usMedian).toBeGreaterThan(0);
+  const single = results.slice(8);
+  expect(single.map(({ server }: { server: string }) => server)).toEqual(httpServers);
+  for (const { runs } of single) expect(runs[0].service.sent).toBeGreaterThan(0);
   expect(readFileSync(plot, "utf8")).toMatch(/^<svg .*<polyline .*<\/svg>\s*$/s);
 });
 
