@@ -1,12 +1,20 @@
 /** Runs the benches named on the command line; see options.ts. */
 import { writeFileSync } from "node:fs";
+import { runAccuracy } from "./accuracy.ts";
 import { runCache } from "./cache.ts";
 import { runCardinality } from "./cardinality.ts";
 import { runKernel } from "./kernel.ts";
 import { runLatency } from "./latency.ts";
-import { type BenchName, type BenchOptions, helpText, readOptions } from "./options.ts";
+import {
+  type BenchName,
+  type BenchOptions,
+  benchNames,
+  helpText,
+  readOptions,
+} from "./options.ts";
 import { profileText } from "./profile.ts";
 import { describeMachine, machineText, type Outcome, outcomeText } from "./report.ts";
+import { writeResults } from "./results.ts";
 import { runSingle } from "./single.ts";
 import { runSustained } from "./sustained.ts";
 import { runThroughput } from "./throughput.ts";
@@ -21,6 +29,7 @@ const benches: Record<BenchName, (options: BenchOptions) => Promise<Outcome[]>> 
   cache: runCache,
   year: runYear,
   kernel: runKernel,
+  accuracy: runAccuracy,
 };
 
 async function main(options: BenchOptions): Promise<void> {
@@ -28,8 +37,14 @@ async function main(options: BenchOptions): Promise<void> {
   const started = new Date().toISOString();
   process.stdout.write(machineText(machine, options.seed));
   const results: object[] = [];
+  const { serviceArgs, seed, smoke, resultsFile } = options;
   for (const name of options.names) {
-    for (const outcome of await benches[name](options)) {
+    const outcomes = await benches[name](options);
+    // One bench after the other, so that a later one's failure takes nothing away.
+    if (resultsFile !== undefined) {
+      writeResults(resultsFile, outcomes, { machine, seed, started, smoke }, benchNames);
+    }
+    for (const outcome of outcomes) {
       process.stdout.write(outcomeText(outcome));
       const { title, notes, data } = outcome;
       results.push({ bench: name, title, notes, ...data });
@@ -37,7 +52,6 @@ async function main(options: BenchOptions): Promise<void> {
   }
   if (options.profileDir !== undefined) process.stdout.write(profileText(options.profileDir));
   if (options.jsonFile === undefined) return;
-  const { serviceArgs, seed, smoke } = options;
   const document = { format: 1, started, machine, seed, smoke, serviceArgs, results };
   writeFileSync(options.jsonFile, `${JSON.stringify(document, null, 1)}\n`);
 }

@@ -10,6 +10,7 @@ export const benchNames = [
   "sustained",
   "kernel",
   "single",
+  "accuracy",
 ] as const;
 export type BenchName = (typeof benchNames)[number];
 
@@ -30,6 +31,8 @@ export interface BenchOptions {
   /** Seconds that the latency bench measures, and each part of the cache bench. */
   seconds: number | undefined;
   jsonFile: string | undefined;
+  /** A Markdown file whose sections of these benches are made anew. */
+  resultsFile: string | undefined;
   /** Folder for CPU profiles of the service's threads. */
   profileDir: string | undefined;
   /** The year's data, kept from run to run; undefined for a fresh folder. */
@@ -42,6 +45,12 @@ export interface BenchOptions {
   python: string;
   /** Where npm's simdjson was installed; undefined: beside this program, if at all. */
   simdjsonFolder: string | undefined;
+  /** Streams of the accuracy bench; undefined: all. */
+  streams: string[] | undefined;
+  /** Programs and jars of peers. */
+  cargo: string;
+  java: string;
+  jarsFolder: string | undefined;
   /** Further arguments of `rankstream start`. */
   serviceArgs: string[];
 }
@@ -69,9 +78,14 @@ Without a name: throughput. Every figure comes after a check of the answers behi
   --folder DIR         year: where its data is made once and kept (a fresh folder)
   --fill-only          year: makes the data, or more of it, and measures nothing
   --plot FILE          year: how times grow with the range, as SVG (growth.svg in the folder)
-  --python FILE        year: a Python that has chdb, to compare with ClickHouse (python3)
+  --python FILE        year, accuracy: a Python that has chdb and datasketches (python3)
+  --streams A,B        accuracy: which streams (all)
+  --cargo FILE         accuracy: builds HeavyKeeper, from crates.io (cargo)
+  --java FILE          accuracy: runs DataSketches (java)
+  --jars DIR           accuracy: where datasketches-java and what it needs are
   --simdjson DIR       kernel: a folder in which npm's simdjson is installed
   --json FILE          the results as JSON too
+  --results FILE       the results as sections of a Markdown file; other benches' stay
   --cpu-prof DIR       CPU profiles of the service's threads, and their busiest functions
   --service "ARGS"     further arguments of rankstream start
 `;
@@ -112,11 +126,16 @@ export function readOptions(args: string[]): BenchOptions | null {
       zipf: text,
       seconds: text,
       json: text,
+      results: text,
       folder: text,
       "fill-only": flag,
       plot: text,
       python: text,
       simdjson: text,
+      streams: text,
+      cargo: text,
+      java: text,
+      jars: text,
       "cpu-prof": text,
       service: text,
     },
@@ -142,12 +161,17 @@ export function readOptions(args: string[]): BenchOptions | null {
     zipfExponents: zipf.map((exponent) => positive("zipf", exponent)!),
     seconds: positive("seconds", values.seconds),
     jsonFile: values.json,
+    resultsFile: values.results,
     profileDir: values["cpu-prof"],
     folder: values.folder,
     isFillOnly: values["fill-only"] === true,
     plotFile: values.plot,
     python: values.python ?? "python3",
     simdjsonFolder: values.simdjson,
+    streams: values.streams?.split(","),
+    cargo: values.cargo ?? "cargo",
+    java: values.java ?? "java",
+    jarsFolder: values.jars,
     serviceArgs: values.service?.split(" ").filter((part) => part !== "") ?? [],
   };
 }

@@ -26,7 +26,8 @@ it("run, check their answers and print their tables", { timeout: 2 * runMsMax },
   compile();
   const folder = temporaryFolder();
   const [file, plot] = [join(folder, "results.json"), join(folder, "growth.svg")];
-  const files = ["--json", file, "--plot", plot];
+  const sections = join(folder, "RESULTS.md");
+  const files = ["--json", file, "--plot", plot, "--results", sections];
   const { status, stdout, stderr } = node([program, "--smoke", "--seed", "42", ...files]);
   expect(status, stdout + stderr).toBe(0);
   expect(stdout).toContain("seed 42");
@@ -51,6 +52,8 @@ it("run, check their answers and print their tables", { timeout: 2 * runMsMax },
     "merge of 1 MiB sketches",
     "ratio to a bare server",
     "POST at half the rate, ms p50 / p99 / max",
+    "recall@1000 least / mean, relative error, broken bounds",
+    "round-robin, ",
   ]) {
     expect(stdout).toContain(label);
   }
@@ -66,6 +69,7 @@ it("run, check their answers and print their tables", { timeout: 2 * runMsMax },
     "sustained",
     "kernel",
     ...httpServers.map(() => "single"),
+    "accuracy",
   ]);
   expect(results[0].runs[0].eventsPerSecond).toBeGreaterThan(0);
   expect(results[2].paused.length + results[2].after.length).toBe(36);
@@ -74,9 +78,11 @@ it("run, check their answers and print their tables", { timeout: 2 * runMsMax },
   expect(results[5].growth.map(({ hours }: { hours: number }) => hours)).toEqual([1, 168, 8760]);
   expect(results[6].measured.events).toBe(20_000);
   expect(results[7].byItem.total.usMedian).toBeGreaterThan(0);
-  const single = results.slice(8);
+  const single = results.slice(8, -1);
   expect(single.map(({ server }: { server: string }) => server)).toEqual(httpServers);
   for (const { runs } of single) expect(runs[0].service.sent).toBeGreaterThan(0);
+  expect(results.at(-1).results).toHaveLength(10);
+  expect(readFileSync(sections, "utf8").match(/^## \w+$/gm)).toHaveLength(9);
   expect(readFileSync(plot, "utf8")).toMatch(/^<svg .*<polyline .*<\/svg>\s*$/s);
 });
 
