@@ -202,6 +202,7 @@ function addEvents(app: FastifyInstance, { edge, budget, bodyBytesMax }: ApiDeps
     });
     scope.post("/events", { config: { doc: eventsDoc } }, async (request, reply) => {
       const body = (request.body as Buffer | undefined) ?? Buffer.alloc(0);
+      const { length } = body;
       try {
         const {
           status,
@@ -209,13 +210,14 @@ function addEvents(app: FastifyInstance, { edge, budget, bodyBytesMax }: ApiDeps
           body: text,
         } = await edge.ingest({
           body,
+          isOwn: true,
           contentType: request.headers["content-type"],
           contentEncoding: request.headers["content-encoding"],
           idempotencyKey: idempotencyKeyOf(request),
         });
         return sendText(reply, status, headers, text);
       } finally {
-        budget.release(body.length);
+        budget.release(length);
       }
     });
   });

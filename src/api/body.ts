@@ -1,5 +1,6 @@
 /** Reads a request's body as it is, within its own bound and that of all bodies together. */
 import type { FastifyRequest } from "fastify";
+import { discard } from "../discard.ts";
 import type { ByteBudget } from "../edge/byte-budget.ts";
 import { RankstreamError } from "../errors.ts";
 
@@ -33,7 +34,11 @@ export function bodyReader(bytesMax: number, budget: ByteBudget) {
       // request's own time limit bounds it.
       done(error);
     };
-    const join = () => Buffer.concat(chunks, length);
+    const join = () => {
+      const body = Buffer.concat(chunks, length);
+      for (const chunk of chunks) discard(chunk);
+      return body;
+    };
     const onData = (chunk: Buffer) => {
       if (length + chunk.length > bytesMax) finish(tooLarge(bytesMax, "more"));
       else if (!budget.reserve(chunk.length)) finish(overloaded());

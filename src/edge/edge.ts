@@ -3,6 +3,7 @@
  * answers only when the accepted events are durable there. Counts every Idempotency-Key once.
  */
 import { hash, randomUUID } from "node:crypto";
+import { discard } from "../discard.ts";
 import { type ErrorReply, problemReply, RankstreamError } from "../errors.ts";
 import { failPoint } from "../fail-point.ts";
 import { parseIdempotencyKey } from "../log/idempotency-key.ts";
@@ -78,12 +79,20 @@ export interface EdgeDeps {
 export interface IngestRequest {
   /** As received, still packed. */
   body: Uint8Array;
+  /** Nobody else uses `body`: its memory may be given back once it is read. */
+  isOwn?: boolean;
   contentType: string | undefined;
   contentEncoding?: string | undefined;
   idempotencyKey?: string | undefined;
 }
 
 export type IngestReply = ErrorReply;
+
+interface Unpacked {
+  body: Uint8Array;
+  format: BodyFormat;
+  isOwn: boolean;
+}
 
 const jsonHeaders = Object.freeze({ "content-type": "application/json; charset=utf-8" });
 const oneAccepted = '{"accepted":1,"rejected":0,"errors":[]}';
@@ -134,32 +143,43 @@ export class Edge {
     const encoding = bodyEncoding(request.contentEncoding);
     const key = request.idempotencyKey;
     if (key !== undefined) parseIdempotencyKey(key);
-    if (encoding === "identity") return await this.#take(request.body, format, key);
+    const { isOwn = false } = request;
+    if (encoding === "identity") return await this.#take(request.body, format, key, isOwn);
     const { unpackedBytesMax, budget } = this.#deps;
     const body = await unpack(request.body, encoding, unpackedBytesMax, budget);
+    const { length } = body;
     try {
-      return await this.#take(body, format, key);
+      return await this.#take(body, format, key, true);
     } finally {
-      budget.release(body.length);
+      budget.release(length);
     }
   }
 
-  async #take(body: Uint8Array, format: BodyFormat, key: string | undefined) {
+  async #take(
+    body: Uint8Array,
+    format: BodyFormat,
+    key: string | undefined,
+    isOwn: boolean,
+  ): Promise<IngestReply> {
     if (body.length > this.#deps.unpackedBytesMax) {
       throw new RankstreamError(
         "body_too_large",
         `expected at most ${this.#deps.unpackedBytesMax} bytes, got ${body.length}`,
       );
     }
-    if (key !== undefined) return await this.#takeOnce(body, format, key);
-    if (this.#deps.makesKeys !== true) return await this.#store(body, format, null, null);
+    if (key !== undefined) return await this.#takeOnce({ body, format, isOwn }, key);
+    if (this.#deps.makesKeys !== true) {
+      return await this.#store({ body, format, isOwn }, null, null);
+    }
     this.#keysMade += 1;
-    return await this.#store(body, format, `${this.#name}/${this.#keysMade}`, digestOf(body));
+    const made = `${this.#name}/${this.#keysMade}`;
+    return await this.#store({ body, format, isOwn }, made, digestOf(body));
   }
 
   /** The first reply again for a known key; else waits for its turn under the key and stores. */
-  async #takeOnce(body: Uint8Array, format: BodyFormat, key: string): Promise<IngestReply> {
+  async #takeOnce(batch: Unpacked, key: string): Promise<IngestReply> {
     const { ledger } = this.#deps;
+    const { body, format } = batch;
     const digest = digestOf(body);
     for (let other = this.#inFlight.get(key); other; other = this.#inFlight.get(key)) await other;
     const known = ledger.look(key, digest);
@@ -177,7 +197,7 @@ export class Edge {
       const detail = `remembering this key would exceed ${known.bound}`;
       throw new RankstreamError("idempotency_full", detail, { retryAfterSeconds });
     }
-    const work = this.#store(body, format, key, digest);
+    const work = this.#store(batch, key, digest);
     const settled = work.then(ignore, ignore);
     this.#inFlight.set(key, settled);
     try {
@@ -204,13 +224,13 @@ export class Edge {
   }
 
   async #store(
-    body: Uint8Array,
-    format: BodyFormat,
+    { body, format, isOwn }: Unpacked,
     key: string | null,
     digest: Uint8Array | null,
   ): Promise<IngestReply> {
     const receivedAt = this.#receipt();
     const batch = this.#scan(body, format, receivedAt, false);
+    if (isOwn) discard(body);
     this.#slowLines.value += batch.slowLines;
     this.#rejected.value += batch.rejected;
     if (batch.accepted === 0) return refusal(batch);

@@ -26,7 +26,10 @@ export interface BatchScan {
   rejected: number;
   /** The first `errorsMax` refused lines, in order. */
   errors: LineError[];
-  /** Own copies, by ascending partition; only partitions with events. */
+  /**
+   * By ascending partition; only partitions with events. Their bytes may lie in kernel memory:
+   * they are good until the next batch is scanned.
+   */
   blocks: PartitionBlock[];
   /** Lines (or array elements) with something in them: accepted + rejected. */
   lines: number;
@@ -212,7 +215,8 @@ export class EventScanner {
       errorsRead = chunks.errors;
       fresh.sort((a, b) => a.line - b.line);
       errors.push(...fresh.slice(0, this.#errorsMax - errors.length));
-      this.#takeBlocks(chunks.events - dropped, partitionCount, pieces);
+      const isLast = status === "done";
+      this.#takeBlocks(chunks.events - dropped, partitionCount, pieces, isLast);
       if (status === "done") break;
       chunks.clear();
       status = chunks.resume();
@@ -253,8 +257,16 @@ export class EventScanner {
     return { first, last: Number(view.getBigInt64(this.#span + 8, true)) };
   }
 
-  /** Copies the first `events` listed out as pieces of their partitions' blocks. */
-  #takeBlocks(events: number, partitionCount: number, pieces: Map<number, Pieces>): void {
+  /**
+   * Takes the first `events` listed as pieces of their partitions' blocks: where they lie, of
+   * the last ones, else as copies, since the next ones will lie there.
+   */
+  #takeBlocks(
+    events: number,
+    partitionCount: number,
+    pieces: Map<number, Pieces>,
+    isLast: boolean,
+  ): void {
     const { exports, bytes, u32 } = this.#kernel;
     const { eventsPtr } = this.#chunks;
     if (events === 0) return;
@@ -274,6 +286,8 @@ export class EventScanner {
       marks += u32[part + (layout.PART_EVENTS >> 2)]! * layout.MARK_SIZE;
     }
     exports["writeBlocks"]!(eventsPtr, events, this.#parts);
+    const take = (from: number, end: number) =>
+      isLast ? bytes.subarray(from, end) : bytes.slice(from, end);
     lines = this.#lines;
     for (let partition = 0; partition < partitionCount; partition++) {
       const part = (this.#parts + partition * layout.PART_SIZE) >>> 2;
@@ -282,10 +296,10 @@ export class EventScanner {
       const end = u32[part + (layout.PART_OUT_PTR >> 2)]!;
       const linesEnd = u32[part + (layout.PART_LINES_PTR >> 2)]!;
       const own = pieces.get(partition) ?? { values: [], lines: [], marks: [], events: 0 };
-      own.values.push(bytes.slice(end - u32[part + (layout.PART_BYTES >> 2)]!, end));
-      own.lines.push(bytes.slice(lines, linesEnd));
+      own.values.push(take(end - u32[part + (layout.PART_BYTES >> 2)]!, end));
+      own.lines.push(take(lines, linesEnd));
       const marksEnd = u32[part + (layout.PART_MARKS_PTR >> 2)]!;
-      own.marks.push(bytes.slice(marksEnd - count * layout.MARK_SIZE, marksEnd));
+      own.marks.push(take(marksEnd - count * layout.MARK_SIZE, marksEnd));
       own.events += count;
       pieces.set(partition, own);
       lines += count * lineBytesMax;

@@ -3,6 +3,7 @@
  * frame.ts). A batch is one frame, so it is durable whole or not at all. Batches that wait
  * while a sync is under way are written together and share the next one (group commit).
  */
+import { discard } from "../discard.ts";
 import { RankstreamError } from "../errors.ts";
 import { failPoint } from "../fail-point.ts";
 import type { AppendFile, Files } from "../files.ts";
@@ -143,7 +144,7 @@ export class EmbeddedLog implements Log {
    * See Log. Copies the batch before it returns: the caller's buffers are free at once. A
    * batch without blocks is nothing to store and resolves.
    */
-  append(header: BatchHeader, blocks: PartitionBlock[]): Promise<void> {
+  append(header: BatchHeader, blocks: readonly PartitionBlock[]): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.#failure) throw this.#failure;
       if (this.#closing) {
@@ -232,9 +233,7 @@ export class EmbeddedLog implements Log {
   async #writeAll(): Promise<void> {
     // Appends of the same turn go into the first group too.
     await Promise.resolve();
-    while (this.#queue.length > 0) {
-      await this.#writeGroup();
-    }
+    while (this.#queue.length > 0) await this.#writeGroup();
     this.#writing = null;
   }
 
@@ -362,6 +361,7 @@ export class EmbeddedLog implements Log {
     const all = this.#failure ? [...group, ...this.#queue.splice(0)] : group;
     for (const { frame, resolve, reject } of all) {
       this.#queueBytes -= frame.bytes.length;
+      discard(frame.bytes);
       if (error) reject(error);
       else resolve();
     }

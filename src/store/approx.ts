@@ -14,6 +14,7 @@ import { minuteMs } from "../model.ts";
 import { boundsOf, placesOf } from "./asked-items.ts";
 import { type CoverPart, coverOf, cutInStore, type MinuteCut, type MinuteSpan } from "./cover.ts";
 import { type Row, rowsOf } from "./database.ts";
+import { deltaSql } from "./delta-spans.ts";
 import { EdgeFiles } from "./edge-files.ts";
 import { edgesSql, offsetsOf, type TypeId, typesNamed } from "./exact.ts";
 import { readOpen } from "./open-windows.ts";
@@ -147,23 +148,31 @@ async function addWindows(
   }
 }
 
-/** Candidates of open minutes, and the deltas that none stand in for. */
+/**
+ * Candidates of open minutes, and the deltas that none stand in for. With `isExact` false all of
+ * the span may be counted or none of it.
+ */
 async function addOpenAndDeltas(
   connection: DuckDBConnection,
   pieces: Pieces,
   typeIds: number[],
-  cut: MinuteCut,
+  span: MinuteSpan,
+  isExact: boolean,
 ): Promise<void> {
-  const open = await readOpen(connection, cut, typeIds);
-  if (open.hasDeltas) pieces.beside.push(deltaSql(cut, typeIds, true, open.deltas));
+  const open = await readOpen(connection, span, typeIds);
+  if (open.deltas !== null) {
+    pieces.beside.push(deltaSql(span, typeIds, isExact, open.deltas));
+  }
   if (open.candidates === null) return;
   pieces.isLoose = true;
   pieces.sums.windows.minute += open.windows;
-  pieces.sums.total += open.total;
-  pieces.sums.thresholds += open.thresholds;
+  const sums = isExact ? pieces.sums : pieces.loose;
+  sums.total += open.total;
+  sums.thresholds += open.thresholds;
   // How many items an open minute has is not known: at most one an event.
   pieces.sums.items += open.total;
-  pieces.lists.push(`SELECT event_id, lower AS exact, upper - lower AS loose, threshold AS known
+  const bounds = isExact ? "lower AS exact, upper - lower" : "0 AS exact, upper";
+  pieces.lists.push(`SELECT event_id, ${bounds} AS loose, threshold AS known
     FROM (${open.candidates})`);
 }
 
@@ -186,7 +195,7 @@ async function addEdges(
     const minute = Math.floor(edge.from / minuteMs);
     const span = { start: minute, end: minute + 1 };
     for (const typeId of typeIds) await addLooseMinute(connection, pieces, typeId, span);
-    pieces.beside.push(deltaSql(span, typeIds, false));
+    await addOpenAndDeltas(connection, pieces, typeIds, span, false);
   }
   if (read.length === 0) return;
   // By themselves first: 7 ms, where as a part of the question's one large statement they take 20.
@@ -211,19 +220,6 @@ async function addLooseMinute(
   pieces.loose.thresholds += found.thresholds;
   pieces.sums.items += found.items;
   pieces.lists.push(listSql(level, typeId, condition, found.thresholds > 0, false));
-}
-
-function deltaSql(
-  span: MinuteSpan,
-  typeIds: number[],
-  isExact: boolean,
-  condition = "true",
-): string {
-  const sum = "sum(count)::BIGINT";
-  const count = isExact ? `${sum} AS exact, 0 AS loose` : `0 AS exact, ${sum} AS loose`;
-  return `SELECT event_id, ${count}, false AS is_raw, count(*) AS n
-    FROM count_deltas WHERE minute >= ${span.start} AND minute < ${span.end}
-    AND type_id IN (${typeIds}) AND ${condition} GROUP BY event_id`;
 }
 
 /** Sums over what lies beside the lists, by item; left out where nothing does. */
@@ -381,7 +377,7 @@ export async function readApprox(
   const pieces = emptyPieces();
   if (types.length > 0) {
     await addWindows(connection, pieces, types, cut);
-    await addOpenAndDeltas(connection, pieces, typeIds, cut);
+    await addOpenAndDeltas(connection, pieces, typeIds, cut, true);
     await addEdges(connection, edgeFiles, pieces, cut, query, typeIds);
   }
   const { moreRows = 0 } = query;

@@ -7,6 +7,7 @@ import type { DuckDBConnection, DuckDBValue } from "@duckdb/node-api";
 import { failPoint } from "../fail-point.ts";
 import { type OnTouch, type Touched, touchedBy } from "./changes.ts";
 import { type Database, insertRows, rowsOf, runValues } from "./database.ts";
+import { addDeltaSpans } from "./delta-spans.ts";
 import { writeOpen } from "./open-windows.ts";
 import type { RawFile, RawFiles } from "./raw-files.ts";
 import { writeSeen } from "./seen.ts";
@@ -184,7 +185,8 @@ export class Checkpointer {
     const indexMax = part.types.reduce((max, { index }) => Math.max(max, index), -1);
     const typeIds = new Uint32Array(indexMax + 1);
     for (const { index, name } of part.types) typeIds[index] = idOf(name);
-    const token = this.#staged.stage({ raw: part.raw, counts: part.counts, typeIds });
+    const staged = { raw: part.raw, counts: part.counts, typeIds };
+    const token = this.#staged.stage(staged);
     const events = `staged_events(${token})`;
     let file: RawFile | null = null;
     const writeFile = async (connection: DuckDBConnection) => {
@@ -206,6 +208,7 @@ export class Checkpointer {
           const counts = `staged_counts(${token})`;
           const columns = "minute, type_id, event_id, partition, count";
           await insertRows(connection, "count_deltas", `SELECT ${columns} FROM ${counts}`);
+          await addDeltaSpans(connection, staged, token);
           touched = await touchedBy(connection, part.types, idOf, counts);
           await this.#onTouch(connection, touched);
         }

@@ -11,6 +11,15 @@ import { levels } from "./windows.ts";
 /** All minutes that windows can have. */
 const always = Object.freeze({ start: 0, end: 4_223_376_000 });
 
+/** What goes last of a type, beside its windows. */
+const restTables = [
+  "pending_windows",
+  "coarse_windows",
+  "count_deltas",
+  "delta_spans",
+  "type_graves",
+];
+
 export class Graves {
   readonly #database: Database;
   readonly #compactor: Compactor;
@@ -40,8 +49,7 @@ export class Graves {
         }
       }
       if (!isLast) return;
-      const rest = ["pending_windows", "coarse_windows", "count_deltas", "type_graves"];
-      for (const table of rest) {
+      for (const table of restTables) {
         await connection.run(`DELETE FROM ${table} WHERE type_id = ${typeId}`);
       }
     });

@@ -115,10 +115,33 @@ export interface OpenPieces {
   thresholds: number;
   /** SQL of (event_id, lower, upper, threshold); null when no minute of the range is open. */
   candidates: string | null;
-  /** A condition on count_deltas: rows that no candidates stand in for. */
-  deltas: string;
-  /** Whether there are any in the span. */
-  hasDeltas: boolean;
+  /** A condition on count_deltas: those that no candidates stand in for; null: there are none. */
+  deltas: string | null;
+}
+
+/** (minute, partition, type_id) that candidates stand in for, of rows that fulfil `own`. */
+function standIns(own: string): string {
+  return `SELECT minute, partition, type_id FROM open_spans
+    JOIN (FROM open_windows WHERE ${own}) USING (worker, minute)`;
+}
+
+/** A condition for the deltas of `own` that no candidates stand in for; null: there are none. */
+async function uncovered(connection: DuckDBConnection, own: string): Promise<string | null> {
+  const [found] = await rowsOf(
+    connection,
+    `WITH alone AS MATERIALIZED (
+       FROM (SELECT DISTINCT minute, partition, type_id FROM delta_spans WHERE ${own})
+       ANTI JOIN (${standIns(own)}) USING (minute, partition, type_id))
+     SELECT min(minute) AS first, max(minute) AS last, EXISTS (FROM open_spans
+       WHERE minute >= (SELECT min(minute) FROM alone)
+       AND minute <= (SELECT max(minute) FROM alone)) AS is_mixed FROM alone`,
+  );
+  if (found!["first"] === null) return null;
+  const within = `minute >= ${found!["first"]} AND minute <= ${found!["last"]}`;
+  if (found!["is_mixed"] === false) return within;
+  return `${within} AND NOT EXISTS (FROM (${standIns(own)}) AS open
+    WHERE open.minute = count_deltas.minute AND open.partition = count_deltas.partition
+    AND open.type_id = count_deltas.type_id)`;
 }
 
 /** Reads which minutes of the span are open, in the reader's transaction. */
@@ -127,38 +150,23 @@ export async function readOpen(
   span: MinuteSpan,
   typeIds: readonly number[],
 ): Promise<OpenPieces> {
-  const within = `minute >= ${span.start} AND minute < ${span.end}`;
-  const [spans] = await rowsOf(
-    connection,
-    `SELECT (SELECT count(*) FROM open_spans WHERE ${within}) AS n,
-       (SELECT min(minute) FROM open_spans WHERE ${within}) AS first,
-       EXISTS (FROM count_deltas WHERE ${within} AND type_id IN (${typeIds})) AS has_deltas`,
-  );
-  const hasDeltas = spans!["has_deltas"] === true;
-  if (Number(spans!["n"]) === 0) {
-    const none = { windows: 0, total: 0, thresholds: 0, candidates: null };
-    return { ...none, deltas: "true", hasDeltas };
-  }
-  const own = `${within} AND type_id IN (${typeIds})`;
+  const own = `minute >= ${span.start} AND minute < ${span.end} AND type_id IN (${typeIds})`;
+  const deltas = await uncovered(connection, own);
   const [sums] = await rowsOf(
     connection,
     `SELECT count(*) AS windows, coalesce(sum(total), 0)::BIGINT AS total,
        coalesce(sum(threshold), 0)::BIGINT AS thresholds FROM open_windows WHERE ${own}`,
   );
+  const windows = Number(sums!["windows"]);
+  if (windows === 0) return { windows, total: 0, thresholds: 0, candidates: null, deltas };
   return {
-    windows: Number(sums!["windows"]),
+    windows,
     total: Number(sums!["total"]),
     thresholds: Number(sums!["thresholds"]),
-    hasDeltas,
     candidates: `SELECT event_id, lower, upper, threshold
       FROM (FROM open_candidates WHERE ${own})
       JOIN (SELECT worker, minute, type_id, threshold FROM open_windows WHERE ${own})
       USING (worker, minute, type_id)`,
-    // Most deltas are of other minutes: the first comparison decides them.
-    deltas: `(minute < ${spans!["first"]} OR NOT EXISTS (
-      FROM (SELECT minute, partition, type_id FROM open_spans
-            JOIN (FROM open_windows WHERE ${own}) USING (worker, minute)) AS open
-      WHERE open.minute = count_deltas.minute AND open.partition = count_deltas.partition
-      AND open.type_id = count_deltas.type_id))`,
+    deltas,
   };
 }

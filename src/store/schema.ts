@@ -20,6 +20,7 @@
  *   open_*         minutes that still stream (open-windows.ts)
  *   count_deltas   exact counts of (minute, type, id, partition) not yet folded into a window:
  *                  appended without a key (an upsert costs 1.9 µs a row), summed when read
+ *   delta_spans    of which minutes, types and partitions there are any (delta-spans.ts)
  *   seen_*         which batches were counted (idempotency)
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
@@ -28,6 +29,7 @@ import { mutationsTable } from "./changes.ts";
 import { coarseTable } from "./coarse-table.ts";
 import { rowsOf } from "./database.ts";
 import { deleteTables } from "./delete-tables.ts";
+import { deltaSpansTable, resetDeltaSpans } from "./delta-spans.ts";
 import { jobsTable } from "./jobs.ts";
 import { keptAnswersTable } from "./kept-answers.ts";
 import { labelsTable } from "./labels.ts";
@@ -65,8 +67,10 @@ const tables = [
   mutationsTable,
   keptAnswersTable,
   `CREATE TABLE IF NOT EXISTS count_deltas (
-     minute INTEGER NOT NULL, type_id INTEGER NOT NULL, event_id VARCHAR NOT NULL,
+     minute INTEGER NOT NULL, type_id INTEGER NOT NULL,
+     event_id VARCHAR NOT NULL USING COMPRESSION uncompressed,
      partition INTEGER NOT NULL, count BIGINT NOT NULL)`,
+  deltaSpansTable,
   `CREATE TABLE IF NOT EXISTS seen_keys (
      partition INTEGER NOT NULL, ordinal BIGINT NOT NULL, key VARCHAR NOT NULL, producer VARCHAR,
      digest VARCHAR, received_at BIGINT NOT NULL, partition_count INTEGER NOT NULL)`,
@@ -120,6 +124,7 @@ export async function prepareSchema(
   for (const table of [...openTables, ...sketchTables]) await connection.run(table);
   await createWindowTables(connection);
   await clearOpen(connection);
+  await resetDeltaSpans(connection);
   let meta = await readMeta(connection);
   if (meta.size === 0) {
     await writeIdentity(connection, wanted);

@@ -28,9 +28,14 @@ interface Column {
   type: duckdb.Type;
 }
 
-function align16(n: number): number {
+/** `n` rounded up as the kernel aligns columns. */
+export function align16(n: number): number {
   return (n + 15) & ~15;
 }
+
+/** Rows of the column at hand. */
+const stringRows = new Uint8Array(layout.ROWS_MAX * 16);
+const stringWords = new Uint32Array(stringRows.buffer);
 
 /** Rows of 16 bytes at `rowsAt`, long ones relative to a heap: into `vector`. */
 function fillStrings(
@@ -42,20 +47,20 @@ function fillStrings(
   heapBytes: number,
 ): void {
   // A copy: a commit that failed is tried again, and must find the chunk as it was.
-  const own = chunk.slice(rowsAt, rowsAt + rows * 16);
+  stringRows.set(new Uint8Array(chunk, rowsAt, rows * 16));
   if (heapBytes > 12) {
     const heap = new Uint8Array(chunk, heapAt, heapBytes);
     duckdb.vector_assign_string_element_len(vector, 0, heap);
     const first = duckdb.vector_get_data(vector, 16);
     const view = new DataView(first.buffer, first.byteOffset, 16);
-    addAddress(new Uint32Array(own), view.getUint32(8, true), view.getUint32(12, true));
+    addAddress(stringWords, rows, view.getUint32(8, true), view.getUint32(12, true));
   }
-  duckdb.copy_data_to_vector(vector, 0, own, 0, rows * 16);
+  duckdb.copy_data_to_vector(vector, 0, stringRows.buffer, 0, rows * 16);
 }
 
 /** Adds the heap's 64-bit address to the offset of every long string. */
-function addAddress(words: Uint32Array, low: number, high: number): void {
-  for (let at = 0; at < words.length; at += 4) {
+function addAddress(words: Uint32Array, rows: number, low: number, high: number): void {
+  for (let at = 0; at < rows * 4; at += 4) {
     if (words[at]! <= 12) continue;
     const sum = words[at + 2]! + low;
     words[at + 2] = sum;

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import type { DuckDBConnection } from "@duckdb/node-api";
+import { discardBuffers } from "../discard.ts";
 import { nodeFiles } from "../files.ts";
 import { type OnTouch, readMutations, type Touched, versionOf } from "./changes.ts";
 import { Checkpointer, StaleOffsetError, TypeIds } from "./checkpoint.ts";
@@ -317,6 +318,8 @@ class StoreThread {
         send({ kind: "committed", offsets: [...this.#offsets], touched });
         if (delayMs > retryDelayMsMin) send({ kind: "failing", message: null });
         port.postMessage({ kind: "committed", sequence: part.sequence });
+        const open = part.open.minutes.map(({ candidates }) => candidates);
+        discardBuffers([...part.raw, ...part.counts, ...open]);
         return;
       } catch (error) {
         const { message } = thrown(error);

@@ -9,6 +9,7 @@ import { Compactor } from "../../src/store/compact.ts";
 import { Database, rowsOf, runValues } from "../../src/store/database.ts";
 import { type DeleteOptions, Deleter, deleteDefaults } from "../../src/store/delete.ts";
 import type { EventScope } from "../../src/store/delete-questions.ts";
+import { resetDeltaSpans } from "../../src/store/delta-spans.ts";
 import { Graves } from "../../src/store/graves.ts";
 import { RawFiles } from "../../src/store/raw-files.ts";
 import { prepareSchema } from "../../src/store/schema.ts";
@@ -188,6 +189,7 @@ export class DeleteFixture {
           BigInt(e.weight),
         ]),
       );
+      await resetDeltaSpans(connection);
     });
     this.events.push(...events);
   }

@@ -104,6 +104,10 @@ async function settle(fixture: DeleteFixture): Promise<void> {
   while (await fixture.rawFiles.rewriteHidden(9e12));
 }
 
+/** Over all cases: chance may leave one of them with hardly anything. */
+const seen = { rows: 0, certified: 0 };
+let windowsChecked = 0;
+
 describe("deletes", () => {
   it.each([
     ["at once", 4096, 1000, {}],
@@ -116,7 +120,6 @@ describe("deletes", () => {
     const bounds = { candidatesMax, vectorsMax, partialVectorsMax, hasSketches: true };
     const options = { ...bounds, aggregationWindows };
     const fixture = await new DeleteFixture(temporaryFolder(), options).open();
-    const seen = { rows: 0, certified: 0 };
     const ask = () => {
       const from = randomTime();
       const range = { types, from, to: from + 1 + random.int(0, random.pick([hourMs, spanMs])) };
@@ -130,14 +133,17 @@ describe("deletes", () => {
     await settle(fixture);
     await checkTypes(fixture);
     const isCoarse = Object.keys(aggregationWindows).length > 0;
-    // Where minutes and hours are gone, few windows may be left.
-    expect(await checkWindows(fixture)).toBeGreaterThan(isCoarse ? 0 : 20);
+    windowsChecked += await checkWindows(fixture);
     for (let asked = 0; asked < 5; asked++) await ask();
     expect(await fixture.countOf("raw_tombstones")).toBe(0);
     expect(await fixture.countOf("type_graves")).toBe(0);
     expect(await fixture.countOf("deletes_under_way")).toBe(0);
-    expect(seen.certified).toBeGreaterThan(0);
     expect(fixture.coarsened.steps > 0, JSON.stringify(fixture.coarsened)).toBe(isCoarse);
     await fixture.close();
+  });
+
+  it("left windows and certain rows to check", () => {
+    expect(windowsChecked).toBeGreaterThan(50);
+    expect(seen.certified).toBeGreaterThan(0);
   });
 });

@@ -5,6 +5,7 @@ import { nodeFiles } from "../../src/files.ts";
 import type { Selection } from "../../src/model-selection.ts";
 import { readCompared } from "../../src/store/compare.ts";
 import { Database, rowsOf } from "../../src/store/database.ts";
+import { resetDeltaSpans } from "../../src/store/delta-spans.ts";
 import { readExact } from "../../src/store/exact.ts";
 import { RawFiles, rawFilesDefaults } from "../../src/store/raw-files.ts";
 import { prepareSchema } from "../../src/store/schema.ts";
@@ -44,6 +45,7 @@ async function insert(part: readonly FullEvent[]): Promise<void> {
   await database.writer.run(`INSERT INTO count_deltas
     SELECT epoch_ms(event_time) // 60000, type_id, event_id, 0, weight
     FROM raw_recent JOIN event_types USING (event_type)`);
+  await resetDeltaSpans(database.writer);
 }
 
 beforeAll(async () => {

@@ -5,6 +5,7 @@ import { nodeFiles } from "../../src/files.ts";
 import { certifiedPrefix } from "../../src/query/certify.ts";
 import { readApprox } from "../../src/store/approx.ts";
 import { Database, rowsOf } from "../../src/store/database.ts";
+import { resetDeltaSpans } from "../../src/store/delta-spans.ts";
 import { readExact } from "../../src/store/exact.ts";
 import { RawFiles, rawFilesDefaults } from "../../src/store/raw-files.ts";
 import { prepareSchema } from "../../src/store/schema.ts";
@@ -65,9 +66,10 @@ async function append(deltas: Delta[]): Promise<void> {
   const values = deltas
     .map((d) => `(${d.minute}, ${d.typeId}, '${d.eventId}', 0, ${d.count})`)
     .join(", ");
-  await database.write((connection) =>
-    connection.run(`INSERT INTO count_deltas VALUES ${values}`).then(() => undefined),
-  );
+  await database.write(async (connection) => {
+    await connection.run(`INSERT INTO count_deltas VALUES ${values}`);
+    await resetDeltaSpans(connection);
+  });
 }
 
 type Counts = Map<string, number>;
