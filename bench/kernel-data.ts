@@ -6,6 +6,7 @@ import { ItemRegion } from "../src/kernel/item-region.ts";
 import { Kernel, type KernelExports } from "../src/kernel/kernel.ts";
 import { layout } from "../src/kernel/layout.ts";
 import { OpenWindows, type OpenWindowsOptions } from "../src/kernel/open-windows.ts";
+import { EventScanner } from "../src/kernel/scanner.ts";
 import { type Body, EventStream } from "./event-stream.ts";
 import { StreamCounts } from "./truth.ts";
 
@@ -26,8 +27,13 @@ const bodyBytes = 512 * 1024;
 const minuteMs = 60_000;
 const eventsPerSecond = 300_000;
 
+/** A body as received, or as the log has it: with what the edge found in its lines. */
+export interface MarkedBody extends Body {
+  marks?: Uint8Array | undefined;
+}
+
 export interface KernelData {
-  bodies: Body[];
+  bodies: MarkedBody[];
   events: number;
   bytes: number;
   counts: StreamCounts;
@@ -65,6 +71,18 @@ export function kernelData(given: { seed: number; events: number; ids: number })
 export async function loadKernel(memoryBytes: number): Promise<Kernel> {
   const file = new URL("../../kernel/kernel.wasm", import.meta.url);
   return Kernel.load(await WebAssembly.compile(await readFile(file)), memoryBytes);
+}
+
+/** The same events as the log has them: validated by the edge, with marks (assembly/marks.ts). */
+export async function asLogged(data: KernelData): Promise<KernelData> {
+  const bounds = { bodyBytesMax: 2 * bodyBytes, errorsMax: 1, futureMsMax: minuteMs };
+  const kernel = await loadKernel(EventScanner.memoryBytes(bounds) + 65_536);
+  const scanner = new EventScanner(kernel, bounds);
+  const bodies = data.bodies.map((body): MarkedBody => {
+    const [block] = scanner.scanBatch(body.bytes, "ndjson", data.startMs, 1).blocks;
+    return { ...body, bytes: block!.value, marks: block!.marks };
+  });
+  return { ...data, bodies };
 }
 
 /** Milliseconds spent in each of the kernel's functions, in place of its plain exports. */
@@ -156,12 +174,21 @@ export class WorkerKernel {
   }
 
   /** Copies a body in and scans it; `use` gets its located events. Returns how many these were. */
-  scan({ bytes }: Body, receivedAt: number, use: (events: number, n: number) => void): number {
+  scan(
+    { bytes, marks }: MarkedBody,
+    receivedAt: number,
+    use: (events: number, n: number) => void,
+  ): number {
     const started = performance.now();
     this.kernel.bytes.set(bytes, this.#input);
+    const given = { ptr: this.#input + bytes.length + inputPaddingBytes, bytes: 0 };
+    if (marks !== undefined) {
+      given.bytes = marks.length;
+      this.kernel.bytes.set(marks, given.ptr);
+    }
     this.times.add("copy", performance.now() - started);
     this.chunks.clear();
-    let status = this.chunks.scanChunk(this.#input, bytes.length, receivedAt);
+    let status = this.chunks.scanChunk(this.#input, bytes.length, receivedAt, "ndjson", given);
     for (;;) {
       use(this.chunks.eventsPtr, this.chunks.events);
       if (status === "done") return this.chunks.accepted;

@@ -3,7 +3,7 @@
  * against plain counting before anything is timed; the other readers of the same bytes too.
  */
 import { Random } from "../test/support/random.ts";
-import { kernelData } from "./kernel-data.ts";
+import { asLogged, kernelData } from "./kernel-data.ts";
 import { timeParsers } from "./kernel-parsers.ts";
 import { type PipelineResult, timePipeline } from "./kernel-pipeline.ts";
 import {
@@ -25,6 +25,8 @@ interface Result {
   parsers: Timing[];
   byItem: PipelineResult;
   byEvent: PipelineResult;
+  /** As `byItem`, of lines that the edge has judged and marked: what a worker does. */
+  marked: PipelineResult;
   updates: Timing[];
   merges: Timing[];
   footprints: Footprint[];
@@ -57,15 +59,22 @@ function mergeGrid(timings: readonly Timing[]): Grid {
   return { head, rows };
 }
 
-function partsGrid({ byItem, byEvent }: Result): Grid {
+function partsGrid({ byItem, byEvent, marked }: Result): Grid {
   const names = [...new Set([...byItem.parts, ...byEvent.parts].map(({ name }) => name))];
   const cell = (result: PipelineResult, part: string) => {
     const found = result.parts.find(({ name }) => name === part);
     return found === undefined ? "–" : `${found.usMedian.toFixed(4)} (${found.usP75.toFixed(4)})`;
   };
-  const rows = names.map((name) => [name, cell(byItem, name), cell(byEvent, name)]);
-  rows.push(["all", byItem.total.usMedian.toFixed(4), byEvent.total.usMedian.toFixed(4)]);
-  const head = ["part, µs an event: median (p75)", "updates an item", "updates an event"];
+  const rows = names.map((name) => [
+    name,
+    cell(byItem, name),
+    cell(byEvent, name),
+    cell(marked, name),
+  ]);
+  const totals = [byItem, byEvent, marked].map(({ total }) => total.usMedian.toFixed(4));
+  rows.push(["all", ...totals]);
+  const columns = ["updates an item", "updates an event", "an item, lines with marks"];
+  const head = ["part, µs an event: median (p75)", ...columns];
   return { head, rows };
 }
 
@@ -113,6 +122,7 @@ export async function runKernel(options: BenchOptions): Promise<Outcome[]> {
     parsers,
     byItem: await timePipeline("sketch and heap once an item", "item", data, bounds),
     byEvent: await timePipeline("sketch and heap each event", "event", data, bounds),
+    marked: await timePipeline("lines with marks", "item", await asLogged(data), bounds),
     updates: await timeUpdates(random, { events, ids }, bounds),
     merges: await timeMerges(random, bounds),
     footprints: await footprints(
@@ -126,6 +136,10 @@ export async function runKernel(options: BenchOptions): Promise<Outcome[]> {
     [
       "pipeline, µs an event",
       `${timingText(result.byItem.total)}, ${millions(result.byItem.total)}`,
+    ],
+    [
+      "pipeline of a worker (lines with marks), µs an event",
+      `${timingText(result.marked.total)}, ${millions(result.marked.total)}`,
     ],
     ["scanner, µs an event", `${timingText(parsers[0]!)}, ${millions(parsers[0]!)}`],
     [
