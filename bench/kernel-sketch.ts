@@ -33,11 +33,14 @@ const sealSample = 65_536;
 const sealBytesPerEvent = 1.5;
 
 /** Ids of `n` events of a Zipf 1.0 stream, in blocks. */
-function idBlocks(random: Random, n: number, ids: number): { texts: string[]; block: Weighted }[] {
-  const zipf = new ZipfSampler(ids, 1);
+function idBlocks(random: Random, n: number, zipf: ZipfSampler) {
   return Array.from({ length: Math.ceil(n / blockItems) }, () => {
     const texts = Array.from({ length: blockItems }, () => idText(zipf.draw(random)));
-    return { texts, block: { ...itemIds(texts), counts: new Uint32Array(blockItems).fill(1) } };
+    const block: Weighted = {
+      ...itemIds(texts),
+      counts: new Uint32Array(blockItems).fill(1),
+    };
+    return { texts, block };
   });
 }
 
@@ -54,7 +57,7 @@ export async function timeUpdates(
   { events, ids }: { events: number; ids: number },
   bounds: TimingBounds,
 ): Promise<Timing[]> {
-  const blocks = idBlocks(random, events, ids);
+  const blocks = idBlocks(random, events, new ZipfSampler(ids, 1));
   const items = blocks.length * blockItems;
   const [sketch] = await sketches(1);
   const truth = new Map<string, number>();
@@ -91,8 +94,9 @@ const cellsOf = (sketch: Sketch) =>
 /** Merging the sketches of an hour's minutes, 1 MiB each, a minute. */
 export async function timeMerges(random: Random, bounds: TimingBounds): Promise<Timing[]> {
   const [target, ...minutes] = await sketches(minutesMerged + 1);
+  const zipf = new ZipfSampler(1_000_000, 1);
   for (const minute of minutes) {
-    const [first] = idBlocks(random, blockItems, 1_000_000);
+    const [first] = idBlocks(random, blockItems, zipf);
     minute.add(eventType, first!.block);
   }
   const merges = { maximum: "mergeMax", sum: "mergeSum" } as const;
