@@ -178,9 +178,21 @@ export class EmbeddedLogReader implements LogReader {
   /** Where reading in the current segment must stop. */
   async #limit(): Promise<number> {
     if (this.#segment.sequence === this.#end.segment) return this.#end.position;
-    this.#segment.bytes ??= await this.#files.size(this.#segment.path);
-    if (this.#segment.bytes === null) throw this.#gone(this.#segment.sequence);
+    this.#segment.bytes ??=
+      (await this.#files.size(this.#segment.path)) ?? (await this.#bytesOfTrimmed());
     return this.#segment.bytes;
+  }
+
+  /**
+   * Of a segment that is gone: trimmed between the read of its last record and the word that the
+   * log goes on in the next one, whose header says that nothing was missed.
+   */
+  async #bytesOfTrimmed(): Promise<number> {
+    const { sequence } = this.#segment;
+    const next = segmentPath(this.#folder, sequence + 1);
+    const header = await readSegmentHeader(this.#files, next).catch(() => null);
+    if (header?.previousBytes !== this.#position) throw this.#gone(sequence);
+    return this.#position;
   }
 
   async #readInto(records: LogRecord[], limit: number): Promise<void> {

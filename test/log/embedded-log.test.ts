@@ -175,6 +175,34 @@ describe("bounds", () => {
     expect((await open(disk)).endOffsets()).toEqual([20, 20]);
   });
 
+  test("a reader goes on though the segment it has read to its end is trimmed", async () => {
+    const disk = new PowerLossDisk();
+    const options = { segmentBytesMax: 2000 };
+    const { log } = await filled(disk, 4, 300, options);
+    const starts = [0, 1].map((partition) => ({ partition, offset: 0 }));
+    const [reader, behind] = await Promise.all([
+      EmbeddedLogReader.open(disk, folder, { starts }),
+      EmbeddedLogReader.open(disk, folder, { starts, readBytesMax: 1 }),
+    ]);
+    const append = () => log.append(plainHeader, [block(0, payload("x", 300))]);
+    let told = log.durableEnd();
+    while (log.stats().segments === 1) {
+      told = log.durableEnd();
+      await append();
+    }
+    reader.advance(told);
+    while (!reader.isAtEnd) await reader.next();
+    behind.advance(told);
+    await behind.next();
+    const read = reader.nextOffsets().map(({ offset }) => offset);
+    await log.trim(read);
+    expect(log.stats().segments).toBe(1);
+    reader.advance(log.durableEnd());
+    expect((await reader.next()).map(({ offset }) => offset)).toEqual([read[0]]);
+    behind.advance(log.durableEnd());
+    await expect(behind.next()).rejects.toThrow(failure("offset_out_of_range", /is gone/));
+  });
+
   test("an offset beyond the end is out of range, not waited for", async () => {
     const disk = new PowerLossDisk();
     const { log } = await filled(disk, 4, 10);
