@@ -3,6 +3,7 @@
  * a model of power loss (test/support) can stand in for it: what is not synced may be dropped,
  * torn or reordered there.
  */
+import { writevSync } from "node:fs";
 import { type FileHandle, mkdir, open, readdir, rename, stat, unlink } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 
@@ -46,6 +47,11 @@ export interface Files {
   syncFolder(path: string): Promise<void>;
 }
 
+/**
+ * So little is written at once, where it is asked for: the system only copies it, in less time
+ * than a thread takes to be woken for it. The wait for the disk is in `sync`.
+ */
+const writtenInPlaceMax = 64 * 1024;
 /** How many buffers one writev takes (Linux: IOV_MAX). */
 const writeBuffersMax = 1024;
 
@@ -71,7 +77,10 @@ class NodeAppendFile implements AppendFile {
   async #write(chunks: Uint8Array[]): Promise<void> {
     let left = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
     while (left > 0) {
-      const { bytesWritten } = await this.#handle.writev(chunks);
+      const bytesWritten =
+        left <= writtenInPlaceMax
+          ? writevSync(this.#handle.fd, chunks)
+          : (await this.#handle.writev(chunks)).bytesWritten;
       this.#size += bytesWritten;
       left -= bytesWritten;
       // A short write is legal (a signal, a nearly full disk): go on after what was taken.

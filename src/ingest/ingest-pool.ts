@@ -31,6 +31,11 @@ interface Barrier {
   resolve: (reached: boolean) => void;
 }
 
+/**
+ * From one word of the log's new end to the next: where events come one by one, each group of the
+ * log would wake every worker to read a few lines. Whoever waits for a commit doesn't wait for it.
+ */
+const advanceMs = 5;
 /** Callers waiting at once for a commit. */
 const barriersMax = 10_000;
 
@@ -51,6 +56,9 @@ export class IngestPool {
   readonly #barriers = new Set<Barrier>();
   readonly #unsubscribe: () => void;
   readonly #ended: Promise<void>[] = [];
+  /** The log's end that the workers were not told yet. */
+  #untold: LogPosition | null = null;
+  #telling: NodeJS.Timeout | null = null;
   #stopping = false;
   #failure: string | null = null;
 
@@ -79,9 +87,20 @@ export class IngestPool {
     return pool;
   }
 
-  /** Tells the workers how far the log is durable. */
+  /** Tells the workers how far the log is durable: now, or with what follows within 5 ms. */
   advance(end: LogPosition): void {
-    this.#sendAll({ kind: "advance", end });
+    this.#untold = end;
+    if (this.#telling !== null) return;
+    this.#tell();
+    this.#telling = setTimeout(() => {
+      this.#telling = null;
+      if (this.#untold !== null) this.advance(this.#untold);
+    }, advanceMs);
+  }
+
+  #tell(): void {
+    if (this.#untold !== null) this.#sendAll({ kind: "advance", end: this.#untold });
+    this.#untold = null;
   }
 
   /**
@@ -106,6 +125,7 @@ export class IngestPool {
       signal?.addEventListener("abort", leave, { once: true });
       const timer = setTimeout(leave, waitMsMax);
       this.#barriers.add(barrier);
+      this.#tell();
       this.#sendAll({ kind: "flush", offsets });
     });
   }
@@ -127,6 +147,7 @@ export class IngestPool {
    */
   async stop(): Promise<void> {
     this.#stopping = true;
+    clearTimeout(this.#telling ?? undefined);
     this.#store.lastTry();
     this.#sendAll({ kind: "stop" });
     await Promise.all(this.#ended);
