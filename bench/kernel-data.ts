@@ -80,7 +80,8 @@ export async function asLogged(data: KernelData): Promise<KernelData> {
   const scanner = new EventScanner(kernel, bounds);
   const bodies = data.bodies.map((body): MarkedBody => {
     const [block] = scanner.scanBatch(body.bytes, "ndjson", data.startMs, 1).blocks;
-    return { ...body, bytes: block!.value, marks: block!.marks };
+    // Good until the next batch is scanned, and no longer.
+    return { ...body, bytes: block!.value.slice(), marks: block!.marks?.slice() };
   });
   return { ...data, bodies };
 }
