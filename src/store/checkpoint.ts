@@ -236,7 +236,12 @@ export class Checkpointer {
       if (until <= sealedBefore) this.#closed.delete(name);
     }
     const isOpen = (name: string, minute: number) => minute >= (this.#closed.get(name) ?? 0);
-    await writeOpen(connection, worker, open, { idOf, isOpen, sealedBefore });
+    await writeOpen(connection, worker, open, {
+      staged: this.#staged,
+      idOf,
+      isOpen,
+      sealedBefore,
+    });
     if (open.minutes.length > 0) this.#openWorkers.add(worker);
     else this.#openWorkers.delete(worker);
   }

@@ -24,11 +24,10 @@ export async function resetDeltaSpans(connection: DuckDBConnection): Promise<voi
   await insertRows(connection, "delta_spans", spans);
 }
 
+type StagedCounts = Required<Pick<Staged, "counts" | "typeIds">>;
+
 /** The distinct spans in chunks of counts (assembly/exact-counts.ts); null: more than `max`. */
-function spansOf(
-  { counts, typeIds }: Pick<Staged, "counts" | "typeIds">,
-  max: number,
-): number[][] | null {
+function spansOf({ counts, typeIds }: StagedCounts, max: number): number[][] | null {
   const found = new Map<number, Set<number>>();
   const spans: number[][] = [];
   let minute = -1;
@@ -57,7 +56,7 @@ function spansOf(
 /** Adds the spans of what a checkpoint stages under `token`, in its transaction. */
 export async function addDeltaSpans(
   connection: DuckDBConnection,
-  staged: Pick<Staged, "counts" | "typeIds">,
+  staged: StagedCounts,
   token: number,
 ): Promise<void> {
   const spans = spansOf(staged, spansMax);

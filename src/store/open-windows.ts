@@ -12,10 +12,11 @@
  *
  * All are of the running process: what a worker knew ends with it, so a start empties them.
  */
-import type { DuckDBAppender, DuckDBConnection } from "@duckdb/node-api";
-import { candidateId, readCandidates } from "../kernel/candidates.ts";
+import type { DuckDBConnection, DuckDBValue } from "@duckdb/node-api";
+import { readCandidates } from "../kernel/candidates.ts";
 import type { MinuteSpan } from "./cover.ts";
 import { insertRows, rowsOf, runValues } from "./database.ts";
+import type { StagedCandidates, StagedTables } from "./staged.ts";
 import type { OpenPart } from "./store.ts";
 
 const tables = ["open_spans", "open_windows", "open_candidates"];
@@ -41,22 +42,8 @@ export async function closeOpenBefore(connection: DuckDBConnection, end: number)
   for (const table of tables) await connection.run(`DELETE FROM ${table} WHERE minute < ${end}`);
 }
 
-function appendKey(to: DuckDBAppender, worker: number, minute: number, typeId: number): void {
-  to.appendInteger(worker);
-  to.appendInteger(minute);
-  to.appendInteger(typeId);
-}
-
-/**
- * An appender to an empty temporary table `arriving_…`: what an appender puts into the table
- * itself would, from a row group on, be seen before its commit (`insertRows`).
- */
-async function appenderTo(connection: DuckDBConnection, table: string): Promise<DuckDBAppender> {
-  await connection.run(`CREATE OR REPLACE TEMP TABLE arriving_${table} AS FROM ${table} LIMIT 0`);
-  return connection.createAppender(`arriving_${table}`, "main", "temp");
-}
-
 export interface OpenRules {
+  staged: Pick<StagedTables, "stage" | "release">;
   idOf: (eventType: string) => number;
   /** Whether candidates may answer for this type in this minute. */
   isOpen: (eventType: string, minute: number) => boolean;
@@ -71,7 +58,7 @@ export async function writeOpen(
   connection: DuckDBConnection,
   worker: number,
   open: OpenPart,
-  { idOf, isOpen, sealedBefore }: OpenRules,
+  { staged, idOf, isOpen, sealedBefore }: OpenRules,
 ): Promise<void> {
   for (const table of tables)
     await connection.run(`DELETE FROM ${table} WHERE worker = ${worker}`);
@@ -81,31 +68,22 @@ export async function writeOpen(
     open.partitions.map((partition) => [worker, minute, partition]),
   );
   await runValues(connection, "INSERT INTO open_spans VALUES", spans);
-  const windows = await appenderTo(connection, "open_windows");
-  const candidates = await appenderTo(connection, "open_candidates");
+  const windows: DuckDBValue[][] = [];
+  const candidates: StagedCandidates[] = [];
   for (const { minute, candidates: buffer } of minutes) {
     for (const list of readCandidates(buffer).lists) {
       const name = open.typeNames.get(list.typeIndex)!;
       if (!isOpen(name, minute)) continue;
       const typeId = idOf(name);
-      appendKey(windows, worker, minute, typeId);
-      windows.appendBigInt(BigInt(list.total));
-      windows.appendBigInt(BigInt(list.outside));
-      windows.endRow();
-      for (let row = 0; row < list.rows; row++) {
-        appendKey(candidates, worker, minute, typeId);
-        candidates.appendVarchar(candidateId(list, row));
-        candidates.appendBigInt(BigInt(list.lower[row]!));
-        candidates.appendBigInt(BigInt(list.upper[row]!));
-        candidates.endRow();
-      }
+      windows.push([worker, minute, typeId, BigInt(list.total), BigInt(list.outside)]);
+      candidates.push({ minute, typeId, list });
     }
   }
-  windows.closeSync();
-  candidates.closeSync();
-  for (const table of ["open_windows", "open_candidates"]) {
-    await insertRows(connection, table, `FROM arriving_${table}`);
-  }
+  await runValues(connection, "INSERT INTO open_windows VALUES", windows);
+  const token = staged.stage({ candidates });
+  const columns = `${worker}, minute, type_id, event_id, lower, upper`;
+  const rows = `SELECT ${columns} FROM staged_candidates(${token})`;
+  await insertRows(connection, "open_candidates", rows).finally(() => staged.release(token));
 }
 
 /** What open minutes contribute to a range. */

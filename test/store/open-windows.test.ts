@@ -5,6 +5,7 @@ import { layout } from "../../src/kernel/layout.ts";
 import { Database, databaseDefaults, rowsOf } from "../../src/store/database.ts";
 import { readOpen, writeOpen } from "../../src/store/open-windows.ts";
 import { prepareSchema } from "../../src/store/schema.ts";
+import { StagedTables } from "../../src/store/staged.ts";
 import { temporaryFolder } from "../support/service.ts";
 
 const rows = 50_000;
@@ -45,7 +46,9 @@ test("are seen whole, the ones before or the ones after", { timeout: 120_000 }, 
     typeNames: new Map([[0, "t"]]),
     partitions: [0],
   };
-  const rules = { idOf: () => 0, isOpen: () => true, sealedBefore: 0 };
+  const staged = new StagedTables();
+  staged.register(database.writer);
+  const rules = { staged, idOf: () => 0, isOpen: () => true, sealedBefore: 0 };
   const replace = () => database.write((connection) => writeOpen(connection, 0, open, rules));
   await replace();
   let isOver = false;

@@ -1,6 +1,7 @@
 /** Chunks of the kernel as DuckDB reads them: as often as a commit is tried. */
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { Aggregator } from "../../src/kernel/aggregator.ts";
+import type { CandidateList } from "../../src/kernel/candidates.ts";
 import { ChunkScanner, inputPaddingBytes } from "../../src/kernel/chunk-scanner.ts";
 import { Kernel } from "../../src/kernel/kernel.ts";
 import { loadKernelModule } from "../../src/kernel/module.ts";
@@ -71,4 +72,46 @@ test("a commit that is tried again reads the same rows", async () => {
       database.writer.run(`SELECT count(*) FROM staged_events(${token})`),
     ).rejects.toThrow(/nothing is staged/);
   }
+});
+
+test("candidates keep their ids and bounds, over the ends of chunks too", async () => {
+  const idOf = (row: number) => {
+    if (row % 5 === 0) return `${row}`;
+    return row % 5 === 1 ? `${row}`.padStart(12, "0") : `ünïcode-${"é".repeat(row % 5)}-${row}`;
+  };
+  const listOf = (rows: number, typeIndex: number): CandidateList => {
+    const ids = Array.from({ length: rows }, (_, row) => Buffer.from(idOf(row)));
+    let end = 0;
+    return {
+      typeIndex,
+      total: 0,
+      outside: 0,
+      rows,
+      lower: Float64Array.from(ids, (_, row) => row),
+      upper: Float64Array.from(ids, (_, row) => row + 2 ** 40),
+      ids: Buffer.concat(ids),
+      idEnds: Uint32Array.from(ids, (id) => {
+        end += id.length;
+        return end;
+      }),
+    };
+  };
+  const staged = new StagedTables();
+  staged.register(database.writer);
+  const candidates = [5000, 0, 1, 2048].map((rows, i) => ({
+    minute: 30_000_000 + i,
+    typeId: i,
+    list: listOf(rows, i),
+  }));
+  const token = staged.stage({ candidates });
+  const rows = await rowsOf(database.writer, `SELECT * FROM staged_candidates(${token})`);
+  const found = rows.map((row) =>
+    ["minute", "type_id", "event_id", "lower", "upper"].map((name) => String(row[name])).join(),
+  );
+  const told = candidates.flatMap(({ minute, typeId, list }) =>
+    Array.from({ length: list.rows }, (_, row) =>
+      [minute, typeId, idOf(row), row, row + 2 ** 40].join(),
+    ),
+  );
+  expect(found.sort()).toEqual(told.sort());
 });
