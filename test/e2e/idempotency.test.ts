@@ -13,7 +13,9 @@ import {
 
 const eventType = "t";
 const attemptsAtOnce = 30;
-const sequences = 3000;
+const manySequences = 3000;
+/** Which HTTP server took them makes no difference to the many: those are posted once. */
+const someSequences = 500;
 const postsAtOnce = 16;
 
 describe.each(httpServers)("over %s,", (httpServer) => {
@@ -185,6 +187,7 @@ describe.each(httpServers)("over %s,", (httpServer) => {
       await Promise.all(Array.from({ length: postsAtOnce }, client));
       return answers;
     };
+    const sequences = httpServer === "fastify" ? manySequences : someSequences;
     const all = Array.from({ length: sequences }, (_, i) => i + 1);
     const firsts = await postAll(all);
     expect(firsts.every((answer) => answer.status === 202 && !isReplay(answer))).toBe(true);
