@@ -93,7 +93,12 @@ export async function openMinute(items: Uint32Array, memoryBytes: number): Promi
     .sort((a, b) => b.lower! - a.lower!);
   return [
     { name: "Rankstream, running minute", note: "by upper bound", ...about, rows: byUpper },
-    { name: "Rankstream, running minute, lower", note: "by lower bound", ...about, rows: byLower },
+    {
+      name: "Rankstream, running minute, lower",
+      note: "by lower bound, as boards rank it",
+      ...about,
+      rows: byLower,
+    },
   ];
 }
 
