@@ -16,6 +16,10 @@ export interface StreamOptions {
   /** Share of events whose timestamp lies up to `lateMsMax` behind. */
   lateShare: number;
   lateMsMax: number;
+  /** Ids are padded to so many bytes. */
+  idBytes?: number | undefined;
+  /** Times lie anywhere in so many ms from `startMs`, in no order. */
+  shuffledOverMs?: number | undefined;
   /** `full`: users, sessions, metadata in many spellings; `plain`: the three needed fields. */
   form: "full" | "plain";
 }
@@ -106,12 +110,14 @@ export class EventStream {
   #nextLine(): string {
     const random = this.#random;
     const { eventTypes, startMs, stepMs, lateShare, lateMsMax, form } = this.options;
+    const { shuffledOverMs } = this.options;
     const id = this.#zipf.draw(random);
     const type = eventTypes.length === 1 ? 0 : random.int(0, eventTypes.length - 1);
     let timeMs = Math.floor(startMs + this.#made * stepMs);
     if (lateShare > 0 && random.chance(lateShare)) {
       timeMs = Math.max(startMs, timeMs - random.int(0, lateMsMax));
     }
+    if (shuffledOverMs !== undefined) timeMs = startMs + random.int(0, shuffledOverMs - 1);
     this.#made++;
     this.#sink(type, id, timeMs);
     const eventType = `"${eventTypes[type]}"`;
@@ -121,7 +127,11 @@ export class EventStream {
   }
 
   #idJson(id: number): string {
-    const json = JSON.stringify(idText(id));
+    const { idBytes } = this.options;
+    const text = idText(id);
+    // The padding is less than what ids are made of: they keep their order.
+    const padding = idBytes === undefined ? "" : "!".repeat(idBytes - Buffer.byteLength(text));
+    const json = JSON.stringify(text + padding);
     if (!isOddId(id) || this.#random.chance(0.5)) return json;
     return json.replace("é", "\\u00e9");
   }

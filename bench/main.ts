@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs";
 import { runAccuracy } from "./accuracy.ts";
 import { runCache } from "./cache.ts";
 import { runCardinality } from "./cardinality.ts";
+import { runGrowth } from "./growth.ts";
 import { runKernel } from "./kernel.ts";
 import { runLatency } from "./latency.ts";
 import {
@@ -30,6 +31,7 @@ const benches: Record<BenchName, (options: BenchOptions) => Promise<Outcome[]>> 
   year: runYear,
   kernel: runKernel,
   accuracy: runAccuracy,
+  growth: runGrowth,
 };
 
 async function main(options: BenchOptions): Promise<void> {

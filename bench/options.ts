@@ -11,6 +11,7 @@ export const benchNames = [
   "kernel",
   "single",
   "accuracy",
+  "growth",
 ] as const;
 export type BenchName = (typeof benchNames)[number];
 
