@@ -95,8 +95,9 @@ function slotHash(rowHash: u64, key: u64): u64 {
 }
 
 /**
- * Fetches the slots of `n` events, as if all were of `minute`. They are all over the table, and with work in between a
- * processor waits for one after the other; so close together it waits for all at once.
+ * Fetches the slots of `n` events, as if all were of `minute`. They are all over the table, and
+ * with work in between a processor waits for one after the other; so close together it waits
+ * for all at once.
  */
 // @ts-ignore: decorator
 @inline
@@ -107,6 +108,15 @@ function fetchSlots(slots: usize, mask: u32, event: usize, n: u32, minute: u32):
     sum ^= load<u64>(slots + (<usize>(<u32>hash & mask) << 5));
   }
   fetched = sum;
+}
+
+// @ts-ignore: decorator
+@inline
+function writeSlot(slot: usize, word0: u64, word1: u64, key: u64, count: u64): void {
+  store<u64>(slot, word0);
+  store<u64>(slot, word1, 8);
+  store<u64>(slot, key, 16);
+  store<u64>(slot, count, 24);
 }
 
 /**
@@ -155,11 +165,8 @@ export function countEvents(table: usize, events: usize, from: u32, n: u32): u32
           store<u32>(table, heapUsed, HEAP_USED);
           return i;
         }
-        store<u64>(slot, word0);
         // A long id's place in the heap goes beside its hash.
-        store<u64>(slot, inline ? word1 : word1 | <u64>heapUsed, 8);
-        store<u64>(slot, key, 16);
-        store<u64>(slot, weight, 24);
+        writeSlot(slot, word0, inline ? word1 : word1 | <u64>heapUsed, key, weight);
         store<u32>(order + (<usize>used << 2), at);
         store<u64>(hashes + (<usize>used << 3), rowHash);
         used++;

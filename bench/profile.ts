@@ -1,18 +1,23 @@
 /** Where the time went: the busiest functions of each thread, from V8's CPU profiles. */
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
+import { callTree, flameGraph } from "./flame-graph.ts";
 import { fixed, percent, table } from "./report.ts";
+import { stageTimes } from "./stages.ts";
 
 const functionsShown = 18;
 /** Threads that did less are not shown. */
 const busySecondsMin = 0.2;
 
-interface ProfileNode {
+/** A call, with those below it by their ids. */
+export interface ProfileNode {
   id: number;
   callFrame: { functionName: string; url: string; lineNumber: number };
+  children?: number[];
 }
 
-interface CpuProfile {
+/** A file of `node --cpu-prof`. */
+export interface CpuProfile {
   nodes: ProfileNode[];
   samples: number[];
   /** Microseconds. */
@@ -50,18 +55,30 @@ function threadText(file: string, profile: CpuProfile): string {
   const rows = busy
     .slice(0, functionsShown)
     .map(([name, seconds]) => [name, `${fixed(seconds)} s`, percent(seconds / total)]);
-  return `\n${threadName(profile)}, ${file}: ${fixed(total)} s not idle\n${table(rows)}`;
+  const stages = stageTimes(profile, threadName(profile)).map(([stage, seconds]) => [
+    stage,
+    `${fixed(seconds)} s`,
+    percent(seconds / total),
+  ]);
+  const head = `${threadName(profile)}, ${file}: ${fixed(total)} s not idle`;
+  return `\n${head}\n\n${table(stages)}\n${table(rows)}`;
 }
 
-/** A table for each thread that was busy, of every profile in the folder. */
+/**
+ * Tables for each thread that was busy, of every profile in the folder: stages, and the busiest
+ * functions. Draws all of them as a flame graph there.
+ */
 export function profileText(folder: string): string {
   const files = readdirSync(folder).filter((name) => name.endsWith(".cpuprofile"));
   if (files.length === 0) return `\nNo profile was written to ${folder}.\n`;
-  return files
-    .sort()
-    .map((file) => {
-      const profile = JSON.parse(readFileSync(join(folder, file), "utf8")) as CpuProfile;
-      return threadText(file, profile);
-    })
-    .join("");
+  const profiles = files.sort().map((file) => {
+    return { file, profile: JSON.parse(readFileSync(join(folder, file), "utf8")) as CpuProfile };
+  });
+  const graph = join(folder, "flame-graph.svg");
+  writeFileSync(
+    graph,
+    flameGraph(profiles.map(({ profile }) => callTree(profile, threadName(profile)))),
+  );
+  const tables = profiles.map(({ file, profile }) => threadText(file, profile)).join("");
+  return `${tables}\nFlame graph: ${graph}\n`;
 }

@@ -43,11 +43,26 @@ export function stampsOf({ bytes, events }: Body): Stamps {
   };
 }
 
+/** The text's bytes as little-endian words; its length is a multiple of four. */
+function wordsOf(text: string): Uint32Array {
+  return new Uint32Array(Uint8Array.from(Buffer.from(text)).buffer);
+}
+
 /** Makes `at`, epoch ms, the time of all events of the body. */
 export function restamp({ bytes }: Body, stamps: Stamps, at: number): void {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  // Words instead of `set`, which takes as long as the service needs to scan an event.
   const write = (places: Uint32Array, text: string) => {
-    const source = Buffer.from(text);
-    for (const place of places) bytes.set(source, place);
+    const words = wordsOf(text.slice(0, text.length & ~3));
+    const rest = Buffer.from(text.slice(text.length & ~3));
+    for (let i = 0; i < places.length; i++) {
+      const place = places[i]!;
+      for (let word = 0; word < words.length; word++) {
+        view.setUint32(place + word * 4, words[word]!, true);
+      }
+      for (let byte = 0; byte < rest.length; byte++)
+        bytes[place + words.length * 4 + byte] = rest[byte]!;
+    }
   };
   write(stamps.numbers, String(at));
   write(stamps.utc, new Date(at).toISOString().slice(0, isoBytes));

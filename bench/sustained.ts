@@ -125,16 +125,22 @@ async function measure(service: ServiceProcess, options: BenchOptions, ring: Rin
   const everything = { eventType: eventTypes.join(","), timeRange: "all", k: boardRows };
   const seconds = options.seconds ?? (options.smoke ? 0 : 300);
   const cpuBefore = service.cpuSeconds();
+  const threadsBefore = new Map(service.threads().map(({ id, cpuSeconds }) => [id, cpuSeconds]));
+  const ownBefore = process.cpuUsage();
   const stopAsking = askBeside(url);
   const stopWatching = watchMemory(service);
   const started = performance.now();
   const sent = await sendRing(url, ring, options.connections, seconds);
   const posted = performance.now();
+  const own = process.cpuUsage(ownBefore);
   const { board, timeouts } = await askExact(url, everything);
   const ended = performance.now();
   const asked = await stopAsking();
   const memory = stopWatching();
   const cpu = service.cpuSeconds() - cpuBefore;
+  const threads = service.threads().map((thread) => {
+    return { ...thread, cpuSeconds: thread.cpuSeconds - (threadsBefore.get(thread.id) ?? 0) };
+  });
   const truth = trueBoard(timesCounts(ring.counts.ofAll(), sent.passes), boardRows);
   checkExact(board, truth, "the board of everything");
   await check(url, ring, sent.passes);
@@ -148,6 +154,8 @@ async function measure(service: ServiceProcess, options: BenchOptions, ring: Rin
     asked,
     memory,
     cpuUsPerEvent: (cpu * 1e6) / events,
+    generatorCpuUsPerEvent: (own.user + own.system) / events,
+    threads,
   };
 }
 
@@ -176,6 +184,7 @@ function describe(ring: Ring, ids: number, measured: Measured, storeBytes: numbe
       ["events/s, to an exact answer", whole(rate)],
       ["seconds", fixed(seconds, 0)],
       ["CPU of the service, µs/event", fixed(measured.cpuUsPerEvent)],
+      ["CPU of the load generator, µs/event", fixed(measured.generatorCpuUsPerEvent)],
       ["POST, ms p50 / p99 / max", three(post)],
       ["POSTs put off (503)", whole(measured.overloads)],
       ["approximate board meanwhile, ms p50 / p99 / max", three(query)],

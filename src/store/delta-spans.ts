@@ -30,6 +30,7 @@ type StagedCounts = Required<Pick<Staged, "counts" | "typeIds">>;
 function spansOf({ counts, typeIds }: StagedCounts, max: number): number[][] | null {
   const found = new Map<number, Set<number>>();
   const spans: number[][] = [];
+  const recent = new Float64Array(64);
   let minute = -1;
   let places = new Set<number>();
   for (const chunk of counts) {
@@ -40,10 +41,15 @@ function spansOf({ counts, typeIds }: StagedCounts, max: number): number[][] | n
     for (let row = 0; row < rows; row++) {
       if (minutes[row] !== minute) {
         minute = minutes[row]!;
+        recent.fill(-1);
         places = found.get(minute) ?? new Set();
         found.set(minute, places);
       }
       const place = types[row]! * placesOfType + partitions[row]!;
+      // A few places take turns: most rows are of one that was just looked at.
+      const slot = (place ^ (place >>> 9)) & (recent.length - 1);
+      if (recent[slot] === place) continue;
+      recent[slot] = place;
       if (places.has(place)) continue;
       places.add(place);
       spans.push([minute, typeIds[types[row]!]!, partitions[row]!]);
