@@ -1,6 +1,7 @@
 /**
  * POST /events over uWebSockets.js: what src/api/app.ts does over Fastify, with the same replies.
  */
+import { discard } from "../discard.ts";
 import type { ByteBudget } from "../edge/byte-budget.ts";
 import { bodyFormat } from "../edge/content.ts";
 import type { Edge } from "../edge/edge.ts";
@@ -128,6 +129,7 @@ class EventsRequest implements UwsPending {
     const { contentType, contentEncoding, idempotencyKeys } = this.#head;
     const reply = await this.#deps.edge.ingest({
       body,
+      isOwn: true,
       contentType,
       contentEncoding,
       idempotencyKey: idempotencyKeys[0],
@@ -139,7 +141,10 @@ class EventsRequest implements UwsPending {
   }
 
   #join(chunks: Uint8Array[]): Uint8Array {
-    return chunks.length === 0 ? empty : Buffer.concat(chunks, this.#length);
+    if (chunks.length === 0) return empty;
+    const body = Buffer.concat(chunks, this.#length);
+    for (const chunk of chunks) discard(chunk);
+    return body;
   }
 
   /** What still comes of the body is read and dropped, so that the client reads the refusal. */
