@@ -68,7 +68,12 @@ export const configOptions = Object.freeze({
   ingestBytesMax: bytes(256 * MiB, MiB, 64 * GiB, "Bodies held at once; beyond: 503."),
   eventTypesMax: integer(10_000, 1, 1_000_000, "Distinct event types; beyond: refused."),
   candidatesMax: integer(4000, 1, 100_000, "Items listed a window and event type."),
-  checkpointMs: integer(1000, 10, 60_000, "Longest time between checkpoints while busy."),
+  checkpointMs: integer(
+    1000,
+    10,
+    60_000,
+    "Longest time between checkpoints; five times as long while nobody asks for anything.",
+  ),
   checkpointBytesMax: bytes(128 * MiB, MiB, 4 * GiB, "Log bytes counted between checkpoints."),
   sealIntervalMs: integer(1000, 10, 3_600_000, "How often windows are looked at for sealing."),
   sealQuietMs: integer(5000, 0, dayMs, "An hour, day or month seals after so long without news."),

@@ -239,6 +239,7 @@ async function openApi(config: Config, logger: Logger, pipeline: Pipeline, close
     redis,
     store,
     freshness,
+    asked: () => ingest.asked(),
     onRetention: (name, retentionMs, floor) =>
       pipeline.types.setRetention(name, retentionMs, floor),
     logger,

@@ -2,6 +2,8 @@
  * An ingest worker's loop: reads records of its partitions, counts each batch once, hands
  * checkpoints to the store. A checkpoint ends at a record's end; it is due after `checkpointMs`
  * or `checkpointBytesMax`, or soon (at most every 50 ms, for all who wait) when someone waits.
+ * While nobody asks for anything a steady stream is committed less often: each commit holds up
+ * the log's syncs for some 10 ms, and with them whoever sends events.
  */
 import { failPoint } from "../fail-point.ts";
 import type { Aggregator } from "../kernel/aggregator.ts";
@@ -15,6 +17,8 @@ import type { SeenBatches } from "./seen-batches.ts";
 const flushGapMs = 50;
 /** Queries are taken to go on for so long after one: checkpoints then carry open minutes. */
 const askedMs = 30_000;
+/** While nobody asks: from one checkpoint to the next, in times of `checkpointMs`. */
+const unaskedFactor = 5;
 /** Checkpoints handed over and not yet committed; then the loop waits. */
 const partsInFlightMax = 2;
 
@@ -48,7 +52,7 @@ export class IngestLoop {
   readonly #wanted = new Map<number, number>();
   #bytesPending = 0;
   #pendingSince: number | null = null;
-  #lastFlush = 0;
+  #lastFlush = Number.NEGATIVE_INFINITY;
   #lastWanted = Number.NEGATIVE_INFINITY;
   #sequence = 0;
   #inFlight = 0;
@@ -131,9 +135,15 @@ export class IngestLoop {
   #dueInMs(): number {
     if (this.#pendingSince === null) return Number.POSITIVE_INFINITY;
     const now = this.#deps.now();
-    const regular = this.#pendingSince + this.#deps.checkpointMs - now;
+    const { checkpointMs } = this.#deps;
+    const soonest = this.#isAsked(now) ? 0 : this.#lastFlush + unaskedFactor * checkpointMs;
+    const regular = Math.max(this.#pendingSince + checkpointMs, soonest) - now;
     if (!this.#isWantedReached()) return regular;
     return Math.min(regular, this.#lastFlush + flushGapMs - now);
+  }
+
+  #isAsked(now: number): boolean {
+    return now - this.#lastWanted < askedMs;
   }
 
   #isDue(): boolean {
@@ -164,8 +174,7 @@ export class IngestLoop {
     const { notes, ...chunks } = this.#deps.aggregator.take();
     const seen = this.#deps.seen.takeChanges();
     const { worker } = this.#deps;
-    const isAsked = this.#deps.now() - this.#lastWanted < askedMs;
-    const open = this.#deps.open(isAsked);
+    const open = this.#deps.open(this.#isAsked(this.#deps.now()));
     this.#inFlight++;
     this.totals.checkpoints++;
     this.#bytesPending = 0;

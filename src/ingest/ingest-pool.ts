@@ -130,6 +130,11 @@ export class IngestPool {
     });
   }
 
+  /** Somebody follows what is committed: checkpoints come as while questions are asked. */
+  asked(): void {
+    this.#sendAll({ kind: "flush", offsets: [] });
+  }
+
   /** Sums over the workers since the start. */
   totals(): IngestTotals {
     const sum = noTotals();

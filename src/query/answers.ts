@@ -24,6 +24,8 @@ import { StoredLevel } from "./stored-level.ts";
 export interface AnswersDeps extends JobsOptions {
   store: Store;
   freshness: FreshnessDeps;
+  /** Somebody follows what changes, without waiting for anything now. */
+  asked: () => void;
   /** Told how long events of a type are kept, whenever that changes. */
   onRetention: RegistryDeps["onChange"];
   /** Items listed a window. */
@@ -88,7 +90,9 @@ export class Answers {
     this.#pending = new PendingTouches(store.committedOffsets());
     // What the log holds beyond the store may be of any time.
     this.noteAppend(0, Number.MAX_SAFE_INTEGER);
-    this.feed = new ChangeFeed({ changes: this.changes, settled, dataId: deps.dataId });
+    const { changes } = this;
+    const { asked, dataId } = deps;
+    this.feed = new ChangeFeed({ changes, settled, asked, dataId });
     store.onChange((version, touched) => {
       this.changes.note(version, touched);
       this.feed.wake();

@@ -5,6 +5,8 @@ export interface ChangeFeedDeps {
   changes: Pick<ChangeMap, "version" | "since">;
   /** Resolves to whether everything acknowledged by now is counted; waits a little for it. */
   settled: (signal?: AbortSignal) => Promise<boolean>;
+  /** Told of each question: commits come sooner while somebody follows them. */
+  asked: () => void;
   /** Names the data that versions are of. */
   dataId: string;
 }
@@ -46,6 +48,7 @@ export class ChangeFeed {
   /** What changed after `since`, oldest first; at once where anything did, or on `signal`. */
   async read(question: ChangeQuestion, signal?: AbortSignal): Promise<ChangesView> {
     const { since, waitMs, mustSettle } = question;
+    this.#deps.asked();
     const settled = mustSettle ? await this.#deps.settled(signal) : null;
     if (since === this.#deps.changes.version && waitMs > 0) await this.#next(waitMs, signal);
     const { changes } = this.#deps;

@@ -9,6 +9,8 @@ import type { CheckpointPart } from "../../src/store/store.ts";
 import { randomFromEnvironment } from "../support/random.ts";
 
 const checkpointMs = 1000;
+/** Times of `checkpointMs` between checkpoints while nobody asks. */
+const unaskedFactor = 5;
 const checkpointBytesMax = 1000;
 const flushGapMs = 50;
 
@@ -114,6 +116,28 @@ describe("a checkpoint", () => {
     ]);
   });
 
+  it("comes less often in a steady stream that nobody asks about", async () => {
+    const { loop, append, parts } = setUp({ commitMs: 5 });
+    void loop.run();
+    const stream = setInterval(() => append("a"), 100);
+    const gaps = () => parts.slice(1).map(({ at }, i) => at - parts[i]!.at);
+    await pass(100 + checkpointMs);
+    expect(parts).toHaveLength(1);
+    await pass(3 * unaskedFactor * checkpointMs);
+    expect(gaps()).toEqual([5000, 5000, 5000]);
+    loop.want([]);
+    parts.splice(0, 3);
+    await pass(29_000);
+    // Each record is waited for no longer than it would be alone.
+    expect(
+      gaps()
+        .slice(1)
+        .every((gap) => gap <= 1100),
+    ).toBe(true);
+    expect(gaps().length).toBeGreaterThan(20);
+    clearInterval(stream);
+  });
+
   it("names the partitions that moved, and no other", async () => {
     const starts = [4, 5, 6].map((partition) => ({ partition, offset: partition * 10 }));
     const { loop, append, parts } = setUp({ starts, commitMs: 5 });
@@ -137,7 +161,7 @@ describe("a checkpoint", () => {
     await pass(checkpointMs);
     expect(parts[0]).toMatchObject({ offsets: [{ from: 0, next: 2 }], values: [] });
     append("new");
-    await pass(checkpointMs);
+    await pass(unaskedFactor * checkpointMs);
     expect(loop.totals).toMatchObject({
       duplicates: 2,
       batches: 1,

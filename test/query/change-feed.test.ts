@@ -7,8 +7,13 @@ const hourMs = 3_600_000;
 
 function setUp(changesMax = 100) {
   const changes = new ChangeMap(10, 1000, changesMax);
-  const state = { isSettled: true };
-  const feed = new ChangeFeed({ changes, settled: async () => state.isSettled, dataId: "d" });
+  const state = { isSettled: true, asked: 0 };
+  const feed = new ChangeFeed({
+    changes,
+    settled: async () => state.isSettled,
+    asked: () => void state.asked++,
+    dataId: "d",
+  });
   const note = (version: number, hour: number) => {
     changes.note(version, [{ eventType: "a", from: hour * hourMs, to: (hour + 1) * hourMs }]);
     feed.wake();
@@ -60,6 +65,13 @@ describe("the feed of changes", () => {
     const asked = read(11, 20_000, false, gone.signal);
     gone.abort();
     expect(await asked).toMatchObject({ version: 11, changes: [] });
+  });
+
+  it("tells that somebody follows, with each question", async () => {
+    const { state, read } = setUp();
+    await read(10);
+    await read(10, 5);
+    expect(state.asked).toBe(2);
   });
 
   it("says whether everything acknowledged is in, where that is asked", async () => {
