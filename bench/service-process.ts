@@ -112,9 +112,10 @@ export class ServiceProcess {
     return this.#read("stat", (text) => ticksOf(text) / ticksPerSecond);
   }
 
-  /** Resident memory in bytes; 0 where /proc is missing. */
+  /** Resident memory in bytes; 0 where /proc is missing, and of one that is ending. */
   residentBytes(): number {
-    return this.#read("status", (text) => Number(/VmRSS:\s+(\d+)/.exec(text)?.[1]) * 1024);
+    // A process that is ending has no such line any more.
+    return this.#read("status", (text) => Number(/VmRSS:\s+(\d+)/.exec(text)?.[1] ?? 0) * 1024);
   }
 
   /** CPU by thread, the busiest first. */

@@ -157,7 +157,9 @@ class StoreThread {
   connect(port: MessagePort): void {
     let queue: Promise<void> = Promise.resolve();
     port.on("message", (message: WorkerToStore) => {
-      queue = queue.then(() => this.#commit(message.part, port));
+      queue = queue
+        .then(() => this.#commit(message.part, port))
+        .then(() => giveBack(message.part));
     });
   }
 
@@ -318,8 +320,6 @@ class StoreThread {
         send({ kind: "committed", offsets: [...this.#offsets], touched });
         if (delayMs > retryDelayMsMin) send({ kind: "failing", message: null });
         port.postMessage({ kind: "committed", sequence: part.sequence });
-        const open = part.open.minutes.map(({ candidates }) => candidates);
-        discardBuffers([...part.raw, ...part.counts, ...open]);
         return;
       } catch (error) {
         const { message } = thrown(error);
@@ -333,6 +333,11 @@ class StoreThread {
       }
     }
   }
+}
+
+/** Frees the columns of a part that is committed, or never will be. */
+function giveBack({ raw, counts, open }: CheckpointPart): void {
+  discardBuffers([...raw, ...counts, ...open.minutes.map(({ candidates }) => candidates)]);
 }
 
 async function start(data: StoreThreadData): Promise<void> {
