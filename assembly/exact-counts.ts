@@ -33,8 +33,8 @@ const SLOT_SIZE: u32 = 32;
 const MINUTE_MS: i64 = 60000;
 /** Of a slot's place, for the type: as many as the host allows types (a million). */
 const TYPE_BITS: u32 = 20;
-/** Slots fetched together, see `fetchSlots`. */
-const GROUP: u32 = 16;
+/** Slots fetched together, see `fetchSlots`: so many loads a processor has under way at once. */
+export const GROUP: u32 = 16;
 /** What was fetched ahead; kept, so that the loads are not optimised away. */
 let fetched: u64 = 0;
 
@@ -133,8 +133,9 @@ export function countEvents(table: usize, events: usize, from: u32, n: u32): u32
   const hashes = <usize>load<u32>(table, HASHES);
   let used = load<u32>(table, USED);
   let heapUsed = load<u32>(table, HEAP_USED);
-  let minute: u32 = 0, i = from;
+  let minute: u32 = 0;
   let minuteStart: i64 = i64.MIN_VALUE;
+  let i = from;
   for (let event = events + from * EVENT_SIZE; i < n; i++, event += EVENT_SIZE) {
     const time = load<i64>(event, EVENT_TIMESTAMP);
     // Unsigned: also true for times before minuteStart. Saves a division for most events.
@@ -142,7 +143,7 @@ export function countEvents(table: usize, events: usize, from: u32, n: u32): u32
       minute = <u32>(time / MINUTE_MS);
       minuteStart = <i64>minute * MINUTE_MS;
     }
-    if (((i - from) & (GROUP - 1)) == 0) {
+    if ((i - from) % GROUP == 0) {
       fetchSlots(slots, mask, event, min(GROUP, n - i), minute);
     }
     const key = keyOf(event, minute);
@@ -152,8 +153,8 @@ export function countEvents(table: usize, events: usize, from: u32, n: u32): u32
     const len = load<u32>(event, EVENT_ID_LEN);
     const weight = <u64>load<u32>(event, EVENT_WEIGHT);
     const word0 = <u64>len | (<u64>prefixWord(id, len) << 32);
-    const upper = hash >> 32;
     const inline = len <= INLINE_MAX;
+    const upper = hash >> 32;
     const word1 = inline ? suffixWord(id, len) : upper << 32;
     let at = <u32>hash & mask;
     for (;;) {
@@ -197,6 +198,19 @@ export function countEvents(table: usize, events: usize, from: u32, n: u32): u32
 export function slotOf(table: usize, i: u32): usize {
   const order = <usize>load<u32>(table, ORDER);
   return <usize>load<u32>(table, SLOTS) + (<usize>load<u32>(order + (<usize>i << 2)) << 5);
+}
+
+/** Fetches the slots of keys `from`..`to`−1 (see `fetchSlots`). */
+// @ts-ignore: decorator
+@inline
+export function fetchKeys(table: usize, from: u32, to: u32): void {
+  const slots = <usize>load<u32>(table, SLOTS);
+  const order = <usize>load<u32>(table, ORDER);
+  let sum: u64 = 0;
+  for (let i = from; i < to; i++) {
+    sum ^= load<u64>(slots + (<usize>load<u32>(order + (<usize>i << 2)) << 5));
+  }
+  fetched = sum;
 }
 
 /** The row hash of the `i`th key. */
@@ -269,13 +283,8 @@ export function emitCounts(table: usize, cursor: u32, out: usize): u32 {
   const ids = counts + align16(rows << 3);
   const idHeap = ids + (rows << 4);
   let heapLen: u32 = 0;
-  let sum: u64 = 0;
   for (let row: u32 = 0; row < rows; row++) {
-    if ((row & (GROUP - 1)) == 0) {
-      for (let i = row; i < min(row + GROUP, rows); i++) {
-        sum ^= load<u64>(slots + (<usize>load<u32>(order + (<usize>(cursor + i) << 2)) << 5));
-      }
-    }
+    if (row % GROUP == 0) fetchKeys(table, cursor + row, cursor + min(row + GROUP, rows));
     const slot = slots + (<usize>load<u32>(order + (<usize>(cursor + row) << 2)) << 5);
     store<u32>(minutes + (row << 2), load<u32>(slot, 16));
     const place = load<u32>(slot, 20);
@@ -293,7 +302,6 @@ export function emitCounts(table: usize, cursor: u32, out: usize): u32 {
       heapLen += len;
     }
   }
-  fetched = sum;
   store<u32>(out, rows);
   store<u32>(out, align16(<u32>(idHeap - out) + heapLen), 4);
   store<u32>(out, <u32>(idHeap - out), 8);

@@ -18,17 +18,13 @@ import {
   sketchWidthLog2,
 } from "./count-min";
 import {
-  countOf, countsUsed, idLenOf, idPtrOf, minuteOf, rowHashOf, slotOf, typeOf,
+  GROUP, countOf, countsUsed, fetchKeys, idLenOf, idPtrOf, minuteOf, rowHashOf, slotOf, typeOf,
 } from "./exact-counts";
 import { countAt, foldHash } from "./sealed-sketch";
 import { countCandidate, restoreCandidate } from "./top-heap";
 import { hashBytes } from "./hash";
 
 const MINUTE_MS: i64 = 60000;
-/** Slots fetched together, see `fetchSlots`: so many loads a processor has under way at once. */
-const GROUP: u32 = 16;
-/** What was fetched ahead; kept, so that the loads are not optimised away. */
-let fetched: u64 = 0;
 
 /** Sets up a closed window over regions of the host's; `buckets` is a power of two. */
 export function initWindow(
@@ -110,19 +106,6 @@ export function updateOpen(windows: usize, count: u32, events: usize, n: u32): u
 }
 
 /**
- * Fetches the slots of keys `from`..`to`−1. They are all over the table, and with work in between
- * a processor waits for one after the other; so close together it waits for all at once: half of
- * the time of `updateCounts`.
- */
-// @ts-ignore: decorator
-@inline
-function fetchSlots(table: usize, from: u32, to: u32): void {
-  let sum: u64 = 0;
-  for (let i = from; i < to; i++) sum ^= load<u64>(slotOf(table, i));
-  fetched = sum;
-}
-
-/**
  * Adds what an exact aggregate holds (exact-counts.ts) to those of its minutes that are open;
  * returns the weight added. One update an item instead of one an event: what the sketch then says
  * is no more than what single events would have made it say.
@@ -134,7 +117,8 @@ export function updateCounts(windows: usize, count: u32, table: usize): f64 {
   let minute: u32 = WINDOW_CLOSED;
   let added: f64 = 0;
   for (let i: u32 = 0; i < n; i++) {
-    if (i % GROUP == 0) fetchSlots(table, i, min(i + GROUP, n));
+    // Half of the time is saved by that.
+    if (i % GROUP == 0) fetchKeys(table, i, min(i + GROUP, n));
     const slot = slotOf(table, i);
     if (minuteOf(slot) != minute) {
       minute = minuteOf(slot);

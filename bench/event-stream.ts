@@ -32,6 +32,9 @@ export interface Body {
   first: number;
 }
 
+/** What ids are padded with: less than what they are made of, so that they keep their order. */
+export const idPadding = "!";
+
 /** Told of every event made: type and id as numbers, epoch ms. */
 export type EventSink = (type: number, id: number, timeMs: number) => void;
 
@@ -95,6 +98,15 @@ export class EventStream {
     return this.#made;
   }
 
+  /** The next `events` as bodies of `bytesMax` or a little more; their bytes together. */
+  makeBodies(events: number, bytesMax: number): { bodies: Body[]; bytes: number } {
+    const bodies: Body[] = [];
+    const end = this.#made + events;
+    while (this.#made < end) bodies.push(this.nextBody(end - this.#made, bytesMax));
+    const bytes = bodies.reduce((sum, body) => sum + body.bytes.length, 0);
+    return { bodies, bytes };
+  }
+
   /** The next events as one body: `eventsMax`, or fewer once it holds `bytesMax`. */
   nextBody(eventsMax: number, bytesMax = Number.POSITIVE_INFINITY): Body {
     const first = this.#made;
@@ -129,9 +141,8 @@ export class EventStream {
   #idJson(id: number): string {
     const { idBytes } = this.options;
     const text = idText(id);
-    // The padding is less than what ids are made of: they keep their order.
-    const padding = idBytes === undefined ? "" : "!".repeat(idBytes - Buffer.byteLength(text));
-    const json = JSON.stringify(text + padding);
+    const missing = idBytes === undefined ? 0 : idBytes - Buffer.byteLength(text);
+    const json = JSON.stringify(text + idPadding.repeat(missing));
     if (!isOddId(id) || this.#random.chance(0.5)) return json;
     return json.replace("é", "\\u00e9");
   }

@@ -1,6 +1,5 @@
 /** V8's CPU profiles as one flame graph (B. Gregg, 2011): SVG, wide is long, callers below. */
-import { basename } from "node:path";
-import type { CpuProfile, ProfileNode } from "./profile.ts";
+import { type CpuProfile, fileOf, isIdle, type ProfileNode, selfSeconds } from "./cpu-profile.ts";
 import { fixed } from "./report.ts";
 
 const width = 1600;
@@ -15,21 +14,19 @@ interface Frame {
   children: Map<string, Frame>;
 }
 
-function frameName({ callFrame: { functionName, url } }: ProfileNode): string {
-  const file = url.startsWith("node:") ? url : basename(url);
-  return `${functionName || "(anonymous)"}${file === "" ? "" : ` ${file}`}`;
+function frameName(node: ProfileNode): string {
+  const file = fileOf(node);
+  return `${node.callFrame.functionName || "(anonymous)"}${file === "" ? "" : ` ${file}`}`;
 }
 
 /** The profile's calls as a tree, equal callers' equal callees joined; idle time left out. */
-export function callTree({ nodes, samples, timeDeltas }: CpuProfile, name: string): Frame {
-  const own = new Map<number, number>();
-  for (const [at, id] of samples.entries()) {
-    own.set(id, (own.get(id) ?? 0) + timeDeltas[at]! / 1e6);
-  }
+export function callTree(profile: CpuProfile, name: string): Frame {
+  const { nodes } = profile;
+  const own = selfSeconds(profile);
   const byId = new Map(nodes.map((node) => [node.id, node]));
   const root: Frame = { name, seconds: 0, children: new Map() };
   const add = (node: ProfileNode, into: Frame): number => {
-    if (node.callFrame.functionName === "(idle)") return 0;
+    if (isIdle(node)) return 0;
     const called = frameName(node);
     const frame = into.children.get(called) ?? { name: called, seconds: 0, children: new Map() };
     into.children.set(called, frame);

@@ -59,11 +59,7 @@ export function kernelData(given: { seed: number; events: number; ids: number })
     },
     (type, id) => counts.add(type, id),
   );
-  const bodies: Body[] = [];
-  while (stream.made < given.events) {
-    bodies.push(stream.nextBody(given.events - stream.made, bodyBytes));
-  }
-  const bytes = bodies.reduce((sum, body) => sum + body.bytes.length, 0);
+  const { bodies, bytes } = stream.makeBodies(given.events, bodyBytes);
   return { bodies, events: given.events, bytes, counts, startMs };
 }
 

@@ -1,6 +1,7 @@
 /** Where the time went: the busiest functions of each thread, from V8's CPU profiles. */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
+import { type CpuProfile, selfSeconds } from "./cpu-profile.ts";
 import { callTree, flameGraph } from "./flame-graph.ts";
 import { fixed, percent, table } from "./report.ts";
 import { stageTimes } from "./stages.ts";
@@ -9,33 +10,18 @@ const functionsShown = 18;
 /** Threads that did less are not shown. */
 const busySecondsMin = 0.2;
 
-/** A call, with those below it by their ids. */
-export interface ProfileNode {
-  id: number;
-  callFrame: { functionName: string; url: string; lineNumber: number };
-  children?: number[];
-}
-
-/** A file of `node --cpu-prof`. */
-export interface CpuProfile {
-  nodes: ProfileNode[];
-  samples: number[];
-  /** Microseconds. */
-  timeDeltas: number[];
-}
-
 /** Self time by function in seconds, the largest first. */
-export function selfTimes({ nodes, samples, timeDeltas }: CpuProfile): [string, number][] {
+export function selfTimes(profile: CpuProfile): [string, number][] {
   const names = new Map(
-    nodes.map(({ id, callFrame: { functionName, url, lineNumber } }) => {
+    profile.nodes.map(({ id, callFrame: { functionName, url, lineNumber } }) => {
       const place = url === "" ? "" : ` ${basename(url)}:${lineNumber + 1}`;
       return [id, `${functionName || "(anonymous)"}${place}`];
     }),
   );
   const seconds = new Map<string, number>();
-  for (const [at, id] of samples.entries()) {
+  for (const [id, own] of selfSeconds(profile)) {
     const name = names.get(id) ?? "?";
-    seconds.set(name, (seconds.get(name) ?? 0) + timeDeltas[at]! / 1e6);
+    seconds.set(name, (seconds.get(name) ?? 0) + own);
   }
   return [...seconds].sort(([, a], [, b]) => b - a);
 }

@@ -134,6 +134,19 @@ export class ServiceProcess {
     }
   }
 
+  /** From now on: the returned function says what was used since, in all and by thread. */
+  meterCpu(): () => { seconds: number; threads: ThreadCpu[] } {
+    const before = this.cpuSeconds();
+    const ofThread = new Map(this.threads().map(({ id, cpuSeconds }) => [id, cpuSeconds]));
+    return () => {
+      const seconds = this.cpuSeconds() - before;
+      const threads = this.threads().map((thread) => {
+        return { ...thread, cpuSeconds: thread.cpuSeconds - (ofThread.get(thread.id) ?? 0) };
+      });
+      return { seconds, threads };
+    };
+  }
+
   #read(name: string, take: (text: string) => number): number {
     try {
       return take(readFileSync(`/proc/${this.#child.pid}/${name}`, "utf8"));

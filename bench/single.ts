@@ -8,8 +8,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { loadUws } from "../src/api/uws.ts";
-import { nativeBuild } from "../src/config.ts";
+import { httpServers, uwsMissing } from "../test/support/http-servers.ts";
 import { EventStream, type StreamOptions } from "./event-stream.ts";
 import { askExact, checkExact } from "./load.ts";
 import type { BenchOptions } from "./options.ts";
@@ -111,9 +110,9 @@ async function runOnce(
   const args = [...options.serviceArgs, "--http-server", server];
   const service = await ServiceProcess.start({ args, profileDir: options.profileDir });
   try {
-    const cpuBefore = service.cpuSeconds();
+    const cpuUsed = service.meterCpu();
     const load = await runLoad({ ...order, port: Number(new URL(service.url).port) });
-    const cpuSeconds = service.cpuSeconds() - cpuBefore;
+    const cpuSeconds = cpuUsed().seconds;
     const { board } = await askExact(service.url, { eventType, timeRange: "all", k: boardRows });
     checkExact(board, truthOf(order, load.sent), "the board of everything");
     await service.stop();
@@ -174,22 +173,12 @@ function describe(server: string, options: BenchOptions, size: Size, runs: Run[]
   };
 }
 
-function missingUws(): string | null {
-  try {
-    loadUws(nativeBuild());
-    return null;
-  } catch (error) {
-    return (error as Error).message;
-  }
-}
-
 /** Runs the bench for each HTTP server that loads here. */
 export async function runSingle(options: BenchOptions): Promise<Outcome[]> {
-  const missing = missingUws();
   const size = sizeOf(options);
   const order = { host: "127.0.0.1", stream: streamOf(options, size), steadyShare, ...size };
   const outcomes: Outcome[] = [];
-  for (const server of missing === null ? ["fastify", "uws"] : ["fastify"]) {
+  for (const server of httpServers) {
     const runs: Run[] = [];
     for (let i = 0; i < options.runs; i++) {
       say(`single: ${server}, run ${i + 1} of ${options.runs}`);
@@ -197,6 +186,6 @@ export async function runSingle(options: BenchOptions): Promise<Outcome[]> {
     }
     outcomes.push(describe(server, options, size, runs));
   }
-  if (missing !== null) outcomes[0]!.notes.push(`NOT MEASURED: uws. ${missing}`);
+  if (uwsMissing !== "") outcomes[0]!.notes.push(`NOT MEASURED: uws. ${uwsMissing}`);
   return outcomes;
 }

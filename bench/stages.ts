@@ -1,6 +1,5 @@
 /** What each stage of the pipeline takes of the service's own threads, from V8's CPU profiles. */
-import { basename } from "node:path";
-import type { CpuProfile, ProfileNode } from "./profile.ts";
+import { type CpuProfile, fileOf, isIdle, type ProfileNode, selfSeconds } from "./cpu-profile.ts";
 
 /** Which file, and which of its functions, a stage's time lies below; the nearest one decides. */
 interface Rule {
@@ -34,10 +33,6 @@ const unnamed = new Map([
   ["(program)", "native code"],
 ]);
 
-function fileOf({ callFrame: { url } }: ProfileNode): string {
-  return url.startsWith("node:") ? url : basename(url);
-}
-
 function stageOf(node: ProfileNode, thread: string): string | undefined {
   const name = node.callFrame.functionName;
   const rule = rules.find(
@@ -51,7 +46,7 @@ function stageOf(node: ProfileNode, thread: string): string | undefined {
 
 /** Seconds by stage of one thread, idle time left out, the largest first. */
 export function stageTimes(profile: CpuProfile, thread: string): [string, number][] {
-  const { nodes, samples, timeDeltas } = profile;
+  const { nodes } = profile;
   const parents = new Map<number, ProfileNode>();
   const byId = new Map(nodes.map((node) => [node.id, node]));
   for (const node of nodes) for (const child of node.children ?? []) parents.set(child, node);
@@ -66,10 +61,10 @@ export function stageTimes(profile: CpuProfile, thread: string): [string, number
     return stage;
   };
   const seconds = new Map<string, number>();
-  for (const [at, id] of samples.entries()) {
-    if (byId.get(id)?.callFrame.functionName === "(idle)") continue;
+  for (const [id, own] of selfSeconds(profile)) {
+    if (isIdle(byId.get(id)!)) continue;
     const stage = stageOfId(id);
-    seconds.set(stage, (seconds.get(stage) ?? 0) + timeDeltas[at]! / 1e6);
+    seconds.set(stage, (seconds.get(stage) ?? 0) + own);
   }
   return [...seconds].sort(([, a], [, b]) => b - a);
 }

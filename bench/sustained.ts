@@ -37,11 +37,7 @@ function makeRing(options: BenchOptions, events: number, ids: number): Ring {
   const shape = { seed: options.seed, ids, zipfExponent: 1, eventTypes, form: "full" as const };
   const times = { startMs: Date.now() - 60_000, stepMs: 0, lateShare: 0, lateMsMax: 0 };
   const stream = new EventStream({ ...shape, ...times }, (type, id) => counts.add(type, id));
-  const bodies: Body[] = [];
-  while (stream.made < events) {
-    bodies.push(stream.nextBody(events - stream.made, options.bodyBytes));
-  }
-  const bytes = bodies.reduce((sum, body) => sum + body.bytes.length, 0);
+  const { bodies, bytes } = stream.makeBodies(events, options.bodyBytes);
   return { bodies, stamps: bodies.map(stampsOf), counts, events, bytes };
 }
 
@@ -124,8 +120,7 @@ async function measure(service: ServiceProcess, options: BenchOptions, ring: Rin
   const { url } = service;
   const everything = { eventType: eventTypes.join(","), timeRange: "all", k: boardRows };
   const seconds = options.seconds ?? (options.smoke ? 0 : 300);
-  const cpuBefore = service.cpuSeconds();
-  const threadsBefore = new Map(service.threads().map(({ id, cpuSeconds }) => [id, cpuSeconds]));
+  const cpuUsed = service.meterCpu();
   const ownBefore = process.cpuUsage();
   const stopAsking = askBeside(url);
   const stopWatching = watchMemory(service);
@@ -137,10 +132,7 @@ async function measure(service: ServiceProcess, options: BenchOptions, ring: Rin
   const ended = performance.now();
   const asked = await stopAsking();
   const memory = stopWatching();
-  const cpu = service.cpuSeconds() - cpuBefore;
-  const threads = service.threads().map((thread) => {
-    return { ...thread, cpuSeconds: thread.cpuSeconds - (threadsBefore.get(thread.id) ?? 0) };
-  });
+  const { seconds: cpu, threads } = cpuUsed();
   const truth = trueBoard(timesCounts(ring.counts.ofAll(), sent.passes), boardRows);
   checkExact(board, truth, "the board of everything");
   await check(url, ring, sent.passes);

@@ -64,11 +64,7 @@ function generate(options: BenchOptions, events: number, ids: number): Stream {
     },
     (type, id) => counts.add(type, id),
   );
-  const bodies: Body[] = [];
-  while (stream.made < events) {
-    bodies.push(stream.nextBody(events - stream.made, options.bodyBytes));
-  }
-  const bytes = bodies.reduce((sum, body) => sum + body.bytes.length, 0);
+  const { bodies, bytes } = stream.makeBodies(events, options.bodyBytes);
   return { bodies, counts, events, bytes };
 }
 
@@ -95,8 +91,7 @@ function slowShareOf(slow: number | null, events: number): number | null {
 
 async function measure(service: ServiceProcess, stream: Stream, connections: number) {
   const everything = { eventType: eventTypes.join(","), timeRange: "all", k: boardRows };
-  const cpuBefore = service.cpuSeconds();
-  const threadsBefore = new Map(service.threads().map(({ id, cpuSeconds }) => [id, cpuSeconds]));
+  const cpuUsed = service.meterCpu();
   const ownBefore = process.cpuUsage();
   const started = performance.now();
   let at = 0;
@@ -107,10 +102,7 @@ async function measure(service: ServiceProcess, stream: Stream, connections: num
   const { board, timeouts } = await askExact(service.url, everything);
   const ended = performance.now();
   const own = process.cpuUsage(ownBefore);
-  const serviceCpu = service.cpuSeconds() - cpuBefore;
-  const threads = service.threads().map((thread) => {
-    return { ...thread, cpuSeconds: thread.cpuSeconds - (threadsBefore.get(thread.id) ?? 0) };
-  });
+  const { seconds: serviceCpu, threads } = cpuUsed();
   checkExact(board, trueBoard(stream.counts.ofAll(), boardRows), "the board of everything");
   await checkBoards(service.url, stream);
   const { p50, p99, max } = latencyOf(load.latenciesMs);

@@ -7,7 +7,13 @@ import { RankstreamError } from "../errors.ts";
 type Payload = FastifyRequest["raw"];
 type Done = (error: Error | null, body?: Buffer) => void;
 
-const empty = Buffer.alloc(0);
+/** The body that came in these chunks, `length` bytes together; the chunks are given up. */
+export function joinChunks(chunks: readonly Buffer[], length: number): Buffer {
+  if (chunks.length === 1) return chunks[0]!;
+  const body = Buffer.concat(chunks, length);
+  for (const chunk of chunks) discard(chunk);
+  return body;
+}
 
 /**
  * A content type parser. The body's length is reserved in `budget` as it arrives; who takes the
@@ -25,7 +31,7 @@ export function bodyReader(bytesMax: number, budget: ByteBudget) {
     const finish = (error: Error | null) => {
       payload.off("data", onData).off("end", onEnd).off("error", onCut).off("close", onCut);
       if (error === null) {
-        done(null, chunks.length === 1 ? chunks[0] : length === 0 ? empty : join());
+        done(null, joinChunks(chunks, length));
         return;
       }
       budget.release(length);
@@ -33,11 +39,6 @@ export function bodyReader(bytesMax: number, budget: ByteBudget) {
       // What still comes Node reads and drops, so that the client gets to read the refusal; the
       // request's own time limit bounds it.
       done(error);
-    };
-    const join = () => {
-      const body = Buffer.concat(chunks, length);
-      for (const chunk of chunks) discard(chunk);
-      return body;
     };
     const onData = (chunk: Buffer) => {
       if (length + chunk.length > bytesMax) finish(tooLarge(bytesMax, "more"));

@@ -1,12 +1,11 @@
 /**
  * POST /events over uWebSockets.js: what src/api/app.ts does over Fastify, with the same replies.
  */
-import { discard } from "../discard.ts";
 import type { ByteBudget } from "../edge/byte-budget.ts";
 import { bodyFormat } from "../edge/content.ts";
 import type { Edge } from "../edge/edge.ts";
 import { problemReply, RankstreamError } from "../errors.ts";
-import { overloaded, tooLarge } from "./body.ts";
+import { joinChunks, overloaded, tooLarge } from "./body.ts";
 import type { UwsRequest, UwsResponse } from "./uws.ts";
 import { sendReply, type UwsPending, type UwsRequests } from "./uws-requests.ts";
 
@@ -27,7 +26,6 @@ interface Head {
   bytes: number;
 }
 
-const empty = new Uint8Array(0);
 /** ": " and the line's end. */
 const headerLineBytes = 4;
 
@@ -80,7 +78,7 @@ class EventsRequest implements UwsPending {
   readonly isPaused = false;
   readonly #deps: UwsEventsDeps;
   readonly #head: Head;
-  #chunks: Uint8Array[] = [];
+  #chunks: Buffer[] = [];
   /** Bytes reserved in the budget. */
   #length = 0;
   /** Answered or gone: the response must not be touched. */
@@ -123,9 +121,7 @@ class EventsRequest implements UwsPending {
   }
 
   async #ingest(): Promise<void> {
-    const chunks = this.#chunks;
-    const isWhole = chunks.length === 1;
-    const body = isWhole ? (chunks[0] as Uint8Array) : this.#join(chunks);
+    const body = joinChunks(this.#chunks, this.#length);
     const { contentType, contentEncoding, idempotencyKeys } = this.#head;
     const reply = await this.#deps.edge.ingest({
       body,
@@ -138,13 +134,6 @@ class EventsRequest implements UwsPending {
     if (this.#isOver) return;
     this.#end();
     sendReply(this.response, reply, this.#deps.requests.isClosing);
-  }
-
-  #join(chunks: Uint8Array[]): Uint8Array {
-    if (chunks.length === 0) return empty;
-    const body = Buffer.concat(chunks, this.#length);
-    for (const chunk of chunks) discard(chunk);
-    return body;
   }
 
   /** What still comes of the body is read and dropped, so that the client reads the refusal. */

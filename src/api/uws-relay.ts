@@ -2,9 +2,12 @@
  * Hands requests that uWebSockets.js has received to Node's server, and so to Fastify, as
  * connections within the process; bodies and replies stream, and hanging up reaches the handler.
  */
-
-import type { Server } from "node:http";
-import { type ClientRequest, request as httpRequest, type IncomingMessage } from "node:http";
+import {
+  type ClientRequest,
+  request as httpRequest,
+  type IncomingMessage,
+  type Server,
+} from "node:http";
 import { problemReply, RankstreamError } from "../errors.ts";
 import type { Logger } from "../telemetry.ts";
 import { streamPair } from "./stream-pair.ts";
@@ -74,7 +77,7 @@ export function addressOf(response: UwsResponse): string {
 
 /** Writes a reply's status and headers; inside `cork`. */
 function writeHead(response: UwsResponse, reply: IncomingMessage): void {
-  response.writeStatus(`${statusLine(reply.statusCode ?? 500)}`);
+  response.writeStatus(statusLine(reply.statusCode ?? 500));
   const { rawHeaders } = reply;
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
     const name = rawHeaders[i] as string;

@@ -3,8 +3,7 @@
  * and which must be cut when time is up.
  */
 import { STATUS_CODES } from "node:http";
-import type { ErrorReply } from "../errors.ts";
-import { RankstreamError } from "../errors.ts";
+import { type ErrorReply, RankstreamError } from "../errors.ts";
 import type { UwsResponse } from "./uws.ts";
 
 /** One request that is not answered yet. */

@@ -144,36 +144,30 @@ export class Edge {
     const key = request.idempotencyKey;
     if (key !== undefined) parseIdempotencyKey(key);
     const { isOwn = false } = request;
-    if (encoding === "identity") return await this.#take(request.body, format, key, isOwn);
+    if (encoding === "identity")
+      return await this.#take({ body: request.body, format, isOwn }, key);
     const { unpackedBytesMax, budget } = this.#deps;
     const body = await unpack(request.body, encoding, unpackedBytesMax, budget);
     const { length } = body;
     try {
-      return await this.#take(body, format, key, true);
+      return await this.#take({ body, format, isOwn: true }, key);
     } finally {
       budget.release(length);
     }
   }
 
-  async #take(
-    body: Uint8Array,
-    format: BodyFormat,
-    key: string | undefined,
-    isOwn: boolean,
-  ): Promise<IngestReply> {
+  async #take(batch: Unpacked, key: string | undefined): Promise<IngestReply> {
+    const { body } = batch;
     if (body.length > this.#deps.unpackedBytesMax) {
       throw new RankstreamError(
         "body_too_large",
         `expected at most ${this.#deps.unpackedBytesMax} bytes, got ${body.length}`,
       );
     }
-    if (key !== undefined) return await this.#takeOnce({ body, format, isOwn }, key);
-    if (this.#deps.makesKeys !== true) {
-      return await this.#store({ body, format, isOwn }, null, null);
-    }
+    if (key !== undefined) return await this.#takeOnce(batch, key);
+    if (this.#deps.makesKeys !== true) return await this.#store(batch, null, null);
     this.#keysMade += 1;
-    const made = `${this.#name}/${this.#keysMade}`;
-    return await this.#store({ body, format, isOwn }, made, digestOf(body));
+    return await this.#store(batch, `${this.#name}/${this.#keysMade}`, digestOf(body));
   }
 
   /** The first reply again for a known key; else waits for its turn under the key and stores. */

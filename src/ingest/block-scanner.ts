@@ -73,9 +73,7 @@ export class BlockScanner {
   /** Counts the events listed and empties the list. */
   #count(): void {
     const { eventsPtr, events } = this.#scanner;
-    if (events > 0) {
-      this.#aggregator.add(eventsPtr, events);
-    }
+    if (events > 0) this.#aggregator.add(eventsPtr, events);
     this.#scanner.clear();
     this.#stamped = 0;
   }

@@ -26,8 +26,8 @@ export async function resetDeltaSpans(connection: DuckDBConnection): Promise<voi
 
 type StagedCounts = Required<Pick<Staged, "counts" | "typeIds">>;
 
-/** The distinct spans in chunks of counts (assembly/exact-counts.ts); null: more than `max`. */
-function spansOf({ counts, typeIds }: StagedCounts, max: number): number[][] | null {
+/** The distinct spans in chunks of counts (assembly/exact-counts.ts); null: too many. */
+function spansOf({ counts, typeIds }: StagedCounts): number[][] | null {
   const found = new Map<number, Set<number>>();
   const spans: number[][] = [];
   const recent = new Float64Array(64);
@@ -54,7 +54,7 @@ function spansOf({ counts, typeIds }: StagedCounts, max: number): number[][] | n
       places.add(place);
       spans.push([minute, typeIds[types[row]!]!, partitions[row]!]);
     }
-    if (spans.length > max) return null;
+    if (spans.length > spansMax) return null;
   }
   return spans;
 }
@@ -65,7 +65,7 @@ export async function addDeltaSpans(
   staged: StagedCounts,
   token: number,
 ): Promise<void> {
-  const spans = spansOf(staged, spansMax);
+  const spans = spansOf(staged);
   if (spans !== null) return runValues(connection, "INSERT INTO delta_spans VALUES", spans);
   const all = `SELECT DISTINCT minute, type_id, partition FROM staged_counts(${token})`;
   await insertRows(connection, "delta_spans", all);

@@ -1,7 +1,7 @@
 // What a V8 profile is turned into: stages by the nearest caller that says something, and a graph.
 import { expect, test } from "vitest";
+import type { CpuProfile } from "../../bench/cpu-profile.ts";
 import { callTree, flameGraph } from "../../bench/flame-graph.ts";
-import type { CpuProfile } from "../../bench/profile.ts";
 import { stageTimes } from "../../bench/stages.ts";
 
 function node(id: number, functionName: string, url: string, children: number[] = []) {
