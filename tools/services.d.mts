@@ -3,3 +3,6 @@ export declare function findChromium(): string | undefined;
 
 /** Path of a Redis server; undefined where there is none. */
 export function findRedis(): string | undefined;
+
+/** Path of kcat, a Kafka client in C that shares nothing with the one the service uses. */
+export declare function findKcat(): string | undefined;

@@ -3,27 +3,12 @@
 //   node tools/services.mjs --check   only reports; exit 1 when something is missing
 // Quick when all is there. A new service is one more row in `services`.
 import { spawnSync } from "node:child_process";
-import { accessSync, constants, existsSync, readFileSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { existsSync, readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
+import { describeKafka, installKafka, kafkaHelp, kafkaPackages } from "./kafka.mjs";
+import { firstExecutable, onPath } from "./programs.mjs";
 
 const installMsMax = 10 * 60_000;
-
-function onPath(...names) {
-  const folders = (process.env["PATH"] ?? "").split(delimiter).filter((path) => path !== "");
-  return firstExecutable(folders.flatMap((path) => names.map((name) => join(path, name))));
-}
-
-function firstExecutable(paths) {
-  return paths.find((path) => {
-    try {
-      accessSync(path, constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
-}
 
 /** Path of a Chromium that playwright-core can drive; undefined where there is none. */
 export function findChromium() {
@@ -46,6 +31,11 @@ export function findRedis() {
   return onPath("redis-server", "valkey-server");
 }
 
+/** Path of kcat, a Kafka client in C that shares nothing with the one the service uses. */
+export function findKcat() {
+  return onPath("kcat", "kafkacat");
+}
+
 /** Linux traces system calls with it; elsewhere the one test that needs it says it didn't run. */
 function findStrace() {
   return process.platform === "linux" ? onPath("strace") : "not needed here";
@@ -53,7 +43,7 @@ function findStrace() {
 
 /**
  * `find` returns where the service is, or undefined. `apt` names its Debian packages; a service
- * that comes from elsewhere has `install` instead, a function that throws on failure.
+ * that comes from elsewhere has `install`, a function that throws on failure.
  * `otherwise` is said where neither can be done here.
  */
 const services = [
@@ -86,6 +76,29 @@ const services = [
     apt: ["strace"],
     otherwise: ["Debian, Ubuntu: sudo apt-get update && sudo apt-get install -y strace"],
   },
+  {
+    name: "Kafka",
+    neededBy: "tests of the log in Kafka",
+    find: describeKafka,
+    // Which packages these are depends on what is here, and on what the updated lists offer.
+    get apt() {
+      return kafkaPackages();
+    },
+    install: installKafka,
+    get otherwise() {
+      return kafkaHelp();
+    },
+  },
+  {
+    name: "kcat",
+    neededBy: "tests with a foreign producer to Kafka",
+    find: findKcat,
+    apt: ["kcat"],
+    otherwise: [
+      "Debian, Ubuntu: sudo apt-get update && sudo apt-get install -y kcat",
+      "macOS: brew install kcat",
+    ],
+  },
 ];
 
 /** The rows nothing was found for. */
@@ -111,13 +124,24 @@ function apt(args) {
   if (done.status !== 0) throw new Error(`apt-get ${args.join(" ")} ended with ${done.status}`);
 }
 
-function install(missing) {
-  const packages = missing.flatMap((service) => service.apt ?? []);
-  if (packages.length > 0 && canApt()) {
-    apt(["update", "-q"]);
-    apt(["install", "-y", "-q", "--no-install-recommends", ...packages]);
+/** What can't be brought doesn't keep the others from being brought. */
+function attempt(step) {
+  try {
+    step();
+  } catch (error) {
+    process.stderr.write(`${error.message}\n`);
   }
-  for (const service of missing) service.install?.();
+}
+
+function install(missing) {
+  const packages = () => missing.flatMap((service) => service.apt ?? []);
+  if (packages().length > 0 && canApt()) {
+    attempt(() => {
+      apt(["update", "-q"]);
+      apt(["install", "-y", "-q", "--no-install-recommends", ...packages()]);
+    });
+  }
+  for (const service of missing) attempt(() => service.install?.());
 }
 
 function report() {
@@ -131,13 +155,7 @@ function report() {
 function main() {
   const checkOnly = process.argv.includes("--check");
   const wanted = missingServices();
-  if (!checkOnly && wanted.length > 0) {
-    try {
-      install(wanted);
-    } catch (error) {
-      process.stderr.write(`${error.message}\n`);
-    }
-  }
+  if (!checkOnly && wanted.length > 0) install(wanted);
   report();
   const missing = missingServices();
   if (missing.length === 0) return;

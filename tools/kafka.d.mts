@@ -1,0 +1,1 @@
+export declare function findKafka(): { java: string; jars: string } | undefined;
