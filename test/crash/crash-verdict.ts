@@ -5,9 +5,10 @@ import type { Batch, Round } from "./crash-load.ts";
 
 const minuteMs = 60_000;
 const pageSize = 1000;
+const approxRows = 50;
 
 /** Counts by id of one type in a range, page by page. */
-async function readCounts(
+export async function readCounts(
   service: RankstreamProcess,
   eventType: string,
   from: number,
@@ -96,4 +97,24 @@ export async function expectTotals(service: RankstreamProcess, rounds: Round[]):
     expect(total, `${eventType} lost events`).toBeGreaterThanOrEqual(acknowledged);
     expect(total, `${eventType} counted events twice`).toBeLessThanOrEqual(sent);
   }
+}
+
+/** The bounds of an approximate board hold what is counted exactly. */
+export async function expectApproxHolds(service: RankstreamProcess, round: Round): Promise<void> {
+  const { eventType, minuteStart: from } = round;
+  const to = from + minuteMs;
+  const counts = await readCounts(service, eventType, from, to);
+  const query = { eventType, from, to, k: approxRows, mode: "approx" };
+  const { status, body } = await service.get("/leaderboard", query);
+  expect(status, JSON.stringify(body)).toBe(200);
+  expect(body.results.length).toBe(Math.min(approxRows, counts.size));
+  for (const { eventId, lower, count, upper } of body.results) {
+    const known = counts.get(eventId) ?? 0;
+    expect(lower, `${eventId}: ${lower}..${upper}`).toBeLessThanOrEqual(known);
+    expect(upper, `${eventId}: ${lower}..${upper}`).toBeGreaterThanOrEqual(known);
+    expect(count).toBeGreaterThanOrEqual(lower);
+    expect(count).toBeLessThanOrEqual(upper);
+  }
+  const total = [...counts.values()].reduce((sum, count) => sum + count, 0);
+  expect(body.total).toBe(total);
 }
