@@ -197,6 +197,11 @@ const serviceKinds = {
     title: "The store could not be read or written",
     hint: "Check the disk and the log's messages; nothing acknowledged is lost.",
   },
+  raw_corrupt: {
+    status: 500,
+    title: "A file of raw events is damaged",
+    hint: "Restore the named file from a backup; counts of whole minutes are answered without it.",
+  },
   query_timeout: {
     status: 503,
     title: "The query did not finish in time",

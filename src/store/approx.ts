@@ -370,7 +370,7 @@ export async function readApprox(
 ): Promise<ApproxAnswer> {
   const offsets = await offsetsOf(connection);
   const { from, to } = query;
-  const edgeFiles = await EdgeFiles.around(connection, rawFiles.folder, from, to);
+  const edgeFiles = await EdgeFiles.around(connection, rawFiles.checks, from, to);
   const cut = await cutInStore(connection, edgeFiles, from, to);
   const types = await typesNamed(connection, query.eventTypes);
   const typeIds = types.map(({ typeId }) => typeId);

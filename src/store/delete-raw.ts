@@ -49,7 +49,7 @@ async function countInFiles(
   for (let from = 0; from < paths.length; from += filesAtOnce) {
     const part = paths.slice(from, from + filesAtOnce);
     const pathOf = new Map(part.map((path) => [join(rawFiles.folder, path), path]));
-    const sources = await aliveSources(connection, rawFiles.folder, part, true);
+    const sources = await aliveSources(connection, rawFiles.checks, part, true);
     const rows = await rowsOf(
       connection,
       `SELECT file, ${sumsSql} FROM (FROM ${sources.join(" UNION ALL FROM ")})

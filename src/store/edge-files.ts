@@ -6,6 +6,7 @@ import type { DuckDBConnection } from "@duckdb/node-api";
 import { minuteMs } from "../model.ts";
 import { cutAtMinutes } from "./cover.ts";
 import { rowsOf } from "./database.ts";
+import type { RawChecks } from "./raw-checks.ts";
 import { filesWithin, type RawFile, type RawFiles } from "./raw-files.ts";
 import { timestampLiteral } from "./sql.ts";
 import { aliveSources } from "./tombstones.ts";
@@ -18,19 +19,19 @@ interface Stretch {
 
 /** As RawFiles, of raw events within the edges' minutes, in the reader's transaction. */
 export class EdgeFiles implements Pick<RawFiles, "mayHold" | "rowsIn" | "source"> {
-  readonly #folder: string;
+  readonly #checks: RawChecks;
   readonly #files: readonly RawFile[];
   /** Stretches in which raw_recent holds events. */
   readonly #recent: readonly Stretch[];
   readonly #recentRows: number;
 
   private constructor(
-    folder: string,
+    checks: RawChecks,
     files: readonly RawFile[],
     recent: readonly Stretch[],
     recentRows: number,
   ) {
-    this.#folder = folder;
+    this.#checks = checks;
     this.#files = files;
     this.#recent = recent;
     this.#recentRows = recentRows;
@@ -39,12 +40,12 @@ export class EdgeFiles implements Pick<RawFiles, "mayHold" | "rowsIn" | "source"
   /** Looks at the minutes that `[from, to)`, epoch ms, cuts. */
   static async around(
     connection: DuckDBConnection,
-    folder: string,
+    checks: RawChecks,
     from: number,
     to: number,
   ): Promise<EdgeFiles> {
     const { edges } = cutAtMinutes(from, to);
-    if (edges.length === 0) return new EdgeFiles(folder, [], [], 0);
+    if (edges.length === 0) return new EdgeFiles(checks, [], [], 0);
     const minutes = edges.map((edge) => {
       const start = Math.floor(edge.from / minuteMs) * minuteMs;
       return { from: start, to: start + minuteMs, edge };
@@ -66,7 +67,7 @@ export class EdgeFiles implements Pick<RawFiles, "mayHold" | "rowsIn" | "source"
       files.push(...found.filter(({ path }) => files.every((known) => known.path !== path)));
     }
     const held = stretches.filter((_, i) => recent![`recent_${i}`] === true);
-    return new EdgeFiles(folder, files, held, Number(recent!["rows"]));
+    return new EdgeFiles(checks, files, held, Number(recent!["rows"]));
   }
 
   async mayHold(_connection: DuckDBConnection, from: number, to: number): Promise<boolean> {
@@ -86,7 +87,7 @@ export class EdgeFiles implements Pick<RawFiles, "mayHold" | "rowsIn" | "source"
 
   async source(connection: DuckDBConnection, from: number, to: number): Promise<string> {
     const paths = this.#within(from, to).map(({ path }) => path);
-    const sources = await aliveSources(connection, this.#folder, paths);
+    const sources = await aliveSources(connection, this.#checks, paths);
     if (sources.length === 0) return "raw_recent";
     return `(FROM ${["raw_recent", ...sources].join(" UNION ALL FROM ")})`;
   }

@@ -98,6 +98,7 @@ export class Maintenance {
       if (!hasMerged) await this.#rawFiles.rewriteHidden(now);
     }
     await this.#rawFiles.removeReplaced(now);
+    if (!this.#isBusy()) await this.#rawFiles.checkNext();
     await this.#sealer.expireSketches(now);
     if (now - this.#compactedAt >= compactEveryMs) {
       this.#compactedAt = now;

@@ -15,6 +15,7 @@ import type { DuckDBConnection } from "@duckdb/node-api";
 import { failPoint } from "../fail-point.ts";
 import type { Files } from "../files.ts";
 import { type Database, ownReadBudgetMs, rowsOf } from "./database.ts";
+import { RawChecks } from "./raw-checks.ts";
 import { sqlText, timestampLiteral } from "./sql.ts";
 import { aliveSources, lastDeleteId, moveTombstones } from "./tombstones.ts";
 
@@ -26,6 +27,8 @@ export interface RawFile {
   lastTime: number;
   rows: number;
   bytes: number;
+  /** CRC-32 of each MiB; of a file just written. */
+  checksums?: readonly number[];
 }
 
 export interface RawFilesOptions {
@@ -74,7 +77,11 @@ function folderOf(firstTime: number, lastTime: number): string {
 
 export const rawFilesTable = `CREATE TABLE IF NOT EXISTS raw_files (
   path VARCHAR NOT NULL, first_time TIMESTAMP_MS NOT NULL, last_time TIMESTAMP_MS NOT NULL,
-  rows BIGINT NOT NULL, bytes BIGINT NOT NULL)`;
+  rows BIGINT NOT NULL, bytes BIGINT NOT NULL, checksums UINTEGER[])`;
+
+/** For folders made before there were checksums: their files have none. */
+export const rawFilesColumns =
+  "ALTER TABLE raw_files ADD COLUMN IF NOT EXISTS checksums UINTEGER[]";
 
 /** Rolls a replacement back. */
 class ReplacedMeanwhile extends Error {}
@@ -101,6 +108,8 @@ export async function filesWithin(
 }
 
 export class RawFiles {
+  /** Held against what was written before they are read. */
+  readonly checks: RawChecks;
   readonly #database: Database;
   readonly #options: RawFilesOptions;
   /** Names this process's files, so that no two writers ever choose the same one. */
@@ -113,6 +122,7 @@ export class RawFiles {
   constructor(database: Database, options: RawFilesOptions) {
     this.#database = database;
     this.#options = options;
+    this.checks = new RawChecks(options.folder, options.files);
   }
 
   /** Removes what no row of the manifest names. Only the holder of the data folder may. */
@@ -132,7 +142,11 @@ export class RawFiles {
    * Writes the rows of `source` (a table or query in parentheses) to a file of the store and
    * returns what the manifest says of it once `register` is called in a transaction.
    */
-  async write(connection: DuckDBConnection, source: string, span: [number, number]) {
+  async write(
+    connection: DuckDBConnection,
+    source: string,
+    span: [number, number],
+  ): Promise<RawFile> {
     const { folder, files } = this.#options;
     const target = folderOf(span[0], span[1]);
     await this.#makeFolder(target);
@@ -150,14 +164,17 @@ export class RawFiles {
     failPoint("parquet.after_rename");
     const bytes = await files.size(join(folder, path));
     const [firstTime, lastTime] = span;
-    return { path, firstTime, lastTime, rows: copied.rowsChanged, bytes: bytes ?? 0 };
+    const checksums = await this.checks.note(path);
+    const rows = copied.rowsChanged;
+    return { path, firstTime, lastTime, rows, bytes: bytes ?? 0, checksums };
   }
 
   /** Names the file in the manifest: to be called inside a transaction. */
   async register(connection: DuckDBConnection, file: RawFile): Promise<void> {
+    const checksums = file.checksums ? `[${file.checksums.join(", ")}]` : "NULL";
     await connection.run(
       `INSERT INTO raw_files VALUES (${sqlText(file.path)}, ${timestampLiteral(file.firstTime)},
-        ${timestampLiteral(file.lastTime)}, ${file.rows}, ${file.bytes})`,
+        ${timestampLiteral(file.lastTime)}, ${file.rows}, ${file.bytes}, ${checksums})`,
     );
   }
 
@@ -183,18 +200,19 @@ export class RawFiles {
   async mergeSmall(now: number, isBusy = false): Promise<boolean> {
     const { smallBytesMax, mergeFilesMin, mergeFilesBusyMin, mergeFilesMax } = this.#options;
     const filesMin = isBusy ? mergeFilesBusyMin : mergeFilesMin;
+    const isSmall = `bytes < ${smallBytesMax} AND path NOT IN (${this.checks.damagedSql})`;
     const rows = await this.#database.read(ownReadBudgetMs, async (connection) => {
       const [due] = await rowsOf(
         connection,
         `SELECT regexp_replace(path, '/[^/]*$', '') AS folder FROM raw_files
-         WHERE bytes < ${smallBytesMax} GROUP BY folder HAVING count(*) >= ${filesMin}
+         WHERE ${isSmall} GROUP BY folder HAVING count(*) >= ${filesMin}
          ORDER BY count(*) DESC LIMIT 1`,
       );
       if (due === undefined) return [];
       return rowsOf(
         connection,
         `SELECT path, epoch_ms(first_time) AS first, epoch_ms(last_time) AS last FROM raw_files
-         WHERE bytes < ${smallBytesMax} AND regexp_replace(path, '/[^/]*$', '') =
+         WHERE ${isSmall} AND regexp_replace(path, '/[^/]*$', '') =
            ${sqlText(String(due["folder"]))} ORDER BY first_time LIMIT ${mergeFilesMax}`,
       );
     });
@@ -216,6 +234,7 @@ export class RawFiles {
         `SELECT path, any_value(epoch_ms(first_time)) AS first,
            any_value(epoch_ms(last_time)) AS last
          FROM raw_files JOIN raw_tombstones USING (path)
+         WHERE path NOT IN (${this.checks.damagedSql})
          GROUP BY path ORDER BY count(*) DESC, path LIMIT 1`,
       ),
     );
@@ -231,7 +250,7 @@ export class RawFiles {
     // The slow part is outside the transaction: commits go on meanwhile.
     const { written, applied } = await this.#database.maintain(async (connection) => {
       const applied = await lastDeleteId(connection);
-      const sources = await aliveSources(connection, folder, paths);
+      const sources = await aliveSources(connection, this.checks, paths);
       const source = `(FROM (FROM ${sources.join(" UNION ALL FROM ")}) ORDER BY ${mergeOrder})`;
       return { applied, written: await this.write(connection, source, span) };
     });
@@ -269,6 +288,11 @@ export class RawFiles {
     this.#replaced.push(...paths.map((path) => ({ path, at: now, readsBegun })));
   }
 
+  /** Holds one file that nobody asked for yet against what was written. */
+  async checkNext(): Promise<boolean> {
+    return this.#database.read(ownReadBudgetMs, (c) => this.checks.checkNext(c));
+  }
+
   /** Removes replaced files that no query can be reading any more. */
   async removeReplaced(now: number): Promise<void> {
     const { removeAfterMs } = this.#options;
@@ -276,6 +300,7 @@ export class RawFiles {
       now - at >= removeAfterMs && this.#database.haveEnded(readsBegun);
     const due = this.#replaced.filter(isUnread);
     this.#replaced = this.#replaced.filter((file) => !due.includes(file));
+    this.checks.forget(due.map(({ path }) => path));
     for (const { path } of due) {
       await this.#options.files.remove(join(this.#options.folder, path));
     }
@@ -287,7 +312,7 @@ export class RawFiles {
    */
   async source(connection: DuckDBConnection, from: number, to: number): Promise<string> {
     const paths = (await this.list(connection, from, to)).map(({ path }) => path);
-    const sources = await aliveSources(connection, this.#options.folder, paths);
+    const sources = await aliveSources(connection, this.checks, paths);
     return sources.length === 0
       ? "raw_recent"
       : `(FROM ${["raw_recent", ...sources].join(" UNION ALL FROM ")})`;

@@ -20,6 +20,14 @@ export function cancelled(): RankstreamError {
   return new RankstreamError("query_cancelled", "the query was stopped before its end");
 }
 
+/** The reads under way. */
+const watches = new WeakMap<DuckDBConnection, ReadWatch>();
+
+/** Why the connection's read is to end, for work between two statements; null: it goes on. */
+export function whyStopped(connection: DuckDBConnection): RankstreamError | null {
+  return watches.get(connection)?.why ?? null;
+}
+
 export class ReadWatch {
   readonly #connection: DuckDBConnection;
   readonly #signal: AbortSignal | undefined;
@@ -32,6 +40,7 @@ export class ReadWatch {
   constructor(connection: DuckDBConnection, options: WatchOptions) {
     const { budgetMs, leftMs, signal, onProgress } = options;
     this.#connection = connection;
+    watches.set(connection, this);
     this.#signal = signal;
     this.#timer = setTimeout(() => {
       this.stop(new RankstreamError("query_timeout", `the query took over ${budgetMs} ms`));
@@ -61,6 +70,7 @@ export class ReadWatch {
 
   /** The read has ended: nothing is interrupted any more. */
   end(): void {
+    watches.delete(this.#connection);
     clearTimeout(this.#timer);
     clearInterval(this.#again);
     clearInterval(this.#progress);

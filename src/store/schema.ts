@@ -34,7 +34,7 @@ import { jobsTable } from "./jobs.ts";
 import { keptAnswersTable } from "./kept-answers.ts";
 import { labelsTable } from "./labels.ts";
 import { clearOpen, openTables } from "./open-windows.ts";
-import { rawFilesTable } from "./raw-files.ts";
+import { rawFilesColumns, rawFilesTable } from "./raw-files.ts";
 import { sketchTables } from "./sketches.ts";
 import { systemMetricsTable } from "./system-metrics.ts";
 import { tombstonesTable } from "./tombstones.ts";
@@ -57,6 +57,7 @@ const tables = [
      first_seen TIMESTAMP_MS NOT NULL, last_seen TIMESTAMP_MS NOT NULL)`,
   `CREATE TABLE IF NOT EXISTS raw_recent (${rawColumns})`,
   rawFilesTable,
+  rawFilesColumns,
   tombstonesTable,
   ...deleteTables,
   jobsTable,

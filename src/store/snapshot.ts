@@ -222,13 +222,18 @@ export class Snapshots {
     const partly = new Set(hidden.map((row) => String(row["path"])));
     const files = await this.#rawFiles.list(connection, 0, foreverMs);
     const whole = files.filter(({ path }) => !partly.has(path));
+    await this.#rawFiles.checks.check(
+      connection,
+      whole.map(({ path }) => path),
+    );
     for (const { path } of whole) {
       await link(join(dataFolder, path), join(folder, basename(path)));
     }
     let events = whole.reduce((sum, { rows }) => sum + rows, 0);
     const rest = ["raw_recent"];
     for (const { path } of files) {
-      if (partly.has(path)) rest.push(...(await aliveSources(connection, dataFolder, [path])));
+      if (partly.has(path))
+        rest.push(...(await aliveSources(connection, this.#rawFiles.checks, [path])));
     }
     for (const [i, source] of rest.entries()) {
       const target = sqlText(join(folder, `part-${i}.parquet`));

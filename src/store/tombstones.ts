@@ -11,6 +11,7 @@ import { join } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { rowsOf, runValues } from "./database.ts";
 import { type EventScope, foreverMs } from "./delete-questions.ts";
+import type { RawChecks } from "./raw-checks.ts";
 import { sqlText, timestampLiteral } from "./sql.ts";
 
 export const tombstonesTable = `CREATE TABLE IF NOT EXISTS raw_tombstones (
@@ -55,15 +56,17 @@ function aliveSql(folder: string, paths: readonly string[], hasFile: boolean): s
 /**
  * FROM sources that hold together the events of these files (paths below `folder`) that are not
  * deleted; none for no files. In the reader's transaction. `hasFile` adds a last column `file`,
- * the absolute path.
+ * the absolute path. Throws `raw_corrupt` where a file is not as it was written.
  */
 export async function aliveSources(
   connection: DuckDBConnection,
-  folder: string,
+  checks: RawChecks,
   paths: readonly string[],
   hasFile = false,
 ): Promise<string[]> {
   if (paths.length === 0) return [];
+  await checks.check(connection, paths);
+  const { folder } = checks;
   const rows = await rowsOf(connection, "SELECT DISTINCT path FROM raw_tombstones");
   const hidden = new Set(rows.map((row) => String(row["path"])));
   const whole = paths.filter((path) => !hidden.has(path));

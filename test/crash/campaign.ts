@@ -4,6 +4,7 @@ import { Random } from "../support/random.ts";
 import type { CampaignLog, RoundNote } from "./campaign-log.ts";
 import type { CrashTarget } from "./campaign-target.ts";
 import { CrashWorld } from "./crash-world.ts";
+import { logDamage, rawDamage } from "./damage-faults.ts";
 import { fullDisk, logError } from "./disk-faults.ts";
 import {
   atPoint,
@@ -23,6 +24,8 @@ const faults = {
   pause: paused,
   full_disk: fullDisk,
   log_error: logError,
+  log_damage: logDamage,
+  raw_damage: rawDamage,
 } satisfies Record<string, Fault>;
 
 export type FaultName = keyof typeof faults | "point";

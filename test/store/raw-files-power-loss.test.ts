@@ -65,7 +65,7 @@ it("are whole once the manifest names them, whenever the power goes", async () =
         expect(Buffer.compare(Buffer.from(found), bytes), `crash ${crash}: ${path}`).toBe(0);
       }
       const rows = [...manifest.keys()].map(
-        (path) => `('${path}', TIMESTAMP_MS '1970-01-01', TIMESTAMP_MS '1970-01-01', 1, 1)`,
+        (path) => `('${path}', TIMESTAMP_MS '1970-01-01', TIMESTAMP_MS '1970-01-01', 1, 1, NULL)`,
       );
       await database.writer.run("DELETE FROM raw_files");
       if (rows.length > 0) {
