@@ -95,7 +95,8 @@ async function start(): Promise<void> {
         ...part.open.minutes.map(({ candidates }) => candidates),
       ]);
     },
-    now: Date.now,
+    // The time of day may be set back: nothing would be due until then.
+    now: () => performance.now(),
   });
   data.storePort.on("message", (message: StoreToWorker) => {
     if (message.kind === "failed") throw new Error(message.message);

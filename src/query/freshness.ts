@@ -16,6 +16,8 @@ export interface FreshnessDeps {
   exactTimeoutMs: number;
   freshnessWaitMsMax: number;
   now?: () => number;
+  /** Milliseconds since any moment; unlike `now` never set. */
+  elapsed?: () => number;
 }
 
 /** What an answer says of its age. */
@@ -35,14 +37,15 @@ export async function passBarrier(
   control: AskControl = {},
 ): Promise<{ asOf: number; budgetMs: number }> {
   const { acknowledged, committed, exactTimeoutMs, now = Date.now } = deps;
+  const elapsed = deps.elapsed ?? (() => performance.now());
   const { budgetMs = exactTimeoutMs, signal } = control;
-  const started = now();
+  const [asOf, begun] = [now(), elapsed()];
   if (!(await committed(acknowledged(), budgetMs, signal))) {
     if (signal?.aborted === true) throw cancelled();
     const detail = `what was acknowledged before was not counted in ${budgetMs} ms`;
     throw new RankstreamError("query_timeout", detail, { retryAfterSeconds: 1 });
   }
-  return { asOf: started, budgetMs: Math.max(1, budgetMs - (now() - started)) };
+  return { asOf, budgetMs: Math.max(1, budgetMs - Math.ceil(elapsed() - begun)) };
 }
 
 /** For approximate answers: waits `freshnessWaitMsMax` at most for what was acknowledged. */

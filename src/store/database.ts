@@ -149,13 +149,13 @@ async function openInstance(path: string, options: DatabaseOptions): Promise<Duc
     // WAL is read again after a crash, a second for 25 MB.
     wal_autocheckpoint: "64MB",
   };
-  const deadline = Date.now() + options.lockWaitMsMax;
+  const deadline = performance.now() + options.lockWaitMsMax;
   for (;;) {
     try {
       return await DuckDBInstance.create(path, settings);
     } catch (error) {
       if (!isLockError(error)) throw error;
-      if (Date.now() >= deadline) {
+      if (performance.now() >= deadline) {
         const holder = /PID (\d+)/.exec((error as Error).message)?.[1];
         const who = holder === undefined ? "another process" : `process ${holder}`;
         throw new RankstreamError(
@@ -346,10 +346,10 @@ export class Database {
     work: (connection: DuckDBConnection) => Promise<T>,
     { lane = "quick", signal, waitMsMax = budgetMs, onProgress }: ReadOptions,
   ): Promise<T> {
-    const started = Date.now();
+    const started = performance.now();
     const waitMs = Math.min(waitMsMax, budgetMs);
     const connection = await this.#lanes.take({ lane, waitMsMax: waitMs, signal });
-    const leftMs = Math.max(0, budgetMs - (Date.now() - started));
+    const leftMs = Math.max(0, budgetMs - (performance.now() - started));
     const watch = new ReadWatch(connection, { budgetMs, leftMs, signal, onProgress });
     const number = this.#readsBegun++;
     this.#reads.set(number, watch);

@@ -35,7 +35,7 @@ export interface MaintenanceDeps {
   compactor: Compactor;
   graves: Graves;
   coarse: CoarseWindows;
-  /** When (epoch ms) events were last committed. */
+  /** When events were last committed, by performance.now(). */
   lastCommit: () => number;
 }
 
@@ -48,7 +48,7 @@ export class Maintenance {
   readonly #graves: Graves;
   readonly #coarse: CoarseWindows;
   #recentSince: number | null = null;
-  #compactedAt = Date.now();
+  #compactedAt = performance.now();
   #running: Promise<void> | null = null;
   #isStopping = false;
 
@@ -93,15 +93,15 @@ export class Maintenance {
   }
 
   async #tidyRaw(now: number): Promise<void> {
-    if (!(await this.#rawFiles.flushRecent(this.#isRecentOld(now)))) {
+    if (!(await this.#rawFiles.flushRecent(this.#isRecentOld()))) {
       const hasMerged = await this.#rawFiles.mergeSmall(now, this.#isBusy());
       if (!hasMerged) await this.#rawFiles.rewriteHidden(now);
     }
     await this.#rawFiles.removeReplaced(now);
     if (!this.#isBusy()) await this.#rawFiles.checkNext();
     await this.#sealer.expireSketches(now);
-    if (now - this.#compactedAt >= compactEveryMs) {
-      this.#compactedAt = now;
+    if (performance.now() - this.#compactedAt >= compactEveryMs) {
+      this.#compactedAt = performance.now();
       this.#compactor.look();
     }
     if (await this.#compactor.step()) return;
@@ -117,10 +117,11 @@ export class Maintenance {
   }
 
   #isBusy(): boolean {
-    return Date.now() - this.#lastCommit() <= busyMs;
+    return performance.now() - this.#lastCommit() <= busyMs;
   }
 
-  #isRecentOld(now: number): boolean {
+  #isRecentOld(): boolean {
+    const now = performance.now();
     this.#recentSince ??= now;
     if (now - this.#recentSince < recentAgeMsMax) return false;
     this.#recentSince = now;

@@ -78,8 +78,8 @@ class StoreThread {
   #kept: KeptAnswers | null = null;
   #offsets: number[] = [];
   #mutations = 0;
-  /** When events were last committed. */
-  #lastCommit = 0;
+  /** When events were last committed, by performance.now(). */
+  #lastCommit = Number.NEGATIVE_INFINITY;
   #closing = false;
   /** Calls under way, by id. */
   readonly #calls = new Map<number, AbortController>();
@@ -314,7 +314,7 @@ class StoreThread {
       const isLastTry = this.#lastTry.signal.aborted;
       try {
         const touched = await this.#checkpointer!.commit(part);
-        this.#lastCommit = Date.now();
+        this.#lastCommit = performance.now();
         for (const { partition, next } of part.offsets) this.#offsets[partition] = next;
         this.#note(touched);
         send({ kind: "committed", offsets: [...this.#offsets], touched });

@@ -9,6 +9,7 @@ import { fullDisk, logError } from "./disk-faults.ts";
 import {
   atPoint,
   atRandom,
+  clockJumps,
   type Fault,
   inMerge,
   inParquet,
@@ -22,6 +23,7 @@ const faults = {
   merge: inMerge,
   recovery: inRecovery,
   pause: paused,
+  clock: clockJumps,
   full_disk: fullDisk,
   log_error: logError,
   log_damage: logDamage,

@@ -106,6 +106,7 @@ function setUp(approx: Partial<ApproxAnswer> = {}, isFresh = true) {
     freshnessWaitMsMax: 50,
     candidatesMax: 100,
     now: () => clock,
+    elapsed: () => clock,
   });
   return { engine, asked, controls, failure };
 }

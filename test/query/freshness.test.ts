@@ -3,21 +3,26 @@ import { awaitFresh, passBarrier } from "../../src/query/freshness.ts";
 
 const start = Date.UTC(2026, 10, 24, 12);
 const waitTakesMs = 40;
+const hourMs = 3_600_000;
 
 function setUp(isCommitted: boolean, exactTimeoutMs = 5000) {
   const waits: [number[], number][] = [];
   let clock = start;
+  let elapsed = 0;
   const deps = {
     acknowledged: () => [3, 7],
     async committed(offsets: number[], waitMsMax: number) {
       waits.push([offsets, waitMsMax]);
-      clock += waitTakesMs;
+      elapsed += waitTakesMs;
+      // Set while the question waits.
+      clock += hourMs;
       return isCommitted;
     },
     committedThrough: () => start - 9000,
     exactTimeoutMs,
     freshnessWaitMsMax: 50,
     now: () => clock,
+    elapsed: () => elapsed,
   };
   return { deps, waits };
 }

@@ -100,6 +100,21 @@ describe("connections", () => {
     expect(await read).toEqual([{ x: 1 }]);
   });
 
+  it("a read has its time whatever the clock is set to", async () => {
+    const real = Date.now;
+    let shiftMs = 0;
+    const clock = vi.spyOn(Date, "now").mockImplementation(() => {
+      shiftMs += 3_600_000;
+      return real() + shiftMs;
+    });
+    try {
+      const read = database.read(5000, (connection) => rowsOf(connection, "SELECT 1 AS x"));
+      expect(await read).toEqual([{ x: 1 }]);
+    } finally {
+      clock.mockRestore();
+    }
+  });
+
   it("a read past its budget is interrupted, and its connection answers the next", async () => {
     for (let i = 0; i < 4; i++) {
       const read = database.read(50, (connection) => connection.run(endless));
