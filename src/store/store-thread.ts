@@ -181,6 +181,7 @@ class StoreThread {
       await this.#maintenance?.run(appliedThrough);
     } catch (error) {
       if (this.#lastTry.signal.aborted) return;
+      this.#endIfFatal(error);
       send({ kind: "maintenance_failed", message: thrown(error).message });
     }
   }
@@ -309,6 +310,18 @@ class StoreThread {
     });
   }
 
+  /**
+   * After some errors (a failed fsync) DuckDB gives its database up until it is opened anew: then
+   * this thread ends, and the service with it, since nothing would be counted any more.
+   */
+  #endIfFatal(error: unknown): void {
+    const { message } = thrown(error);
+    if (!/FATAL Error|has been invalidated/.test(message)) return;
+    setImmediate(() => {
+      throw new Error(`${message}; the next start counts what the log holds`);
+    });
+  }
+
   async #commit(part: CheckpointPart, port: MessagePort): Promise<void> {
     for (let delayMs = retryDelayMsMin; !this.#closing; ) {
       const isLastTry = this.#lastTry.signal.aborted;
@@ -328,6 +341,7 @@ class StoreThread {
           return;
         }
         send({ kind: "failing", message });
+        this.#endIfFatal(error);
         await sleep(delayMs, null, { signal: this.#lastTry.signal }).catch(() => undefined);
         delayMs = Math.min(delayMs * 2, retryDelayMsMax);
       }

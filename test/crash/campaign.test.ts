@@ -35,7 +35,10 @@ beforeAll(async () => {
 afterAll(() => target?.stop());
 
 function defineShort(): void {
-  const names = faultNames.filter((name) => onlyFault === undefined || name === onlyFault);
+  // Plain kills, also during recovery, are kill.test.ts's.
+  const others = faultNames.filter((name) => name !== "random" && name !== "recovery");
+  const names = faultNames.filter((name) => name === onlyFault);
+  if (onlyFault === undefined) names.push(...others);
 
   it.each(names)(
     "%s loses nothing and counts nothing twice",

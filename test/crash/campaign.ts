@@ -5,7 +5,7 @@ import type { CampaignLog, RoundNote } from "./campaign-log.ts";
 import type { CrashTarget } from "./campaign-target.ts";
 import { CrashWorld } from "./crash-world.ts";
 import { logDamage, rawDamage } from "./damage-faults.ts";
-import { fullDisk, logError } from "./disk-faults.ts";
+import { fullDisk, logError, storeError } from "./disk-faults.ts";
 import {
   atPoint,
   atRandom,
@@ -26,6 +26,7 @@ const faults = {
   clock: clockJumps,
   full_disk: fullDisk,
   log_error: logError,
+  store_error: storeError,
   log_damage: logDamage,
   raw_damage: rawDamage,
 } satisfies Record<string, Fault>;
@@ -120,6 +121,7 @@ export async function runFault(
   target: CrashTarget,
 ): Promise<string> {
   const world = new CrashWorld(random, target);
+  world.isBrisk = true;
   const { how } = await faults[name](world);
   if (world.load.rounds.length > 0) await world.expectSurvived();
   return how;

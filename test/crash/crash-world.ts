@@ -20,6 +20,8 @@ export class CrashWorld {
   readonly target: CrashTarget;
   readonly load: CrashLoad;
   readonly dataDir: string;
+  /** Shorter pauses and loads: a few seconds a fault. */
+  isBrisk = false;
   readonly #logArgs: string[];
   /** The least version that the data may have: offsets never go back. */
   #version = 0;

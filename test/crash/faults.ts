@@ -146,7 +146,8 @@ export const paused: Fault = async (world) => {
   world.begin({ largeChance: 0.05 });
   const service = await world.start();
   return disturbed(world, service, async () => {
-    const pauses = Array.from({ length: random.int(1, 3) }, () => random.int(300, 2500));
+    const longest = world.isBrisk ? 600 : 2500;
+    const pauses = Array.from({ length: random.int(1, 3) }, () => random.int(300, longest));
     for (const pauseMs of pauses) {
       await sleep(random.int(50, 400));
       service.child.kill("SIGSTOP");
@@ -179,7 +180,7 @@ export const clockJumps: Fault = async (world) => {
     return await disturbed(world, service, async () => {
       for (const shiftMs of shifts) {
         set(shiftMs);
-        await sleep(random.int(200, 800));
+        await sleep(random.int(200, world.isBrisk ? 300 : 800));
       }
       return `the clock off by ${shifts.join(", ")} ms`;
     });
