@@ -12,6 +12,7 @@
  * line: a log that lost what the store had read answers `offset_out_of_range`.
  */
 import { randomUUID } from "node:crypto";
+import { basename, dirname } from "node:path";
 import { RankstreamError } from "../errors.ts";
 import type { Files } from "../files.ts";
 import {
@@ -149,12 +150,14 @@ function assertFollows(
   if (!before) return;
   if (header.id !== before.id) throw corrupt(path, `of log ${header.id}, ${before.id} expected`);
   if (sequence !== before.sequence + 1) {
-    throw corrupt(path, `segment ${before.sequence + 1} before it is missing`);
+    const missing = segmentPath(dirname(path), before.sequence + 1);
+    throw corrupt(missing, `the file is missing, ${basename(path)} follows it`);
   }
   if (header.previousBytes !== before.bytes) {
+    // The file to be restored is the one before.
     throw corrupt(
-      path,
-      `the segment before it has ${before.bytes} bytes, ${header.previousBytes} expected`,
+      segmentPath(dirname(path), before.sequence),
+      `${before.bytes} bytes, ${header.previousBytes} expected by ${basename(path)}`,
     );
   }
 }

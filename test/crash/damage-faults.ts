@@ -79,8 +79,8 @@ export const logDamage: Fault = async (world) => {
     const { code } = await service.exited;
     const output = service.output();
     expect(code, `${what}: ${output}`).toBe(1);
-    expect(output, what).toContain(name);
-    expect(output, what).toMatch(/byte \d+|has \d+ bytes|header says/);
+    expect(output, what).toMatch(new RegExp(`${name}(?::|, byte)`));
+    expect(output, what).toMatch(/byte \d+|\d+ bytes, \d+ expected|header says/);
   }
   await service.kill();
   rmSync(dataDir, { recursive: true });

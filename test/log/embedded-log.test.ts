@@ -347,10 +347,10 @@ describe("damage", () => {
     const bytes = (await disk.size(secondPath))!;
     await disk.truncate(secondPath, bytes - 1);
     await expect(open(disk)).rejects.toThrow(
-      failure("log_corrupt", new RegExp(`0003\\.log.* has ${bytes - 1} bytes, ${bytes} expected`)),
+      failure("log_corrupt", new RegExp(`0002\\.log: ${bytes - 1} bytes, ${bytes} expected`)),
     );
     await disk.remove(secondPath);
-    await expect(open(disk)).rejects.toThrow(failure("log_corrupt", /segment 2 .*missing/));
+    await expect(open(disk)).rejects.toThrow(failure("log_corrupt", /0002\.log: .*missing/));
   });
 
   test("a damaged header is named", async () => {
