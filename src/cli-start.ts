@@ -11,6 +11,7 @@ import {
   flagOf,
   type LoadedConfig,
   loadConfig,
+  rolesOf,
   variableOf,
 } from "./config.ts";
 import { type ConfigOption, configOptions } from "./config-options.ts";
@@ -125,7 +126,7 @@ export async function runService(
   const logger = createLogger(config.logLevel);
   for (const warning of warnings) logger.warn({}, warning);
   // A node without a store has no folder.
-  if (config.role === "all") await checkDataFolder(config.dataDir, io);
+  if (rolesOf(config).ingest) await checkDataFolder(config.dataDir, io);
   const signalled = untilSignal(io, logger, config.shutdownMsMax);
   const service = await io.startService(config, logger);
   const host = service.host.includes(":") ? `[${service.host}]` : service.host;

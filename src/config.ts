@@ -189,25 +189,90 @@ function isUrl(text: string, protocols: readonly string[]): boolean {
   return URL.canParse(text) && protocols.includes(new URL(text).protocol);
 }
 
-function checkRole({ role, upstream, redisUrl }: Config): void {
-  if (role === "edge,query" && !isUrl(upstream, ["http:", "https:"])) {
-    const got = upstream === "none" ? "none" : quoted(upstream);
-    throw new ConfigError(`role edge,query: expected --upstream http://host:port, got ${got}`);
+/** What a process does; a store of its own has who counts. */
+export function rolesOf({ role }: Pick<Config, "role">): {
+  edge: boolean;
+  ingest: boolean;
+  query: boolean;
+} {
+  const named = role === "all" ? ["edge", "ingest", "query"] : role.split(",");
+  const [edge, ingest, query] = ["edge", "ingest", "query"].map((name) => named.includes(name));
+  return { edge: edge!, ingest: ingest!, query: query! };
+}
+
+/** Throws ConfigError for roles that make no sense, with what to start instead. */
+function checkRole(config: Config): void {
+  const { role, upstream, log } = config;
+  const { edge, ingest, query } = rolesOf(config);
+  const isLed = upstream !== "none";
+  const refuse = (why: string): never => {
+    throw new ConfigError(`role ${role}: ${why}`);
+  };
+  if (isLed && !isUrl(upstream, ["http:", "https:"])) {
+    refuse(`expected --upstream http://host:port, got ${quoted(upstream)}`);
   }
-  if (role === "all" && upstream !== "none") {
-    throw new ConfigError(
-      "role all has a log and a store of its own, so it takes no upstream: " +
-        "leave --upstream out, or start with --role edge,query",
+  if (ingest && isLed) {
+    refuse(
+      "it has a store of its own, so it takes no upstream: leave --upstream out, " +
+        "or start with --role edge,query",
     );
   }
+  if (ingest && log === "embedded" && role !== "all") {
+    refuse("the embedded log is of one process: start with --role all, or with --log kafka");
+  }
+  if (ingest && !query) {
+    const instead = edge ? "all" : "ingest,query";
+    refuse(`only the process with the store can answer from it: start with --role ${instead}`);
+  }
+  if (!ingest && query && !isLed) {
+    refuse(
+      "it answers from the service behind it: expected --upstream http://host:port, got none",
+    );
+  }
+  if (edge && !ingest && log === "embedded" && !isLed) {
+    refuse("expected --log kafka or --upstream http://host:port: it has no log of its own");
+  }
+}
+
+function checkRedis({ redisUrl }: Config): void {
   if (redisUrl === "none" || isUrl(redisUrl, ["redis:", "rediss:"])) return;
   // It may hold a password: not shown.
   throw new ConfigError("redisUrl: expected redis://host:port or rediss://host:port");
 }
 
+const brokerPattern = /^(\[[0-9a-f:]+\]|[^\s:,/@]+):\d{1,5}$/i;
+const topicPattern = /^[a-zA-Z0-9._-]{1,237}$/;
+
+function checkKafka(config: Config): void {
+  const { kafkaBrokers, kafkaTopic, kafkaDeadLetterTopic, kafkaSasl } = config;
+  if (config.log !== "kafka") return;
+  const brokers = kafkaBrokers.split(",").map((name) => name.trim());
+  if (!brokers.every((name) => brokerPattern.test(name))) {
+    const got = kafkaBrokers === "none" ? "none" : quoted(kafkaBrokers);
+    throw new ConfigError(`kafkaBrokers: expected host:port, several by comma, got ${got}`);
+  }
+  for (const topic of [kafkaTopic, kafkaDeadLetterTopic]) {
+    if (topicPattern.test(topic)) continue;
+    const expected = "expected 1 to 237 letters, digits, dots, dashes and underscores";
+    throw new ConfigError(`kafkaTopic: ${expected}, got ${quoted(topic)}`);
+  }
+  if (kafkaTopic === kafkaDeadLetterTopic) {
+    throw new ConfigError("kafkaDeadLetterTopic: expected another topic than kafkaTopic");
+  }
+  const isNamed = config.kafkaSaslUsername !== "none" && config.kafkaSaslPassword !== "none";
+  if (kafkaSasl !== "none" && !isNamed) {
+    throw new ConfigError(`kafkaSasl ${kafkaSasl}: expected kafkaSaslUsername and -Password`);
+  }
+  if ((config.kafkaTlsCert === "none") !== (config.kafkaTlsKey === "none")) {
+    throw new ConfigError("kafkaTlsCert and kafkaTlsKey: expected both or none");
+  }
+}
+
 function checkTogether(config: Config): void {
   checkOrigins(config);
   checkRole(config);
+  checkRedis(config);
+  checkKafka(config);
   if (config.unpackedBytesMax < config.bodyBytesMax) {
     throw new ConfigError(
       `unpackedBytesMax (${bytesText(config.unpackedBytesMax)}) must not be less than ` +

@@ -332,6 +332,26 @@ const serviceKinds = {
     title: "An offset lies outside the log",
     hint: "The store and the log do not belong together; restore both from one backup.",
   },
+  log_unavailable: {
+    status: 503,
+    title: "The log's brokers do not answer",
+    hint: "Retry after the stated seconds, with the key where one is given.",
+  },
+  topic_unusable: {
+    status: 500,
+    title: "The topic can not be used",
+    hint: "Correct the topic as the detail says, or choose another with --kafka-topic.",
+  },
+  topic_replaced: {
+    status: 500,
+    title: "The topic is not the one that was counted",
+    hint: "Restore topic and store from one backup, or start with a new --data-dir.",
+  },
+  not_served_here: {
+    status: 421,
+    title: "This node does not do that",
+    hint: "Ask a node whose --role includes it.",
+  },
   partial_append: {
     status: 503,
     title: "Only a part of the batch was stored",

@@ -152,6 +152,12 @@ async function readFrom(
   return bytes.subarray(0, filled);
 }
 
+/** Whether what failed did for want of room. */
+export function isDiskFull(error: unknown): boolean {
+  const code = (error as NodeJS.ErrnoException)?.code;
+  return code === "ENOSPC" || code === "EDQUOT";
+}
+
 /** The real disk. Holds no state: any thread may use it. Errors are Node's own (`code`). */
 export const nodeFiles: Files = Object.freeze({
   makeFolder,

@@ -80,4 +80,10 @@ export interface LogRecord extends BatchHeader {
   lines: Uint8Array;
   /** As the block's; empty where it has none. */
   marks?: Uint8Array;
+  /** A batch larger than a record has several in one partition: 0, 1, … */
+  piece?: number;
+  /** Epoch ms by the log's own clock, where it has one. */
+  appendedAt?: number;
+  /** Written by a producer that isn't ours: nobody has judged its lines yet. */
+  isForeign?: boolean;
 }

@@ -1,16 +1,19 @@
-/** Composes a stateless node: no log, no store; validates, keeps answers, hands on the rest. */
+/**
+ * Composes a node without a store: an edge that appends to Kafka or hands batches on, and answers
+ * kept of the service behind it; what it doesn't answer itself is handed on, or refused where
+ * there is nobody behind it.
+ */
 import { fileURLToPath } from "node:url";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { buildApi } from "./api/app.ts";
 import { listen } from "./api/listen.ts";
 import { loadUws, type Uws } from "./api/uws.ts";
-import { type Config, nativeBuild, otherOrigins } from "./config.ts";
+import { type Config, nativeBuild, otherOrigins, rolesOf } from "./config.ts";
 import { ByteBudget } from "./edge/byte-budget.ts";
+import { Edge } from "./edge/edge.ts";
 import { ForwardEdge } from "./edge/forward-edge.ts";
-import { Kernel } from "./kernel/kernel.ts";
-import { loadKernelModule } from "./kernel/module.ts";
-import { EventScanner } from "./kernel/scanner.ts";
-import { eventBounds } from "./model.ts";
+import { RankstreamError } from "./errors.ts";
+import { IdempotencyLedger } from "./log/idempotency.ts";
 import { AnswerCache } from "./query/answer-cache.ts";
 import type { ChangesView } from "./query/change-feed.ts";
 import { MemoryLevel } from "./query/memory-level.ts";
@@ -19,21 +22,12 @@ import { RedisLevel } from "./query/redis-level.ts";
 import { remoteAsker } from "./query/remote-asker.ts";
 import { RemoteChanges } from "./query/remote-changes.ts";
 import { Upstream } from "./query/upstream.ts";
+import { makeForwardScanner, makeScanner, takesNoEvents } from "./service-edge.ts";
+import { describeLog, openKafka } from "./service-log.ts";
 import { describeCache, describeRedis } from "./service-metrics.ts";
 import { Counters, type Logger } from "./telemetry.ts";
 
 const portWaitMsMax = 5000;
-const errorsListedMax = 100;
-
-async function makeScanner(config: Config): Promise<EventScanner> {
-  const bounds = {
-    bodyBytesMax: config.unpackedBytesMax,
-    errorsMax: errorsListedMax,
-    futureMsMax: eventBounds.futureMsMax,
-  };
-  const memoryBytes = EventScanner.memoryBytes(bounds) + 65_536;
-  return new EventScanner(await Kernel.load(await loadKernelModule(), memoryBytes), bounds);
-}
 
 function follow(upstream: Upstream, logger: Logger): RemoteChanges {
   const changes = new RemoteChanges({
@@ -77,16 +71,11 @@ export function openUws({ httpServer }: Config): Uws | null {
   return httpServer === "uws" ? loadUws(nativeBuild()) : null;
 }
 
-/**
- * Starts a node and resolves once it listens; it is ready once the upstream answers. Throws
- * RankstreamError `port_in_use`, `http_server_unavailable`.
- */
-export async function startNode(config: Config, logger: Logger, version: string) {
-  const uws = openUws(config);
+/** Answers are kept here, and made by the service behind. */
+function openQuery(config: Config, counters: Counters, logger: Logger) {
   const upstream = new Upstream(config.upstream);
   const changes = follow(upstream, logger);
   const redis = openRedis(config, () => changes.dataId, logger);
-  const counters = new Counters();
   const memory = new MemoryLevel(config.cacheBytesMax);
   const cache = new AnswerCache(
     {
@@ -106,26 +95,94 @@ export async function startNode(config: Config, logger: Logger, version: string)
   );
   describeCache(counters, { cache, memory });
   if (redis !== null) describeRedis(counters, redis);
-  const budget = new ByteBudget(config.ingestBytesMax);
-  const send = async (headers: Record<string, string>, body: Uint8Array) =>
-    upstream.call({ method: "POST", path: "/events", headers, body });
-  const edge = new ForwardEdge({
-    scanner: await makeScanner(config),
-    send,
+  return {
+    upstream,
+    cache,
+    proxy: (request: FastifyRequest, reply: FastifyReply) =>
+      proxied(upstream, request.raw as ProxyRequest, reply),
+    notReady: () => (changes.isFollowing ? [] : ["upstream"]),
+    close: async () => {
+      await changes.stop();
+      await Promise.all([redis?.close(), upstream.close()]);
+    },
+  };
+}
+
+const isNotServed = async (): Promise<never> => {
+  throw new RankstreamError("not_served_here", "this node only takes events: POST /events");
+};
+
+/** Of a node that has nobody behind it to answer. */
+const noQuery = Object.freeze({
+  upstream: null,
+  cache: { ask: isNotServed, invalidate: isNotServed, keep: isNotServed },
+  proxy: isNotServed,
+  notReady: () => [],
+  close: async () => undefined,
+});
+
+/** Appends to Kafka; null where the configuration has no log of its own. */
+async function openKafkaEdge(
+  config: Config,
+  budget: ByteBudget,
+  counters: Counters,
+  logger: Logger,
+) {
+  if (config.log !== "kafka" || !rolesOf(config).edge) return null;
+  const log = await openKafka(config, logger);
+  describeLog(counters, { group: log });
+  const { scanner, types } = await makeScanner(config, new Set());
+  types.limit(config.eventTypesMax);
+  const edge = new Edge({
+    scanner,
+    log,
+    ledger: new IdempotencyLedger(),
+    makesKeys: true,
     budget,
+    counters,
     logger,
     unpackedBytesMax: config.unpackedBytesMax,
   });
+  return { edge, log };
+}
+
+async function openForwardEdge(
+  upstream: Upstream,
+  config: Config,
+  budget: ByteBudget,
+  logger: Logger,
+): Promise<ForwardEdge> {
+  const scanner = await makeForwardScanner(config);
+  const send = async (headers: Record<string, string>, body: Uint8Array) =>
+    upstream.call({ method: "POST", path: "/events", headers, body });
+  const { unpackedBytesMax } = config;
+  return new ForwardEdge({ scanner, send, budget, logger, unpackedBytesMax });
+}
+
+/**
+ * Starts a node and resolves once it listens; it is ready once what it leans on answers. Throws
+ * RankstreamError `port_in_use`, `http_server_unavailable`, `log_unavailable`, `topic_unusable`.
+ */
+export async function startNode(config: Config, logger: Logger, version: string) {
+  const uws = openUws(config);
+  const counters = new Counters();
+  const budget = new ByteBudget(config.ingestBytesMax);
+  const own = await openKafkaEdge(config, budget, counters, logger);
+  const query = config.upstream === "none" ? noQuery : openQuery(config, counters, logger);
+  const { upstream, cache, proxy } = query;
+  const isEdge = rolesOf(config).edge;
+  const isForwarding = own === null && isEdge && upstream !== null;
+  const forward = isForwarding ? await openForwardEdge(upstream, config, budget, logger) : null;
+  const edge = own?.edge ?? forward ?? takesNoEvents;
   const app = await buildApi({
     edge,
     cache,
     ...handedOn,
-    proxy: (request: FastifyRequest, reply: FastifyReply) =>
-      proxied(upstream, request.raw as ProxyRequest, reply),
+    proxy,
     budget,
     counters,
     logger,
-    notReady: () => (changes.isFollowing ? [] : ["upstream"]),
+    notReady: () => [...query.notReady(), ...(own?.log.failure ? ["log"] : [])],
     version,
     bodyBytesMax: config.bodyBytesMax,
     connectionsMax: config.connectionsMax,
@@ -137,8 +194,7 @@ export async function startNode(config: Config, logger: Logger, version: string)
   });
   const stop = async () => {
     await app.close();
-    await changes.stop();
-    await Promise.all([redis?.close(), upstream.close()]);
+    await Promise.all([query.close(), own?.log.close()]);
   };
   try {
     const address = await listen(app, config, portWaitMsMax);

@@ -1,27 +1,19 @@
 /** Composes the service: log, store, ingest workers, edge, query engine, HTTP. */
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildApi } from "./api/app.ts";
 import { listen } from "./api/listen.ts";
-import { type Config, otherOrigins } from "./config.ts";
+import { type Config, otherOrigins, rolesOf } from "./config.ts";
 import { ByteBudget } from "./edge/byte-budget.ts";
-import { Edge } from "./edge/edge.ts";
-import { RankstreamError } from "./errors.ts";
-import { nodeFiles } from "./files.ts";
+import { Edge, type EdgeDeps } from "./edge/edge.ts";
 import { AppliedClock } from "./ingest/applied-clock.ts";
 import { IngestPool } from "./ingest/ingest-pool.ts";
+import { LagWatch } from "./ingest/lag-watch.ts";
 import type { IngestTotals } from "./ingest/messages.ts";
-import { Kernel } from "./kernel/kernel.ts";
-import { loadKernelModule } from "./kernel/module.ts";
-import { EventScanner } from "./kernel/scanner.ts";
-import { TypeDictionary } from "./kernel/type-dictionary.ts";
-import { EmbeddedLog } from "./log/embedded-log.ts";
-import { EmbeddedLogReader } from "./log/embedded-log-reader.ts";
-import { IdempotencyLedger, unionOfStates } from "./log/idempotency.ts";
-import { eventBounds } from "./model.ts";
 import { Answers } from "./query/answers.ts";
 import type { FreshnessDeps } from "./query/freshness.ts";
+import { catchUpEdgeState, knownTypes, loadEdgeState, takesNoEvents } from "./service-edge.ts";
+import { describeLog, type OpenLog, openLog } from "./service-log.ts";
 import {
   describeCache,
   describeJobs,
@@ -43,71 +35,17 @@ export interface Service {
 }
 
 const portWaitMsMax = 5000;
-const errorsListedMax = 100;
-/** Room beyond the bound, for types taken before it was lowered. */
-const typesSlack = 1024;
-
-/** The edge's scanner, which knows the store's event types. */
-async function makeScanner(config: Config, store: LocalStore) {
-  const bounds = {
-    bodyBytesMax: config.unpackedBytesMax,
-    errorsMax: errorsListedMax,
-    futureMsMax: eventBounds.futureMsMax,
-  };
-  const named = [...(await store.eventTypes()), ...(await store.loadTypeSettings())];
-  const known = new Set(named.map(({ name }) => name));
-  const room = Math.max(config.eventTypesMax, known.size) + typesSlack;
-  const memoryBytes = EventScanner.memoryBytes(bounds) + TypeDictionary.memoryBytes(room) + 65_536;
-  const kernel = await Kernel.load(await loadKernelModule(), memoryBytes);
-  const types = new TypeDictionary(kernel, room);
-  for (const name of known) types.indexOf(name);
-  return { scanner: new EventScanner(kernel, bounds, types), types };
-}
-
 function packageVersion(): string {
   const manifest = readFileSync(new URL("../package.json", import.meta.url), "utf8");
   return (JSON.parse(manifest) as { version: string }).version;
 }
 
-/**
- * What the edge must know of everything acknowledged before: keys and event types, those the
- * store counted and those the log holds beyond that.
- */
-async function loadEdgeState(config: Config, log: EmbeddedLog, store: LocalStore, folder: string) {
-  const { scanner, types } = await makeScanner(config, store);
-  const ledger = new IdempotencyLedger();
-  ledger.load(unionOfStates(await store.loadSeen()));
-  const starts = store.committedOffsets().map((offset, partition) => ({ partition, offset }));
-  const reader = await EmbeddedLogReader.open(nodeFiles, folder, { starts });
-  try {
-    reader.advance(log.durableEnd());
-    for (let records = await reader.next(); records.length > 0; records = await reader.next()) {
-      for (const record of records) {
-        ledger.record(record);
-        scanner.learnTypes(record.value, record.receivedAt);
-      }
-    }
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    const detail = `the log holds ${error.message}: it was filled with a greater eventTypesMax`;
-    throw new RankstreamError("data_folder_mismatch", detail, { cause: error });
-  } finally {
-    await reader.close();
-  }
-  types.limit(config.eventTypesMax);
-  return { ledger, scanner, types };
-}
-
-function describeMetrics(counters: Counters, { log, ingest, types }: Pipeline): void {
+function describeMetrics(counters: Counters, { ingest, types, lag, ...rest }: Pipeline): void {
+  describeLog(counters, rest);
   const gauge = (name: string, help: string, read: () => number) =>
     counters.gauge(`rankstream_${name}`, help, read);
-  gauge("log_bytes", "Bytes of the log on disk.", () => log.stats().bytes);
-  gauge(
-    "log_queue_bytes",
-    "Bytes waiting to be written to the log.",
-    () => log.stats().queueBytes,
-  );
-  gauge("event_types", "Distinct event types known.", () => types.size);
+  gauge("log_lag_records", "Records of the log not counted yet.", () => lag.lag);
+  gauge("event_types", "Distinct event types known.", () => types?.size ?? 0);
   const total = (name: string, field: keyof IngestTotals, help: string) =>
     counters.gauge(
       `rankstream_ingest_${name}_total`,
@@ -121,6 +59,8 @@ function describeMetrics(counters: Counters, { log, ingest, types }: Pipeline): 
   total("duplicates", "duplicates", "Batches not counted again since the start.");
   total("refused_lines", "refusedLines", "Lines of the log that are no events.");
   total("slow_lines", "slowLines", "Lines that took the scanner's slow path in a worker.");
+  total("dead_letters", "deadLetters", "Records or lines put aside, since they are no events.");
+  total("adoptions", "adoptions", "Times that a worker took over partitions.");
   total("checkpoints", "checkpoints", "Checkpoints since the start.");
 }
 
@@ -149,16 +89,14 @@ class Closers {
 type Pipeline = Awaited<ReturnType<typeof openPipeline>>;
 
 /** Opens log and store; the store's folder lock guards both. */
-async function openStorage(config: Config, logFolder: string, logger: Logger, closers: Closers) {
-  const openLog = async () => {
-    const log = await EmbeddedLog.open(nodeFiles, logFolder, {
-      partitionCount: config.partitions,
-      segmentBytesMax: config.logSegmentBytes,
-      queueBytesMax: config.logQueueBytesMax,
-      logBytesMax: config.logBytesMax,
-    });
-    closers.add(() => log.close());
-    return log;
+async function openStorage(config: Config, logger: Logger, closers: Closers) {
+  const opening = async () => {
+    const opened = await openLog(config, logger);
+    closers.add(() => opened.log.close());
+    const { group } = opened;
+    const identity = { id: opened.log.id, partitionCount: opened.log.partitionCount };
+    const mayGrow = group && { mayGrow: { beginOffsets: group.beginOffsets() } };
+    return { ...opened, ...identity, ...mayGrow };
   };
   const storeOptions = {
     folder: config.dataDir,
@@ -172,9 +110,42 @@ async function openStorage(config: Config, logFolder: string, logger: Logger, cl
     keptAnswers: { bytesMax: config.cacheStoreBytesMax, madeBy: packageVersion() },
     logger,
   };
-  const opened = await LocalStore.open(storeOptions, openLog);
-  closers.add(() => opened.store.close());
-  return opened;
+  const { store, log: opened } = await LocalStore.open(storeOptions, opening);
+  closers.add(() => store.close());
+  return { store, opened };
+}
+
+/** Tells the store now and then how far everything is counted, and sees what stands still. */
+function followLog(
+  config: Config,
+  { log }: OpenLog,
+  store: LocalStore,
+  ingest: IngestPool,
+  logger: Logger,
+) {
+  const clock = new AppliedClock();
+  const lag = new LagWatch(config.kafkaStallMsMax);
+  let isAsking = false;
+  const tick = async () => {
+    const now = Date.now();
+    const ends = await log.ends();
+    store.tick(clock.tick(now, ends, store.committedOffsets()));
+    const stalled = lag.note(now, ends, store.committedOffsets());
+    if (stalled.length === 0 || config.log === "embedded" || store.failure !== null) return;
+    logger.warn({ part: "ingest", partitions: stalled }, "partitions stand still");
+    ingest.restartReaders();
+  };
+  const ticking = setInterval(() => {
+    if (isAsking) return;
+    isAsking = true;
+    const noted = (error: unknown) => logger.debug({ err: error }, "the log's ends are not known");
+    void tick()
+      .catch(noted)
+      .finally(() => {
+        isAsking = false;
+      });
+  }, config.sealIntervalMs);
+  return { clock, lag, stop: async () => clearInterval(ticking) };
 }
 
 /** The parts that count: the log, the store and the workers between them. */
@@ -184,15 +155,17 @@ async function openPipeline(
   closers: Closers,
   onFailure: (why: string) => void,
 ) {
-  const logFolder = join(config.dataDir, "log");
-  const { store, log } = await openStorage(config, logFolder, logger, closers);
-  const edgeState = await loadEdgeState(config, log, store, logFolder);
+  const { store, opened } = await openStorage(config, logger, closers);
+  const { log, embedded, group, source } = opened;
+  const isEmbedded = source.kind === "embedded" && embedded !== null;
+  const early = isEmbedded ? await loadEdgeState(config, embedded, store, source.folder) : null;
+  const known = early?.types.size ?? (await knownTypes(store)).size;
   const ingest = await IngestPool.start(store, {
-    workers: Math.min(config.workers, config.partitions),
-    partitionCount: config.partitions,
-    logFolder,
-    // A worker meets no type that the edge does not know.
-    typesMax: Math.max(config.eventTypesMax, edgeState.types.size),
+    workers: Math.min(config.workers, log.partitionCount),
+    source,
+    ...(group !== null && { groupLog: group }),
+    // Of the embedded log a worker meets no type that the edge does not know.
+    typesMax: Math.max(config.eventTypesMax, known),
     checkpointMs: config.checkpointMs,
     checkpointBytesMax: config.checkpointBytesMax,
     candidatesMax: config.candidatesMax,
@@ -201,17 +174,50 @@ async function openPipeline(
     onFailure,
   });
   closers.add(() => ingest.stop());
-  ingest.advance(log.durableEnd());
-  log.onAppend(() => ingest.advance(log.durableEnd()));
+  if (embedded !== null) {
+    ingest.advance(embedded.durableEnd());
+    embedded.onAppend(() => ingest.advance(embedded.durableEnd()));
+  }
   store.onCommit((offsets) => {
     log.trim(offsets).catch((error) => logger.warn({ err: error }, "the log was not trimmed"));
   });
-  const clock = new AppliedClock();
-  const ticking = setInterval(() => {
-    store.tick(clock.tick(Date.now(), log.endOffsets(), store.committedOffsets()));
-  }, config.sealIntervalMs);
-  closers.add(async () => clearInterval(ticking));
-  return { ...edgeState, log, store, ingest, clock };
+  const { clock, lag, stop } = followLog(config, opened, store, ingest, logger);
+  closers.add(stop);
+  const isEdge = rolesOf(config).edge;
+  const late = isEdge && early === null;
+  const edge = late ? await catchUpEdgeState(config, log, store, ingest) : early;
+  return { edge, types: edge?.types ?? null, log, embedded, group, store, ingest, clock, lag };
+}
+
+function openEdge(
+  config: Config,
+  { edge, log, group }: Pipeline,
+  budget: ByteBudget,
+  counters: Counters,
+  logger: Logger,
+  onAppend: EdgeDeps["onAppend"],
+): Pick<Edge, "ingest"> {
+  if (edge === null) return takesNoEvents;
+  return new Edge({
+    ...(onAppend !== undefined && { onAppend }),
+    scanner: edge.scanner,
+    log,
+    ledger: edge.ledger,
+    // A batch in Kafka is several records.
+    makesKeys: group !== null,
+    budget,
+    counters,
+    logger,
+    unpackedBytesMax: config.unpackedBytesMax,
+  });
+}
+
+/** Names of the parts that do not work. */
+function failing({ store, ingest, log }: Pipeline): string[] {
+  const parts = { store: store.failure, ingest: ingest.failure, log: log.failure };
+  return Object.entries(parts)
+    .filter(([, failure]) => failure !== null)
+    .map(([name]) => name);
 }
 
 /** The parts that answer, over those that count. */
@@ -223,6 +229,7 @@ async function openApi(config: Config, logger: Logger, pipeline: Pipeline, close
   const budget = new ByteBudget(config.ingestBytesMax);
   const freshness: FreshnessDeps = {
     acknowledged: () => log.endOffsets(),
+    ends: () => log.ends(),
     committed: (offsets, waitMsMax, signal) => ingest.committed(offsets, waitMsMax, signal),
     committedThrough: () => pipeline.clock.appliedThrough,
     exactTimeoutMs: config.exactTimeoutMs,
@@ -241,7 +248,7 @@ async function openApi(config: Config, logger: Logger, pipeline: Pipeline, close
     freshness,
     asked: () => ingest.asked(),
     onRetention: (name, retentionMs, floor) =>
-      pipeline.types.setRetention(name, retentionMs, floor),
+      pipeline.types?.setRetention(name, retentionMs, floor) ?? true,
     logger,
   });
   closers.add(() => answers.close());
@@ -250,16 +257,8 @@ async function openApi(config: Config, logger: Logger, pipeline: Pipeline, close
   const metrics = keepMetrics(counters, store, config, logger);
   closers.add(() => metrics.close());
   answers.snapshots.beforeTake = () => metrics.sample();
-  const edge = new Edge({
-    onAppend: (first, last) => answers.noteAppend(first, last),
-    scanner: pipeline.scanner,
-    log,
-    ledger: pipeline.ledger,
-    budget,
-    counters,
-    logger,
-    unpackedBytesMax: config.unpackedBytesMax,
-  });
+  const noteAppend = (first: number, last: number) => answers.noteAppend(first, last);
+  const edge = openEdge(config, pipeline, budget, counters, logger, noteAppend);
   return buildApi({
     edge,
     cache: answers.cache,
@@ -273,7 +272,7 @@ async function openApi(config: Config, logger: Logger, pipeline: Pipeline, close
     budget,
     counters,
     logger,
-    notReady: () => (store.failure === null ? [] : ["store"]),
+    notReady: () => failing(pipeline),
     version: packageVersion(),
     bodyBytesMax: config.bodyBytesMax,
     connectionsMax: config.connectionsMax,
@@ -292,7 +291,7 @@ async function openApi(config: Config, logger: Logger, pipeline: Pipeline, close
  * then nothing is left open.
  */
 export async function startService(config: Config, logger: Logger): Promise<Service> {
-  if (config.role !== "all") return startNode(config, logger, packageVersion());
+  if (!rolesOf(config).ingest) return startNode(config, logger, packageVersion());
   let fail: (why: string) => void = () => undefined;
   const failed = new Promise<string>((resolve) => {
     fail = resolve;

@@ -77,10 +77,25 @@ describe("the configuration", () => {
     const node = { role: "edge,query", upstream: "http://10.0.0.1:8080" };
     expect(loadConfig({ flags: node }).config.upstream).toBe(node.upstream);
     expect(refusal({ flags: { role: "edge,query" } })).toBe(
-      "role edge,query: expected --upstream http://host:port, got none",
+      "role edge,query: it answers from the service behind it: " +
+        "expected --upstream http://host:port, got none",
     );
     expect(refusal({ flags: { ...node, upstream: "10.0.0.1:8080" } })).toContain("got");
     expect(refusal({ flags: { upstream: node.upstream } })).toContain("leave --upstream out");
+    const kafka = { log: "kafka", kafkaBrokers: "127.0.0.1:9092,[::1]:9093" };
+    for (const role of ["all", "edge", "ingest,query"]) {
+      expect(loadConfig({ flags: { ...kafka, role } }).config.role).toBe(role);
+    }
+    for (const [role, why] of [
+      ["ingest", "start with --role ingest,query"],
+      ["edge,ingest", "start with --role all"],
+      ["query", "expected --upstream http://host:port, got none"],
+      ["edge,query", "expected --upstream http://host:port, got none"],
+    ] as const) {
+      expect(refusal({ flags: { ...kafka, role } }), role).toContain(why);
+    }
+    expect(refusal({ flags: { role: "ingest,query" } })).toContain("or with --log kafka");
+    expect(refusal({ flags: { role: "edge" } })).toContain("expected --log kafka or --upstream");
     expect(loadConfig({ flags: { redisUrl: "rediss://a:b@c:1/2" } }).config.redisUrl).toContain(
       "c:1",
     );
@@ -138,6 +153,8 @@ describe("docs/configuration.md", () => {
   });
 });
 
+const onKafka = { log: "kafka", kafkaBrokers: "127.0.0.1:9092" };
+
 describe("a configuration that can not be used", () => {
   it.each([
     [{ liveOrigins: "own,example.org" }, "liveOrigins: expected own, or origins such as"],
@@ -148,7 +165,13 @@ describe("a configuration that can not be used", () => {
     [{ port: "1e3" }, 'got "1e3"'],
     [{ port: "" }, 'got ""'],
     [{ port: "1KiB" }, 'got "1KiB"'],
-    [{ log: "kafka" }, 'log: expected only embedded, got "kafka"'],
+    [{ log: "nats" }, 'log: expected one of embedded, kafka, got "nats"'],
+    [{ log: "kafka" }, "kafkaBrokers: expected host:port, several by comma, got none"],
+    [{ log: "kafka", kafkaBrokers: "kafka://a:9092" }, 'got "kafka://a:9092"'],
+    [{ ...onKafka, kafkaTopic: "a b" }, 'and underscores, got "a b"'],
+    [{ ...onKafka, kafkaTopic: "a", kafkaDeadLetterTopic: "a" }, "expected another topic"],
+    [{ ...onKafka, kafkaSasl: "plain" }, "expected kafkaSaslUsername and -Password"],
+    [{ ...onKafka, kafkaTlsCert: "a.pem" }, "expected both or none"],
     [{ logLevel: "loud" }, "logLevel: expected one of info, debug"],
     [{ host: "" }, 'host: expected text, got ""'],
     [{ bodyBytesMax: "1" }, "expected 1 KiB..1 GiB"],

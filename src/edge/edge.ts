@@ -6,7 +6,7 @@ import { hash, randomUUID } from "node:crypto";
 import { discard } from "../discard.ts";
 import { type ErrorReply, problemReply, RankstreamError } from "../errors.ts";
 import { failPoint } from "../fail-point.ts";
-import { parseIdempotencyKey } from "../log/idempotency-key.ts";
+import { madeKey, madePartitionCount, parseIdempotencyKey } from "../log/idempotency-key.ts";
 import type { Log } from "../log/log.ts";
 import type { BatchHeader, LineError, PartitionBlock, SequenceRun } from "../model.ts";
 import type { Counter, Counters, Logger } from "../telemetry.ts";
@@ -50,7 +50,7 @@ export type KeyState =
 
 /** Remembers which keys are in the log. */
 export interface KeyLedger {
-  look(key: string, digest: Uint8Array): KeyState;
+  look(key: string, digest: Uint8Array | null): KeyState;
   /** The run of sequences around this key's that are in the log; null for a free key. */
   seenAround(key: string): SequenceRun | null;
   /** Told of every batch that is durable in the log. */
@@ -104,7 +104,7 @@ export class Edge {
   readonly #now: () => number;
   /** By key: settles when the batch under way is answered. As many as requests at most. */
   readonly #inFlight = new Map<string, Promise<void>>();
-  readonly #name = `edge-${randomUUID()}`;
+  readonly #name = randomUUID();
   #keysMade = 0;
   #lastReceivedAt = 0;
   readonly #accepted: Counter;
@@ -167,14 +167,16 @@ export class Edge {
     if (key !== undefined) return await this.#takeOnce(batch, key);
     if (this.#deps.makesKeys !== true) return await this.#store(batch, null, null);
     this.#keysMade += 1;
-    return await this.#store(batch, `${this.#name}/${this.#keysMade}`, digestOf(body));
+    const made = madeKey(this.#name, this.#deps.log.partitionCount, this.#keysMade);
+    return await this.#store(batch, made, null);
   }
 
   /** The first reply again for a known key; else waits for its turn under the key and stores. */
   async #takeOnce(batch: Unpacked, key: string): Promise<IngestReply> {
     const { ledger } = this.#deps;
     const { body, format } = batch;
-    const digest = digestOf(body);
+    // What an edge made up is known by the key alone (madeKey).
+    const digest = madePartitionCount(key) === null ? digestOf(body) : null;
     for (let other = this.#inFlight.get(key); other; other = this.#inFlight.get(key)) await other;
     const known = ledger.look(key, digest);
     if (known.state === "seen") {
@@ -201,9 +203,24 @@ export class Edge {
     }
   }
 
-  #scan(body: Uint8Array, format: BodyFormat, receivedAt: number, isReplay: boolean) {
-    const { scanner, log } = this.#deps;
-    return scanner.scanBatch(body, format, receivedAt, log.partitionCount, isReplay);
+  #scan(
+    body: Uint8Array,
+    format: BodyFormat,
+    receivedAt: number,
+    isReplay: boolean,
+    partitionCount = this.#deps.log.partitionCount,
+  ) {
+    return this.#deps.scanner.scanBatch(body, format, receivedAt, partitionCount, isReplay);
+  }
+
+  /** Into how many partitions a batch is split: as often as the first time it was sent. */
+  #splitOf(key: string | null): number {
+    const { partitionCount } = this.#deps.log;
+    const first = key === null ? null : madePartitionCount(key);
+    if (first === null) return partitionCount;
+    if (first >= 1 && first <= partitionCount) return first;
+    const detail = `the key is of a log of ${first} partitions, ${partitionCount} are known here`;
+    throw new RankstreamError("log_unavailable", detail, { retryAfterSeconds: 5 });
   }
 
   /**
@@ -223,13 +240,13 @@ export class Edge {
     digest: Uint8Array | null,
   ): Promise<IngestReply> {
     const receivedAt = this.#receipt();
-    const batch = this.#scan(body, format, receivedAt, false);
+    const partitionCount = this.#splitOf(key);
+    const batch = this.#scan(body, format, receivedAt, false, partitionCount);
     if (isOwn) discard(body);
     this.#slowLines.value += batch.slowLines;
     this.#rejected.value += batch.rejected;
     if (batch.accepted === 0) return refusal(batch);
     const { log, ledger } = this.#deps;
-    const { partitionCount } = log;
     const seen = key === null ? null : ledger.seenAround(key);
     const header: BatchHeader = { key, digest, receivedAt, partitionCount, seen };
     try {
@@ -303,7 +320,8 @@ export function refusal({ rejected, errors, malformed }: ScannedBatch): IngestRe
 /** Where it isn't known what became of the batch, names the key to retry with. */
 function withKey(error: unknown, key: string | null): unknown {
   if (!(error instanceof RankstreamError)) return error;
-  if (error.code !== "partial_append" && error.code !== "log_failed") return error;
+  const isInDoubt = error.extensions?.["outcome"] === "unknown";
+  if (error.code !== "partial_append" && error.code !== "log_failed" && !isInDoubt) return error;
   return new RankstreamError(error.code, error.message, {
     cause: error,
     retryAfterSeconds: error.retryAfterSeconds ?? 5,

@@ -7,14 +7,17 @@ import type { Aggregator } from "../kernel/aggregator.ts";
 import { type ChunkScanner, inputPaddingBytes } from "../kernel/chunk-scanner.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { layout } from "../kernel/layout.ts";
-import type { LogRecord } from "../model.ts";
+import type { LineError, LogRecord } from "../model.ts";
 import type { OpenMinutes } from "./open-minutes.ts";
+import type { Admission } from "./seen-batches.ts";
 
 export interface RecordCounts {
   events: number;
   /** Lines that are not valid events, though they are in the log. */
   refused: number;
   slow: number;
+  /** Of a foreign record: what is wrong with its first refused lines. */
+  errors: LineError[];
 }
 
 const lineFeed = 10;
@@ -30,6 +33,7 @@ export class BlockScanner {
   #inputUsed = 0;
   /** Events listed that already have their partition and time of receipt. */
   #stamped = 0;
+  #counted: Admission["counted"] = null;
 
   constructor(
     kernel: Kernel,
@@ -46,10 +50,15 @@ export class BlockScanner {
     this.#input = kernel.allocate(inputBytesMax + inputPaddingBytes);
   }
 
-  /** Locates the record's events; they are counted by now or at the next call. */
-  take(record: LogRecord): RecordCounts {
-    const counts = { events: 0, refused: 0, slow: 0 };
-    this.#openMinutes?.advance(record.receivedAt);
+  /**
+   * Locates the record's events, but for those `counted` before; they are counted by now or at
+   * the next call.
+   */
+  take(record: LogRecord, counted: Admission["counted"] = null): RecordCounts {
+    const counts: RecordCounts = { events: 0, refused: 0, slow: 0, errors: [] };
+    this.#counted = counted;
+    // A foreign clock opens no minutes: once opened too far ahead they would not come again.
+    if (record.isForeign !== true) this.#openMinutes?.advance(record.receivedAt);
     const { value, marks = noMarks } = record;
     const needed = value.length + inputPaddingBytes + marks.length;
     if (marks.length > 0 && needed <= this.#inputBytesMax) {
@@ -103,12 +112,33 @@ export class BlockScanner {
     }
     this.#stamp(record);
     this.#inputUsed += marksAt + marks.length;
+    if (record.isForeign === true && this.#scanner.rejected > 0) {
+      const before = counts.events + counts.refused;
+      const errors = this.#scanner.readErrors();
+      counts.errors.push(...errors.map((error) => ({ ...error, line: before + error.line })));
+    }
     counts.events += this.#scanner.accepted;
     counts.refused += this.#scanner.rejected;
     counts.slow += this.#scanner.slowLines;
   }
 
+  /** Takes the events that were counted under another number of partitions off the list. */
+  #dropCounted({ partitionCount, partitions }: NonNullable<Admission["counted"]>): void {
+    const { bytes, view, exports } = this.#kernel;
+    const start = this.#scanner.eventsPtr + this.#stamped * layout.EVENT_SIZE;
+    const end = this.#scanner.eventsPtr + this.#scanner.events * layout.EVENT_SIZE;
+    exports["partitionEvents"]!(start, this.#scanner.events - this.#stamped, partitionCount);
+    let kept = start;
+    for (let at = start; at < end; at += layout.EVENT_SIZE) {
+      if (partitions.has(view.getUint32(at + layout.EVENT_PARTITION, true))) continue;
+      bytes.copyWithin(kept, at, at + layout.EVENT_SIZE);
+      kept += layout.EVENT_SIZE;
+    }
+    this.#scanner.keep((kept - this.#scanner.eventsPtr) / layout.EVENT_SIZE);
+  }
+
   #stamp(record: LogRecord): void {
+    if (this.#counted !== null) this.#dropCounted(this.#counted);
     const fresh = this.#scanner.events - this.#stamped;
     if (fresh === 0) return;
     const start = this.#scanner.eventsPtr + this.#stamped * layout.EVENT_SIZE;

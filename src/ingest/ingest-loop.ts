@@ -7,9 +7,10 @@
  */
 import { failPoint } from "../fail-point.ts";
 import type { Aggregator } from "../kernel/aggregator.ts";
+import { AssignmentChanged, tailOf } from "../log/log.ts";
 import type { LogRecord } from "../model.ts";
 import type { CheckpointPart, OffsetRange, OpenPart } from "../store/store.ts";
-import type { BlockScanner } from "./block-scanner.ts";
+import type { BlockScanner, RecordCounts } from "./block-scanner.ts";
 import { type IngestTotals, noTotals } from "./messages.ts";
 import type { SeenBatches } from "./seen-batches.ts";
 
@@ -32,22 +33,30 @@ export interface IngestLoopDeps {
   aggregator: Aggregator;
   seen: SeenBatches;
   worker: number;
+  /** Added to; a thread's loops, one after the other, share them. */
+  totals?: IngestTotals;
   /** What the open minutes hold now; nothing when nobody asks. */
   open: (isAsked: boolean) => OpenPart;
   starts: { partition: number; offset: number }[];
   checkpointMs: number;
   checkpointBytesMax: number;
+  /** Puts aside what holds no event, before the offset of its record is committed. */
+  letters?: { readonly isFull: boolean; flush(): Promise<void> };
+  /** Told of each foreign record of which lines were refused. */
+  onRefused?: (record: LogRecord, counts: RecordCounts) => void;
   /** Sends a part to the store; `committed` is called when it is. */
   commit: (part: CheckpointPart) => void;
   now: () => number;
 }
 
 export class IngestLoop {
-  readonly totals: IngestTotals = noTotals();
+  readonly totals: IngestTotals;
   readonly #deps: IngestLoopDeps;
   /** Next offset to read and the one the last part ended at, by owned partition. */
   readonly #next = new Map<number, number>();
   readonly #handedOver = new Map<number, number>();
+  /** What tells the last record taken from another in its place, where the log wants that. */
+  readonly #tails = new Map<number, string>();
   /** Offsets that someone waits for, by owned partition. */
   readonly #wanted = new Map<number, number>();
   #bytesPending = 0;
@@ -58,12 +67,14 @@ export class IngestLoop {
   #inFlight = 0;
   #onCommitted: () => void = () => undefined;
   #stopping = false;
+  #isFenced = false;
   /** Something happened since the loop last looked: it must not sleep over that. */
   #signalled = false;
   #wake: () => void = () => undefined;
 
   constructor(deps: IngestLoopDeps) {
     this.#deps = deps;
+    this.totals = deps.totals ?? noTotals();
     for (const { partition, offset } of deps.starts) {
       this.#next.set(partition, offset);
       this.#handedOver.set(partition, offset);
@@ -92,15 +103,30 @@ export class IngestLoop {
     this.#signal();
   }
 
+  /** A part was refused, since someone else has counted from its offsets. */
+  fenced(): void {
+    this.#isFenced = true;
+    this.committed();
+  }
+
+  /** Resolves once the store has answered for every part handed over. */
+  async settled(): Promise<void> {
+    while (this.#inFlight > 0) await this.#committedOne();
+  }
+
   /** Makes `run` end once all that was read is committed; the rest waits in the log. */
   stop(): void {
     this.#stopping = true;
     this.#signal();
   }
 
-  /** Runs until stopped. Throws what reading throws. */
+  /**
+   * Runs until stopped. Throws what reading throws, and AssignmentChanged once fenced; what was
+   * not handed over by then is for nobody.
+   */
   async run(): Promise<void> {
     while (!this.#stopping) {
+      if (this.#isFenced) throw new AssignmentChanged();
       const records = await this.#deps.reader.next();
       for (const record of records) {
         this.#take(record);
@@ -110,19 +136,22 @@ export class IngestLoop {
       if (this.#isDue()) await this.#flush();
       if (!this.#stopping) await this.#sleep();
     }
-    await this.#flush();
-    while (this.#inFlight > 0) await this.#committedOne();
+    if (!this.#isFenced) await this.#flush();
+    await this.settled();
   }
 
   #take(record: LogRecord): void {
     const { seen, scanner } = this.#deps;
     this.#pendingSince ??= this.#deps.now();
     this.#next.set(record.partition, record.offset + 1);
-    if (!seen.admit(record)) {
+    if (record.appendedAt !== undefined) this.#tails.set(record.partition, tailOf(record));
+    const admission = seen.admit(record);
+    if (admission === null) {
       this.totals.duplicates++;
       return;
     }
-    const counted = scanner.take(record);
+    const counted = scanner.take(record, admission.counted);
+    if (counted.errors.length > 0) this.#deps.onRefused?.(record, counted);
     this.totals.batches++;
     this.totals.events += counted.events;
     this.totals.refusedLines += counted.refused;
@@ -147,7 +176,9 @@ export class IngestLoop {
   }
 
   #isDue(): boolean {
-    return this.#bytesPending >= this.#deps.checkpointBytesMax || this.#dueInMs() <= 0;
+    const { checkpointBytesMax, letters } = this.#deps;
+    const isFull = this.#bytesPending >= checkpointBytesMax || letters?.isFull === true;
+    return isFull || this.#dueInMs() <= 0;
   }
 
   /** Whether a part handed over now would satisfy someone who waits. */
@@ -164,10 +195,13 @@ export class IngestLoop {
   async #flush(): Promise<void> {
     if (this.#pendingSince === null) return;
     while (this.#inFlight >= partsInFlightMax) await this.#committedOne();
+    if (this.#isFenced) return;
+    await this.#deps.letters?.flush();
     const offsets: OffsetRange[] = [];
     for (const [partition, next] of this.#next) {
       const from = this.#handedOver.get(partition)!;
-      if (next > from) offsets.push({ partition, from, next });
+      const tail = this.#tails.get(partition) ?? null;
+      if (next > from) offsets.push({ partition, from, next, tail });
       this.#handedOver.set(partition, next);
     }
     this.#deps.scanner.finish();

@@ -2,20 +2,29 @@
 import { Worker } from "node:worker_threads";
 import { RankstreamError } from "../errors.ts";
 import type { LogPosition } from "../log/log.ts";
-import type { Store } from "../store/store.ts";
+import type { Adopted, Store } from "../store/store.ts";
 import type { Logger } from "../telemetry.ts";
 import {
   type FromIngestThread,
+  type IngestSource,
   type IngestThreadData,
   type IngestTotals,
   noTotals,
   type ToIngestThread,
 } from "./messages.ts";
 
+/** What the workers of a log in Kafka need to know of it. */
+export interface GroupLog {
+  readonly partitionCount: number;
+  /** Where each partition begins and ends now; throws `log_unavailable`. */
+  bounds(): Promise<{ begin: number[]; end: number[] }>;
+}
+
 export interface IngestPoolOptions {
   workers: number;
-  partitionCount: number;
-  logFolder: string;
+  source: IngestSource;
+  /** Of a log in Kafka. */
+  groupLog?: GroupLog;
   typesMax: number;
   checkpointMs: number;
   checkpointBytesMax: number;
@@ -42,6 +51,17 @@ const barriersMax = 10_000;
 function threadUrl(): URL {
   const built = import.meta.url.endsWith(".ts") ? "../../build/ingest/" : "./";
   return new URL(`${built}ingest-thread.js`, import.meta.url);
+}
+
+/** Throws `offset_out_of_range`: what should be counted next is gone, or never was. */
+function assertInside(
+  { partition, offset }: { partition: number; offset: number },
+  { begin, end }: { begin: number[]; end: number[] },
+): void {
+  const [first = 0, last = 0] = [begin[partition], end[partition]];
+  if (offset >= first && offset <= last) return;
+  const wanted = `partition ${partition}: offset ${offset} wanted`;
+  throw new RankstreamError("offset_out_of_range", `${wanted}, the log has ${first} to ${last}`);
 }
 
 function isReached(committed: readonly number[], wanted: readonly number[]): boolean {
@@ -76,13 +96,15 @@ export class IngestPool {
   /** Starts the workers where the store's offsets say. */
   static async start(store: Store, options: IngestPoolOptions): Promise<IngestPool> {
     const pool = new IngestPool(store, options);
-    const seen = await store.loadSeen();
+    const isGroup = options.source.kind === "kafka";
+    const seen = isGroup ? [] : await store.loadSeen();
     for (let worker = 0; worker < options.workers; worker++) {
       const starts = store
         .committedOffsets()
-        .map((offset, partition) => ({ partition, offset }))
+        .map((offset, partition) => ({ partition, offset, tail: null }))
         .filter(({ partition }) => partition % options.workers === worker);
-      pool.#startWorker(worker, starts, seen);
+      const begin = { starts, seen, counts: [], floorMinute: store.newestMinute };
+      pool.#startWorker(worker, isGroup ? null : begin);
     }
     return pool;
   }
@@ -167,25 +189,29 @@ export class IngestPool {
     );
   }
 
-  #startWorker(
-    index: number,
-    starts: IngestThreadData["starts"],
-    seen: IngestThreadData["seen"],
-  ): void {
-    const { logFolder, typesMax, checkpointMs, checkpointBytesMax } = this.#options;
+  /** Why nothing is counted any more, or of some partitions; null while all is well. */
+  get failure(): string | null {
+    return this.#failure;
+  }
+
+  /** The clients of a log in Kafka stand still: they join their group anew. */
+  restartReaders(): void {
+    this.#sendAll({ kind: "restart_reader" });
+  }
+
+  #startWorker(index: number, begin: IngestThreadData["begin"]): void {
+    const { source, typesMax, checkpointMs, checkpointBytesMax } = this.#options;
     const { candidatesMax, openMinuteEventsMin } = this.#options;
     const storePort = this.#store.connectWorker();
     const data: IngestThreadData = {
       worker: index,
-      logFolder,
+      source,
+      begin,
       typesMax,
       checkpointMs,
       checkpointBytesMax,
       candidatesMax,
       openMinuteEventsMin,
-      floorMinute: this.#store.newestMinute,
-      starts,
-      seen,
       seed: this.#store.seed,
       storePort,
     };
@@ -195,12 +221,34 @@ export class IngestPool {
     this.#ended.push(new Promise((resolve) => worker.once("exit", () => resolve())));
     worker.on("message", (message: FromIngestThread) => {
       if (message.kind === "progress") this.#totals[index] = message.totals;
+      if (message.kind === "log")
+        this.#options.logger[message.level]({ ...message.fields }, message.message);
+      if (message.kind === "adopt") void this.#adopt(index, message.partitions);
       if (message.kind === "failed") this.#fail(`ingest worker ${index}: ${message.message}`);
     });
     worker.on("error", (error) => this.#fail(`ingest worker ${index}: ${error.message}`));
     worker.on("exit", (code) => {
       if (!this.#stopping) this.#fail(`ingest worker ${index} ended (${code})`);
     });
+  }
+
+  /** Gives a worker what its group assigned to it, once that is sound. */
+  async #adopt(worker: number, partitions: number[]): Promise<void> {
+    let adopted: Adopted | null = null;
+    try {
+      const log = this.#options.groupLog!;
+      const bounds = await log.bounds();
+      const partitionCount = Math.max(log.partitionCount, bounds.end.length);
+      adopted = await this.#store.adopt({ worker, partitions, partitionCount });
+      for (const start of adopted.starts) assertInside(start, bounds);
+    } catch (error) {
+      const { message } = error as Error;
+      adopted = null;
+      const isFinal = error instanceof RankstreamError && error.code === "offset_out_of_range";
+      if (isFinal) return this.#fail(message);
+      this.#options.logger.warn({ part: "ingest", reason: message }, "partitions have to wait");
+    }
+    this.#workers[worker]!.postMessage({ kind: "adopted", adopted } satisfies ToIngestThread);
   }
 
   #fail(message: string): void {

@@ -1,23 +1,37 @@
 /** Messages between the main thread and an ingest worker. */
 import type { MessagePort } from "node:worker_threads";
+import type { KafkaSettings } from "../log/kafka-settings.ts";
 import type { LogPosition } from "../log/log.ts";
-import type { SeenState } from "../store/store.ts";
+import type { Adopted, SeenState } from "../store/store.ts";
+
+/** What a worker counts of: fixed partitions of the embedded log, or what its group gives it. */
+export type IngestSource =
+  | { kind: "embedded"; folder: string }
+  | { kind: "kafka"; settings: KafkaSettings; groupId: string };
+
+/** Where a worker begins, and what is known from before. */
+export interface IngestBegin {
+  /** Owned partitions and the next offset to count of each. */
+  starts: { partition: number; offset: number; tail: string | null }[];
+  /** Which batches were counted before; the index is the partition where they name none. */
+  seen: (SeenState & { partition?: number })[];
+  /** All numbers of partitions the log is known to have had. */
+  counts: number[];
+  /** The store knows events of minutes up to this one from before. */
+  floorMinute: number;
+}
 
 export interface IngestThreadData {
   worker: number;
-  logFolder: string;
-  /** Owned partitions and the next offset to count of each. */
-  starts: { partition: number; offset: number }[];
-  /** Which batches were counted before, by partition (all of them). */
-  seen: SeenState[];
+  source: IngestSource;
+  /** Of the embedded log's; a member of a group asks for it (`adopt`). */
+  begin: IngestBegin | null;
   seed: { low: number; high: number };
   storePort: MessagePort;
   typesMax: number;
   checkpointMs: number;
   checkpointBytesMax: number;
   candidatesMax: number;
-  /** The store knows events of minutes up to this one from before. */
-  floorMinute: number;
   openMinuteEventsMin: number;
 }
 
@@ -26,6 +40,10 @@ export type ToIngestThread =
   | { kind: "advance"; end: LogPosition }
   /** Commit soon, once these offsets (by partition) are passed. */
   | { kind: "flush"; offsets: number[] }
+  /** The answer to `adopt`; null: not now, ask again. */
+  | { kind: "adopted"; adopted: Adopted | null }
+  /** The client stands still: leave the group and join it anew. */
+  | { kind: "restart_reader" }
   /** Commit what was read, then end: the rest waits in the log. */
   | { kind: "stop" };
 
@@ -40,6 +58,10 @@ export interface IngestTotals {
   refusedLines: number;
   slowLines: number;
   checkpoints: number;
+  /** Records, or lines of them, put into the dead-letter topic. */
+  deadLetters: number;
+  /** Times that partitions were taken over. */
+  adoptions: number;
 }
 
 /** All sums at zero. */
@@ -52,9 +74,14 @@ export function noTotals(): IngestTotals {
     refusedLines: 0,
     slowLines: 0,
     checkpoints: 0,
+    deadLetters: 0,
+    adoptions: 0,
   };
 }
 
 export type FromIngestThread =
   | { kind: "progress"; totals: IngestTotals }
+  /** The group gave these partitions to this worker. */
+  | { kind: "adopt"; partitions: number[] }
+  | { kind: "log"; level: "debug" | "info" | "warn" | "error"; fields: object; message: string }
   | { kind: "failed"; code: string | null; message: string };

@@ -1,5 +1,5 @@
 /** Each partition's ledger of counted batches: a batch sent twice is counted once. */
-import { IdempotencyLedger } from "../log/idempotency.ts";
+import { freeKeyLifeMs, IdempotencyLedger } from "../log/idempotency.ts";
 import type { LogRecord } from "../model.ts";
 import type { SeenChanges, SeenState } from "../store/store.ts";
 
@@ -10,41 +10,68 @@ interface PartitionLedger {
   isChanged: boolean;
 }
 
+/** What to count of a record. */
+export interface Admission {
+  /**
+   * Of a batch that was sent again across a change of the number of partitions: not the events
+   * whose ids lie, among so many partitions, in one of these.
+   */
+  counted: { partitionCount: number; partitions: Set<number> } | null;
+}
+
+const whole: Admission = Object.freeze({ counted: null });
 const timeOnly = Object.freeze({ key: null, digest: null, partitionCount: 0 });
+/** Keys hold no control characters, so no client's is one of these. */
+const pieceMark = "\u0001";
 
 export class SeenBatches {
-  readonly #ledgers: PartitionLedger[];
+  readonly #ledgers = new Map<number, PartitionLedger>();
+  /** All numbers of partitions the log ever had, rising; each divides the next. */
+  readonly #counts: readonly number[];
 
-  /** `states`, by partition, as the store has them. */
-  constructor(states: readonly SeenState[]) {
-    this.#ledgers = states.map((state) => {
+  /**
+   * `states` as the store has them; their index is the partition where they name none. `counts`
+   * are the numbers of partitions that the log is known to have had.
+   */
+  constructor(
+    states: readonly (SeenState & { partition?: number })[],
+    counts: readonly number[] = [],
+  ) {
+    this.#counts = counts.length > 1 ? counts : [];
+    for (const [index, { partition = index, ...state }] of states.entries()) {
       const ledger = new IdempotencyLedger();
       ledger.load(state);
-      return { ledger, mark: ledger.mark, isChanged: false };
-    });
+      this.#ledgers.set(partition, { ledger, mark: ledger.mark, isChanged: false });
+    }
   }
 
   /**
-   * Whether the record is to be counted; from then on it is known. False for a batch that was
+   * What of the record is to be counted; from then on it is known. Null for a batch that was
    * counted before, and for another body under the same key, which the edge refused.
    */
-  admit(record: LogRecord): boolean {
-    const own = this.#ledgers[record.partition]!;
+  admit(record: LogRecord): Admission | null {
+    const own = this.#ledgers.get(record.partition)!;
+    // The log's own clock where it has one: it is the same for all edges.
+    const receivedAt = record.appendedAt ?? record.receivedAt;
     // Time first: whether a free key of an hour ago is forgotten must follow from this record,
     // not from what else this worker happened to read before it.
-    own.ledger.record({ ...timeOnly, receivedAt: record.receivedAt });
-    if (record.key === null) return true;
-    const { state } = own.ledger.look(record.key, record.digest);
-    if (state === "seen" || state === "mismatch") return false;
-    own.ledger.record(record);
-    own.isChanged = true;
-    return true;
+    if (record.isForeign !== true) own.ledger.record({ ...timeOnly, receivedAt });
+    if (record.key === null) return whole;
+    const { piece = 0 } = record;
+    const key = piece === 0 ? record.key : `${record.key}${pieceMark}${piece}`;
+    const known = { ...record, key, receivedAt };
+    if (this.#counts.length > 0) return this.#admitGrown(known, own);
+    const { state } = own.ledger.look(key, record.digest);
+    if (state === "seen" || state === "mismatch") return null;
+    if (piece > 0 && this.#isLongSeen(record.key, receivedAt, own)) return null;
+    this.#record(known, own);
+    return whole;
   }
 
   /** What changed since the last call. Parts are committed in order, or the worker ends. */
   takeChanges(): SeenChanges[] {
     const taken: SeenChanges[] = [];
-    for (const [partition, own] of this.#ledgers.entries()) {
+    for (const [partition, own] of this.#ledgers) {
       if (!own.isChanged) continue;
       const changes = own.ledger.changesSince(own.mark);
       own.mark = changes.mark;
@@ -52,5 +79,56 @@ export class SeenBatches {
       taken.push({ partition, ...changes });
     }
     return taken;
+  }
+
+  #record(record: LogRecord, own: PartitionLedger): void {
+    own.ledger.record(record);
+    own.isChanged = true;
+  }
+
+  /** Later pieces of a batch are known for an hour: after that its first one speaks for them. */
+  #isLongSeen(key: string, receivedAt: number, { ledger }: PartitionLedger): boolean {
+    const first = ledger.look(key, null);
+    if (first.state !== "seen") return false;
+    return first.receivedAt === null || first.receivedAt < receivedAt - freeKeyLifeMs;
+  }
+
+  /**
+   * Of a log that has grown. An event's line lies in partition h mod c for each number c of
+   * partitions there ever was. A batch split by the record's c was counted under an earlier c0
+   * as a whole: all its lines here lie in partition p mod c0. Under a later c1 each line lies in
+   * one of p, p + c, p + 2c, …: those that were counted there are left out, and all of them are
+   * counted from then on.
+   */
+  #admitGrown(record: LogRecord, own: PartitionLedger): Admission | null {
+    const { partition, partitionCount, digest } = record;
+    const key = record.key!;
+    const { state } = own.ledger.look(key, digest);
+    if (state === "mismatch") return null;
+    const later: Admission["counted"] = { partitionCount: 0, partitions: new Set() };
+    for (const count of this.#counts) {
+      if (count <= partitionCount) {
+        const earlier = this.#ledgers.get(partition % count)?.ledger;
+        if (earlier?.partitionCountOf(key) === count) return null;
+        continue;
+      }
+      for (let at = partition; at < count; at += partitionCount) {
+        if (this.#ledgers.get(at)?.ledger.partitionCountOf(key) !== count) continue;
+        later.partitionCount = count;
+        later.partitions.add(at);
+      }
+    }
+    if (later.partitionCount === 0) {
+      // Known from its producer's run alone: then the whole batch is in the log already.
+      if (state === "seen") return null;
+      this.#record(record, own);
+      return whole;
+    }
+    for (let at = partition; at < later.partitionCount; at += partitionCount) {
+      const other = this.#ledgers.get(at);
+      if (other === undefined || later.partitions.has(at)) continue;
+      this.#record({ ...record, seen: null, partitionCount: later.partitionCount }, other);
+    }
+    return { counted: later };
   }
 }

@@ -2,6 +2,7 @@
  * What an ingest worker does with located events, in the kernel's memory: resolve their types,
  * count them exactly, build raw columns. Host side of assembly/exact-counts.ts and columns.ts.
  */
+import { chunkScannerBounds } from "./chunk-scanner.ts";
 import type { Kernel } from "./kernel.ts";
 import { layout } from "./layout.ts";
 import { TypeDictionary, type TypeNote } from "./type-dictionary.ts";
@@ -18,6 +19,11 @@ export interface AggregatorOptions {
   seed: { low: number; high: number };
   /** Told of the table (assembly/exact-counts.ts) whenever it is about to be handed over. */
   onCounts?: (table: number) => void;
+  /**
+   * Told of each event whose type finds no room: the view of its text holds for the call only.
+   * Absent: such an event is a fault of whoever let it into the log.
+   */
+  onUntyped?: (partition: number, text: Uint8Array) => void;
 }
 
 /** Chunks in the shapes drawn in assembly/columns.ts and assembly/exact-counts.ts. */
@@ -30,6 +36,8 @@ export interface Aggregated {
 }
 
 const headerBytes = 40;
+/** Events given to one `add` at most: as many as a scanner lists. */
+const untypedMax = chunkScannerBounds.eventsMax;
 const slotBytes = 32;
 const orderBytes = 4;
 /** Of the table's slots, so many may be used; each then has its row's hash beside it. */
@@ -45,6 +53,7 @@ export class Aggregator {
   readonly #options: AggregatorOptions;
   readonly #table: number;
   readonly #out: number;
+  readonly #untyped: number;
   #raw: ArrayBuffer[] = [];
   #counts: ArrayBuffer[] = [];
   #rawRows = 0;
@@ -55,7 +64,8 @@ export class Aggregator {
     const types = options.typesMax * (layout.TYPE_ENTRY_SIZE + 128 + 16);
     const counts =
       options.countSlots * (slotBytes + orderBytes + hashBytes) + options.countHeapBytes;
-    return types + counts + Aggregator.#outBytes(options) + 65_536;
+    const untyped = options.onUntyped === undefined ? 0 : untypedMax * layout.EVENT_SIZE;
+    return types + counts + untyped + Aggregator.#outBytes(options) + 65_536;
   }
 
   static #outBytes(options: AggregatorOptions): number {
@@ -78,6 +88,8 @@ export class Aggregator {
     const hashes = kernel.allocate(options.countSlots * hashBytes);
     const heap = kernel.allocate(options.countHeapBytes + layout.STRING_PADDING);
     this.#out = kernel.allocate(Aggregator.#outBytes(options));
+    const hasUntyped = options.onUntyped !== undefined;
+    this.#untyped = hasUntyped ? kernel.allocate(untypedMax * layout.EVENT_SIZE) : 0;
     kernel.exports["initCounts"]!(
       this.#table,
       options.countSlots,
@@ -96,11 +108,30 @@ export class Aggregator {
 
   /** Adds `n` located, stamped events at `events`. Throws when an event type finds no room. */
   add(events: number, n: number): void {
-    const { exports } = this.#kernel;
     const refused = this.types.resolve(events, n);
-    if (refused > 0) {
-      throw new RangeError(`${refused} events of types beyond ${this.#options.typesMax}`);
+    this.#addTyped(events, refused === 0 ? n : this.#dropUntyped(events, n, refused));
+  }
+
+  /** Takes events whose type finds no room off the list; how many are left. */
+  #dropUntyped(events: number, n: number, refused: number): number {
+    const { onUntyped, typesMax } = this.#options;
+    if (onUntyped === undefined) {
+      throw new RangeError(`${refused} events of types beyond ${typesMax}`);
     }
+    const { exports, view, bytes } = this.#kernel;
+    const left = exports["dropUntyped"]!(events, n, this.#untyped, untypedMax);
+    for (let index = 0; index < n - left; index++) {
+      const at = this.#untyped + index * layout.EVENT_SIZE;
+      const text = view.getUint32(at + layout.EVENT_TEXT_PTR, true);
+      const length = view.getUint32(at + layout.EVENT_TEXT_LEN, true);
+      const partition = view.getUint32(at + layout.EVENT_PARTITION, true);
+      onUntyped(partition, bytes.subarray(text, text + length));
+    }
+    return left;
+  }
+
+  #addTyped(events: number, n: number): void {
+    const { exports } = this.#kernel;
     exports["hashRows"]!(events, n, this.#options.seed.low, this.#options.seed.high);
     this.types.note(events, n);
     for (let from = 0; ; ) {

@@ -124,6 +124,11 @@ export class ChunkScanner {
     return statuses[this.#scan!(this.#state)]!;
   }
 
+  /** Shortens the list to its first `events`: the caller has moved those to keep there. */
+  keep(events: number): void {
+    this.#set(layout.SCAN_EVENTS_COUNT, events);
+  }
+
   /** Events listed at `eventsPtr`. */
   get events(): number {
     return this.#get(layout.SCAN_EVENTS_COUNT);

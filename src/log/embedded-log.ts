@@ -6,7 +6,7 @@
 import { discard } from "../discard.ts";
 import { RankstreamError } from "../errors.ts";
 import { failPoint } from "../fail-point.ts";
-import type { AppendFile, Files } from "../files.ts";
+import { type AppendFile, type Files, isDiskFull } from "../files.ts";
 import type { BatchHeader, PartitionBlock } from "../model.ts";
 import { encodeFrame, type Frame, stampFrame } from "./frame.ts";
 import type { Log, LogPosition } from "./log.ts";
@@ -51,7 +51,7 @@ const defaults = {
 };
 /** Positions in a segment are u32. */
 const segmentBytesLimit = 2048 * mebibyte;
-/** The queue empties within a sync or two; the disk when a checkpoint lets segments go. */
+/** The queue empties within a sync or two, the disk when a checkpoint lets segments go. */
 const queueRetrySeconds = 1;
 const diskRetrySeconds = 5;
 
@@ -59,11 +59,6 @@ interface Waiting {
   frame: Frame;
   resolve: () => void;
   reject: (error: unknown) => void;
-}
-
-function isDiskFull(error: unknown): boolean {
-  const code = (error as NodeJS.ErrnoException)?.code;
-  return code === "ENOSPC" || code === "EDQUOT";
 }
 
 export class EmbeddedLog implements Log {
@@ -168,6 +163,12 @@ export class EmbeddedLog implements Log {
 
   endOffsets(): number[] {
     return [...this.#nextOffsets];
+  }
+
+  ends = async (): Promise<number[]> => this.endOffsets();
+
+  get failure(): string | null {
+    return this.#failure?.message ?? null;
   }
 
   /** Offset of the oldest record still here, by partition (the end offset when none is). */

@@ -39,6 +39,22 @@ export function classifyKey(text: string): IdempotencyKey {
   return { text, producer: match[1]!, sequence };
 }
 
+const madePattern = /^edge-[0-9a-f-]{36}\.(\d{1,3})\/\d+$/;
+
+/** The key an edge makes up for a batch that came without, split into so many partitions. */
+export function madeKey(edge: string, partitionCount: number, sequence: number): string {
+  return `edge-${edge}.${partitionCount}/${sequence}`;
+}
+
+/**
+ * Of a key that an edge made up: into how many partitions the batch was split. Sent again, it has
+ * to be split the same, whatever the topic has grown to. Null for a client's own key.
+ */
+export function madePartitionCount(key: string): number | null {
+  const match = madePattern.exec(key);
+  return match === null ? null : Number(match[1]);
+}
+
 function invalid(detail: string): RankstreamError {
   return new RankstreamError("invalid_idempotency_key", `Idempotency-Key: ${detail}`);
 }

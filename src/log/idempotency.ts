@@ -15,7 +15,7 @@
  * takes "full" for "new".
  */
 import type { BatchHeader, SequenceRun } from "../model.ts";
-import { classifyKey, type IdempotencyKey } from "./idempotency-key.ts";
+import { classifyKey, type IdempotencyKey, madePartitionCount } from "./idempotency-key.ts";
 import { type Detail, DetailQueue } from "./ledger-details.ts";
 import { SequenceRanges } from "./sequence-ranges.ts";
 
@@ -151,6 +151,14 @@ export class IdempotencyLedger {
     return { state: "new" };
   }
 
+  /**
+   * Into how many partitions the batch of this key was split whose record was recorded here;
+   * null where none was, or it is too long ago.
+   */
+  partitionCountOf(key: string): number | null {
+    return this.#details.get(key)?.partitionCount ?? null;
+  }
+
   #lookFree(key: string, digest: Uint8Array | null): LedgerAnswer {
     const detail = this.#details.get(key);
     if (detail) return compare(detail, digest);
@@ -181,6 +189,8 @@ export class IdempotencyLedger {
     const ordinal = ++this.#ordinal;
     if (parsed.producer !== null) this.#recordRun(parsed, header.seen ?? null, ordinal);
     if (this.#details.has(key)) return;
+    // Made up by an edge: sent again by nobody but whoever was told it, with the same body.
+    if (header.digest === null && madePartitionCount(key) !== null) return;
     const digest = hexOf(header.digest);
     this.#keep(parsed, { ordinal, key, digest, receivedAt, partitionCount, isLive: true });
   }

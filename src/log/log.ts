@@ -1,5 +1,17 @@
 import type { BatchHeader, LogRecord, PartitionBlock } from "../model.ts";
 
+/** Who reads what has changed: what was counted and not committed must be counted anew. */
+export class AssignmentChanged extends Error {
+  constructor() {
+    super("the partitions are assigned anew");
+  }
+}
+
+/** Tells one record from another at the same offset, should a topic be made anew. */
+export function tailOf(record: Pick<LogRecord, "appendedAt" | "value">): string {
+  return `${record.appendedAt ?? 0}:${record.value.length}`;
+}
+
 /** A place in the embedded log: segment and byte in its file. Survives structured cloning. */
 export interface LogPosition {
   segment: number;
@@ -21,8 +33,17 @@ export interface Log {
    */
   append(header: BatchHeader, blocks: PartitionBlock[]): Promise<void>;
 
-  /** Offset after the last durable record, by partition. */
+  /** Offset after the last durable record that this process appended, by partition. */
   endOffsets(): number[];
+
+  /**
+   * Offset after the last durable record, by partition, whoever appended it before this call.
+   * Throws `log_unavailable` where that has to be asked for and nobody answers.
+   */
+  ends(): Promise<number[]>;
+
+  /** Why nothing can be appended now, in words; null while all is well. */
+  readonly failure: string | null;
 
   /** Called after every append with the new durable end; returns a function that stops it. */
   onAppend(listener: () => void): () => void;

@@ -4,8 +4,10 @@ import { cancelled } from "../store/read-watch.ts";
 import type { AskControl } from "./ask.ts";
 
 export interface FreshnessDeps {
-  /** Offset after the last acknowledged record, by partition. */
+  /** Offset after the last record this process acknowledged, by partition. */
   acknowledged: () => number[];
+  /** The same of everybody's, up to this call; throws `log_unavailable` when nobody can say. */
+  ends: () => Promise<number[]>;
   /**
    * Resolves to true once everything before `offsets` is committed, to false after `waitMsMax`
    * or when `signal` says so.
@@ -36,11 +38,13 @@ export async function passBarrier(
   deps: FreshnessDeps,
   control: AskControl = {},
 ): Promise<{ asOf: number; budgetMs: number }> {
-  const { acknowledged, committed, exactTimeoutMs, now = Date.now } = deps;
+  const { ends, committed, exactTimeoutMs, now = Date.now } = deps;
   const elapsed = deps.elapsed ?? (() => performance.now());
   const { budgetMs = exactTimeoutMs, signal } = control;
   const [asOf, begun] = [now(), elapsed()];
-  if (!(await committed(acknowledged(), budgetMs, signal))) {
+  const offsets = await ends();
+  const leftMs = Math.max(1, budgetMs - (elapsed() - begun));
+  if (!(await committed(offsets, leftMs, signal))) {
     if (signal?.aborted === true) throw cancelled();
     const detail = `what was acknowledged before was not counted in ${budgetMs} ms`;
     throw new RankstreamError("query_timeout", detail, { retryAfterSeconds: 1 });
@@ -50,16 +54,33 @@ export async function passBarrier(
 
 /** For approximate answers: waits `freshnessWaitMsMax` at most for what was acknowledged. */
 export async function awaitFresh(deps: FreshnessDeps): Promise<Freshness> {
-  const { acknowledged, committed, committedThrough, freshnessWaitMsMax } = deps;
   const started = (deps.now ?? Date.now)();
-  const isFresh = await committed(acknowledged(), freshnessWaitMsMax);
+  const isFresh = await isSettled(deps);
+  const { committedThrough } = deps;
   return { stale: !isFresh, asOf: isFresh ? started : committedThrough() };
 }
 
-/** Whether everything acknowledged by now is counted; waits `freshnessWaitMsMax` at most. */
-export function isSettled(
-  { acknowledged, committed, freshnessWaitMsMax }: FreshnessDeps,
+/**
+ * Whether everything acknowledged by now, by whomever, is counted; waits `freshnessWaitMsMax` at
+ * most. Where nobody says how far the log goes, it isn't known to be.
+ */
+export async function isSettled(
+  { ends, committed, freshnessWaitMsMax, elapsed = () => performance.now() }: FreshnessDeps,
   signal?: AbortSignal,
 ): Promise<boolean> {
-  return committed(acknowledged(), freshnessWaitMsMax, signal);
+  const started = elapsed();
+  const known = ends().catch(() => null);
+  const offsets = await within(known, freshnessWaitMsMax);
+  if (offsets === null) return false;
+  const leftMs = freshnessWaitMsMax - (elapsed() - started);
+  return committed(offsets, Math.max(0, leftMs), signal);
+}
+
+/** Null when it takes longer. What is known already costs no timer. */
+async function within<T>(value: Promise<T | null>, waitMsMax: number): Promise<T | null> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<null>((resolve) => {
+    timer = setTimeout(resolve, waitMsMax, null);
+  });
+  return Promise.race([value, late]).finally(() => clearTimeout(timer));
 }

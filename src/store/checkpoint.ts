@@ -53,10 +53,10 @@ export class TypeIds {
 export class StaleOffsetError extends Error {}
 
 async function moveOffsets(connection: DuckDBConnection, offsets: OffsetRange[]): Promise<void> {
-  for (const { partition, from, next } of offsets) {
+  for (const { partition, from, next, tail = null } of offsets) {
     const result = await connection.run(
-      "UPDATE log_offsets SET next_offset = ? WHERE partition = ? AND next_offset = ?",
-      [BigInt(next), partition, BigInt(from)],
+      "UPDATE log_offsets SET next_offset = ?, tail = ? WHERE partition = ? AND next_offset = ?",
+      [BigInt(next), tail, partition, BigInt(from)],
     );
     if (result.rowsChanged !== 1) {
       throw new StaleOffsetError(`partition ${partition} is not at offset ${from} any more`);

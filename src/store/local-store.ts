@@ -30,6 +30,8 @@ import {
 import { ReadLoad } from "./read-load.ts";
 import type { SnapshotAnswer, SnapshotInfo } from "./snapshot.ts";
 import type {
+  Adopted,
+  Adoption,
   ApproxAnswer,
   ApproxQuery,
   EventTypeInfo,
@@ -51,6 +53,8 @@ export interface LocalStoreOptions extends Omit<StoreThreadData, "readLoad"> {
 export interface LogIdentity {
   readonly id: string;
   readonly partitionCount: number;
+  /** Of a log that may grow: where its partitions begin (FolderIdentity). */
+  readonly mayGrow?: { beginOffsets: number[] };
 }
 
 interface Waiting {
@@ -150,9 +154,10 @@ export class LocalStore implements Store {
     return this.#seed;
   }
 
-  async #prepare({ id, partitionCount }: LogIdentity): Promise<void> {
+  async #prepare({ id, partitionCount, mayGrow }: LogIdentity): Promise<void> {
     const freshSeed = randomBytes(8).toString("hex");
-    const wanted = { logId: id, partitionCount, seed: freshSeed };
+    const grown = mayGrow === undefined ? {} : { beginOffsets: mayGrow.beginOffsets };
+    const wanted = { logId: id, partitionCount, seed: freshSeed, ...grown };
     const { seed, offsets, newestMinute, mutations } = await this.#call("prepare", wanted);
     this.#mutations = mutations;
     this.#newestMinute = newestMinute;
@@ -186,6 +191,14 @@ export class LocalStore implements Store {
     const { port1, port2 } = new MessageChannel();
     this.#worker.postMessage({ kind: "connect", port: port1 }, [port1]);
     return port2;
+  }
+
+  async adopt(adoption: Adoption): Promise<Adopted> {
+    const adopted = await this.#call("adopt", adoption);
+    // Partitions that were added have an offset from now on.
+    const known = this.#offsets;
+    this.#offsets = adopted.offsets.map((offset, index) => known[index] ?? offset);
+    return adopted;
   }
 
   loadSeen(): Promise<StoreCalls["loadSeen"][1]> {

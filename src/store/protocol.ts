@@ -17,6 +17,8 @@ import type { LabelQuery } from "./labels.ts";
 import type { FolderIdentity } from "./schema.ts";
 import type { SnapshotAnswer, SnapshotInfo } from "./snapshot.ts";
 import type {
+  Adopted,
+  Adoption,
   ApproxAnswer,
   ApproxQuery,
   EventTypeInfo,
@@ -55,6 +57,7 @@ export interface StoreCalls {
     FolderIdentity,
     { seed: string; offsets: number[]; newestMinute: number; mutations: number },
   ];
+  adopt: [Adoption, Adopted];
   loadSeen: [null, SeenState[]];
   eventTypes: [null, EventTypeInfo[]];
   exact: [ExactQuery, ExactAnswer];

@@ -25,6 +25,7 @@
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { RankstreamError } from "../errors.ts";
+import { addPartitions } from "./adopt.ts";
 import { mutationsTable } from "./changes.ts";
 import { coarseTable } from "./coarse-table.ts";
 import { rowsOf } from "./database.ts";
@@ -88,6 +89,11 @@ export interface FolderIdentity {
   partitionCount: number;
   /** Seed of the kernel's hashes: 16 hexadecimal digits. */
   seed: string;
+  /**
+   * Of a log that may grow: where its partitions began when it was opened, by partition. A new
+   * folder counts from there; absent: the log is of this folder alone and never grows.
+   */
+  beginOffsets?: number[];
 }
 
 async function readMeta(connection: DuckDBConnection): Promise<Map<string, string>> {
@@ -96,15 +102,12 @@ async function readMeta(connection: DuckDBConnection): Promise<Map<string, strin
 }
 
 async function writeIdentity(connection: DuckDBConnection, wanted: FolderIdentity) {
-  const entries = { format: String(formatVersion), ...wanted };
+  const { beginOffsets = [], ...identity } = wanted;
+  const entries = { format: String(formatVersion), ...identity };
   for (const [key, value] of Object.entries(entries)) {
     await connection.run("INSERT INTO meta VALUES (?, ?)", [key, String(value)]);
   }
-  for (const table of ["log_offsets", "seen_times"]) {
-    await connection.run(`INSERT INTO ${table} SELECT range, 0 FROM range(?)`, [
-      wanted.partitionCount,
-    ]);
-  }
+  await addPartitions(connection, 0, wanted.partitionCount, beginOffsets);
 }
 
 function mismatch(what: string, found: unknown, wanted: unknown): RankstreamError {
@@ -133,10 +136,13 @@ export async function prepareSchema(
   }
   const format = meta.get("format");
   if (format !== String(formatVersion)) throw mismatch("store format", format, formatVersion);
+  await connection.run("ALTER TABLE log_offsets ADD COLUMN IF NOT EXISTS tail VARCHAR");
   if (meta.get("logId") !== wanted.logId) throw mismatch("log", meta.get("logId"), wanted.logId);
   const partitionCount = Number(meta.get("partitionCount"));
-  if (partitionCount !== wanted.partitionCount) {
+  const hasGrown = wanted.beginOffsets !== undefined && wanted.partitionCount > partitionCount;
+  if (partitionCount !== wanted.partitionCount && !hasGrown) {
     throw mismatch("a number of partitions of", partitionCount, wanted.partitionCount);
   }
-  return { logId: wanted.logId, partitionCount, seed: meta.get("seed") ?? wanted.seed };
+  const seed = meta.get("seed") ?? wanted.seed;
+  return { logId: wanted.logId, partitionCount: wanted.partitionCount, seed };
 }

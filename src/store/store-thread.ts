@@ -8,6 +8,7 @@ import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { discardBuffers } from "../discard.ts";
 import { nodeFiles } from "../files.ts";
+import { adopt } from "./adopt.ts";
 import { type OnTouch, readMutations, type Touched, versionOf } from "./changes.ts";
 import { Checkpointer, StaleOffsetError, TypeIds } from "./checkpoint.ts";
 import { CoarseWindows, coarseDefaults } from "./coarse.ts";
@@ -46,7 +47,7 @@ import { readSeen } from "./seen.ts";
 import { Sketches } from "./sketches.ts";
 import { Snapshots, snapshotDefaults } from "./snapshot.ts";
 import { StagedTables } from "./staged.ts";
-import type { CheckpointPart, ReadControl, WorkerToStore } from "./store.ts";
+import type { Adopted, Adoption, CheckpointPart, ReadControl, WorkerToStore } from "./store.ts";
 import { writeMetrics } from "./system-metrics.ts";
 import { readTypeSettings, removeTypeSettings, writeTypeSettings } from "./type-settings.ts";
 import type { Fold } from "./windows.ts";
@@ -93,6 +94,7 @@ class StoreThread {
 
   readonly handlers: Handlers = {
     prepare: (wanted) => this.#prepare(wanted),
+    adopt: (adoption) => this.#adopt(adoption),
     loadSeen: () => this.#database.read(ownReadBudgetMs, readSeen),
     eventTypes: () => this.#database.read(ownReadBudgetMs, readEventTypes),
     ...readHandlers(() => this.#sources!),
@@ -147,6 +149,14 @@ class StoreThread {
       return null;
     },
   };
+
+  async #adopt(adoption: Adoption): Promise<Adopted> {
+    const adopted = await this.#database.write((connection) => adopt(connection, adoption));
+    for (let partition = this.#offsets.length; partition < adopted.offsets.length; partition++) {
+      this.#offsets.push(adopted.offsets[partition]!);
+    }
+    return adopted;
+  }
 
   async #write(work: (connection: DuckDBConnection) => Promise<void>): Promise<null> {
     await this.#database.write(work);
@@ -336,8 +346,9 @@ class StoreThread {
         return;
       } catch (error) {
         const { message } = thrown(error);
-        if (error instanceof StaleOffsetError || isLastTry) {
-          port.postMessage({ kind: "failed", sequence: part.sequence, message });
+        const isStale = error instanceof StaleOffsetError;
+        if (isStale || isLastTry) {
+          port.postMessage({ kind: "failed", sequence: part.sequence, message, isStale });
           return;
         }
         send({ kind: "failing", message });

@@ -25,6 +25,27 @@ export interface OffsetRange {
   partition: number;
   from: number;
   next: number;
+  /** Tells the last record counted from another that might take its place; null: nothing does. */
+  tail?: string | null;
+}
+
+/** A worker takes over partitions of a log that several read. */
+export interface Adoption {
+  worker: number;
+  partitions: number[];
+  /** How many the log has now. */
+  partitionCount: number;
+}
+
+export interface Adopted {
+  /** Of all partitions. */
+  offsets: number[];
+  starts: { partition: number; offset: number; tail: string | null }[];
+  seen: (SeenState & { partition: number })[];
+  /** The newest minute that has events; −1 for none. */
+  newestMinute: number;
+  /** All numbers of partitions the log is known to have had, rising. */
+  counts: number[];
 }
 
 /** A batch's key that was counted, as a row (log/idempotency.ts says what it means). */
@@ -105,7 +126,8 @@ export interface CheckpointPart {
 export type WorkerToStore = { kind: "checkpoint"; part: CheckpointPart };
 export type StoreToWorker =
   | { kind: "committed"; sequence: number }
-  | { kind: "failed"; sequence: number; message: string };
+  /** `isStale`: someone else has counted from these offsets. */
+  | { kind: "failed"; sequence: number; message: string; isStale: boolean };
 
 export interface EventTypeInfo {
   name: string;
@@ -295,6 +317,8 @@ export interface Store {
   readonly ended: Promise<string>;
   /** A port for one ingest worker: it sends WorkerToStore and gets StoreToWorker. */
   connectWorker(): MessagePort;
+  /** Gives partitions to a worker; whoever had them commits nothing more of them. */
+  adopt(adoption: Adoption): Promise<Adopted>;
   /** By partition. */
   loadSeen(): Promise<SeenState[]>;
   eventTypes(): Promise<EventTypeInfo[]>;

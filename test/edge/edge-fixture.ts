@@ -27,14 +27,14 @@ export class PlainLedger implements KeyLedger {
   keysMax = 1000;
   newestReceivedAt = 0;
 
-  look(key: string, digest: Uint8Array) {
+  look(key: string, digest: Uint8Array | null) {
     const known = this.keys.get(key);
     if (known === undefined) {
       return this.keys.size < this.keysMax
         ? ({ state: "new" } as const)
         : ({ state: "full", bound: "keysMax" } as const);
     }
-    const same = known.digest === Buffer.from(digest).toString("hex");
+    const same = known.digest === Buffer.from(digest ?? []).toString("hex");
     return same
       ? ({ state: "seen", receivedAt: known.receivedAt } as const)
       : ({ state: "mismatch" } as const);
@@ -47,8 +47,8 @@ export class PlainLedger implements KeyLedger {
 
   record({ key, digest, receivedAt }: BatchHeader): void {
     this.newestReceivedAt = Math.max(this.newestReceivedAt, receivedAt);
-    if (key === null || digest === null) return;
-    this.keys.set(key, { digest: Buffer.from(digest).toString("hex"), receivedAt });
+    if (key === null) return;
+    this.keys.set(key, { digest: Buffer.from(digest ?? []).toString("hex"), receivedAt });
   }
 }
 

@@ -319,7 +319,7 @@ describe("a log that fails", () => {
     };
     const { body } = await post(edge, one);
     expect(body.code).toBe("partial_append");
-    expect(body.idempotencyKey).toMatch(/^edge-[0-9a-f-]{36}\/1$/);
+    expect(body.idempotencyKey).toMatch(/^edge-[0-9a-f-]{36}\.\d+\/1$/);
     failing = false;
     expect((await post(edge, one, { key: body.idempotencyKey })).status).toBe(202);
     expect(log.appended[0]?.header.key).toBe(body.idempotencyKey);

@@ -35,7 +35,7 @@ function setUp({ starts = [{ partition: 0, offset: 0 }], commitMs }: SetUpOption
   const scanner = {
     take(record: LogRecord) {
       taken.push(Buffer.from(record.value).toString());
-      return { events: 2, refused: 1, slow: 0 };
+      return { events: 2, refused: 1, slow: 0, errors: [] };
     },
     finish() {
       finished.push(...taken);
@@ -45,7 +45,10 @@ function setUp({ starts = [{ partition: 0, offset: 0 }], commitMs }: SetUpOption
   const aggregator = {
     take: () => ({ raw: [], counts: [], rawRows: 0, countRows: 0, notes: [] }),
   };
-  const seen = { admit: (record: LogRecord) => !isDuplicate(record), takeChanges: () => [] };
+  const seen = {
+    admit: (record: LogRecord) => (isDuplicate(record) ? null : { counted: null }),
+    takeChanges: () => [],
+  };
   const loop = new IngestLoop({
     reader: { next: () => reader.next() },
     scanner: scanner as unknown as BlockScanner,
@@ -147,8 +150,8 @@ describe("a checkpoint", () => {
     append("c", 6);
     await pass(checkpointMs);
     expect(parts[0]!.offsets).toEqual([
-      { partition: 4, from: 40, next: 41 },
-      { partition: 6, from: 60, next: 62 },
+      { partition: 4, from: 40, next: 41, tail: null },
+      { partition: 6, from: 60, next: 62, tail: null },
     ]);
   });
 

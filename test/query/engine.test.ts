@@ -96,6 +96,7 @@ function setUp(approx: Partial<ApproxAnswer> = {}, isFresh = true) {
     pages: new Pages(),
     clip: (_names, range) => range,
     acknowledged: () => [5, 6],
+    ends: async () => [5, 6],
     async committed(offsets, waitMsMax) {
       asked.waits.push([offsets, waitMsMax]);
       clock += 30;

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { RankstreamError } from "../../src/errors.ts";
 import { awaitFresh, passBarrier } from "../../src/query/freshness.ts";
 
 const start = Date.UTC(2026, 10, 24, 12);
@@ -10,7 +11,8 @@ function setUp(isCommitted: boolean, exactTimeoutMs = 5000) {
   let clock = start;
   let elapsed = 0;
   const deps = {
-    acknowledged: () => [3, 7],
+    acknowledged: () => [3, 6],
+    ends: async () => [3, 7],
     async committed(offsets: number[], waitMsMax: number) {
       waits.push([offsets, waitMsMax]);
       elapsed += waitTakesMs;
@@ -41,6 +43,14 @@ describe("the barrier of exact answers", () => {
   });
 });
 
+describe("an exact answer", () => {
+  it("is refused while nobody says how far the log goes", async () => {
+    const ends = () => Promise.reject(new RankstreamError("log_unavailable", "no broker"));
+    const refused = passBarrier({ ...setUp(true).deps, ends });
+    await expect(refused).rejects.toMatchObject({ code: "log_unavailable" });
+  });
+});
+
 describe("the freshness of approximate answers", () => {
   it("is that of the question when what was acknowledged comes in time", async () => {
     const { deps, waits } = setUp(true);
@@ -50,5 +60,14 @@ describe("the freshness of approximate answers", () => {
 
   it("is that of the oldest partition when it does not", async () => {
     expect(await awaitFresh(setUp(false).deps)).toEqual({ stale: true, asOf: start - 9000 });
+  });
+
+  it("is not known while nobody says how far the log goes", async () => {
+    const { deps, waits } = setUp(true);
+    const away = () => Promise.reject(new Error("no broker answers"));
+    expect(await awaitFresh({ ...deps, ends: away })).toMatchObject({ stale: true });
+    const silent = () => new Promise<number[]>(() => undefined);
+    expect(await awaitFresh({ ...deps, ends: silent })).toMatchObject({ stale: true });
+    expect(waits).toEqual([]);
   });
 });

@@ -2,7 +2,16 @@
 import { spawnSync } from "node:child_process";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { TestProject } from "vitest/node";
 import { uwsMissing } from "./http-servers.ts";
+import { serveSharedKafka, sharedKafkaAddress } from "./shared-kafka.ts";
+
+declare module "vitest" {
+  interface ProvidedContext {
+    /** Where the run's main process answers with the address of the Kafka that files share. */
+    sharedKafkaUrl: string;
+  }
+}
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const buildMsMax = 180_000;
@@ -18,21 +27,33 @@ function run(script: string, args: string[]) {
 }
 
 /** Throws, which fails the whole run, with the one thing to do. */
-export default function setup(): void {
-  const services = run("services.mjs", ["--check"]);
-  if (services.status !== 0) {
-    const missing = services.stdout.split("\n").filter((line) => line.includes(": missing"));
-    throw new Error(
-      `A service the tests need is missing; run: npm run test:services\n${missing.join("\n")}`,
-    );
-  }
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  checkServices();
   if (uwsMissing !== "") {
     process.stdout.write(`Left out are all tests over uWebSockets.js: ${uwsMissing}\n`);
   }
-  if (process.env[skipBuildVariable] === "1") return;
-  const build = run("build.mjs", ["--if-stale"]);
-  if (build.status !== 0) {
-    const hint = `(${skipBuildVariable}=1 tests what was built before)`;
-    throw new Error(`The build failed ${hint}:\n${build.stdout}${build.stderr}`);
+  if (process.env[skipBuildVariable] !== "1") build();
+  const kafka = await serveSharedKafka();
+  project.provide("sharedKafkaUrl", kafka.url);
+  if (process.env["RANKSTREAM_TEST_LOG"] === "kafka") {
+    // Every service will want it, and is told its address when its process starts.
+    process.env["RANKSTREAM_TEST_KAFKA"] = await sharedKafkaAddress();
   }
+  return kafka.close;
+}
+
+function checkServices(): void {
+  const services = run("services.mjs", ["--check"]);
+  if (services.status === 0) return;
+  const missing = services.stdout.split("\n").filter((line) => line.includes(": missing"));
+  throw new Error(
+    `A service the tests need is missing; run: npm run test:services\n${missing.join("\n")}`,
+  );
+}
+
+function build(): void {
+  const built = run("build.mjs", ["--if-stale"]);
+  if (built.status === 0) return;
+  const hint = `(${skipBuildVariable}=1 tests what was built before)`;
+  throw new Error(`The build failed ${hint}:\n${built.stdout}${built.stderr}`);
 }

@@ -1,11 +1,11 @@
 // A real Redis of a test's own, on loopback.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { afterAll } from "vitest";
 import { findRedis } from "../../tools/services.mjs";
+import { freePort } from "./free-port.ts";
 
 const readyMsMax = 10_000;
 const running = new Set<RedisServer>();
@@ -13,15 +13,6 @@ const running = new Set<RedisServer>();
 afterAll(async () => {
   await Promise.all([...running].map((server) => server.kill()));
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, "close");
-  return port;
-}
 
 export class RedisServer {
   readonly port: number;

@@ -1,8 +1,9 @@
 // The helper itself, over a stand-in that speaks the same way as the service.
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 import { startRankstream, temporaryFolder } from "./service.ts";
+import { kafkaArgs } from "./service-log.ts";
 
 const standIn = `
 import { createServer } from "node:http";
@@ -52,6 +53,22 @@ describe("startRankstream", () => {
     expect(event.body.headers["content-type"]).toBe("application/json");
     await service.stop();
     expect(service.hasExited).toBe(true);
+  });
+
+  it("gives each folder a topic of its own in a run over Kafka", () => {
+    vi.stubEnv("RANKSTREAM_TEST_KAFKA", "127.0.0.1:1");
+    vi.stubEnv("RANKSTREAM_TEST_LOG", "embedded");
+    expect(kafkaArgs("a", [])).toEqual([]);
+    vi.stubEnv("RANKSTREAM_TEST_LOG", "kafka");
+    const args = kafkaArgs("a", ["--seal-lag", "1"]);
+    const words = "--log kafka --kafka-brokers 127.0.0.1:1 --kafka-topic";
+    expect(args.slice(0, -1).join(" ")).toBe(words);
+    expect(kafkaArgs("./a", [])).toEqual(args);
+    expect(kafkaArgs("b", []).at(-1)).not.toBe(args.at(-1));
+    for (const own of [["--role", "edge"], ["--role=edge"], ["--log", "embedded"]]) {
+      expect(kafkaArgs("a", own)).toEqual([]);
+    }
+    vi.unstubAllEnvs();
   });
 
   it("says what a failed start wrote", async () => {

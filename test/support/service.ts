@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll } from "vitest";
+import { deleteKafkaTopics, kafkaArgs } from "./service-log.ts";
 
 export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const builtProgram = join(root, "build", "cli.js");
@@ -65,6 +66,7 @@ afterAll(async () => {
   await Promise.all([...running].map((service) => service.kill()));
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
   folders.clear();
+  await deleteKafkaTopics();
 });
 
 async function answerOf(response: Response): Promise<Answer> {
@@ -94,17 +96,18 @@ export class RankstreamProcess {
 
   constructor(options: StartOptions) {
     this.dataDir = options.dataDir ?? temporaryFolder();
-    const args = ["--port", String(options.port ?? 0), "--data-dir", this.dataDir];
+    const own = options.args ?? [];
+    const place = ["--port", String(options.port ?? 0), "--data-dir", this.dataDir];
+    const args = [...place, ...kafkaArgs(this.dataDir, own), ...own];
     const env: Record<string, string | undefined> = { ...process.env };
     // Settings of whoever runs the tests must not reach the service.
     for (const name of Object.keys(env)) if (name.startsWith("RANKSTREAM_")) delete env[name];
     if (options.failPoint !== undefined) env["RANKSTREAM_FAIL_POINT"] = options.failPoint;
     const [command, ...before] = [...(options.wrapper ?? []), process.execPath];
-    this.child = spawn(
-      command!,
-      [...before, options.program ?? builtProgram, "start", ...args, ...(options.args ?? [])],
-      { env: { ...patient, ...env, ...options.env }, stdio: ["ignore", "pipe", "pipe"] },
-    );
+    this.child = spawn(command!, [...before, options.program ?? builtProgram, "start", ...args], {
+      env: { ...patient, ...env, ...options.env },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     this.child.stdout?.setEncoding("utf8").on("data", (text: string) => {
       this.stdout = (this.stdout + text).slice(-outputCharsMax);
     });

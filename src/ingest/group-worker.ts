@@ -1,0 +1,196 @@
+/**
+ * A worker whose partitions come from a consumer group. Each assignment is counted by a loop of
+ * its own with a kernel of its own: what the last one had counted and not committed is dropped,
+ * and read again from where the store says. A part that the store refuses, because someone else
+ * has counted from its offsets, ends the loop the same way. So nobody needs to know when exactly
+ * a partition was lost: the store's offsets decide, in the transaction of the counts.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { DeadLetters } from "../log/dead-letters.ts";
+import { KafkaReader } from "../log/kafka-reader.ts";
+import { AssignmentChanged } from "../log/log.ts";
+import type { LogRecord } from "../model.ts";
+import type { Adopted, StoreToWorker } from "../store/store.ts";
+import type { Logger } from "../telemetry.ts";
+import type { RecordCounts } from "./block-scanner.ts";
+import { IngestLoop, type IngestLoopDeps } from "./ingest-loop.ts";
+import { makeIngestParts } from "./ingest-parts.ts";
+import type {
+  FromIngestThread,
+  IngestSource,
+  IngestThreadData,
+  IngestTotals,
+  ToIngestThread,
+} from "./messages.ts";
+import { SeenBatches } from "./seen-batches.ts";
+
+export interface GroupWorkerDeps {
+  data: IngestThreadData;
+  source: IngestSource & { kind: "kafka" };
+  shared: Pick<
+    IngestLoopDeps,
+    "worker" | "checkpointMs" | "checkpointBytesMax" | "commit" | "now"
+  > & { totals: IngestTotals };
+  send: (message: FromIngestThread) => void;
+}
+
+const againMs = 200;
+const lineFeed = 10;
+
+/** The line of this number, from 1, without its end. */
+function lineOf(value: Uint8Array, line: number): Uint8Array {
+  let from = 0;
+  for (let left = line - 1; left > 0; left--) from = value.indexOf(lineFeed, from) + 1;
+  const end = value.indexOf(lineFeed, from);
+  return value.subarray(from, end < 0 ? value.length : end);
+}
+
+export class GroupWorker {
+  readonly #deps: GroupWorkerDeps;
+  readonly #reader: KafkaReader;
+  readonly #letters: DeadLetters;
+  #counts: number[] = [];
+  #loop: IngestLoop | null = null;
+  #onAdopted: (adopted: Adopted | null) => void = () => undefined;
+  #stopping = false;
+
+  constructor(deps: GroupWorkerDeps) {
+    this.#deps = deps;
+    const { settings, groupId } = deps.source;
+    const logger = this.#logger();
+    this.#letters = new DeadLetters(settings, logger);
+    this.#reader = new KafkaReader({
+      settings,
+      groupId,
+      counts: () => this.#counts,
+      logger,
+      onNews: () => this.#loop?.nudge(),
+    });
+  }
+
+  /** Until told to stop. Throws what stops a partition for good. */
+  async run(): Promise<void> {
+    void this.#reader.start();
+    while (!this.#stopping) {
+      const assignment = await this.#reader.assigned();
+      if (assignment === null || this.#stopping) break;
+      const adopted = await this.#adopt(assignment.partitions);
+      if (this.#stopping) break;
+      if (adopted === null) {
+        await sleep(againMs);
+        this.#reader.again();
+        continue;
+      }
+      await this.#count(assignment.epoch, adopted);
+    }
+    await this.#reader.close();
+    await this.#letters.close();
+  }
+
+  receive(message: ToIngestThread): void {
+    if (message.kind === "flush") this.#loop?.want(message.offsets);
+    else if (message.kind === "adopted") this.#onAdopted(message.adopted);
+    else if (message.kind === "restart_reader") void this.#reader.restart();
+    else if (message.kind === "stop") void this.#stop();
+  }
+
+  /** The store's answer for a part. */
+  settle(message: StoreToWorker): void {
+    if (message.kind === "committed") {
+      this.#loop?.committed();
+      return;
+    }
+    if (!message.isStale) throw new Error(message.message);
+    this.#logger().warn({ part: "ingest", reason: message.message }, "a part was refused");
+    this.#loop?.fenced();
+  }
+
+  async #stop(): Promise<void> {
+    this.#stopping = true;
+    this.#onAdopted(null);
+    if (this.#loop === null) await this.#reader.close();
+    else this.#loop.stop();
+  }
+
+  #adopt(partitions: number[]): Promise<Adopted | null> {
+    return new Promise((resolve) => {
+      this.#onAdopted = resolve;
+      this.#deps.send({ kind: "adopt", partitions });
+    });
+  }
+
+  /** Counts one assignment until it changes. */
+  async #count(epoch: number, { starts, seen, counts, newestMinute }: Adopted): Promise<void> {
+    const { data, shared } = this.#deps;
+    this.#counts = counts;
+    const begin = { starts, floorMinute: newestMinute };
+    const onUntyped = (partition: number, text: Uint8Array) => this.#untyped(partition, text);
+    const { aggregator, openMinutes, scanner } = await makeIngestParts(data, begin, onUntyped);
+    const loop = new IngestLoop({
+      ...shared,
+      reader: this.#reader,
+      scanner,
+      aggregator,
+      seen: new SeenBatches(seen, counts),
+      open: (isAsked) => openMinutes.part(isAsked),
+      starts,
+      letters: this.#letters,
+      onRefused: (record, refused) => this.#putAside(record, refused),
+    });
+    if (!this.#reader.begin(epoch, starts)) return;
+    shared.totals.adoptions++;
+    this.#loop = loop;
+    if (this.#stopping) loop.stop();
+    try {
+      await loop.run();
+    } catch (error) {
+      if (!(error instanceof AssignmentChanged)) throw error;
+      // Before the store is asked where to begin it has decided on all that it was given.
+      await loop.settled();
+      this.#reader.again();
+    } finally {
+      this.#loop = null;
+    }
+  }
+
+  /** Of a foreign record: its refused lines, or all of it where they are too many to list. */
+  #putAside({ partition, offset, value }: LogRecord, { errors, refused }: RecordCounts): void {
+    if (refused > errors.length) {
+      const [{ code, message }] = errors as [RecordCounts["errors"][0]];
+      const text = `${refused} lines are no events, among them: ${message}`;
+      this.#letter({ partition, offset, line: 0, code, message: text, value });
+      return;
+    }
+    for (const { line, code, message } of errors) {
+      this.#letter({ partition, offset, line, code, message, value: lineOf(value, line) });
+    }
+  }
+
+  #untyped(partition: number, value: Uint8Array): void {
+    this.#deps.shared.totals.refusedLines++;
+    this.#deps.shared.totals.events--;
+    const message = `expected at most ${this.#deps.data.typesMax} event types`;
+    const code = "too_many_event_types";
+    this.#letter({ partition, offset: -1, line: 0, code, message, value });
+  }
+
+  #letter(letter: Parameters<DeadLetters["add"]>[0]): void {
+    this.#deps.shared.totals.deadLetters++;
+    this.#letters.add(letter);
+  }
+
+  #logger(): Logger {
+    const to = (level: "debug" | "info" | "warn" | "error") => {
+      return (fields: object, message: string) => {
+        this.#deps.send({ kind: "log", level, fields: { ...fields }, message });
+      };
+    };
+    return {
+      debug: to("debug"),
+      info: to("info"),
+      warn: to("warn"),
+      error: to("error"),
+      fatal: to("error"),
+    };
+  }
+}

@@ -1,0 +1,37 @@
+/**
+ * Sees partitions that stand still: records wait, and for a long time none was counted, though
+ * nothing says that anything failed. Clients of Kafka are known to stop like that.
+ */
+interface Progress {
+  committed: number;
+  since: number;
+}
+
+export class LagWatch {
+  readonly #stallMsMax: number;
+  readonly #progress = new Map<number, Progress>();
+  /** Records not counted yet, over all partitions, as last noted. */
+  lag = 0;
+
+  constructor(stallMsMax: number) {
+    this.#stallMsMax = stallMsMax;
+  }
+
+  /** Partitions that have stood still until now (ms) for too long; each is told once a time. */
+  note(now: number, ends: readonly number[], committed: readonly number[]): number[] {
+    const stalled: number[] = [];
+    this.lag = 0;
+    for (const [partition, end] of ends.entries()) {
+      const offset = committed[partition] ?? 0;
+      const known = this.#progress.get(partition);
+      this.lag += Math.max(0, end - offset);
+      if (known === undefined || offset >= end || offset !== known.committed) {
+        this.#progress.set(partition, { committed: offset, since: now });
+      } else if (now - known.since >= this.#stallMsMax) {
+        stalled.push(partition);
+        known.since = now;
+      }
+    }
+    return stalled;
+  }
+}

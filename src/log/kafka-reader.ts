@@ -1,0 +1,334 @@
+/**
+ * The reading side of a log in Kafka: one member of a consumer group. What the group says is only
+ * who reads which partition; where to begin comes from the store, never from the broker. Each
+ * assignment has an epoch; whatever the client still delivers of an earlier one is dropped. The
+ * client resets an offset that the broker doesn't have without asking: so every batch must have
+ * been fetched from just where the last one ended, or reading stops with a named error.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Consumer, EachBatchPayload, KafkaMessage } from "kafkajs";
+import { RankstreamError } from "../errors.ts";
+import type { LogRecord } from "../model.ts";
+import type { Logger } from "../telemetry.ts";
+import { residueAssigner } from "./kafka-assigner.ts";
+import { decodeRecord, recordHeaderName } from "./kafka-record.ts";
+import { type KafkaSettings, kafkaClient, reasonOf } from "./kafka-settings.ts";
+import { AssignmentChanged, type LogReader, tailOf } from "./log.ts";
+
+/** Where reading of a partition begins. */
+export interface KafkaStart {
+  partition: number;
+  offset: number;
+  /** What `tailOf` says of the record before it; null: not known. */
+  tail: string | null;
+}
+
+export interface Assignment {
+  epoch: number;
+  partitions: number[];
+}
+
+export interface KafkaReaderOptions {
+  settings: KafkaSettings;
+  groupId: string;
+  /** All numbers of partitions that the topic is known to have had. */
+  counts: () => readonly number[];
+  logger: Logger;
+  /** There is something to read, or to look at. */
+  onNews: () => void;
+}
+
+const queueBytesMax = 32 * 1024 * 1024;
+const readBytesMax = 4 * 1024 * 1024;
+const fetchBytesMax = 16 * 1024 * 1024;
+const partitionBytesMax = 8 * 1024 * 1024;
+/** A fetch with nothing to fetch waits so long; so does a stop. */
+const fetchWaitMs = 250;
+const handlersAtOnce = 16;
+const disconnectMsMax = 5000;
+const noBytes = new Uint8Array(0);
+
+interface Position {
+  /** Offset of the next record to come. */
+  next: number;
+  /** Only until the record before the start has been looked at. */
+  check: { start: number; tail: string } | null;
+}
+
+export class KafkaReader implements LogReader {
+  readonly #options: KafkaReaderOptions;
+  #consumer: Consumer | null = null;
+  #epoch = 0;
+  #assigned: number[] = [];
+  /** Partitions being read, once `begin` said where; empty before. */
+  #positions = new Map<number, Position>();
+  #isReady = false;
+  #isChanged = false;
+  #failure: RankstreamError | null = null;
+  #queue: LogRecord[] = [];
+  #queueBytes = 0;
+  #closed = false;
+  #drained: () => void = () => undefined;
+  #onAssigned: () => void = () => undefined;
+
+  constructor(options: KafkaReaderOptions) {
+    this.#options = options;
+  }
+
+  /** Joins the group, and goes on trying while no broker answers. */
+  async start(): Promise<void> {
+    const { settings, groupId, counts, logger } = this.#options;
+    const { sessionTimeoutMs, topic } = settings;
+    const consumer = kafkaClient(settings, logger).consumer({
+      groupId,
+      sessionTimeout: sessionTimeoutMs,
+      heartbeatInterval: Math.floor(sessionTimeoutMs / 4),
+      partitionAssigners: [residueAssigner(counts)],
+      allowAutoTopicCreation: false,
+      metadataMaxAge: 15_000,
+      minBytes: 1,
+      maxBytes: fetchBytesMax,
+      maxBytesPerPartition: partitionBytesMax,
+      maxWaitTimeInMs: fetchWaitMs,
+      retry: { restartOnFailure: async () => true },
+    });
+    this.#consumer = consumer;
+    const { GROUP_JOIN, END_BATCH_PROCESS, CRASH } = consumer.events;
+    consumer.on(GROUP_JOIN, ({ payload }) => {
+      if (consumer !== this.#consumer) return;
+      this.#join(payload.memberAssignment[topic] ?? []);
+    });
+    consumer.on(END_BATCH_PROCESS, ({ payload }) => {
+      if (consumer === this.#consumer) this.#pass(payload.partition, Number(payload.lastOffset));
+    });
+    consumer.on(CRASH, ({ payload }) => {
+      const reason = reasonOf(payload.error);
+      logger.warn({ part: "log", reason }, "reading failed; it begins again");
+    });
+    for (let waitMs = 100; !this.#closed && consumer === this.#consumer; ) {
+      try {
+        await consumer.connect();
+        await consumer.subscribe({ topics: [topic], fromBeginning: true });
+        await consumer.run({
+          autoCommit: false,
+          eachBatchAutoResolve: false,
+          partitionsConsumedConcurrently: handlersAtOnce,
+          eachBatch: (payload) => this.#take(consumer, payload),
+        });
+        return;
+      } catch (error) {
+        logger.warn({ part: "log", reason: reasonOf(error) }, "no broker to read from");
+        await sleep(waitMs * (0.5 + Math.random() / 2));
+        waitMs = Math.min(2 * waitMs, 3000);
+      }
+    }
+  }
+
+  /** What is to be read now, once the group has said so; null once closed. */
+  async assigned(): Promise<Assignment | null> {
+    while (!this.#closed) {
+      if (this.#isChanged) {
+        this.#isChanged = false;
+        return { epoch: this.#epoch, partitions: [...this.#assigned] };
+      }
+      await new Promise<void>((resolve) => {
+        this.#onAssigned = resolve;
+      });
+    }
+    return null;
+  }
+
+  /** Begins to read. False when the assignment is no longer that of `epoch`. */
+  begin(epoch: number, starts: readonly KafkaStart[]): boolean {
+    if (epoch !== this.#epoch || this.#isChanged || this.#closed) return false;
+    this.#positions = new Map();
+    for (const { partition, offset, tail } of starts) {
+      const isChecked = tail !== null && offset > 0;
+      const check = isChecked ? { start: offset, tail } : null;
+      this.#positions.set(partition, { next: isChecked ? offset - 1 : offset, check });
+    }
+    this.#isReady = true;
+    this.#seekAll();
+    this.#consumer?.resume([this.#all()]);
+    return true;
+  }
+
+  /** Reads everything that is not committed again: someone else may have counted it. */
+  again(): void {
+    this.#change();
+  }
+
+  /** Leaves the group and joins it anew: for a client that stands still. */
+  async restart(): Promise<void> {
+    if (this.#closed) return;
+    const before = this.#consumer;
+    this.#consumer = null;
+    this.#change();
+    this.#isChanged = false;
+    await disconnected(before);
+    if (!this.#closed) await this.start();
+  }
+
+  /** See LogReader; throws AssignmentChanged, `offset_out_of_range`, `topic_replaced`. */
+  async next(): Promise<LogRecord[]> {
+    if (this.#failure !== null) throw this.#failure;
+    if (this.#isChanged || !this.#isReady) throw new AssignmentChanged();
+    let bytes = 0;
+    let count = 0;
+    for (const { value } of this.#queue) {
+      if (count > 0 && bytes + value.length > readBytesMax) break;
+      bytes += value.length;
+      count++;
+    }
+    const records = this.#queue.splice(0, count);
+    this.#queueBytes -= bytes;
+    this.#drained();
+    return records;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const before = this.#consumer;
+    this.#consumer = null;
+    this.#drained();
+    this.#onAssigned();
+    await disconnected(before);
+  }
+
+  #all() {
+    return { topic: this.#options.settings.topic, partitions: [...this.#assigned] };
+  }
+
+  #seekAll(): void {
+    const { topic } = this.#options.settings;
+    for (const [partition, { next }] of this.#positions) {
+      this.#consumer?.seek({ topic, partition, offset: String(next) });
+    }
+  }
+
+  /** Told, before anything is fetched, what this member reads from now on. */
+  #join(partitions: number[]): void {
+    const isSame =
+      partitions.length === this.#assigned.length &&
+      partitions.every((partition) => this.#positions.has(partition));
+    if (isSame && this.#isReady) {
+      // What is queued stays good: the next batches must come from behind it.
+      this.#seekAll();
+      return;
+    }
+    this.#assigned = partitions;
+    this.#change();
+    if (partitions.length > 0) this.#consumer?.pause([this.#all()]);
+  }
+
+  #change(): void {
+    this.#epoch++;
+    this.#isReady = false;
+    this.#isChanged = true;
+    this.#positions = new Map();
+    this.#queue = [];
+    this.#queueBytes = 0;
+    this.#drained();
+    this.#onAssigned();
+    this.#options.onNews();
+  }
+
+  async #take(consumer: Consumer, payload: EachBatchPayload): Promise<void> {
+    const { batch, resolveOffset, heartbeat, isStale } = payload;
+    const position = this.#positions.get(batch.partition);
+    const epoch = this.#epoch;
+    // Fetched before a seek: it comes again, from where that says.
+    if (consumer !== this.#consumer || isStale()) return;
+    if (!this.#isReady || position === undefined) return;
+    const { fetchedOffset } = batch as unknown as { fetchedOffset: string };
+    if (Number(fetchedOffset) !== position.next) {
+      this.#stop(
+        "offset_out_of_range",
+        `partition ${batch.partition}: offset ${position.next} wanted, ` +
+          `the topic has none before ${batch.firstOffset()}`,
+      );
+      return;
+    }
+    for (const message of batch.messages) this.#push(batch.partition, position, message);
+    resolveOffset(batch.lastOffset());
+    this.#pass(batch.partition, Number(batch.lastOffset()));
+    this.#options.onNews();
+    const isOver = () => this.#queueBytes > queueBytesMax && epoch === this.#epoch;
+    while (isOver() && !this.#closed) {
+      const timer = new AbortController();
+      const drained = new Promise<void>((resolve) => {
+        this.#drained = resolve;
+      });
+      const late = sleep(fetchWaitMs, null, { signal: timer.signal }).catch(() => null);
+      await Promise.race([drained, late]).finally(() => timer.abort());
+      await heartbeat();
+    }
+  }
+
+  #push(partition: number, position: Position, message: KafkaMessage): void {
+    const header = message.headers?.[recordHeaderName];
+    const offset = Number(message.offset);
+    let record: LogRecord;
+    try {
+      record = decodeRecord({
+        partition,
+        offset,
+        appendedAt: Number(message.timestamp),
+        value: message.value,
+        header: Buffer.isBuffer(header) ? header : undefined,
+      });
+    } catch (error) {
+      this.#failure ??= error as RankstreamError;
+      return;
+    }
+    position.next = offset + 1;
+    const { check } = position;
+    position.check = null;
+    if (check !== null && offset === check.start - 1) {
+      if (tailOf(record) === check.tail) return;
+      this.#stop(
+        "topic_replaced",
+        `partition ${partition}, offset ${offset}: the store counted another record there ` +
+          `(${check.tail}, now ${tailOf(record)})`,
+      );
+      return;
+    }
+    this.#queue.push(record);
+    this.#queueBytes += record.value.length + record.lines.length;
+  }
+
+  /**
+   * Offsets without a record for us (marks of transactions) are passed by an empty one, so that
+   * the store's offset reaches the log's end.
+   */
+  #pass(partition: number, last: number): void {
+    const position = this.#positions.get(partition);
+    if (!this.#isReady || position === undefined || last < position.next) return;
+    position.next = last + 1;
+    this.#queue.push({
+      partition,
+      offset: last,
+      key: null,
+      digest: null,
+      receivedAt: 0,
+      partitionCount: 0,
+      seen: null,
+      lines: noBytes,
+      value: noBytes,
+    });
+    this.#options.onNews();
+  }
+
+  #stop(code: "offset_out_of_range" | "topic_replaced", detail: string): void {
+    this.#failure ??= new RankstreamError(code, `${this.#options.settings.topic}, ${detail}`);
+    this.#options.onNews();
+  }
+}
+
+/** Disconnects, and no longer than that: the client waits for fetches under way. */
+async function disconnected(consumer: Consumer | null): Promise<void> {
+  const timer = new AbortController();
+  const late = sleep(disconnectMsMax, null, { signal: timer.signal }).catch(() => null);
+  await Promise.race([consumer?.disconnect().catch(() => undefined), late]);
+  timer.abort();
+}

@@ -1,0 +1,91 @@
+/** Opens the log that the configuration asks for. */
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
+import type { Config } from "./config.ts";
+import { nodeFiles } from "./files.ts";
+import type { GroupLog } from "./ingest/ingest-pool.ts";
+import type { IngestSource } from "./ingest/messages.ts";
+import { EmbeddedLog } from "./log/embedded-log.ts";
+import { KafkaLog } from "./log/kafka-log.ts";
+import type { KafkaSettings } from "./log/kafka-settings.ts";
+import type { Log } from "./log/log.ts";
+import type { Counters, Logger } from "./telemetry.ts";
+
+export function kafkaSettings(config: Config): KafkaSettings {
+  const { kafkaTopic: topic, kafkaDeadLetterTopic } = config;
+  return {
+    brokers: config.kafkaBrokers,
+    topic,
+    clientId: config.kafkaClientId,
+    deadLetterTopic:
+      kafkaDeadLetterTopic === "own" ? `${topic}.dead-letter` : kafkaDeadLetterTopic,
+    partitions: config.partitions,
+    replication: config.kafkaReplication,
+    retentionHours: config.kafkaRetentionHours,
+    compression: config.kafkaCompression,
+    tls: config.kafkaTls,
+    tlsCa: config.kafkaTlsCa,
+    tlsCert: config.kafkaTlsCert,
+    tlsKey: config.kafkaTlsKey,
+    sasl: config.kafkaSasl,
+    saslUsername: config.kafkaSaslUsername,
+    saslPassword: config.kafkaSaslPassword,
+    sessionTimeoutMs: config.kafkaSessionTimeoutMs,
+    appendTimeoutMs: config.kafkaAppendTimeoutMs,
+  };
+}
+
+/** A log as the service uses it, of whichever kind. */
+export interface OpenLog {
+  log: Log;
+  /** What workers read. */
+  source: IngestSource;
+  /** The one of this folder alone; null: it is shared, and in Kafka. */
+  embedded: EmbeddedLog | null;
+  group: (GroupLog & KafkaLog) | null;
+}
+
+/** The log of one process, in its data folder. */
+async function openEmbedded(config: Config): Promise<OpenLog> {
+  const folder = join(config.dataDir, "log");
+  const log = await EmbeddedLog.open(nodeFiles, folder, {
+    partitionCount: config.partitions,
+    segmentBytesMax: config.logSegmentBytes,
+    queueBytesMax: config.logQueueBytesMax,
+    logBytesMax: config.logBytesMax,
+  });
+  return { log, source: { kind: "embedded", folder }, embedded: log, group: null };
+}
+
+/** A log in Kafka. Throws `log_unavailable`, `topic_unusable`. */
+export function openKafka(config: Config, logger: Logger): Promise<KafkaLog> {
+  const settings = kafkaSettings(config);
+  return KafkaLog.open({ settings, logger, queueBytesMax: config.logQueueBytesMax });
+}
+
+export async function openLog(config: Config, logger: Logger): Promise<OpenLog> {
+  if (config.log === "embedded") return openEmbedded(config);
+  const log = await openKafka(config, logger);
+  // A group of this start alone: nobody has to wait until the brokers have given up on the
+  // members of a start that was killed. Where to go on is in the store, not in the group.
+  const groupId = `${config.kafkaClientId}-${config.kafkaTopic}-${randomUUID()}`;
+  const source = { kind: "kafka" as const, settings: kafkaSettings(config), groupId };
+  return { log, source, embedded: null, group: log };
+}
+
+/** What /metrics says of the log. */
+export function describeLog(counters: Counters, { embedded, group }: Partial<OpenLog>): void {
+  const gauge = (name: string, help: string, read: () => number, kind?: "counter") =>
+    counters.gauge(`rankstream_log_${name}`, help, read, kind);
+  const queueHelp = "Bytes waiting to be written to the log.";
+  if (embedded) {
+    gauge("bytes", "Bytes of the log on disk.", () => embedded.stats().bytes);
+    gauge("queue_bytes", queueHelp, () => embedded.stats().queueBytes);
+  }
+  if (group) {
+    gauge("queue_bytes", queueHelp, () => group.stats().queueBytes);
+    gauge("partitions", "Partitions of the topic.", () => group.partitionCount);
+    const failed = "Requests to the brokers that failed for good.";
+    gauge("failed_requests_total", failed, () => group.stats().failures, "counter");
+  }
+}
