@@ -130,7 +130,7 @@ function followLog(
     const now = Date.now();
     const ends = await log.ends();
     store.tick(clock.tick(now, ends, store.committedOffsets()));
-    const stalled = lag.note(now, ends, store.committedOffsets());
+    const stalled = lag.note(performance.now(), ends, store.committedOffsets());
     if (stalled.length === 0 || config.log === "embedded" || store.failure !== null) return;
     logger.warn({ part: "ingest", partitions: stalled }, "partitions stand still");
     ingest.restartReaders();
