@@ -79,17 +79,23 @@ export class CrashLoad {
   };
   /** Codes of errors (503) that the fault at hand may bring. */
   allowedErrors: ReadonlySet<string> = new Set();
-  /** Keys that are remembered for an hour only, by the service's clock. */
+  /** Whether batches get keys that are remembered for an hour, by the service's clock. */
   hasFreeKeys = true;
   readonly rounds: Round[] = [];
   readonly #random: Random;
   /** Batches whose last attempt got no answer. */
-  readonly #unknown: Batch[] = [];
+  #unknown: Batch[] = [];
   readonly #sequences = new Map<string, number>();
   #ids = 0;
 
   constructor(random: Random) {
     this.#random = random;
+  }
+
+  /** Sends nothing again under keys that a clock set forward lets the service forget. */
+  dropFreeKeys(): void {
+    this.hasFreeKeys = false;
+    this.#unknown = this.#unknown.filter(({ key }) => key === null || key.includes("/"));
   }
 
   /** Begins a new type of event, its times in this minute, a recent one or one long ago. */

@@ -170,7 +170,7 @@ export const clockJumps: Fault = async (world) => {
     return isSmall ? random.int(-60_000, 60_000) : random.pick(large);
   });
   // An hour by the service's clock, and free keys are forgotten.
-  load.hasFreeKeys = isSmall;
+  if (!isSmall) load.dropFreeKeys();
   set(shifts[0]!);
   world.begin({ isOver: true, ageMinutes: random.pick([2, 4]) * 24 * 60 });
   const preload = pathToFileURL(join(root, "test", "crash", "shifted-clock.mjs")).href;
