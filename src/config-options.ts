@@ -72,7 +72,7 @@ export const configOptions = Object.freeze({
   kafkaReplication: integer(0, 0, 15, "Copies of a topic made here; 0: three, or one a broker."),
   kafkaRetentionHours: integer(168, 1, 87_600, "How long a topic made here keeps records."),
   kafkaCompression: choice(
-    ["none", "gzip", "snappy", "lz4", "zstd"],
+    ["lz4", "none", "gzip", "snappy", "zstd"],
     "How records are packed on their way to the brokers.",
   ),
   kafkaTls: choice(["off", "on"], "Whether the brokers are spoken to over TLS."),

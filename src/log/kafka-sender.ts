@@ -7,6 +7,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import kafkajs, { type IHeaders, type Message, type Producer } from "kafkajs";
+import { discard } from "../discard.ts";
 import { RankstreamError } from "../errors.ts";
 import { failPoint } from "../fail-point.ts";
 import type { Logger } from "../telemetry.ts";
@@ -199,7 +200,8 @@ export class KafkaSender {
       return;
     }
     this.#latency.record(performance.now() - started);
-    for (const { batch, bytes } of group) {
+    for (const { batch, bytes, value } of group) {
+      discard(value);
       this.#queueBytes -= bytes;
       this.#sentRecords++;
       this.#sentBytes += bytes;

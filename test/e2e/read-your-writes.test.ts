@@ -8,6 +8,8 @@ import { type RankstreamProcess, startRankstream } from "../support/service.ts";
 const writers = 4;
 const readers = 3;
 const batchesPerWriter = 60;
+/** Writers go on until each reader has had more answers than this. */
+const answersMin = 5;
 const batchEventsMax = 200;
 const items = 50;
 const hourMs = 3_600_000;
@@ -33,8 +35,14 @@ describe("reading one's writes", () => {
   });
   afterAll(() => service.stop());
 
-  async function write(random: Random, eventType: string, ledger: Ledger, timed: boolean) {
-    for (let i = 0; i < batchesPerWriter; i++) {
+  async function write(
+    random: Random,
+    eventType: string,
+    ledger: Ledger,
+    timed: boolean,
+    isRead: () => boolean,
+  ) {
+    for (let i = 0; i < batchesPerWriter || !isRead(); i++) {
       const size = random.chance(0.3) ? 1 : random.int(1, batchEventsMax);
       const batch = Array.from({ length: size }, () => random.int(0, items - 1));
       const lines = batch.map((item) => {
@@ -50,8 +58,12 @@ describe("reading one's writes", () => {
     }
   }
 
-  async function read(eventType: string, ledger: Ledger, isOver: () => boolean): Promise<number> {
-    let answers = 0;
+  async function read(
+    eventType: string,
+    ledger: Ledger,
+    isOver: () => boolean,
+    onAnswer: () => void,
+  ): Promise<void> {
     const last = new Map<string, number>();
     const from = Date.now() - 2 * hourMs;
     while (!isOver()) {
@@ -71,9 +83,8 @@ describe("reading one's writes", () => {
       }
       expect(body.total).toBe(sum([...counts.values()]));
       expect(body).toMatchObject({ stale: false, partial: false });
-      answers++;
+      onAnswer();
     }
-    return answers;
   }
 
   it.each([
@@ -83,15 +94,14 @@ describe("reading one's writes", () => {
     const random = randomFromEnvironment(eventType);
     const ledger = new Ledger();
     let left = writers;
+    const answers = new Array<number>(readers).fill(0);
     const writing = Array.from({ length: writers }, async (_, i) => {
-      await write(random.fork(i), eventType, ledger, timed).finally(() => left--);
+      const isRead = () => Math.min(...answers) > answersMin;
+      await write(random.fork(i), eventType, ledger, timed, isRead).finally(() => left--);
     });
-    const reading = Array.from({ length: readers }, () =>
-      read(eventType, ledger, () => left === 0),
-    );
-    const answers = await Promise.all(reading);
-    await Promise.all(writing);
-    expect(Math.min(...answers)).toBeGreaterThan(5);
+    const isOver = () => left === 0;
+    const reading = answers.map((_, i) => read(eventType, ledger, isOver, () => answers[i]!++));
+    await Promise.all([...reading, ...writing]);
     const query = { eventType, timeRange: "last_2_hours", k: 1, mode: "exact" };
     const { body } = await service.get("/leaderboard", query);
     expect(body.total).toBe(sum(ledger.sent));
