@@ -44,6 +44,8 @@ function describeMetrics(counters: Counters, { ingest, types, lag, ...rest }: Pi
   describeLog(counters, rest);
   const gauge = (name: string, help: string, read: () => number) =>
     counters.gauge(`rankstream_${name}`, help, read);
+  const stoppedHelp = "Partitions that are not counted any further.";
+  gauge("ingest_stopped_partitions", stoppedHelp, () => ingest.stoppedPartitions);
   gauge("log_lag_records", "Records of the log not counted yet.", () => lag.lag);
   gauge("event_types", "Distinct event types known.", () => types?.size ?? 0);
   const total = (name: string, field: keyof IngestTotals, help: string) =>
@@ -130,7 +132,9 @@ function followLog(
     const now = Date.now();
     const ends = await log.ends();
     store.tick(clock.tick(now, ends, store.committedOffsets()));
-    const stalled = lag.note(performance.now(), ends, store.committedOffsets());
+    const stalled = lag
+      .note(performance.now(), ends, store.committedOffsets())
+      .filter((partition) => !ingest.isStopped(partition));
     if (stalled.length === 0 || config.log === "embedded" || store.failure !== null) return;
     logger.warn({ part: "ingest", partitions: stalled }, "partitions stand still");
     ingest.restartReaders();
@@ -231,6 +235,7 @@ async function openApi(config: Config, logger: Logger, pipeline: Pipeline, close
     acknowledged: () => log.endOffsets(),
     ends: () => log.ends(),
     committed: (offsets, waitMsMax, signal) => ingest.committed(offsets, waitMsMax, signal),
+    blocked: (offsets) => ingest.blocked(offsets),
     committedThrough: () => pipeline.clock.appliedThrough,
     exactTimeoutMs: config.exactTimeoutMs,
     freshnessWaitMsMax: config.freshnessWaitMsMax,

@@ -65,10 +65,12 @@ export class GroupWorker {
       counts: () => this.#counts,
       logger,
       onNews: () => this.#loop?.nudge(),
+      onStopped: (partition, { code, message }) =>
+        deps.send({ kind: "stopped", partition, code, message }),
     });
   }
 
-  /** Until told to stop. Throws what stops a partition for good. */
+  /** Until told to stop. */
   async run(): Promise<void> {
     void this.#reader.start();
     while (!this.#stopping) {

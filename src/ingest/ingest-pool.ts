@@ -1,6 +1,7 @@
 /** The ingest workers as the main thread sees them: threads that own partitions. */
 import { Worker } from "node:worker_threads";
 import { RankstreamError } from "../errors.ts";
+import type { ErrorCode } from "../errors-table.ts";
 import type { LogPosition } from "../log/log.ts";
 import type { Adopted, Store } from "../store/store.ts";
 import type { Logger } from "../telemetry.ts";
@@ -53,15 +54,15 @@ function threadUrl(): URL {
   return new URL(`${built}ingest-thread.js`, import.meta.url);
 }
 
-/** Throws `offset_out_of_range`: what should be counted next is gone, or never was. */
-function assertInside(
+/** `offset_out_of_range` where what should be counted next is gone, or never was. */
+function outside(
   { partition, offset }: { partition: number; offset: number },
   { begin, end }: { begin: number[]; end: number[] },
-): void {
+): RankstreamError | null {
   const [first = 0, last = 0] = [begin[partition], end[partition]];
-  if (offset >= first && offset <= last) return;
+  if (offset >= first && offset <= last) return null;
   const wanted = `partition ${partition}: offset ${offset} wanted`;
-  throw new RankstreamError("offset_out_of_range", `${wanted}, the log has ${first} to ${last}`);
+  return new RankstreamError("offset_out_of_range", `${wanted}, the log has ${first} to ${last}`);
 }
 
 function isReached(committed: readonly number[], wanted: readonly number[]): boolean {
@@ -81,6 +82,7 @@ export class IngestPool {
   #telling: NodeJS.Timeout | null = null;
   #stopping = false;
   #failure: string | null = null;
+  readonly #stopped = new Map<number, RankstreamError>();
 
   private constructor(store: Store, options: IngestPoolOptions) {
     this.#store = store;
@@ -131,6 +133,7 @@ export class IngestPool {
    */
   committed(offsets: number[], waitMsMax: number, signal?: AbortSignal): Promise<boolean> {
     if (isReached(this.#store.committedOffsets(), offsets)) return Promise.resolve(true);
+    if (this.blocked(offsets) !== null) return Promise.resolve(false);
     if (waitMsMax <= 0 || signal?.aborted === true) return Promise.resolve(false);
     if (this.#barriers.size >= barriersMax) return Promise.resolve(false);
     return new Promise((resolve) => {
@@ -191,7 +194,26 @@ export class IngestPool {
 
   /** Why nothing is counted any more, or of some partitions; null while all is well. */
   get failure(): string | null {
-    return this.#failure;
+    const [stopped] = this.#stopped.values();
+    return this.#failure ?? stopped?.message ?? null;
+  }
+
+  /** Partitions that are not counted any further. */
+  get stoppedPartitions(): number {
+    return this.#stopped.size;
+  }
+
+  isStopped(partition: number): boolean {
+    return this.#stopped.has(partition);
+  }
+
+  /** Why it is no use to wait for these offsets; null where it may be. */
+  blocked(offsets: readonly number[]): RankstreamError | null {
+    const committed = this.#store.committedOffsets();
+    for (const [partition, error] of this.#stopped) {
+      if ((committed[partition] ?? 0) < (offsets[partition] ?? 0)) return error;
+    }
+    return null;
   }
 
   /** The clients of a log in Kafka stand still: they join their group anew. */
@@ -223,6 +245,10 @@ export class IngestPool {
       if (message.kind === "progress") this.#totals[index] = message.totals;
       if (message.kind === "log")
         this.#options.logger[message.level]({ ...message.fields }, message.message);
+      if (message.kind === "stopped") {
+        const error = new RankstreamError(message.code as ErrorCode, message.message);
+        this.#stopPartition(message.partition, error);
+      }
       if (message.kind === "adopt") void this.#adopt(index, message.partitions);
       if (message.kind === "failed") this.#fail(`ingest worker ${index}: ${message.message}`);
     });
@@ -232,23 +258,37 @@ export class IngestPool {
     });
   }
 
-  /** Gives a worker what its group assigned to it, once that is sound. */
+  /** Gives a worker what its group assigned to it, but for what lies outside the log. */
   async #adopt(worker: number, partitions: number[]): Promise<void> {
     let adopted: Adopted | null = null;
     try {
       const log = this.#options.groupLog!;
       const bounds = await log.bounds();
       const partitionCount = Math.max(log.partitionCount, bounds.end.length);
-      adopted = await this.#store.adopt({ worker, partitions, partitionCount });
-      for (const start of adopted.starts) assertInside(start, bounds);
+      const given = await this.#store.adopt({ worker, partitions, partitionCount });
+      for (const partition of partitions) this.#stopped.delete(partition);
+      const starts = given.starts.filter((start) => {
+        const fault = outside(start, bounds);
+        if (fault !== null) this.#stopPartition(start.partition, fault);
+        return fault === null;
+      });
+      adopted = { ...given, starts };
     } catch (error) {
       const { message } = error as Error;
-      adopted = null;
-      const isFinal = error instanceof RankstreamError && error.code === "offset_out_of_range";
-      if (isFinal) return this.#fail(message);
       this.#options.logger.warn({ part: "ingest", reason: message }, "partitions have to wait");
     }
     this.#workers[worker]!.postMessage({ kind: "adopted", adopted } satisfies ToIngestThread);
+  }
+
+  #stopPartition(partition: number, error: RankstreamError): void {
+    this.#stopped.set(partition, error);
+    this.#options.logger.error(
+      { part: "ingest", partition, code: error.code, reason: error.message },
+      "a partition is not counted any further",
+    );
+    for (const barrier of this.#barriers) {
+      if (this.blocked(barrier.offsets) !== null) barrier.resolve(false);
+    }
   }
 
   #fail(message: string): void {

@@ -83,5 +83,7 @@ export type FromIngestThread =
   | { kind: "progress"; totals: IngestTotals }
   /** The group gave these partitions to this worker. */
   | { kind: "adopt"; partitions: number[] }
+  /** A partition can't be counted any further; the others go on. */
+  | { kind: "stopped"; partition: number; code: string; message: string }
   | { kind: "log"; level: "debug" | "info" | "warn" | "error"; fields: object; message: string }
   | { kind: "failed"; code: string | null; message: string };

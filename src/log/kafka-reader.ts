@@ -36,6 +36,8 @@ export interface KafkaReaderOptions {
   logger: Logger;
   /** There is something to read, or to look at. */
   onNews: () => void;
+  /** A partition can't be read any further; the others go on. */
+  onStopped: (partition: number, error: RankstreamError) => void;
 }
 
 const queueBytesMax = 32 * 1024 * 1024;
@@ -60,11 +62,10 @@ export class KafkaReader implements LogReader {
   #consumer: Consumer | null = null;
   #epoch = 0;
   #assigned: number[] = [];
-  /** Partitions being read, once `begin` said where; empty before. */
+  /** Partitions being read, once `begin` said where; empty before. Without those stopped. */
   #positions = new Map<number, Position>();
   #isReady = false;
   #isChanged = false;
-  #failure: RankstreamError | null = null;
   #queue: LogRecord[] = [];
   #queueBytes = 0;
   #closed = false;
@@ -150,6 +151,7 @@ export class KafkaReader implements LogReader {
     this.#isReady = true;
     this.#seekAll();
     this.#consumer?.resume([this.#all()]);
+    this.#pauseStopped();
     return true;
   }
 
@@ -169,9 +171,8 @@ export class KafkaReader implements LogReader {
     if (!this.#closed) await this.start();
   }
 
-  /** See LogReader; throws AssignmentChanged, `offset_out_of_range`, `topic_replaced`. */
+  /** See LogReader; throws AssignmentChanged. What stops a partition is told by `onStopped`. */
   async next(): Promise<LogRecord[]> {
-    if (this.#failure !== null) throw this.#failure;
     if (this.#isChanged || !this.#isReady) throw new AssignmentChanged();
     let bytes = 0;
     let count = 0;
@@ -199,6 +200,13 @@ export class KafkaReader implements LogReader {
     return { topic: this.#options.settings.topic, partitions: [...this.#assigned] };
   }
 
+  /** Assigned, but not to be read. */
+  #pauseStopped(): void {
+    const { topic } = this.#options.settings;
+    const partitions = this.#assigned.filter((partition) => !this.#positions.has(partition));
+    if (partitions.length > 0) this.#consumer?.pause([{ topic, partitions }]);
+  }
+
   #seekAll(): void {
     const { topic } = this.#options.settings;
     for (const [partition, { next }] of this.#positions) {
@@ -208,12 +216,13 @@ export class KafkaReader implements LogReader {
 
   /** Told, before anything is fetched, what this member reads from now on. */
   #join(partitions: number[]): void {
+    const before = new Set(this.#assigned);
     const isSame =
-      partitions.length === this.#assigned.length &&
-      partitions.every((partition) => this.#positions.has(partition));
+      partitions.length === before.size && partitions.every((partition) => before.has(partition));
     if (isSame && this.#isReady) {
       // What is queued stays good: the next batches must come from behind it.
       this.#seekAll();
+      this.#pauseStopped();
       return;
     }
     this.#assigned = partitions;
@@ -242,14 +251,12 @@ export class KafkaReader implements LogReader {
     if (!this.#isReady || position === undefined) return;
     const { fetchedOffset } = batch as unknown as { fetchedOffset: string };
     if (Number(fetchedOffset) !== position.next) {
-      this.#stop(
-        "offset_out_of_range",
-        `partition ${batch.partition}: offset ${position.next} wanted, ` +
-          `the topic has none before ${batch.firstOffset()}`,
-      );
-      return;
+      const text = `offset ${position.next} wanted, the topic begins at ${batch.firstOffset()}`;
+      return this.#stop(batch.partition, "offset_out_of_range", text);
     }
-    for (const message of batch.messages) this.#push(batch.partition, position, message);
+    for (const message of batch.messages) {
+      if (!this.#push(batch.partition, position, message)) return;
+    }
     resolveOffset(batch.lastOffset());
     this.#pass(batch.partition, Number(batch.lastOffset()));
     this.#options.onNews();
@@ -265,7 +272,8 @@ export class KafkaReader implements LogReader {
     }
   }
 
-  #push(partition: number, position: Position, message: KafkaMessage): void {
+  /** Queues a record; false when its partition had to be stopped before it. */
+  #push(partition: number, position: Position, message: KafkaMessage): boolean {
     const header = message.headers?.[recordHeaderName];
     const offset = Number(message.offset);
     let record: LogRecord;
@@ -278,23 +286,23 @@ export class KafkaReader implements LogReader {
         header: Buffer.isBuffer(header) ? header : undefined,
       });
     } catch (error) {
-      this.#failure ??= error as RankstreamError;
-      return;
+      const { code, message: reason } = error as RankstreamError;
+      this.#stop(partition, code as "log_mismatch", reason);
+      return false;
     }
     position.next = offset + 1;
     const { check } = position;
     position.check = null;
     if (check !== null && offset === check.start - 1) {
-      if (tailOf(record) === check.tail) return;
-      this.#stop(
-        "topic_replaced",
-        `partition ${partition}, offset ${offset}: the store counted another record there ` +
-          `(${check.tail}, now ${tailOf(record)})`,
-      );
-      return;
+      if (tailOf(record) === check.tail) return true;
+      const found = `${tailOf(record)} found`;
+      const text = `offset ${offset}: the store counted ${check.tail} there, ${found}`;
+      this.#stop(partition, "topic_replaced", text);
+      return false;
     }
     this.#queue.push(record);
     this.#queueBytes += record.value.length + record.lines.length;
+    return true;
   }
 
   /**
@@ -319,9 +327,17 @@ export class KafkaReader implements LogReader {
     this.#options.onNews();
   }
 
-  #stop(code: "offset_out_of_range" | "topic_replaced", detail: string): void {
-    this.#failure ??= new RankstreamError(code, `${this.#options.settings.topic}, ${detail}`);
-    this.#options.onNews();
+  /** Reads no more of a partition: skipping what is wrong there would lose events in silence. */
+  #stop(
+    partition: number,
+    code: "offset_out_of_range" | "topic_replaced" | "log_mismatch",
+    reason: string,
+  ): void {
+    const { topic } = this.#options.settings;
+    this.#positions.delete(partition);
+    this.#consumer?.pause([{ topic, partitions: [partition] }]);
+    const detail = `${topic}, partition ${partition}, ${reason}`;
+    this.#options.onStopped(partition, new RankstreamError(code, detail));
   }
 }
 

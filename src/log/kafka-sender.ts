@@ -66,6 +66,7 @@ const retriesMax = 20;
 const probeMsMin = 100;
 const probeMsMax = 2000;
 const queueRetrySeconds = 1;
+const closeMsMax = 3000;
 const allInSync = -1;
 
 const compressions: Record<KafkaSettings["compression"], number> = {
@@ -154,12 +155,21 @@ export class KafkaSender {
     await ended(before);
   }
 
-  /** Refuses new records, sends what waits, disconnects. */
+  /**
+   * Refuses new records, sends what waits, disconnects. With brokers that are away it gives up
+   * after 3 s: what became of the batches under way is not known then, as they were told.
+   */
   async close(): Promise<void> {
     this.#closing.abort();
-    await this.#sending;
-    await this.#recovering;
-    await ended(this.#producer);
+    const timer = new AbortController();
+    const late = sleep(closeMsMax, null, { signal: timer.signal }).catch(() => null);
+    const quiet = async () => {
+      await this.#sending;
+      await this.#recovering;
+      await ended(this.#producer);
+    };
+    await Promise.race([quiet(), late]);
+    timer.abort();
   }
 
   async #sendAll(): Promise<void> {

@@ -13,6 +13,8 @@ export interface FreshnessDeps {
    * or when `signal` says so.
    */
   committed: (offsets: number[], waitMsMax: number, signal?: AbortSignal) => Promise<boolean>;
+  /** Why it is no use to wait for these offsets; null, or absent: it may be. */
+  blocked?: (offsets: readonly number[]) => RankstreamError | null;
   /** Through when (epoch ms) everything acknowledged is committed. */
   committedThrough: () => number;
   exactTimeoutMs: number;
@@ -32,7 +34,8 @@ export interface Freshness {
 
 /**
  * For exact answers: resolves once everything acknowledged before the call is committed, with
- * what is left of the budget then, at least 1 ms. Throws `query_timeout`, `query_cancelled`.
+ * what is left of the budget then, at least 1 ms. Throws `query_timeout`, `query_cancelled`,
+ * `log_unavailable`, and what stopped a partition.
  */
 export async function passBarrier(
   deps: FreshnessDeps,
@@ -42,10 +45,12 @@ export async function passBarrier(
   const elapsed = deps.elapsed ?? (() => performance.now());
   const { budgetMs = exactTimeoutMs, signal } = control;
   const [asOf, begun] = [now(), elapsed()];
-  const offsets = await ends();
+  const offsets = await within(ends(), budgetMs);
   const leftMs = Math.max(1, budgetMs - (elapsed() - begun));
-  if (!(await committed(offsets, leftMs, signal))) {
+  if (offsets === null || !(await committed(offsets, leftMs, signal))) {
     if (signal?.aborted === true) throw cancelled();
+    const blocked = offsets === null ? null : (deps.blocked?.(offsets) ?? null);
+    if (blocked !== null) throw blocked;
     const detail = `what was acknowledged before was not counted in ${budgetMs} ms`;
     throw new RankstreamError("query_timeout", detail, { retryAfterSeconds: 1 });
   }
