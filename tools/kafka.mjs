@@ -32,6 +32,12 @@ const pom = `<project xmlns="http://maven.apache.org/POM/4.0.0">
       <version>${kafkaVersion}</version>
       <scope>runtime</scope>
     </dependency>
+    <dependency>
+      <groupId>org.apache.kafka</groupId>
+      <artifactId>kafka-tools</artifactId>
+      <version>${kafkaVersion}</version>
+      <scope>runtime</scope>
+    </dependency>
   </dependencies>
 </project>
 `;
@@ -43,7 +49,8 @@ function cacheFolder() {
 }
 
 function cachedJars() {
-  return join(cacheFolder(), `kafka-${kafkaVersion}`);
+  // Named after its newest part: a cache from before that one lacks it.
+  return join(cacheFolder(), `kafka-${kafkaVersion}-with-tools`);
 }
 
 /** Path of a Java that is new enough; a macOS without one has a program that only says so. */
@@ -157,7 +164,7 @@ export function kafkaHelp() {
   lines.push(
     "or unpack Apache Kafka (https://kafka.apache.org/downloads) and set KAFKA_HOME",
     "or name a broker that runs (Kafka, Redpanda) in KAFKA_BROKERS, which does for all tests" +
-      " but those that kill one",
+      " but those that kill one or run Kafka's own producer",
   );
   const engine = onPath("docker", "podman");
   if (engine !== undefined) {
