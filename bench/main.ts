@@ -4,6 +4,7 @@ import { runAccuracy } from "./accuracy.ts";
 import { runCache } from "./cache.ts";
 import { runCardinality } from "./cardinality.ts";
 import { runGrowth } from "./growth.ts";
+import { runKafka } from "./kafka.ts";
 import { runKernel } from "./kernel.ts";
 import { runLatency } from "./latency.ts";
 import {
@@ -32,6 +33,7 @@ const benches: Record<BenchName, (options: BenchOptions) => Promise<Outcome[]>> 
   kernel: runKernel,
   accuracy: runAccuracy,
   growth: runGrowth,
+  kafka: runKafka,
 };
 
 async function main(options: BenchOptions): Promise<void> {

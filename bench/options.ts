@@ -12,6 +12,7 @@ export const benchNames = [
   "single",
   "accuracy",
   "growth",
+  "kafka",
 ] as const;
 export type BenchName = (typeof benchNames)[number];
 
@@ -52,6 +53,8 @@ export interface BenchOptions {
   cargo: string;
   java: string;
   jarsFolder: string | undefined;
+  /** Address of the kafka bench's brokers; undefined: it starts one of its own. */
+  brokers: string | undefined;
   /** Further arguments of `rankstream start`. */
   serviceArgs: string[];
 }
@@ -85,6 +88,7 @@ Without a name: throughput. Every figure comes after a check of the answers behi
   --java FILE          accuracy: runs DataSketches (java)
   --jars DIR           accuracy: where datasketches-java and what it needs are
   --simdjson DIR       kernel: a folder in which npm's simdjson is installed
+  --brokers A          kafka: host:port of a broker (one is started)
   --json FILE          the results as JSON too
   --results FILE       the results as sections of a Markdown file; other benches' stay
   --cpu-prof DIR       CPU profiles of the service's threads, and their busiest functions
@@ -137,6 +141,7 @@ export function readOptions(args: string[]): BenchOptions | null {
       cargo: text,
       java: text,
       jars: text,
+      brokers: text,
       "cpu-prof": text,
       service: text,
     },
@@ -173,6 +178,7 @@ export function readOptions(args: string[]): BenchOptions | null {
     cargo: values.cargo ?? "cargo",
     java: values.java ?? "java",
     jarsFolder: values.jars,
+    brokers: values.brokers,
     serviceArgs: values.service?.split(" ").filter((part) => part !== "") ?? [],
   };
 }

@@ -14,14 +14,14 @@ import { ServiceProcess, type ThreadCpu } from "./service-process.ts";
 import { latencyOf, median, spread } from "./statistics.ts";
 import { StreamCounts, trueBoard } from "./truth.ts";
 
-const eventTypes = ["song_play", "song_like", "playlist_add"];
-const boardRows = 1000;
+export const eventTypes = ["song_play", "song_like", "playlist_add"];
+export const boardRows = 1000;
 const targetRate = 300_000;
 const targetSlowShare = 0.01;
 /** Threads below this share of the CPU are not shown. */
 const threadShareShown = 0.01;
 
-interface Stream {
+export interface Stream {
   bodies: Body[];
   counts: StreamCounts;
   events: number;
@@ -47,7 +47,7 @@ interface Run {
   logBytesPerEvent: number;
 }
 
-function generate(options: BenchOptions, events: number, ids: number): Stream {
+export function generate(options: BenchOptions, events: number, ids: number): Stream {
   const counts = new StreamCounts(eventTypes.length, ids);
   const spanMs = (events * 1000) / options.eventsPerSecond;
   const stream = new EventStream(
@@ -77,7 +77,7 @@ function runBaseline({ bodies, counts, events }: Stream): number {
   return events / result.seconds;
 }
 
-async function checkBoards(url: string, { counts }: Stream): Promise<void> {
+export async function checkBoards(url: string, { counts }: Stream): Promise<void> {
   const all = { timeRange: "all", k: boardRows };
   for (const [type, name] of eventTypes.entries()) {
     const { board } = await askExact(url, { ...all, eventType: name });
@@ -89,7 +89,7 @@ function slowShareOf(slow: number | null, events: number): number | null {
   return slow === null ? null : slow / events;
 }
 
-async function measure(service: ServiceProcess, stream: Stream, connections: number) {
+export async function measure(service: ServiceProcess, stream: Stream, connections: number) {
   const everything = { eventType: eventTypes.join(","), timeRange: "all", k: boardRows };
   const cpuUsed = service.meterCpu();
   const ownBefore = process.cpuUsage();

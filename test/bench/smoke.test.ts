@@ -68,6 +68,8 @@ it("run, check their answers and print their tables", { timeout: runMsMax }, () 
     "POST at half the rate, ms p50 / p99 / max",
     "ids of 512 bytes",
     "resident MiB, at most",
+    "ratio to the client alone, moving the same bytes",
+    "CPU of the broker, µs/event",
   ]);
   const { seed, smoke, results } = JSON.parse(readFileSync(file, "utf8"));
   expect({ seed, smoke }).toEqual({ seed: 42, smoke: true });
