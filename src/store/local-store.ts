@@ -87,6 +87,7 @@ export class LocalStore implements Store {
   #nextId = 1;
   #offsets: readonly number[] = [];
   #failure: string | null = null;
+  #end: (reason: string) => void = () => undefined;
   #hasEnded = false;
   #isClosing = false;
   #seed = { low: 0, high: 0 };
@@ -98,9 +99,8 @@ export class LocalStore implements Store {
     this.readLoad = readLoad;
     this.#logger = logger;
     worker.on("message", (message: FromStoreThread) => this.#receive(message));
-    let end: (reason: string) => void = () => undefined;
     this.ended = new Promise((resolve) => {
-      end = resolve;
+      this.#end = resolve;
     });
     const fail = (reason: string) => {
       // The first to come says why.
@@ -111,7 +111,7 @@ export class LocalStore implements Store {
         reject(new RankstreamError("store_failed", reason));
       }
       this.#waiting.clear();
-      if (!this.#isClosing) end(reason);
+      if (!this.#isClosing) this.#end(reason);
     };
     worker.on("error", (error) => fail(`the store's thread failed: ${error.message}`));
     worker.on("exit", (code) => fail(`the store's thread ended (${code})`));
@@ -363,6 +363,8 @@ export class LocalStore implements Store {
       else this.#logger.error({ part: "store", reason: message.message }, "a commit failed");
     } else if (message.kind === "maintenance_failed") {
       this.#logger.error({ part: "store", reason: message.message }, "maintenance failed");
+    } else if (message.kind === "gave_up") {
+      this.#end(message.message);
     } else if (message.kind === "progress") {
       this.#waiting.get(message.id)?.onProgress?.(message.share);
     } else if (message.kind === "result" || message.kind === "error") {

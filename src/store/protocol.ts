@@ -131,6 +131,8 @@ export type FromStoreThread =
   | { kind: "committed"; offsets: number[]; touched: Touched[] }
   | { kind: "mutated"; touched: Touched[]; mutations: number }
   | { kind: "failing"; message: string | null }
+  /** Nothing can be committed or read until the next start. */
+  | { kind: "gave_up"; message: string }
   | { kind: "maintenance_failed"; message: string }
   | { kind: "progress"; id: number; share: number }
   | { kind: "result"; id: number; value: unknown }

@@ -82,6 +82,7 @@ class StoreThread {
   /** When events were last committed, by performance.now(). */
   #lastCommit = Number.NEGATIVE_INFINITY;
   #closing = false;
+  #gaveUp = false;
   /** Calls under way, by id. */
   readonly #calls = new Map<number, AbortController>();
   /** Aborted when commits are to be tried only once more. */
@@ -322,14 +323,14 @@ class StoreThread {
 
   /**
    * After some errors (a failed fsync) DuckDB gives its database up until it is opened anew: then
-   * this thread ends, and the service with it, since nothing would be counted any more.
+   * the service is to end, since nothing would be counted any more. This thread goes on until it
+   * is closed: DuckDB ends the process when a thread goes that waits for it.
    */
   #endIfFatal(error: unknown): void {
     const { message } = thrown(error);
-    if (!/FATAL Error|has been invalidated/.test(message)) return;
-    setImmediate(() => {
-      throw new Error(`${message}; the next start counts what the log holds`);
-    });
+    if (this.#gaveUp || !/FATAL Error|has been invalidated/.test(message)) return;
+    this.#gaveUp = true;
+    send({ kind: "gave_up", message: `${message}; the next start counts what the log holds` });
   }
 
   async #commit(part: CheckpointPart, port: MessagePort): Promise<void> {
