@@ -20,6 +20,21 @@ export interface RecordCounts {
   errors: LineError[];
 }
 
+/** Where in the log a line is. */
+export interface RecordPlace {
+  offset: number;
+  /** The line in its record, from 1. */
+  line: number;
+}
+
+/** What of a record lies in the input region from `ptr` on. */
+interface Piece {
+  ptr: number;
+  offset: number;
+  /** Lines of the record before it. */
+  linesBefore: number;
+}
+
 const lineFeed = 10;
 const noMarks = new Uint8Array(0);
 
@@ -34,6 +49,8 @@ export class BlockScanner {
   /** Events listed that already have their partition and time of receipt. */
   #stamped = 0;
   #counted: Admission["counted"] = null;
+  /** By address; what lies in the region now, of a log that others may write to. */
+  #pieces: Piece[] = [];
 
   constructor(
     kernel: Kernel,
@@ -65,18 +82,37 @@ export class BlockScanner {
       this.#takePiece(record, value, counts, marks);
       return counts;
     }
-    for (let from = 0; from < value.length; ) {
+    for (let from = 0, lines = 0; from < value.length; ) {
       const end = this.#pieceEnd(value, from);
-      this.#takePiece(record, value.subarray(from, end), counts, noMarks);
+      const piece = value.subarray(from, end);
+      this.#takePiece(record, piece, counts, noMarks, lines);
+      if (end < value.length) lines += lineFeedsIn(piece);
       from = end;
     }
+    if (record.isForeign === true && counts.events + counts.refused === 0) {
+      counts.refused = 1;
+      const message = "expected at least one event, got none";
+      counts.errors.push({ line: 0, code: "empty_body", message });
+    }
     return counts;
+  }
+
+  /** Of the text at this address, which is of an event that is listed now: where it came from. */
+  placeOf(ptr: number): RecordPlace {
+    let piece = this.#pieces[0]!;
+    for (const next of this.#pieces) {
+      if (next.ptr > ptr) break;
+      piece = next;
+    }
+    const before = this.#kernel.bytes.subarray(piece.ptr, ptr);
+    return { offset: piece.offset, line: piece.linesBefore + lineFeedsIn(before) + 1 };
   }
 
   /** Counts what is still only located. */
   finish(): void {
     this.#count();
     this.#inputUsed = 0;
+    this.#pieces = [];
   }
 
   /** Counts the events listed and empties the list. */
@@ -95,12 +131,21 @@ export class BlockScanner {
     return end > from ? end : from + this.#inputBytesMax;
   }
 
-  #takePiece(record: LogRecord, piece: Uint8Array, counts: RecordCounts, marks: Uint8Array): void {
+  #takePiece(
+    record: LogRecord,
+    piece: Uint8Array,
+    counts: RecordCounts,
+    marks: Uint8Array,
+    linesBefore = 0,
+  ): void {
     // The scanner writes into the padding after its input: keep that clear of what follows.
     const marksAt = piece.length + inputPaddingBytes;
     const needed = marks.length === 0 ? piece.length : marksAt + marks.length;
     if (this.#inputUsed + needed > this.#inputBytesMax) this.finish();
     const ptr = this.#input + this.#inputUsed;
+    if (record.appendedAt !== undefined) {
+      this.#pieces.push({ ptr, offset: record.offset, linesBefore });
+    }
     this.#kernel.bytes.set(piece, ptr);
     this.#kernel.bytes.set(marks, ptr + marksAt);
     const given = { ptr: ptr + marksAt, bytes: marks.length };
@@ -113,9 +158,9 @@ export class BlockScanner {
     this.#stamp(record);
     this.#inputUsed += marksAt + marks.length;
     if (record.isForeign === true && this.#scanner.rejected > 0) {
-      const before = counts.events + counts.refused;
-      const errors = this.#scanner.readErrors();
-      counts.errors.push(...errors.map((error) => ({ ...error, line: before + error.line })));
+      for (const error of this.#scanner.readErrors()) {
+        counts.errors.push({ ...error, line: linesBefore + error.line });
+      }
     }
     counts.events += this.#scanner.accepted;
     counts.refused += this.#scanner.rejected;
@@ -147,4 +192,10 @@ export class BlockScanner {
     this.#kernel.exports["stampEvents"]!(start, fresh, record.partition, low, high);
     this.#stamped = this.#scanner.events;
   }
+}
+
+function lineFeedsIn(bytes: Uint8Array): number {
+  let count = 0;
+  for (let at = bytes.indexOf(lineFeed); at >= 0; at = bytes.indexOf(lineFeed, at + 1)) count++;
+  return count;
 }

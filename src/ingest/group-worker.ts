@@ -14,7 +14,7 @@ import type { Adopted, StoreToWorker } from "../store/store.ts";
 import type { Logger } from "../telemetry.ts";
 import type { RecordCounts } from "./block-scanner.ts";
 import { IngestLoop, type IngestLoopDeps } from "./ingest-loop.ts";
-import { makeIngestParts } from "./ingest-parts.ts";
+import { makeIngestParts, type OnUntyped } from "./ingest-parts.ts";
 import type {
   FromIngestThread,
   IngestSource,
@@ -122,12 +122,14 @@ export class GroupWorker {
   }
 
   /** Counts one assignment until it changes. */
-  async #count(epoch: number, { starts, seen, counts, newestMinute }: Adopted): Promise<void> {
+  async #count(epoch: number, adopted: Adopted): Promise<void> {
     const { data, shared } = this.#deps;
+    const { starts, seen, counts, newestMinute, types } = adopted;
     this.#counts = counts;
     const begin = { starts, floorMinute: newestMinute };
-    const onUntyped = (partition: number, text: Uint8Array) => this.#untyped(partition, text);
-    const { aggregator, openMinutes, scanner } = await makeIngestParts(data, begin, onUntyped);
+    const onUntyped: OnUntyped = (place, text) => this.#untyped(place, text);
+    const parts = await makeIngestParts(data, begin, onUntyped, types);
+    const { aggregator, openMinutes, scanner } = parts;
     const loop = new IngestLoop({
       ...shared,
       reader: this.#reader,
@@ -164,16 +166,16 @@ export class GroupWorker {
       return;
     }
     for (const { line, code, message } of errors) {
-      this.#letter({ partition, offset, line, code, message, value: lineOf(value, line) });
+      const text = line === 0 ? value : lineOf(value, line);
+      this.#letter({ partition, offset, line, code, message, value: text });
     }
   }
 
-  #untyped(partition: number, value: Uint8Array): void {
+  #untyped(place: Parameters<OnUntyped>[0], value: Uint8Array): void {
     this.#deps.shared.totals.refusedLines++;
     this.#deps.shared.totals.events--;
     const message = `expected at most ${this.#deps.data.typesMax} event types`;
-    const code = "too_many_event_types";
-    this.#letter({ partition, offset: -1, line: 0, code, message, value });
+    this.#letter({ ...place, code: "too_many_event_types", message, value });
   }
 
   #letter(letter: Parameters<DeadLetters["add"]>[0]): void {

@@ -196,6 +196,8 @@ export class IngestLoop {
     if (this.#pendingSince === null) return;
     while (this.#inFlight >= partsInFlightMax) await this.#committedOne();
     if (this.#isFenced) return;
+    // What is only located may still be put aside.
+    this.#deps.scanner.finish();
     await this.#deps.letters?.flush();
     const offsets: OffsetRange[] = [];
     for (const [partition, next] of this.#next) {
@@ -204,7 +206,6 @@ export class IngestLoop {
       if (next > from) offsets.push({ partition, from, next, tail });
       this.#handedOver.set(partition, next);
     }
-    this.#deps.scanner.finish();
     const { notes, ...chunks } = this.#deps.aggregator.take();
     const seen = this.#deps.seen.takeChanges();
     const { worker } = this.#deps;

@@ -6,7 +6,7 @@ import { Kernel } from "../kernel/kernel.ts";
 import { layout } from "../kernel/layout.ts";
 import { loadKernelModule } from "../kernel/module.ts";
 import { OpenWindows, type OpenWindowsOptions } from "../kernel/open-windows.ts";
-import { BlockScanner } from "./block-scanner.ts";
+import { BlockScanner, type RecordPlace } from "./block-scanner.ts";
 import type { IngestBegin, IngestThreadData } from "./messages.ts";
 import { OpenMinutes, openMinutesMax } from "./open-minutes.ts";
 
@@ -20,19 +20,27 @@ const candidatePoolBytes = 4 * 1024 * 1024;
 /** Refused lines named of one record; of our own records, which the edge has judged, none. */
 const errorsListedMax = 100;
 
+/** Told of each event whose type finds no room; its text holds for the call only. */
+export type OnUntyped = (place: { partition: number } & RecordPlace, text: Uint8Array) => void;
+
 export interface IngestParts {
   aggregator: Aggregator;
   openMinutes: OpenMinutes;
   scanner: BlockScanner;
 }
 
-/** In a kernel memory of just their size. `onUntyped` as the aggregator's. */
+/**
+ * In a kernel memory of just their size. `onUntyped`: see BlockScanner; with it `knownTypes` have
+ * their room, whichever types come first.
+ */
 export async function makeIngestParts(
   data: IngestThreadData,
   begin: Pick<IngestBegin, "starts" | "floorMinute">,
-  onUntyped?: AggregatorOptions["onUntyped"],
+  onUntyped?: OnUntyped,
+  knownTypes: readonly string[] = [],
 ): Promise<IngestParts> {
-  const { seed, typesMax, candidatesMax } = data;
+  const { seed, candidatesMax } = data;
+  const typesMax = Math.max(data.typesMax, knownTypes.length);
   const options: AggregatorOptions = {
     countSlots,
     countHeapBytes,
@@ -40,7 +48,10 @@ export async function makeIngestParts(
     stringBytesMax: 2 * chunkScannerBounds.textBytesMax + layout.EVENT_TEXT_BYTES_MAX,
     seed,
     onCounts: (table) => openMinutes.addCounts(table),
-    ...(onUntyped !== undefined && { onUntyped }),
+    ...(onUntyped !== undefined && {
+      onUntyped: (partition: number, text: Uint8Array) =>
+        onUntyped({ partition, ...scanner.placeOf(text.byteOffset) }, text),
+    }),
   };
   const windowOptions: OpenWindowsOptions = {
     ...sketchShape,
@@ -61,6 +72,7 @@ export async function makeIngestParts(
   const kernel = await Kernel.load(await loadKernelModule(), memoryBytes);
   const chunks = new ChunkScanner(kernel, bounds);
   const aggregator = new Aggregator(kernel, options);
+  for (const name of knownTypes) aggregator.types.indexOf(name);
   const windows = new OpenWindows(kernel, new ItemRegion(kernel), windowOptions);
   const openMinutes = new OpenMinutes(windows, aggregator.types, {
     floorMinute: begin.floorMinute,

@@ -4,6 +4,8 @@
  */
 interface Progress {
   committed: number;
+  /** Everything was counted: whatever waits came later. */
+  isLevel: boolean;
   since: number;
 }
 
@@ -25,8 +27,9 @@ export class LagWatch {
       const offset = committed[partition] ?? 0;
       const known = this.#progress.get(partition);
       this.lag += Math.max(0, end - offset);
-      if (known === undefined || offset >= end || offset !== known.committed) {
-        this.#progress.set(partition, { committed: offset, since: now });
+      const isLevel = offset >= end;
+      if (known === undefined || isLevel || known.isLevel || offset !== known.committed) {
+        this.#progress.set(partition, { committed: offset, isLevel, since: now });
       } else if (now - known.since >= this.#stallMsMax) {
         stalled.push(partition);
         known.since = now;

@@ -2,14 +2,15 @@
  * What a record of ours carries beside its NDJSON: one record header named `rankstream`, so
  * that the value stays what any other program can read. All numbers are little-endian.
  *
- *      0  u8   version, 1
- *      1  u8   flags: 1 has a digest, 2 has a run of seen sequences
- *      2  u16  keyBytes; 0: the batch has no key
- *      4  u32  partitionCount: how many partitions the batch was split into
- *      8  u32  piece: 0 for the first of the batch's records in this partition, then 1, 2, …
- *     12  u32  linesBytes
- *     16  u53  receivedAt, epoch ms
- *     24  digest, 16 bytes, where there is one
+ *      0  u32  "RKSR": whoever else gives a header this name does not begin it so
+ *      4  u8   version, 1
+ *      5  u8   flags: 1 has a digest, 2 has a run of seen sequences
+ *      6  u16  keyBytes; 0: the batch has no key
+ *      8  u32  partitionCount: how many partitions the batch was split into
+ *     12  u32  piece: 0 for the first of the batch's records in this partition, then 1, 2, …
+ *     16  u32  linesBytes
+ *     20  u53  receivedAt, epoch ms
+ *     28  digest, 16 bytes, where there is one
  *         seen.from u53, seen.to u53, where there is one
  *         key, UTF-8
  *         lines, as PartitionBlock's
@@ -19,8 +20,9 @@ import type { BatchHeader, LogRecord } from "../model.ts";
 import { getU53, setU53 } from "./frame.ts";
 
 export const recordHeaderName = "rankstream";
+const magic = Buffer.from("RKSR");
 const version = 1;
-const fixedBytes = 24;
+const fixedBytes = 28;
 const digestBytes = 16;
 const runBytes = 16;
 const flagDigest = 1;
@@ -41,13 +43,14 @@ export function encodeRecordHeader(header: BatchHeader, piece: number, lines: Ui
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const { key, digest, seen = null } = header;
   const keyBytes = key === null ? 0 : Buffer.byteLength(key, "utf8");
-  view.setUint8(0, version);
-  view.setUint8(1, (digest ? flagDigest : 0) | (seen ? flagSeen : 0));
-  view.setUint16(2, keyBytes, true);
-  view.setUint32(4, header.partitionCount, true);
-  view.setUint32(8, piece, true);
-  view.setUint32(12, lines.length, true);
-  setU53(view, 16, header.receivedAt);
+  bytes.set(magic, 0);
+  view.setUint8(4, version);
+  view.setUint8(5, (digest ? flagDigest : 0) | (seen ? flagSeen : 0));
+  view.setUint16(6, keyBytes, true);
+  view.setUint32(8, header.partitionCount, true);
+  view.setUint32(12, piece, true);
+  view.setUint32(16, lines.length, true);
+  setU53(view, 20, header.receivedAt);
   let at = fixedBytes;
   if (digest) {
     bytes.set(digest, at);
@@ -99,30 +102,32 @@ function foreignRecord(raw: RawRecord): LogRecord {
 export function decodeRecord(raw: RawRecord): LogRecord {
   const { header: bytes } = raw;
   if (bytes === undefined || bytes.length < fixedBytes) return foreignRecord(raw);
-  const found = bytes.readUInt8(0);
+  if (!bytes.subarray(0, magic.length).equals(magic)) return foreignRecord(raw);
+  const found = bytes.readUInt8(4);
   if (found !== version) {
     const where = `partition ${raw.partition}, offset ${raw.offset}`;
     const detail = `${where}: record format ${found}, expected ${version}`;
     throw new RankstreamError("log_mismatch", detail);
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const flags = bytes.readUInt8(1);
+  const flags = bytes.readUInt8(5);
   const digestAt = fixedBytes;
   const seenAt = digestAt + (flags & flagDigest ? digestBytes : 0);
   const keyAt = seenAt + (flags & flagSeen ? runBytes : 0);
-  const keyBytes = bytes.readUInt16LE(2);
+  const keyBytes = bytes.readUInt16LE(6);
   const linesAt = keyAt + keyBytes;
-  const end = linesAt + bytes.readUInt32LE(12);
+  const end = linesAt + bytes.readUInt32LE(16);
+  const partitionCount = bytes.readUInt32LE(8);
   // Whoever writes such a header is not us: its events are still events.
-  if (end !== bytes.length) return foreignRecord(raw);
+  if (end !== bytes.length || partitionCount < 1) return foreignRecord(raw);
   return {
     partition: raw.partition,
     offset: raw.offset,
     key: keyBytes === 0 ? null : bytes.toString("utf8", keyAt, linesAt),
     digest: flags & flagDigest ? bytes.subarray(digestAt, seenAt) : null,
-    receivedAt: getU53(view, 16),
-    partitionCount: bytes.readUInt32LE(4),
-    piece: bytes.readUInt32LE(8),
+    receivedAt: getU53(view, 20),
+    partitionCount,
+    piece: bytes.readUInt32LE(12),
     seen: flags & flagSeen ? { from: getU53(view, seenAt), to: getU53(view, seenAt + 8) } : null,
     lines: bytes.subarray(linesAt, end),
     marks: noBytes,

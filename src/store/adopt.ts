@@ -70,6 +70,7 @@ export async function adopt(connection: DuckDBConnection, adoption: Adoption): P
     "SELECT partition, next_offset, tail FROM log_offsets ORDER BY partition",
   );
   const seen = await readSeen(connection);
+  const types = await rowsOf(connection, "SELECT event_type FROM event_types ORDER BY type_id");
   return {
     offsets: rows.map((row) => Number(row["next_offset"])),
     starts: rows
@@ -82,5 +83,6 @@ export async function adopt(connection: DuckDBConnection, adoption: Adoption): P
     seen: adoption.partitions.map((partition) => ({ partition, ...seen[partition]! })),
     newestMinute: await newestMinuteOf(connection),
     counts,
+    types: types.map((row) => String(row["event_type"])),
   };
 }

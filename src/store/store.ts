@@ -46,6 +46,8 @@ export interface Adopted {
   newestMinute: number;
   /** All numbers of partitions the log is known to have had, rising. */
   counts: number[];
+  /** Names of the event types that were counted. */
+  types: string[];
 }
 
 /** A batch's key that was counted, as a row (log/idempotency.ts says what it means). */

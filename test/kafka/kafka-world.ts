@@ -67,7 +67,9 @@ export interface ReadRecord {
 export async function readTopic(address: string, topic: string): Promise<ReadRecord[]> {
   let text: string;
   try {
-    text = (await kcat(address, ["-C", "-t", topic, "-o", "beginning", "-e", "-J"])).toString();
+    const quick = ["-X", "fetch.wait.max.ms=10"];
+    const args = ["-C", "-t", topic, "-o", "beginning", "-e", "-J", ...quick];
+    text = (await kcat(address, args)).toString();
   } catch (error) {
     if (/unknown topic or partition/i.test(String(error))) return [];
     throw error;
