@@ -250,6 +250,7 @@ export class IngestPool {
         this.#stopPartition(message.partition, error);
       }
       if (message.kind === "adopt") void this.#adopt(index, message.partitions);
+      if (message.kind === "done") void worker.terminate();
       if (message.kind === "failed") this.#fail(`ingest worker ${index}: ${message.message}`);
     });
     worker.on("error", (error) => this.#fail(`ingest worker ${index}: ${error.message}`));

@@ -94,6 +94,7 @@ async function start(): Promise<void> {
   else await countEmbedded(source.folder, begin!);
   clearInterval(timer);
   tell();
+  send({ kind: "done" });
   data.storePort.close();
   main.close();
 }

@@ -83,6 +83,8 @@ export type FromIngestThread =
   | { kind: "progress"; totals: IngestTotals }
   /** The group gave these partitions to this worker. */
   | { kind: "adopt"; partitions: number[] }
+  /** Everything is handed over: the thread may be ended, whatever its clients still do. */
+  | { kind: "done" }
   /** A partition can't be counted any further; the others go on. */
   | { kind: "stopped"; partition: number; code: string; message: string }
   | { kind: "log"; level: "debug" | "info" | "warn" | "error"; fields: object; message: string }

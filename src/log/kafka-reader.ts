@@ -47,7 +47,7 @@ const partitionBytesMax = 8 * 1024 * 1024;
 /** A fetch with nothing to fetch waits so long; so does a stop. */
 const fetchWaitMs = 250;
 const handlersAtOnce = 16;
-const disconnectMsMax = 5000;
+const disconnectMsMax = 2000;
 const noBytes = new Uint8Array(0);
 
 interface Position {
@@ -116,6 +116,8 @@ export class KafkaReader implements LogReader {
           partitionsConsumedConcurrently: handlersAtOnce,
           eachBatch: (payload) => this.#take(consumer, payload),
         });
+        // Disconnected meanwhile it joins all the same.
+        if (consumer !== this.#consumer) await disconnected(consumer);
         return;
       } catch (error) {
         logger.warn({ part: "log", reason: reasonOf(error) }, "no broker to read from");

@@ -66,7 +66,7 @@ const retriesMax = 20;
 const probeMsMin = 100;
 const probeMsMax = 2000;
 const queueRetrySeconds = 1;
-const closeMsMax = 3000;
+const closeMsMax = 2000;
 const allInSync = -1;
 
 const compressions: Record<KafkaSettings["compression"], number> = {
@@ -157,7 +157,7 @@ export class KafkaSender {
 
   /**
    * Refuses new records, sends what waits, disconnects. With brokers that are away it gives up
-   * after 3 s: what became of the batches under way is not known then, as they were told.
+   * after 2 s: what became of the batches under way is not known then, as they were told.
    */
   async close(): Promise<void> {
     this.#closing.abort();

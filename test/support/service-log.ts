@@ -13,7 +13,9 @@ export function kafkaArgs(dataDir: string, args: string[]): string[] {
   const folder = resolve(dataDir);
   const topic = topics.get(folder) ?? `service-${randomBytes(6).toString("hex")}`;
   topics.set(folder, topic);
-  return ["--log", "kafka", "--kafka-brokers", address, "--kafka-topic", topic];
+  // A test asks what is answered, not how fast: the brokers are asked for the topic's end first.
+  const patient = ["--freshness-wait-ms-max", "2000"];
+  return ["--log", "kafka", "--kafka-brokers", address, "--kafka-topic", topic, ...patient];
 }
 
 /** At the end of a test file. */
