@@ -50,6 +50,8 @@ export class GroupWorker {
   readonly #reader: KafkaReader;
   readonly #letters: DeadLetters;
   #counts: number[] = [];
+  /** Offsets that someone waits for, or has waited for, by partition. */
+  readonly #wanted: number[] = [];
   #loop: IngestLoop | null = null;
   #onAdopted: (adopted: Adopted | null) => void = () => undefined;
   #stopping = false;
@@ -90,10 +92,18 @@ export class GroupWorker {
   }
 
   receive(message: ToIngestThread): void {
-    if (message.kind === "flush") this.#loop?.want(message.offsets);
+    if (message.kind === "flush") this.#want(message.offsets);
     else if (message.kind === "adopted") this.#onAdopted(message.adopted);
     else if (message.kind === "restart_reader") void this.#reader.restart();
     else if (message.kind === "stop") void this.#stop();
+  }
+
+  /** Whoever waits goes on waiting when the partitions are assigned anew meanwhile. */
+  #want(offsets: readonly number[]): void {
+    for (const [partition, offset] of offsets.entries()) {
+      this.#wanted[partition] = Math.max(this.#wanted[partition] ?? 0, offset);
+    }
+    this.#loop?.want(offsets);
   }
 
   /** The store's answer for a part. */
@@ -144,6 +154,7 @@ export class GroupWorker {
     if (!this.#reader.begin(epoch, starts)) return;
     shared.totals.adoptions++;
     this.#loop = loop;
+    if (this.#wanted.length > 0) loop.want(this.#wanted);
     if (this.#stopping) loop.stop();
     try {
       await loop.run();
