@@ -9,7 +9,7 @@ import type { Kernel } from "../kernel/kernel.ts";
 import { layout } from "../kernel/layout.ts";
 import type { LineError, LogRecord } from "../model.ts";
 import type { OpenMinutes } from "./open-minutes.ts";
-import type { Admission } from "./seen-batches.ts";
+import type { Admission, CountedClasses } from "./seen-batches.ts";
 
 export interface RecordCounts {
   events: number;
@@ -168,7 +168,7 @@ export class BlockScanner {
   }
 
   /** Takes the events that were counted under another number of partitions off the list. */
-  #dropCounted({ partitionCount, partitions }: NonNullable<Admission["counted"]>): void {
+  #dropCounted({ partitionCount, partitions }: CountedClasses): void {
     const { bytes, view, exports } = this.#kernel;
     const start = this.#scanner.eventsPtr + this.#stamped * layout.EVENT_SIZE;
     const end = this.#scanner.eventsPtr + this.#scanner.events * layout.EVENT_SIZE;
@@ -183,7 +183,7 @@ export class BlockScanner {
   }
 
   #stamp(record: LogRecord): void {
-    if (this.#counted !== null) this.#dropCounted(this.#counted);
+    for (const classes of this.#counted ?? []) this.#dropCounted(classes);
     const fresh = this.#scanner.events - this.#stamped;
     if (fresh === 0) return;
     const start = this.#scanner.eventsPtr + this.#stamped * layout.EVENT_SIZE;

@@ -10,13 +10,19 @@ interface PartitionLedger {
   isChanged: boolean;
 }
 
+/** Events whose ids lie, among so many partitions, in one of these. */
+export interface CountedClasses {
+  partitionCount: number;
+  partitions: Set<number>;
+}
+
 /** What to count of a record. */
 export interface Admission {
   /**
-   * Of a batch that was sent again across a change of the number of partitions: not the events
-   * whose ids lie, among so many partitions, in one of these.
+   * Of a batch that was sent again across a change of the number of partitions: what was counted
+   * of it before.
    */
-  counted: { partitionCount: number; partitions: Set<number> } | null;
+  counted: readonly CountedClasses[] | null;
 }
 
 const whole: Admission = Object.freeze({ counted: null });
@@ -95,40 +101,44 @@ export class SeenBatches {
 
   /**
    * Of a log that has grown. An event's line lies in partition h mod c for each number c of
-   * partitions there ever was. A batch split by the record's c was counted under an earlier c0
-   * as a whole: all its lines here lie in partition p mod c0. Under a later c1 each line lies in
-   * one of p, p + c, p + 2c, …: those that were counted there are left out, and all of them are
-   * counted from then on.
+   * partitions there ever was. What was counted of a batch are such classes: p of c, as a row of
+   * p's ledger with that c. Each number divides the next, so two classes are apart, or one holds
+   * the other: a record of a class that lies in one counted is not counted; of any other the
+   * counted classes within it are left out, and all of it is counted from then on.
    */
   #admitGrown(record: LogRecord, own: PartitionLedger): Admission | null {
     const { partition, partitionCount, digest } = record;
     const key = record.key!;
     const { state } = own.ledger.look(key, digest);
     if (state === "mismatch") return null;
-    const later: Admission["counted"] = { partitionCount: 0, partitions: new Set() };
+    const counted: CountedClasses[] = [];
     for (const count of this.#counts) {
       if (count <= partitionCount) {
-        const earlier = this.#ledgers.get(partition % count)?.ledger;
-        if (earlier?.partitionCountOf(key) === count) return null;
+        if (this.#countOf(partition % count, key) === count) return null;
         continue;
       }
+      const partitions = new Set<number>();
       for (let at = partition; at < count; at += partitionCount) {
-        if (this.#ledgers.get(at)?.ledger.partitionCountOf(key) !== count) continue;
-        later.partitionCount = count;
-        later.partitions.add(at);
+        if (this.#countOf(at, key) === count) partitions.add(at);
       }
+      if (partitions.size > 0) counted.push({ partitionCount: count, partitions });
     }
-    if (later.partitionCount === 0) {
+    const finest = counted.at(-1);
+    if (finest === undefined) {
       // Known from its producer's run alone: then the whole batch is in the log already.
       if (state === "seen") return null;
       this.#record(record, own);
       return whole;
     }
-    for (let at = partition; at < later.partitionCount; at += partitionCount) {
+    for (let at = partition; at < finest.partitionCount; at += partitionCount) {
       const other = this.#ledgers.get(at);
-      if (other === undefined || later.partitions.has(at)) continue;
-      this.#record({ ...record, seen: null, partitionCount: later.partitionCount }, other);
+      if (other === undefined || this.#countOf(at, key) !== null) continue;
+      this.#record({ ...record, seen: null, partitionCount: finest.partitionCount }, other);
     }
-    return { counted: later };
+    return { counted };
+  }
+
+  #countOf(partition: number, key: string): number | null {
+    return this.#ledgers.get(partition)?.ledger.partitionCountOf(key) ?? null;
   }
 }
