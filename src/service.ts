@@ -248,6 +248,7 @@ async function openApi(config: Config, logger: Logger, pipeline: Pipeline, close
   const answers = await Answers.open({
     ...config,
     dataId: log.id,
+    isShared: pipeline.group !== null,
     redis,
     store,
     freshness,

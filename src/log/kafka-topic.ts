@@ -1,4 +1,5 @@
 /** The topic behind a Kafka log: makes it where it is missing, refuses what would lose events. */
+import { setTimeout as sleep } from "node:timers/promises";
 import kafkajs, { type Admin } from "kafkajs";
 import { RankstreamError } from "../errors.ts";
 import type { Logger } from "../telemetry.ts";
@@ -167,6 +168,23 @@ async function partitionsOf(admin: Admin, topic: string): Promise<number> {
   return topics[0]?.partitions.length ?? 0;
 }
 
+/** What brokers say while a topic is being made, or its leaders change. */
+const movingTypes = new Set([
+  "NOT_LEADER_FOR_PARTITION",
+  "LEADER_NOT_AVAILABLE",
+  "REPLICA_NOT_AVAILABLE",
+  "UNKNOWN_TOPIC_OR_PARTITION",
+]);
+const triesMax = 5;
+const retryMs = 100;
+
+/** Whether a client that asks anew who leads may get an answer: this one asks after minutes. */
+function isMoving(error: unknown): boolean {
+  const { type, cause } = error as { type?: string; cause?: unknown };
+  if (type !== undefined && movingTypes.has(type)) return true;
+  return cause instanceof Error && isMoving(cause);
+}
+
 /**
  * Asks a topic for its size and ends. The client remembers a topic's partitions for minutes: it is
  * replaced when there are more than it knows, since an end that is left out is an event left out.
@@ -211,19 +229,30 @@ export class TopicWatch {
 
   /** Where each partition begins and ends now. Throws `log_unavailable`. */
   async ends(): Promise<PartitionEnds> {
-    try {
-      const count = await partitionsOf(this.#admin, this.#topic);
-      const known = await this.#fetch();
-      if (known.end.length >= count) return known;
-      await this.#renew();
-      return await this.#fetch();
-    } catch (error) {
-      throw unavailable(this.#settings, `the ends of topic ${this.#topic} are not known`, error);
+    for (let tries = 1; ; tries++) {
+      try {
+        return await this.#known();
+      } catch (error) {
+        if (tries === triesMax || !isMoving(error)) {
+          const what = `the ends of topic ${this.#topic} are not known`;
+          throw unavailable(this.#settings, what, error);
+        }
+      }
+      await sleep(tries * retryMs);
+      await this.#renew().catch(() => undefined);
     }
   }
 
   async close(): Promise<void> {
     await this.#admin.disconnect().catch(() => undefined);
+  }
+
+  async #known(): Promise<PartitionEnds> {
+    const count = await partitionsOf(this.#admin, this.#topic);
+    const known = await this.#fetch();
+    if (known.end.length >= count) return known;
+    await this.#renew();
+    return await this.#fetch();
   }
 
   async #fetch(): Promise<PartitionEnds> {
@@ -238,7 +267,12 @@ export class TopicWatch {
 
   async #renew(): Promise<void> {
     const fresh = this.#connect();
-    await fresh.connect();
+    try {
+      await fresh.connect();
+    } catch (error) {
+      await fresh.disconnect().catch(() => undefined);
+      throw error;
+    }
     await this.#admin.disconnect().catch(() => undefined);
     this.#admin = fresh;
   }

@@ -30,6 +30,8 @@ export interface AnswerCacheDeps {
   pages: Pick<Pages, "touch" | "promise">;
   /** Whether every question first of all has to know what is acknowledged: it is elsewhere. */
   isRemote?: boolean;
+  /** The same: others append to the log, too, and `pending` knows nothing of them. */
+  isShared?: boolean;
   /** Further levels, the nearer first. */
   levels: readonly AnswerLevel[];
   /** Answers made sooner are in memory only: made again as fast as they are fetched from far. */
@@ -87,6 +89,8 @@ interface Order<Kind extends QuestionKind = QuestionKind> {
   stretch: Stretch;
   /** Version of the data when it was asked. */
   version: number;
+  /** All that was acknowledged before is in that version; else only a new answer has it. */
+  isKnown: boolean;
   address: string | undefined;
 }
 
@@ -124,15 +128,15 @@ export class AnswerCache {
     asked: Questions[Kind],
     control: AskControl = {},
   ): Promise<Answered> {
-    const { isRemote = false, settled, changes } = this.#deps;
-    const isKnown = !isRemote || (await settled(control.signal));
+    const { isRemote = false, isShared = false, settled, changes } = this.#deps;
+    const isKnown = !(isRemote || isShared) || (await settled(control.signal));
     const { version } = changes;
     const request = this.#clipped(asked);
     const key = keyOf(kind, request);
     const stretch = stretchOf(request);
     const kept = isKnown ? this.#memory.find(key) : undefined;
     const { address } = control;
-    const order = { kind, request, stretch, version, address } as Order;
+    const order = { kind, request, stretch, version, isKnown, address } as Order;
     const isHeld = kept !== undefined && (await this.#holds(kept, stretch, control));
     const near = isHeld ? this.#withCursor(kept, order) : null;
     if (near !== null) {
@@ -211,7 +215,7 @@ export class AnswerCache {
     // So that what is waited for anyhow is in the answer's version.
     if (pending.touch(from, to)) await settled(control.signal);
     const holds = (version: number) =>
-      !pending.touch(from, to) && !changes.changedSince(version, order.stretch);
+      order.isKnown && !pending.touch(from, to) && !changes.changedSince(version, order.stretch);
     const running = this.#making.get(key);
     if (running === undefined) {
       // It may have been made since this question looked.

@@ -33,6 +33,8 @@ export interface AnswersDeps extends JobsOptions {
   eventTypesMax: number;
   /** Names the data that answers are of, among those that share a Redis. */
   dataId: string;
+  /** Other processes append to the log, too. */
+  isShared: boolean;
   /** L2; null: there is none. */
   redis: RedisLevel | null;
   /** Memory for kept answers. */
@@ -105,6 +107,7 @@ export class Answers {
         changes: this.changes,
         pending: this.#pending,
         settled,
+        isShared: deps.isShared,
         pages,
         clip: (eventTypes, range) => registry.clip(eventTypes, range),
         levels: levelsOf(deps, this.changes),
