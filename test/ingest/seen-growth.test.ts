@@ -1,6 +1,6 @@
-// Batches sent again while the topic grows: whatever is appended in parts, by which edge, split by
-// whichever number of partitions, and in whichever order a worker reads the partitions, every event
-// is counted once. The model is a list of events and how often each was counted.
+// Batches sent again while the topic grows: whatever is appended in parts, by which edge, split
+// by whichever number of partitions, and in whichever order a worker reads the partitions, every
+// event is counted once. The model is a list of events and how often each was counted.
 import { describe, expect, it } from "vitest";
 import { SeenBatches } from "../../src/ingest/seen-batches.ts";
 import type { LogRecord, SequenceRun } from "../../src/model.ts";
