@@ -163,6 +163,14 @@ export interface PartitionEnds {
   end: number[];
 }
 
+/** Without a gap, also one between others. */
+function isWhole({ end }: PartitionEnds, count: number): boolean {
+  for (let partition = 0; partition < count; partition++) {
+    if (end[partition] === undefined) return false;
+  }
+  return true;
+}
+
 async function partitionsOf(admin: Admin, topic: string): Promise<number> {
   const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
   return topics[0]?.partitions.length ?? 0;
@@ -250,9 +258,11 @@ export class TopicWatch {
   async #known(): Promise<PartitionEnds> {
     const count = await partitionsOf(this.#admin, this.#topic);
     const known = await this.#fetch();
-    if (known.end.length >= count) return known;
+    if (isWhole(known, count)) return known;
     await this.#renew();
-    return await this.#fetch();
+    const renewed = await this.#fetch();
+    if (isWhole(renewed, count)) return renewed;
+    throw new Error(`${count} partitions expected, some are missing`);
   }
 
   async #fetch(): Promise<PartitionEnds> {

@@ -3,54 +3,33 @@
 //
 //     RANKSTREAM_CAMPAIGN_KILLS=200    how many kills (campaign only)
 //     RANKSTREAM_CAMPAIGN_LOG=FILE     one line of JSON a round; counts the good ones there
-//     RANKSTREAM_CAMPAIGN_TARGET=…     the log it is held against; embedded when left out
+//     RANKSTREAM_CAMPAIGN_TARGET=…     the log it is held against; embedded (default) or kafka
 //     RANKSTREAM_CAMPAIGN_FAULT=NAME   only this kind, once
 //     RANKSTREAM_TEST_SEED=…           one round with this seed
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { Random, randomFromEnvironment } from "../support/random.ts";
-import { faultNames, runCampaign, runFault, runRound } from "./campaign.ts";
+import { runCampaign, runRound } from "./campaign.ts";
 import { CampaignLog } from "./campaign-log.ts";
 import { type CrashTarget, startTarget } from "./campaign-target.ts";
+import { defineShort, report } from "./short-campaign.ts";
 
 const isLong = process.env["RANKSTREAM_CAMPAIGN"] === "1";
 const killsWanted = Number(process.env["RANKSTREAM_CAMPAIGN_KILLS"] ?? 200);
 const logPath = process.env["RANKSTREAM_CAMPAIGN_LOG"];
 const targetName = process.env["RANKSTREAM_CAMPAIGN_TARGET"] ?? "embedded";
-const onlyFault = process.env["RANKSTREAM_CAMPAIGN_FAULT"];
 const seed = process.env["RANKSTREAM_TEST_SEED"];
 const roundKills = 20;
-const faultMsMax = 120_000;
 const campaignMsMax = 6 * 3_600_000;
 
-function report(line: string): void {
-  process.stderr.write(`${new Date().toISOString()} ${line}\n`);
-}
-
-let target: CrashTarget;
-beforeAll(async () => {
-  target = await startTarget(targetName);
-});
-afterAll(() => target?.stop());
-
-function defineShort(): void {
-  // Plain kills, also during recovery, are kill.test.ts's.
-  const others = faultNames.filter((name) => name !== "random" && name !== "recovery");
-  const names = faultNames.filter((name) => name === onlyFault);
-  if (onlyFault === undefined) names.push(...others);
-
-  it.each(names)(
-    "%s loses nothing and counts nothing twice",
-    async (name) => {
-      const random = randomFromEnvironment(name);
-      report(`${name}: ${await runFault(name, random, target)}`);
-    },
-    faultMsMax,
-  );
-}
-
 function defineCampaign(): void {
+  let target: CrashTarget;
+  beforeAll(async () => {
+    target = await startTarget(targetName);
+  });
+  afterAll(() => target?.stop());
+
   it("loses nothing and counts nothing twice", { timeout: campaignMsMax }, async () => {
     const log = new CampaignLog(logPath ?? join(tmpdir(), "rankstream-campaign.log"));
     report(`${killsWanted} kills wanted; rounds are written to ${log.path}`);
@@ -70,4 +49,5 @@ function defineCampaign(): void {
 }
 
 if (isLong) defineCampaign();
-else defineShort();
+// Plain kills, also during recovery, are kill.test.ts's.
+else defineShort(targetName, ["random", "recovery"]);

@@ -1,6 +1,7 @@
 // A campaign: rounds of faults, each picked by the round's seed and judged before the next.
 import { expect } from "vitest";
 import { Random } from "../support/random.ts";
+import { brokerKill, brokerPause, brokerStop } from "./broker-faults.ts";
 import type { CampaignLog, RoundNote } from "./campaign-log.ts";
 import type { CrashTarget } from "./campaign-target.ts";
 import { CrashWorld } from "./crash-world.ts";
@@ -29,6 +30,9 @@ const faults = {
   store_error: storeError,
   log_damage: logDamage,
   raw_damage: rawDamage,
+  broker_kill: brokerKill,
+  broker_pause: brokerPause,
+  broker_stop: brokerStop,
 } satisfies Record<string, Fault>;
 
 export type FaultName = keyof typeof faults | "point";
@@ -36,6 +40,16 @@ export type FaultName = keyof typeof faults | "point";
 interface Planned {
   name: FaultName;
   fault: Fault;
+}
+
+/** What only a log in files of the service's own has, and only one of a broker's. */
+const embeddedOnly = new Set<string>(["log_error", "log_damage"]);
+const brokerOnly = new Set<string>(["broker_kill", "broker_pause", "broker_stop"]);
+
+/** The kinds that can be done to this target. */
+export function faultNames(isOfBroker: boolean): (keyof typeof faults)[] {
+  const names = Object.keys(faults) as (keyof typeof faults)[];
+  return names.filter((name) => !(isOfBroker ? embeddedOnly : brokerOnly).has(name));
 }
 
 /** Every kind once, in the seed's order, then those that cost least again and again. */
@@ -46,7 +60,7 @@ function* planned(random: Random, target: CrashTarget): Generator<Planned, never
     points.push(next);
     return { name: "point", fault: atPoint(next) };
   };
-  const names = Object.keys(faults) as (keyof typeof faults)[];
+  const names = faultNames(target.broker !== null);
   const all = names.map((name): Planned => ({ name, fault: faults[name] }));
   yield* random.shuffle([...all, point(), point(), point()]);
   for (;;) {
@@ -126,5 +140,3 @@ export async function runFault(
   if (world.load.rounds.length > 0) await world.expectSurvived();
   return how;
 }
-
-export const faultNames = Object.keys(faults) as Exclude<FaultName, "point">[];

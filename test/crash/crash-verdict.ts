@@ -1,11 +1,24 @@
 // After a restart: is every acknowledged event counted exactly once, and no other more than once?
+
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
-import type { RankstreamProcess } from "../support/service.ts";
+import type { Answer, RankstreamProcess } from "../support/service.ts";
 import type { Batch, Round } from "./crash-load.ts";
 
 const minuteMs = 60_000;
 const pageSize = 1000;
 const approxRows = 50;
+const unavailableMsMax = 10_000;
+
+/** Once more where only the log's broker didn't answer in time. */
+async function askedAgain(ask: () => Promise<Answer>): Promise<Answer> {
+  const until = performance.now() + unavailableMsMax;
+  for (;;) {
+    const answer = await ask();
+    if (answer.body.code !== "log_unavailable" || performance.now() > until) return answer;
+    await sleep(100);
+  }
+}
 
 /** Counts by id of one type in a range, page by page. */
 export async function readCounts(
@@ -17,8 +30,8 @@ export async function readCounts(
   const counts = new Map<string, number>();
   for (;;) {
     const page = { eventType, from, to, k: pageSize, offset: counts.size, mode: "exact" };
-    const { status, body } = await service.get("/leaderboard", page);
-    expect(status).toBe(200);
+    const { status, body } = await askedAgain(() => service.get("/leaderboard", page));
+    expect(status, JSON.stringify(body)).toBe(200);
     for (const { eventId, count } of body.results) {
       expect(counts.has(eventId), `${eventId} is on two pages`).toBe(false);
       counts.set(eventId, count);
@@ -29,23 +42,27 @@ export async function readCounts(
   }
 }
 
-function timesCounted(batch: Batch, counts: ReadonlyMap<string, number>): number {
-  const times = batch.ids.map((id) => (counts.get(id) ?? 0) / batch.weight);
-  const name = `${batch.key ?? "without a key"}, ${batch.ids[0]}…${batch.ids.at(-1)}`;
-  expect(new Set(times).size, `a batch was torn (${name}): ${times}`).toBe(1);
-  return times[0]!;
-}
-
-function expectCountedRight(batch: Batch, times: number): void {
-  const name = `${batch.key ?? "without a key"}, ${batch.ids[0]}`;
+/** `isSplit`: what isn't acknowledged may be there in parts, and more of it may come later. */
+function expectCountedRight(
+  batch: Batch,
+  counts: ReadonlyMap<string, number>,
+  isSplit: boolean,
+): void {
   const { sent, acknowledged, seen } = batch;
+  const range = `${batch.key ?? "without a key"}, ${batch.ids[0]}…${batch.ids.at(-1)}`;
+  const name = `${range}, ${sent} sent, ${acknowledged} acknowledged`;
+  const times = batch.ids.map((id) => (counts.get(id) ?? 0) / batch.weight);
   const least = batch.key === null ? acknowledged : Math.min(1, acknowledged);
-  const most = batch.key === null ? sent : 1;
-  expect(times, `lost (${name}, ${sent} sent)`).toBeGreaterThanOrEqual(least);
-  expect(times, `counted twice (${name}, ${sent} sent)`).toBeLessThanOrEqual(most);
-  expect(Number.isInteger(times), `half counted (${name})`).toBe(true);
-  if (seen.sent === sent && sent > 0) {
-    expect(times, `counted otherwise than before (${name})`).toBe(seen.times);
+  const most = batch.key === null ? sent : Math.min(1, sent);
+  if (!isSplit) expect(new Set(times).size, `a batch was torn (${name}): ${times}`).toBe(1);
+  expect(Math.min(...times), `lost (${name}): ${times}`).toBeGreaterThanOrEqual(least);
+  expect(Math.max(...times), `counted twice (${name}): ${times}`).toBeLessThanOrEqual(most);
+  expect(times.every(Number.isInteger), `half counted (${name}): ${times}`).toBe(true);
+  if (isSplit) {
+    const isLess = times.some((count, i) => count < (seen.times[i] ?? 0));
+    expect(isLess, `less than before (${name}): ${seen.times}, now ${times}`).toBe(false);
+  } else if (seen.sent === sent && sent > 0) {
+    expect(times, `counted otherwise than before (${name})`).toEqual(seen.times);
   }
   batch.seen = { times, sent };
 }
@@ -54,14 +71,14 @@ function expectCountedRight(batch: Batch, times: number): void {
 export async function expectRoundCounted(
   service: RankstreamProcess,
   round: Round,
+  isSplit = false,
 ): Promise<number> {
   const { eventType, minuteStart } = round;
   const counts = await readCounts(service, eventType, minuteStart, minuteStart + minuteMs);
   let known = 0;
   for (const batch of round.batches) {
-    const times = timesCounted(batch, counts);
-    expectCountedRight(batch, times);
-    if (times > 0) known += batch.ids.length;
+    expectCountedRight(batch, counts, isSplit);
+    known += batch.ids.filter((id) => counts.has(id)).length;
   }
   expect(counts.size, "ids nobody sent").toBe(known);
   return [...counts.values()].reduce((sum, count) => sum + count, 0);

@@ -120,7 +120,7 @@ export const rawDamage: Fault = async (world) => {
   expect(isReady, `${what}: ${service.output()}`).toBe(true);
   let named = 0;
   for (const round of load.rounds) {
-    await expectRoundCounted(service, round);
+    await expectRoundCounted(service, round, load.isSplit);
     named += await expectHalvesOrNamed(service, round, path, what);
   }
   expect(named, `${what}: nobody noticed`).toBeGreaterThan(0);

@@ -32,6 +32,7 @@ const clients = 4;
 const quickSeals = ["--seal-interval-ms", "100", "--seal-quiet-ms", "0"];
 const recoveryKillMsMax = 700;
 const writtenMsMax = 15_000;
+const goesOnMsMax = 20_000;
 const mergeFiles = 9;
 const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
@@ -119,7 +120,7 @@ export const inRecovery: Fault = async (world) => {
 };
 
 /** Loads in the background while `disturb` does its worst; then all must be right as it runs. */
-async function disturbed(
+export async function disturbed(
   world: CrashWorld,
   service: RankstreamProcess,
   disturb: () => Promise<string>,
@@ -130,10 +131,11 @@ async function disturbed(
   running.catch(() => undefined);
   const how = await disturb();
   const before = load.totals.acknowledged;
-  const goesOn = await within(10_000, () => load.totals.acknowledged > before + clients);
+  const goesOn = await within(goesOnMsMax, () => load.totals.acknowledged > before + clients);
   isOver = true;
   await running;
   expect(goesOn, `nothing is taken any more: ${service.output()}`).toBe(true);
+  if (world.target.broker !== null) await world.settled(service);
   await world.expectRight(service);
   expect(service.hasExited, service.output()).toBe(false);
   await service.kill();
@@ -146,10 +148,17 @@ export const paused: Fault = async (world) => {
   world.begin({ largeChance: 0.05 });
   const service = await world.start();
   return disturbed(world, service, async () => {
-    const longest = world.isBrisk ? 600 : 2500;
+    const longest = world.target.silenceMsMax + (world.isBrisk ? 600 : 2500);
     const pauses = Array.from({ length: random.int(1, 3) }, () => random.int(300, longest));
     for (const pauseMs of pauses) {
       await sleep(random.int(50, 400));
+      service.child.kill("SIGSTOP");
+      await sleep(pauseMs);
+      service.child.kill("SIGCONT");
+    }
+    if (world.target.silenceMsMax > Math.max(...pauses)) {
+      const pauseMs = world.target.silenceMsMax + random.int(100, 1000);
+      pauses.push(pauseMs);
       service.child.kill("SIGSTOP");
       await sleep(pauseMs);
       service.child.kill("SIGCONT");

@@ -1,0 +1,8 @@
+// The campaign's short form over a Kafka of its own, which is killed and stopped, too.
+//
+//     RANKSTREAM_CAMPAIGN_FAULT=NAME   only this kind, once
+//     RANKSTREAM_TEST_SEED=…           with this seed
+import { defineShort } from "./short-campaign.ts";
+
+// What befalls the store's files is the same whatever the log: campaign.test.ts has it.
+defineShort("kafka", ["parquet", "merge", "recovery", "clock", "store_error", "raw_damage"]);
