@@ -32,8 +32,11 @@ const pieceMark = "\u0001";
 
 export class SeenBatches {
   readonly #ledgers = new Map<number, PartitionLedger>();
-  /** All numbers of partitions the log ever had, rising; each divides the next. */
-  readonly #counts: readonly number[];
+  /**
+   * All numbers of partitions the log ever had, rising; each divides the next. Empty for a log
+   * that never grows.
+   */
+  #counts: readonly number[] = [];
 
   /**
    * `states` as the store has them; their index is the partition where they name none. `counts`
@@ -43,10 +46,11 @@ export class SeenBatches {
     states: readonly (SeenState & { partition?: number })[],
     counts: readonly number[] = [],
   ) {
-    this.#counts = counts.length > 1 ? counts : [];
+    for (const count of counts) this.#noteCount(count);
     for (const [index, { partition = index, ...state }] of states.entries()) {
       const ledger = new IdempotencyLedger();
       ledger.load(state);
+      for (const { partitionCount } of state.rows) this.#noteCount(partitionCount, counts.length);
       this.#ledgers.set(partition, { ledger, mark: ledger.mark, isChanged: false });
     }
   }
@@ -66,7 +70,9 @@ export class SeenBatches {
     const { piece = 0 } = record;
     const key = piece === 0 ? record.key : `${record.key}${pieceMark}${piece}`;
     const known = { ...record, key, receivedAt };
-    if (this.#counts.length > 0) return this.#admitGrown(known, own);
+    // Its edge may have known of partitions before whoever assigned these to us.
+    this.#noteCount(record.partitionCount, this.#counts.length);
+    if (this.#counts.length > 1) return this.#admitGrown(known, own);
     const { state } = own.ledger.look(key, record.digest);
     if (state === "seen" || state === "mismatch") return null;
     if (piece > 0 && this.#isLongSeen(record.key, receivedAt, own)) return null;
@@ -85,6 +91,12 @@ export class SeenBatches {
       taken.push({ partition, ...changes });
     }
     return taken;
+  }
+
+  /** Where the log may grow at all, that is where numbers are `known`. */
+  #noteCount(count: number, known = 1): void {
+    if (known === 0 || this.#counts.includes(count)) return;
+    this.#counts = [...this.#counts, count].sort((a, b) => a - b);
   }
 
   #record(record: LogRecord, own: PartitionLedger): void {

@@ -18,6 +18,7 @@
 import { RankstreamError } from "../errors.ts";
 import type { BatchHeader, LogRecord } from "../model.ts";
 import { getU53, setU53 } from "./frame.ts";
+import { topicPartitionsMax } from "./kafka-topic.ts";
 
 export const recordHeaderName = "rankstream";
 const magic = Buffer.from("RKSR");
@@ -119,7 +120,8 @@ export function decodeRecord(raw: RawRecord): LogRecord {
   const end = linesAt + bytes.readUInt32LE(16);
   const partitionCount = bytes.readUInt32LE(8);
   // Whoever writes such a header is not us: its events are still events.
-  if (end !== bytes.length || partitionCount < 1) return foreignRecord(raw);
+  const isSplit = partitionCount >= 1 && partitionCount <= topicPartitionsMax;
+  if (end !== bytes.length || !isSplit) return foreignRecord(raw);
   return {
     partition: raw.partition,
     offset: raw.offset,
