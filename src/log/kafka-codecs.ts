@@ -1,6 +1,6 @@
 /**
  * The codecs that records may come in. The client brings gzip alone; foreign producers use all
- * four. A record batch that unpacks past the bound is refused: it would be no broker's own.
+ * four. What a record batch unpacks to is bounded by nobody but who may write to the topic.
  */
 import zlib from "node:zlib";
 import { decompress as zstdDecompress } from "fzstd";
