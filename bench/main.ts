@@ -18,6 +18,7 @@ import { profileText } from "./profile.ts";
 import { describeMachine, machineText, type Outcome, outcomeText } from "./report.ts";
 import { writeResults } from "./results.ts";
 import { runSingle } from "./single.ts";
+import { runSoak } from "./soak.ts";
 import { runSustained } from "./sustained.ts";
 import { runThroughput } from "./throughput.ts";
 import { runYear } from "./year.ts";
@@ -34,6 +35,7 @@ const benches: Record<BenchName, (options: BenchOptions) => Promise<Outcome[]>> 
   accuracy: runAccuracy,
   growth: runGrowth,
   kafka: runKafka,
+  soak: runSoak,
 };
 
 async function main(options: BenchOptions): Promise<void> {

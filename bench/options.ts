@@ -13,6 +13,7 @@ export const benchNames = [
   "accuracy",
   "growth",
   "kafka",
+  "soak",
 ] as const;
 export type BenchName = (typeof benchNames)[number];
 
@@ -55,6 +56,9 @@ export interface BenchOptions {
   jarsFolder: string | undefined;
   /** Address of the kafka bench's brokers; undefined: it starts one of its own. */
   brokers: string | undefined;
+  /** Events a second of the soak, and seconds from kill to kill. */
+  rate: number | undefined;
+  killEvery: number | undefined;
   /** Further arguments of `rankstream start`. */
   serviceArgs: string[];
 }
@@ -77,7 +81,7 @@ Without a name: throughput. Every figure comes after a check of the answers behi
   --zipf A,B           cardinality: exponents, a stream each (1.0,0.5)
   --seconds N          latency: how long it measures (20); cache: each of its parts (10);
                        single: as fast as it goes (5), and at half of that (10);
-                       sustained: how long it sends (300);
+                       sustained: how long it sends (300); soak: all of it (3600);
                        year: how long it may fill
   --folder DIR         year: where its data is made once and kept (a fresh folder)
   --fill-only          year: makes the data, or more of it, and measures nothing
@@ -89,6 +93,8 @@ Without a name: throughput. Every figure comes after a check of the answers behi
   --jars DIR           accuracy: where datasketches-java and what it needs are
   --simdjson DIR       kernel: a folder in which npm's simdjson is installed
   --brokers A          kafka: host:port of a broker (one is started)
+  --rate N             soak: events a second (20000)
+  --kill-every N       soak: seconds from one kill -9 to the next (300)
   --json FILE          the results as JSON too
   --results FILE       the results as sections of a Markdown file; other benches' stay
   --cpu-prof DIR       CPU profiles of the service's threads, and their busiest functions
@@ -142,6 +148,8 @@ export function readOptions(args: string[]): BenchOptions | null {
       java: text,
       jars: text,
       brokers: text,
+      rate: text,
+      "kill-every": text,
       "cpu-prof": text,
       service: text,
     },
@@ -179,6 +187,8 @@ export function readOptions(args: string[]): BenchOptions | null {
     java: values.java ?? "java",
     jarsFolder: values.jars,
     brokers: values.brokers,
+    rate: positive("rate", values.rate),
+    killEvery: positive("kill-every", values["kill-every"]),
     serviceArgs: values.service?.split(" ").filter((part) => part !== "") ?? [],
   };
 }

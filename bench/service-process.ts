@@ -115,6 +115,10 @@ export class ServiceProcess {
     throw new Error(`the service did not start: ${await failed}\n${stderr}`);
   }
 
+  get pid(): number {
+    return this.#child.pid!;
+  }
+
   /** CPU seconds used since its start, user and system; 0 where /proc is missing. */
   cpuSeconds(): number {
     return this.#read("stat", (text) => ticksOf(text) / ticksPerSecond);
