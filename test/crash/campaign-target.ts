@@ -30,7 +30,7 @@ const embedded: CrashTarget = {
 };
 
 export const appendTimeoutMs = 3000;
-const sessionTimeoutMs = 1500;
+export const sessionTimeoutMs = 1500;
 /** Sessions as short as `sessionTimeoutMs` are refused else. */
 export const brokerSettings = { "group.min.session.timeout.ms": 500 };
 
