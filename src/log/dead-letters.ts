@@ -23,6 +23,8 @@ const lettersMax = 10_000;
 const lettersBytesMax = 8 * 1024 * 1024;
 const sendMsMax = 30_000;
 const retryMs = 500;
+/** After letters were given up so long none is tried to be sent: each would cost 30 s. */
+const pauseMs = 60_000;
 const retries = 3;
 
 export class DeadLetters {
@@ -31,6 +33,7 @@ export class DeadLetters {
   #waiting: DeadLetter[] = [];
   #waitingBytes = 0;
   #producer: Producer | null = null;
+  #pausedUntil = 0;
   /** Letters that were sent, and those given up: the topic could not be written. */
   sent = 0;
   lost = 0;
@@ -61,6 +64,10 @@ export class DeadLetters {
     const letters = this.#waiting;
     this.#waiting = [];
     this.#waitingBytes = 0;
+    if (performance.now() < this.#pausedUntil) {
+      this.#giveUp(letters, new Error("the topic could not be written before"));
+      return;
+    }
     const until = performance.now() + sendMsMax;
     for (;;) {
       try {
@@ -69,7 +76,11 @@ export class DeadLetters {
         return;
       } catch (error) {
         await this.close();
-        if (performance.now() > until) return this.#giveUp(letters, error);
+        if (performance.now() > until) {
+          this.#pausedUntil = performance.now() + pauseMs;
+          this.#giveUp(letters, error);
+          return;
+        }
       }
       await sleep(retryMs * (0.5 + Math.random()));
     }

@@ -60,6 +60,8 @@ interface Position {
 export class KafkaReader implements LogReader {
   readonly #options: KafkaReaderOptions;
   #consumer: Consumer | null = null;
+  /** The same once it has joined: before that it can neither seek nor pause. */
+  #joined: Consumer | null = null;
   #epoch = 0;
   #assigned: number[] = [];
   /** Partitions being read, once `begin` said where; empty before. Without those stopped. */
@@ -97,6 +99,7 @@ export class KafkaReader implements LogReader {
     const { GROUP_JOIN, END_BATCH_PROCESS, CRASH } = consumer.events;
     consumer.on(GROUP_JOIN, ({ payload }) => {
       if (consumer !== this.#consumer) return;
+      this.#joined = consumer;
       this.#join(payload.memberAssignment[topic] ?? []);
     });
     consumer.on(END_BATCH_PROCESS, ({ payload }) => {
@@ -152,7 +155,7 @@ export class KafkaReader implements LogReader {
     }
     this.#isReady = true;
     this.#seekAll();
-    this.#consumer?.resume([this.#all()]);
+    this.#joined?.resume([this.#all()]);
     this.#pauseStopped();
     return true;
   }
@@ -167,6 +170,7 @@ export class KafkaReader implements LogReader {
     if (this.#closed) return;
     const before = this.#consumer;
     this.#consumer = null;
+    this.#joined = null;
     this.#change();
     this.#isChanged = false;
     await disconnected(before);
@@ -193,6 +197,7 @@ export class KafkaReader implements LogReader {
     this.#closed = true;
     const before = this.#consumer;
     this.#consumer = null;
+    this.#joined = null;
     this.#drained();
     this.#onAssigned();
     await disconnected(before);
@@ -206,13 +211,13 @@ export class KafkaReader implements LogReader {
   #pauseStopped(): void {
     const { topic } = this.#options.settings;
     const partitions = this.#assigned.filter((partition) => !this.#positions.has(partition));
-    if (partitions.length > 0) this.#consumer?.pause([{ topic, partitions }]);
+    if (partitions.length > 0) this.#joined?.pause([{ topic, partitions }]);
   }
 
   #seekAll(): void {
     const { topic } = this.#options.settings;
     for (const [partition, { next }] of this.#positions) {
-      this.#consumer?.seek({ topic, partition, offset: String(next) });
+      this.#joined?.seek({ topic, partition, offset: String(next) });
     }
   }
 
@@ -229,7 +234,7 @@ export class KafkaReader implements LogReader {
     }
     this.#assigned = partitions;
     this.#change();
-    if (partitions.length > 0) this.#consumer?.pause([this.#all()]);
+    if (partitions.length > 0) this.#joined?.pause([this.#all()]);
   }
 
   #change(): void {
@@ -337,7 +342,7 @@ export class KafkaReader implements LogReader {
   ): void {
     const { topic } = this.#options.settings;
     this.#positions.delete(partition);
-    this.#consumer?.pause([{ topic, partitions: [partition] }]);
+    this.#joined?.pause([{ topic, partitions: [partition] }]);
     const detail = `${topic}, partition ${partition}, ${reason}`;
     this.#options.onStopped(partition, new RankstreamError(code, detail));
   }
