@@ -64,8 +64,8 @@ export interface BatchHeader {
   /** How many partitions the edge split the batch into. */
   partitionCount: number;
   /**
-   * With a `producer/sequence` key: the run of sequences around this one whose batches are all
-   * in the log already. A partition sees only the batches that have events for it, so without
+   * With a `producer/sequence` key: a run of sequences, around this one or before it, whose
+   * batches are all in the log already. A partition sees only the batches that have events for it, so without
    * this its ledger would be nothing but gaps.
    */
   seen?: SequenceRun | null;

@@ -20,6 +20,8 @@ const errorsListedMax = 100;
 const typesSlack = 1024;
 /** How long a start waits until what the topic held before is counted. */
 const catchUpMsMax = 10_000;
+/** Of an edge beside others. */
+export const sharedLedger = Object.freeze({ runsKept: 1024 });
 
 /** What a process without an edge says to events. */
 export const takesNoEvents: Pick<Edge, "ingest"> = Object.freeze({
@@ -116,7 +118,7 @@ export async function catchUpEdgeState(
   const ends = await log.ends().catch(() => []);
   await ingest.committed(ends, catchUpMsMax);
   const { scanner, types } = await makeScanner(config, await knownTypes(store));
-  const ledger = new IdempotencyLedger();
+  const ledger = new IdempotencyLedger(sharedLedger);
   ledger.load(unionOfStates(await store.loadSeen()));
   types.limit(config.eventTypesMax);
   return { ledger, scanner, types };

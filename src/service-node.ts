@@ -22,7 +22,7 @@ import { RedisLevel } from "./query/redis-level.ts";
 import { remoteAsker } from "./query/remote-asker.ts";
 import { RemoteChanges } from "./query/remote-changes.ts";
 import { Upstream } from "./query/upstream.ts";
-import { makeForwardScanner, makeScanner, takesNoEvents } from "./service-edge.ts";
+import { makeForwardScanner, makeScanner, sharedLedger, takesNoEvents } from "./service-edge.ts";
 import { describeLog, openKafka } from "./service-log.ts";
 import { describeCache, describeRedis } from "./service-metrics.ts";
 import { Counters, type Logger } from "./telemetry.ts";
@@ -136,7 +136,8 @@ async function openKafkaEdge(
   const edge = new Edge({
     scanner,
     log,
-    ledger: new IdempotencyLedger(),
+    // What is forgotten here is appended again, and counted once by the workers.
+    ledger: new IdempotencyLedger(sharedLedger),
     makesKeys: true,
     budget,
     counters,

@@ -25,6 +25,8 @@ export interface Admission {
   counted: readonly CountedClasses[] | null;
 }
 
+/** Of a log that several edges write: a partition has gaps that none of them could close. */
+const sharedBounds = Object.freeze({ runsKept: 256 });
 const whole: Admission = Object.freeze({ counted: null });
 const timeOnly = Object.freeze({ key: null, digest: null, partitionCount: 0 });
 /** Keys hold no control characters, so no client's is one of these. */
@@ -48,7 +50,7 @@ export class SeenBatches {
   ) {
     for (const count of counts) this.#noteCount(count);
     for (const [index, { partition = index, ...state }] of states.entries()) {
-      const ledger = new IdempotencyLedger();
+      const ledger = new IdempotencyLedger(counts.length > 0 ? sharedBounds : {});
       ledger.load(state);
       for (const { partitionCount } of state.rows) this.#noteCount(partitionCount, counts.length);
       this.#ledgers.set(partition, { ledger, mark: ledger.mark, isChanged: false });

@@ -10,6 +10,10 @@
  *   still known to be seen, only its digest can't be compared any more.
  * - Free keys live for `freeKeyLifeMs` before the newest receipt recorded.
  *
+ * Where several edges write, each knows a part of a producer's sequences, and many gaps are
+ * nobody's fault: with `runsKept` the lowest runs are forgotten beyond so many, never refused.
+ * Sequences whose details are still kept are known all the same.
+ *
  * What would exceed a bound is answered "full" by `look`, never forgotten: `record` takes what
  * it is given, since that was let through by the edge's `look` and is in the log. A worker
  * takes "full" for "new".
@@ -28,6 +32,8 @@ export interface LedgerBounds {
   detailsPerProducerMax: number;
   detailsMax: number;
   freeKeysMax: number;
+  /** In place of `runsPerProducerMax`: the lowest runs beyond so many are forgotten. */
+  runsKept?: number;
 }
 
 const defaultBounds: LedgerBounds = {
@@ -138,13 +144,13 @@ export class IdempotencyLedger {
       const isFull = this.#producers.size >= this.#bounds.producersMax;
       return isFull ? { state: "full", bound: "producersMax" } : { state: "new" };
     }
+    const detail = this.#details.get(key);
+    if (detail) return compare(detail, digest);
     if (producer.ranges.has(parsed.sequence)) {
-      const detail = this.#details.get(key);
-      if (detail) return compare(detail, digest);
       return { state: "seen", receivedAt: null, partitionCount: null };
     }
     const { from, to } = producer.ranges.runWith(parsed.sequence);
-    const isApart = from === to;
+    const isApart = from === to && this.#bounds.runsKept === undefined;
     if (isApart && producer.ranges.count >= this.#bounds.runsPerProducerMax) {
       return { state: "full", bound: "runsPerProducerMax" };
     }
@@ -168,13 +174,18 @@ export class IdempotencyLedger {
 
   /**
    * For the edge, when it appends a batch: the run of sequences around this key's that are in
-   * the log with it, for the header's `seen`. Null for free keys.
+   * the log with it, or a longer one that is in the log, for the header's `seen`. While batches
+   * are sent side by side the one before is mostly still on its way, and the long run ends
+   * further back. Null for free keys.
    */
   seenAround(key: string): SequenceRun | null {
     const { producer, sequence } = classifyKey(key);
     if (producer === null) return null;
-    const known = this.#producers.get(producer);
-    return known ? known.ranges.runWith(sequence) : { from: sequence, to: sequence };
+    const ranges = this.#producers.get(producer)?.ranges;
+    const around = ranges?.runWith(sequence) ?? { from: sequence, to: sequence };
+    const longest = ranges?.longest() ?? around;
+    const isLonger = longest.to - longest.from > around.to - around.from;
+    return isLonger ? { from: longest.from, to: longest.to } : around;
   }
 
   /** Remembers a batch that is in the log. Headers without key only move time on. */
@@ -196,10 +207,13 @@ export class IdempotencyLedger {
   }
 
   #recordRun(key: IdempotencyKey, seen: SequenceRun | null, ordinal: number): void {
-    const producer = this.#producerOf(key.producer!);
-    const { from, to } = seen ?? { from: key.sequence, to: key.sequence };
-    const isWider = producer.ranges.add(Math.min(from, key.sequence), Math.max(to, key.sequence));
+    const { ranges } = this.#producerOf(key.producer!);
+    let isWider = ranges.add(key.sequence, key.sequence);
+    if (seen !== null) isWider = ranges.add(seen.from, seen.to) || isWider;
     if (!isWider) return;
+    const { runsKept = Number.POSITIVE_INFINITY } = this.#bounds;
+    while (ranges.count > runsKept) ranges.dropFirst();
+    const producer = this.#producerOf(key.producer!);
     producer.changedAt = ordinal;
     this.#touched.add(key.producer!);
   }

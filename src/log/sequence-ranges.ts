@@ -31,6 +31,20 @@ export class SequenceRanges {
     return { from, to };
   }
 
+  /** The run that holds most numbers; undefined while there is none. */
+  longest(): SequenceRun | undefined {
+    let longest = this.#runs[0];
+    for (const run of this.#runs) {
+      if (run.to - run.from > longest!.to - longest!.from) longest = run;
+    }
+    return longest;
+  }
+
+  /** Forgets the lowest run. */
+  dropFirst(): void {
+    this.#runs.shift();
+  }
+
   /** Adds a run; returns whether that changed anything. */
   add(from: number, to: number): boolean {
     const index = this.#firstEndingFrom(from - 1);

@@ -142,6 +142,48 @@ describe("a ledger", () => {
     }
     expect(worker.changesSince(0).runs).toEqual([{ producer: "p", from: 0, to: 4996 }]);
   });
+
+  test("stays small while many batches are under way side by side", () => {
+    const random = randomFromEnvironment("side by side");
+    const edge = new IdempotencyLedger();
+    const worker = new IdempotencyLedger();
+    const underWay: BatchHeader[] = [];
+    let runsMax = 0;
+    for (let sequence = 0; sequence < 5000; sequence++) {
+      const key = `p/${sequence}`;
+      underWay.push({ ...header(key), seen: edge.seenAround(key) });
+      if (underWay.length < 64) continue;
+      const [durable] = underWay.splice(random.int(0, underWay.length - 1), 1);
+      edge.record(durable!);
+      // One partition of four has events of it.
+      if (random.chance(0.25)) worker.record(durable!);
+      runsMax = Math.max(runsMax, worker.changesSince(0).runs.length);
+    }
+    expect(runsMax).toBeLessThan(500);
+    const late = worker.changesSince(0).runs.reduce((sum, run) => sum + run.to - run.from + 1, 0);
+    expect(late).toBeGreaterThan(4000);
+  });
+
+  test("never takes a batch that is still under way for one that is in the log", () => {
+    const edge = new IdempotencyLedger();
+    const worker = new IdempotencyLedger();
+    for (const key of ["p/1", "p/2", "p/3"]) edge.record(header(key));
+    // 4 is under way when 5 is appended.
+    worker.record({ ...header("p/5"), seen: edge.seenAround("p/5") });
+    expect(worker.look("p/4", digestA).state).toBe("new");
+    for (const key of ["p/1", "p/3", "p/5"]) expect(worker.look(key, null).state).toBe("seen");
+  });
+
+  test("of one edge of several forgets its lowest runs, and refuses none", () => {
+    const ledger = new IdempotencyLedger({ runsKept: 3, detailsPerProducerMax: 2 });
+    for (let sequence = 1; sequence < 4000; sequence += 2) {
+      expect(ledger.look(`p/${sequence}`, digestA).state).toBe("new");
+      ledger.record(header(`p/${sequence}`));
+    }
+    expect(ledger.changesSince(0).runs.map(({ from }) => from)).toEqual([3995, 3997, 3999]);
+    expect(ledger.look("p/1", digestA).state).toBe("new");
+    expect(ledger.look("p/3999", digestB).state).toBe("mismatch");
+  });
 });
 
 /** The stored tables, as a store would keep them: changes applied as statements. */

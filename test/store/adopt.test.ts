@@ -36,7 +36,6 @@ function part(worker: number, offsets: OffsetRange[], key?: string): CheckpointP
   ];
   const seen: SeenChanges = {
     partition: offsets[0]!.partition,
-    mark: 1,
     newestReceivedAt: 5,
     rows,
     runs: [],
