@@ -84,6 +84,8 @@ export class KafkaSender {
   #queue: Waiting[] = [];
   #queueBytes = 0;
   #sending: Promise<void> | null = null;
+  /** The client's last request, until it has done with it; never rejects. */
+  #underWay: Promise<void> = Promise.resolve();
   /** Why nothing is taken now; null while the producer works. */
   #down: RankstreamError | null = null;
   #recovering: Promise<void> | null = null;
@@ -243,10 +245,8 @@ export class KafkaSender {
       acks: allInSync,
       compression: compressions[settings.compression],
     });
-    const answers = await Promise.race([sent, late]).finally(() => {
-      timer.abort();
-      sent.catch(() => undefined);
-    });
+    this.#underWay = sent.then(ignore, ignore);
+    const answers = await Promise.race([sent, late]).finally(() => timer.abort());
     const ends = new Map<number, number>();
     for (const { partition, baseOffset } of answers) {
       ends.set(partition, Number(baseOffset) + (counts.get(partition) ?? 0));
@@ -289,7 +289,10 @@ export class KafkaSender {
   /** A new producer: the old one's numbering may be out of step with the broker's. */
   async #recover(): Promise<void> {
     const { settings, logger } = this.#options;
-    await ended(this.#producer);
+    const before = this.#producer;
+    await ended(before);
+    // The client goes on trying the request that was given up, over a connection made for it.
+    void this.#underWay.then(() => ended(before));
     for (let waitMs = probeMsMin; !this.#closing.signal.aborted; ) {
       try {
         this.#producer = await connected(settings, logger);
@@ -325,6 +328,8 @@ async function connected(settings: KafkaSettings, logger: Logger): Promise<Produ
     throw unavailable(settings, "no broker can be reached", error);
   }
 }
+
+function ignore(): void {}
 
 async function ended(producer: Producer): Promise<void> {
   await producer.disconnect().catch(() => undefined);
