@@ -65,8 +65,8 @@ export interface BatchHeader {
   partitionCount: number;
   /**
    * With a `producer/sequence` key: a run of sequences, around this one or before it, whose
-   * batches are all in the log already. A partition sees only the batches that have events for it, so without
-   * this its ledger would be nothing but gaps.
+   * batches are all in the log already. A partition sees only the batches that have events for
+   * it, so without this its ledger would be nothing but gaps.
    */
   seen?: SequenceRun | null;
 }
