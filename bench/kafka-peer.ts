@@ -1,8 +1,13 @@
 /** The broker of the kafka bench, and its client alone: what moving the same bytes costs. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import kafkajs, { type Message } from "kafkajs";
 import { registerCodecs } from "../src/log/kafka-codecs.ts";
 import { KafkaBroker } from "../test/support/kafka-broker.ts";
+import { onPath } from "../tools/programs.mjs";
 import type { Body } from "./event-stream.ts";
 
 const ticksPerSecond = 100;
@@ -80,6 +85,24 @@ export function messagesOf({ bytes }: Body): Message[] {
   return messages;
 }
 
+/** kcat, a client in C; undefined where it isn't installed: then the bench's own client writes. */
+export const kcat = onPath("kcat", "kafkacat");
+
+/** Writes each line as a record by kcat; resolves once all are acknowledged. */
+export async function sendByKcat(
+  program: string,
+  address: string,
+  topic: string,
+  bodies: readonly Body[],
+): Promise<void> {
+  const args = ["-P", "-b", address, "-t", topic, "-z", "lz4", "-X", "acks=all"];
+  const child = spawn(program, args, { stdio: ["pipe", "ignore", "inherit"] });
+  const ended = once(child, "exit");
+  await pipeline(Readable.from(bodies.map(({ bytes }) => bytes)), child.stdin!);
+  const [code] = await ended;
+  if (code !== 0) throw new Error(`kcat ended with ${code}`);
+}
+
 /** A body as four records, one for each partition, cut at line ends. */
 export function blocksOf({ bytes }: Body): Message[] {
   const messages: Message[] = [];
@@ -103,6 +126,7 @@ export async function moveAlone(
   topic: string,
   bodies: readonly Body[],
   cut: (body: Body) => Message[],
+  program?: string,
 ): Promise<number> {
   const { client, send, close } = await openPeer(address, topic);
   const consumer = client.consumer({ groupId: topic, maxWaitTimeInMs: 100 });
@@ -127,7 +151,8 @@ export async function moveAlone(
   });
   await joined;
   const started = performance.now();
-  for (const batch of batches) await send(batch);
+  if (program !== undefined) await sendByKcat(program, address, topic, bodies);
+  else for (const batch of batches) await send(batch);
   await all;
   const seconds = (performance.now() - started) / 1000;
   await consumer.disconnect();

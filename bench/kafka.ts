@@ -5,7 +5,15 @@
  * the same run.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { BenchBroker, blocksOf, messagesOf, moveAlone, openPeer } from "./kafka-peer.ts";
+import {
+  BenchBroker,
+  blocksOf,
+  kcat,
+  messagesOf,
+  moveAlone,
+  openPeer,
+  sendByKcat,
+} from "./kafka-peer.ts";
 import { askExact, checkExact } from "./load.ts";
 import type { BenchOptions } from "./options.ts";
 import { fixed, type Outcome, say, whole } from "./report.ts";
@@ -86,10 +94,11 @@ async function runForeign(
   const service = await ServiceProcess.start({ args });
   try {
     await isReading(service);
-    const batches = stream.bodies.map(messagesOf);
+    const batches = kcat === undefined ? stream.bodies.map(messagesOf) : [];
     const cpuUsed = service.meterCpu();
     const started = performance.now();
     for (const batch of batches) await peer.send(batch);
+    if (kcat !== undefined) await sendByKcat(kcat, broker.address, topic, stream.bodies);
     const query = { eventType: eventTypes.join(","), timeRange: "all", k: boardRows };
     const { board } = await askExact(service.url, query);
     const seconds = (performance.now() - started) / 1000;
@@ -120,7 +129,7 @@ async function runOnce(
   const { address } = broker;
   const alone = await moveAlone(address, `${topic}-a`, own.bodies, blocksOf);
   const ownRun = await runOwn(options, broker, own, `${topic}-b`);
-  const foreignAlone = await moveAlone(address, `${topic}-c`, foreign.bodies, messagesOf);
+  const foreignAlone = await moveAlone(address, `${topic}-c`, foreign.bodies, messagesOf, kcat);
   const foreignRun = await runForeign(options, broker, foreign, `${topic}-d`);
   return {
     ...ownRun,
@@ -151,7 +160,7 @@ function outcome(runs: Run[], { own, foreign }: { own: Stream; foreign: Stream }
     name: "kafka",
     title:
       `Kafka: ${whole(own.events)} events over HTTP, ${whole(foreign.events)} of a foreign ` +
-      `producer, one a record, through one broker on the same cores`,
+      `producer (${kcat === undefined ? "kafkajs" : "kcat"}), one a record, through one broker on the same cores`,
     rows: [
       ["ratio to the client alone, moving the same bytes", fixed(ratio)],
       ["one event a record: ratio to the client alone", fixed(foreignRatio)],
