@@ -12,7 +12,8 @@ import {
   recordHeaderBytes,
   recordHeaderName,
 } from "./kafka-record.ts";
-import { KafkaSender, type Outgoing, type SenderStats } from "./kafka-sender.ts";
+import type { Outgoing, SenderStats } from "./kafka-sender.ts";
+import { KafkaSenders } from "./kafka-senders.ts";
 import { type KafkaSettings, kafkaClient, reasonOf } from "./kafka-settings.ts";
 import { type PartitionEnds, type TopicFacts, TopicWatch } from "./kafka-topic.ts";
 import type { Log } from "./log.ts";
@@ -35,7 +36,7 @@ export class KafkaLog implements Log {
   readonly id: string;
   readonly #options: KafkaLogOptions;
   readonly #watch: TopicWatch;
-  readonly #sender: KafkaSender;
+  readonly #sender: KafkaSenders;
   readonly #recordBytesMax: number;
   /** Offset after the last record that this process appended, by partition. */
   readonly #own: number[];
@@ -53,7 +54,7 @@ export class KafkaLog implements Log {
     watch: TopicWatch,
     facts: TopicFacts,
     begin: number[],
-    open: (onDurable: (partition: number, next: number) => void) => KafkaSender,
+    open: (onDurable: (partition: number, next: number) => void) => KafkaSenders,
   ) {
     this.#options = options;
     this.#watch = watch;
@@ -79,11 +80,11 @@ export class KafkaLog implements Log {
     const { settings, logger, queueBytesMax } = options;
     const connect = () => kafkaClient(settings, logger).admin();
     const { watch, facts } = await TopicWatch.open(settings, connect, logger);
-    let sender: KafkaSender | null = null;
+    let sender: KafkaSenders | null = null;
     try {
       const { begin } = await watch.ends();
       let note: (partition: number, next: number) => void = () => undefined;
-      sender = await KafkaSender.open({
+      sender = await KafkaSenders.open({
         settings,
         logger,
         queueBytesMax,

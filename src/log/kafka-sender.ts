@@ -126,25 +126,29 @@ export class KafkaSender {
    * (with the extension `outcome: "unknown"` where a request was on its way), `partial_append`.
    */
   send(records: Outgoing[]): Promise<void> {
-    const { queueBytesMax, settings } = this.#options;
-    if (this.#closing.signal.aborted) {
-      return Promise.reject(new RankstreamError("log_failed", "the log is closed"));
-    }
-    if (this.#down !== null) return Promise.reject(this.#down);
-    const bytes = records.reduce((sum, record) => sum + record.bytes, 0);
-    if (this.#queueBytes > 0 && this.#queueBytes + bytes > queueBytesMax) {
-      const detail = `${this.#queueBytes} bytes wait to be sent, ${queueBytesMax} may`;
-      const options = { retryAfterSeconds: queueRetrySeconds };
-      return Promise.reject(new RankstreamError("log_full", detail, options));
-    }
+    const refusal = this.refusal(records);
+    if (refusal !== null) return Promise.reject(refusal);
+    const bytes = bytesOf(records);
     return new Promise((resolve, reject) => {
-      const deadline = performance.now() + settings.appendTimeoutMs;
+      const deadline = performance.now() + this.#options.settings.appendTimeoutMs;
       const { length: left } = records;
       const batch = { left, durable: 0, deadline, isSettled: false, resolve, reject };
       for (const record of records) this.#queue.push({ ...record, batch });
       this.#queueBytes += bytes;
       this.#sending ??= this.#sendAll();
     });
+  }
+
+  /** Why these records would not be taken now, nothing of them; null where they would. */
+  refusal(records: readonly Outgoing[]): RankstreamError | null {
+    if (this.#closing.signal.aborted)
+      return new RankstreamError("log_failed", "the log is closed");
+    if (this.#down !== null) return this.#down;
+    const { queueBytesMax } = this.#options;
+    if (this.#queueBytes === 0 || this.#queueBytes + bytesOf(records) <= queueBytesMax)
+      return null;
+    const detail = `${this.#queueBytes} bytes wait to be sent, ${queueBytesMax} may`;
+    return new RankstreamError("log_full", detail, { retryAfterSeconds: queueRetrySeconds });
   }
 
   /** Takes a producer that knows the topic as it is now, between two requests. */
@@ -307,6 +311,10 @@ export class KafkaSender {
       }
     }
   }
+}
+
+function bytesOf(records: readonly Outgoing[]): number {
+  return records.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
 /** A connected producer that knows the topic. Throws `log_unavailable`. */
