@@ -160,7 +160,8 @@ function outcome(runs: Run[], { own, foreign }: { own: Stream; foreign: Stream }
     name: "kafka",
     title:
       `Kafka: ${whole(own.events)} events over HTTP, ${whole(foreign.events)} of a foreign ` +
-      `producer (${kcat === undefined ? "kafkajs" : "kcat"}), one a record, through one broker on the same cores`,
+      `producer (${kcat === undefined ? "kafkajs" : "kcat"}), one a record, through one ` +
+      "broker on the same cores",
     rows: [
       ["ratio to the client alone, moving the same bytes", fixed(ratio)],
       ["one event a record: ratio to the client alone", fixed(foreignRatio)],
