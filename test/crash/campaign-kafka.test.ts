@@ -4,5 +4,14 @@
 //     RANKSTREAM_TEST_SEED=…           with this seed
 import { defineShort } from "./short-campaign.ts";
 
-// What befalls the store's files is the same whatever the log: campaign.test.ts has it.
-defineShort("kafka", ["parquet", "merge", "recovery", "clock", "store_error", "raw_damage"]);
+// What befalls the store's files is the same whatever the log: campaign.test.ts has it; pauses
+// of the process that counts are split-crash.test.ts's.
+const storeFaults = [
+  "parquet",
+  "merge",
+  "recovery",
+  "clock",
+  "store_error",
+  "raw_damage",
+] as const;
+defineShort("kafka", [...storeFaults, "full_disk", "pause"]);
