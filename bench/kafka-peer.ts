@@ -6,7 +6,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import kafkajs, { type Message } from "kafkajs";
 import { registerCodecs } from "../src/log/kafka-codecs.ts";
-import { KafkaBroker } from "../test/support/kafka-broker.ts";
+import { createTopic, KafkaBroker } from "../test/support/kafka-broker.ts";
 import { onPath } from "../tools/programs.mjs";
 import type { Body } from "./event-stream.ts";
 
@@ -56,11 +56,7 @@ export async function openPeer(address: string, topic: string) {
   });
   const admin = client.admin();
   await admin.connect();
-  const configEntries = [{ name: "max.message.bytes", value: String(messageBytesMax) }];
-  await admin.createTopics({
-    waitForLeaders: true,
-    topics: [{ topic, numPartitions: partitions, replicationFactor: 1, configEntries }],
-  });
+  await createTopic(admin, topic, partitions, { "max.message.bytes": messageBytesMax });
   await admin.disconnect();
   const producer = client.producer({
     idempotent: true,

@@ -47,7 +47,8 @@ async function create(
   };
   try {
     await admin.createTopics({
-      waitForLeaders: true,
+      // The client's own wait ends with an error while brokers don't know of the topic yet.
+      waitForLeaders: false,
       timeout: leaderWaitMs,
       topics: [
         {
@@ -112,6 +113,22 @@ function checkConfigs(
   return messageBytes;
 }
 
+/** The partitions once each has a leader: brokers learn of a topic that was just made in turn. */
+async function partitionsLed(admin: Admin, topic: string) {
+  const until = performance.now() + leaderWaitMs;
+  for (;;) {
+    const isLate = performance.now() > until;
+    try {
+      const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+      const partitions = topics[0]?.partitions ?? [];
+      if (isLate || partitions.every(({ leader }) => leader >= 0)) return partitions;
+    } catch (error) {
+      if (isLate || !isMoving(error)) throw error;
+    }
+    await sleep(retryMs);
+  }
+}
+
 /** Rejects like the client, but says which brokers. Makes the topic where it is missing. */
 async function describe(
   admin: Admin,
@@ -124,8 +141,7 @@ async function describe(
     await create(admin, topic, made, brokers.length);
     logger.info({ topic, partitions: made.partitions }, "the topic was made");
   }
-  const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
-  const partitions = topics[0]?.partitions ?? [];
+  const partitions = await partitionsLed(admin, topic);
   if (partitions.length === 0 || partitions.length > topicPartitionsMax) {
     const wanted = `1 to ${topicPartitionsMax} expected`;
     throw unusable(topic, `has ${partitions.length} partitions, ${wanted}`);

@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, describe, expect, it } from "vitest";
 import { freshTopic, kafkaAdmin, sharedKafka } from "../support/kafka.ts";
+import { createTopic } from "../support/kafka-broker.ts";
 import { RankstreamProcess, startRankstream, temporaryFolder } from "../support/service.ts";
 import { kafkaFlags, kcat, metric, notReady, until } from "./kafka-world.ts";
 
@@ -88,7 +89,7 @@ describe("a topic made anew under a stopped store", () => {
       (topics) => !topics.includes(topic),
     );
     await sleep(300);
-    await admin.createTopics({ waitForLeaders: true, topics: [{ topic, numPartitions: 2 }] });
+    await createTopic(admin, topic, 2);
   };
 
   it("with fewer records: offset_out_of_range", async () => {

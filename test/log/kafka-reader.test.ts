@@ -8,7 +8,7 @@ import { AssignmentChanged } from "../../src/log/log.ts";
 import type { LogRecord } from "../../src/model.ts";
 import { silentLogger } from "../../src/telemetry.ts";
 import { freshTopic, kafkaAdmin, sharedKafka } from "../support/kafka.ts";
-import { kafkaClient } from "../support/kafka-broker.ts";
+import { createTopic, kafkaClient } from "../support/kafka-broker.ts";
 
 const partitions = 2;
 const readMsMax = 20_000;
@@ -44,10 +44,7 @@ async function setUp() {
   const { address } = await sharedKafka();
   const topic = freshTopic("reader");
   const admin = await kafkaAdmin();
-  await admin.createTopics({
-    waitForLeaders: true,
-    topics: [{ topic, numPartitions: partitions }],
-  });
+  await createTopic(admin, topic, partitions);
   const producer = kafkaClient(address).producer();
   await producer.connect();
   let made = 0;

@@ -6,6 +6,7 @@ import { KafkaSender } from "../../src/log/kafka-sender.ts";
 import type { KafkaSettings } from "../../src/log/kafka-settings.ts";
 import { createLogger } from "../../src/telemetry.ts";
 import { freshTopic, kafkaAdmin, startKafka } from "../support/kafka.ts";
+import { createTopic } from "../support/kafka-broker.ts";
 
 const appendTimeoutMs = 1000;
 
@@ -17,7 +18,7 @@ it("keeps one connection over a broker that was away", async () => {
   const broker = await startKafka();
   const topic = freshTopic("sender");
   const admin = await kafkaAdmin(broker.address);
-  await admin.createTopics({ waitForLeaders: true, topics: [{ topic, numPartitions: 2 }] });
+  await createTopic(admin, topic, 2);
   await admin.disconnect();
   const before = connections();
   const settings = {

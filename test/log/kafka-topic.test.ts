@@ -6,7 +6,7 @@ import type { KafkaSettings } from "../../src/log/kafka-settings.ts";
 import { openTopic, TopicWatch } from "../../src/log/kafka-topic.ts";
 import { createLogger } from "../../src/telemetry.ts";
 import { freshTopic, kafkaAdmin, sharedKafka } from "../support/kafka.ts";
-import { kafkaClient } from "../support/kafka-broker.ts";
+import { createTopic, kafkaClient } from "../support/kafka-broker.ts";
 
 const logger = createLogger("fatal");
 let address: string;
@@ -50,12 +50,7 @@ async function open(topic: string, more: Partial<KafkaSettings> = {}) {
 /** Makes a topic with these settings. */
 async function make(configs: Record<string, string | number>, numPartitions = 2) {
   const topic = freshTopic("topic");
-  const entries = Object.entries(configs);
-  const configEntries = entries.map(([name, value]) => ({ name, value: String(value) }));
-  await made.createTopics({
-    waitForLeaders: true,
-    topics: [{ topic, numPartitions, configEntries }],
-  });
+  await createTopic(made, topic, numPartitions, configs);
   return topic;
 }
 

@@ -61,6 +61,31 @@ export async function connectedAdmin(address: string): Promise<Admin> {
   return admin;
 }
 
+/** Makes a topic and waits until its leaders are known: kafkajs' own wait fails meanwhile. */
+export async function createTopic(
+  admin: Admin,
+  topic: string,
+  numPartitions: number,
+  config: Record<string, string | number> = {},
+): Promise<void> {
+  const entries = Object.entries(config).map(([name, value]) => ({ name, value: String(value) }));
+  const wanted = { topic, numPartitions, configEntries: entries };
+  const until = Date.now() + readyMsMax;
+  const retried = async (work: () => Promise<boolean>) => {
+    while (!(await work().catch(() => false))) {
+      if (Date.now() > until) throw new Error(`topic ${topic} was not made in time`);
+      await sleep(50);
+    }
+  };
+  // A topic of this name may still be going.
+  await retried(() => admin.createTopics({ waitForLeaders: false, topics: [wanted] }));
+  await retried(async () => {
+    const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+    const partitions = topics[0]?.partitions ?? [];
+    return partitions.length === numPartitions && partitions.every(({ leader }) => leader >= 0);
+  });
+}
+
 /** Deletes those that are there, best effort: a broker that is gone has none. */
 export async function deleteTopics(address: string, topics: Iterable<string>): Promise<void> {
   const wanted = new Set(topics);

@@ -4,7 +4,7 @@ import { Kafka, type KafkaConfig, logLevel, Partitioners } from "kafkajs";
 import { beforeAll, describe, expect, inject, it } from "vitest";
 import { findKcat } from "../../tools/services.mjs";
 import { freshTopic, kafkaAdmin, sharedKafka, startKafka } from "./kafka.ts";
-import { type KafkaBroker, kafkaClient } from "./kafka-broker.ts";
+import { createTopic, type KafkaBroker, kafkaClient } from "./kafka-broker.ts";
 import { saslUser } from "./kafka-settings.ts";
 
 const consumeMsMax = 20_000;
@@ -19,10 +19,10 @@ function kcat(address: string, args: string[], input = ""): string {
   return done.stdout;
 }
 
-async function makeTopic(address: string, more = {}): Promise<string> {
+async function makeTopic(address: string, config = {}): Promise<string> {
   const topic = freshTopic("helper");
   const admin = await kafkaAdmin(address);
-  await admin.createTopics({ waitForLeaders: true, topics: [{ topic, ...more }] });
+  await createTopic(admin, topic, 1, config);
   return topic;
 }
 
@@ -128,11 +128,8 @@ describe("a broker of a file's own", () => {
   });
 
   it("forgets what its retention says, soon", async () => {
-    const configEntries = [
-      { name: "retention.ms", value: "100" },
-      { name: "segment.ms", value: "100" },
-    ];
-    const topic = await makeTopic(broker.address, { configEntries });
+    const config = { "retention.ms": 100, "segment.ms": 100 };
+    const topic = await makeTopic(broker.address, config);
     await produce(kafkaClient(broker.address), topic, ["gone"]);
     const admin = await kafkaAdmin(broker.address);
     await expect
