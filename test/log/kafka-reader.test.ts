@@ -45,7 +45,7 @@ async function setUp() {
   const topic = freshTopic("reader");
   const admin = await kafkaAdmin();
   await createTopic(admin, topic, partitions);
-  const producer = kafkaClient(address).producer();
+  const producer = kafkaClient(address).producer({ idempotent: true, maxInFlightRequests: 1 });
   await producer.connect();
   let made = 0;
   const produce = async (count: number) => {
