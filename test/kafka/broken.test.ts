@@ -8,6 +8,8 @@ import { type RankstreamProcess, startRankstream, temporaryFolder } from "../sup
 import { kafkaFlags, kcat, metric, type ReadRecord, readTopic, until } from "./kafka-world.ts";
 
 const hourMs = 3_600_000;
+/** A retry must not write a record twice. */
+const once = { idempotent: true, maxInFlightRequests: 1 };
 const topic = freshTopic("broken");
 const letterTopic = `${topic}.dead-letter`;
 const dataDir = temporaryFolder();
@@ -28,7 +30,7 @@ const start = async (failPoint?: string) => {
 /** Sends to the one partition; the offset of the first. */
 async function send(messages: Message[]): Promise<number> {
   const createPartitioner = Partitioners.DefaultPartitioner;
-  const producer = kafkaClient(address).producer({ createPartitioner });
+  const producer = kafkaClient(address).producer({ createPartitioner, ...once });
   await producer.connect();
   try {
     const [sent] = await producer.send({ topic, messages });

@@ -12,6 +12,8 @@ import { type RankstreamProcess, startRankstream } from "../support/service.ts";
 import { javaProduce, kafkaFlags, kcat, metric, readTopic } from "./kafka-world.ts";
 
 const hourMs = 3_600_000;
+/** A retry must not write a record twice. */
+const once = { idempotent: true, maxInFlightRequests: 1 };
 const items = 400;
 const codecs = ["none", "gzip", "snappy", "lz4", "zstd"];
 const linesARecord = 4;
@@ -75,7 +77,7 @@ async function byJava(): Promise<CountedEvent[]> {
 
 async function byKafkajs(): Promise<CountedEvent[]> {
   const createPartitioner = Partitioners.DefaultPartitioner;
-  const producer = kafkaClient(address).producer({ createPartitioner });
+  const producer = kafkaClient(address).producer({ createPartitioner, ...once });
   await producer.connect();
   const all: CountedEvent[] = [];
   for (let i = 0; i < 10; i++) {
