@@ -27,6 +27,8 @@ beforeAll(compile, runMsMax);
 
 /** These start no service; each list is a run of its own, as a busy machine takes its time. */
 const kernelBenches: BenchName[] = ["kernel", "accuracy"];
+/** These start a broker. */
+const brokerBenches: BenchName[] = ["kafka", "soak"];
 
 function contains(stdout: string, labels: readonly string[]): void {
   for (const label of labels) expect(stdout).toContain(label);
@@ -37,7 +39,8 @@ it("run, check their answers and print their tables", { timeout: runMsMax }, () 
   const [file, plot] = [join(folder, "results.json"), join(folder, "growth.svg")];
   const sections = join(folder, "RESULTS.md");
   const files = ["--json", file, "--plot", plot, "--results", sections];
-  const names = benchNames.filter((name) => !kernelBenches.includes(name));
+  const others = [...kernelBenches, ...brokerBenches];
+  const names = benchNames.filter((name) => !others.includes(name));
   const { status, stdout, stderr } = node([
     program,
     ...names,
@@ -68,8 +71,6 @@ it("run, check their answers and print their tables", { timeout: runMsMax }, () 
     "POST at half the rate, ms p50 / p99 / max",
     "ids of 512 bytes",
     "resident MiB, at most",
-    "ratio to the client alone, moving the same bytes",
-    "CPU of the broker, µs/event",
   ]);
   const { seed, smoke, results } = JSON.parse(readFileSync(file, "utf8"));
   expect({ seed, smoke }).toEqual({ seed: 42, smoke: true });
@@ -138,4 +139,15 @@ it("make a year's data in steps, and refuse a folder of other data", { timeout: 
     status: 1,
     stderr: expect.stringContaining("name another folder"),
   });
+});
+
+it("run over a broker of their own", { timeout: runMsMax }, () => {
+  const { status, stdout, stderr } = node([program, ...brokerBenches, "--smoke"]);
+  expect(status, stdout + stderr).toBe(0);
+  contains(stdout, [
+    "ratio to the client alone, moving the same bytes",
+    "CPU of the broker, µs/event",
+    "POSTs that failed, then sent again",
+    "kills, and s until ready",
+  ]);
 });

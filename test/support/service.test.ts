@@ -62,9 +62,9 @@ describe("startRankstream", () => {
     vi.stubEnv("RANKSTREAM_TEST_LOG", "kafka");
     const args = kafkaArgs("a", ["--seal-lag", "1"]);
     const words = "--log kafka --kafka-brokers 127.0.0.1:1 --kafka-topic";
-    expect(args.slice(0, -1).join(" ")).toBe(words);
+    expect(args.slice(0, 5).join(" ")).toBe(words);
     expect(kafkaArgs("./a", [])).toEqual(args);
-    expect(kafkaArgs("b", []).at(-1)).not.toBe(args.at(-1));
+    expect(kafkaArgs("b", [])[5]).not.toBe(args[5]);
     for (const own of [["--role", "edge"], ["--role=edge"], ["--log", "embedded"]]) {
       expect(kafkaArgs("a", own)).toEqual([]);
     }

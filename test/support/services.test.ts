@@ -74,8 +74,8 @@ describe("npm run test:services -- --check", () => {
     expect(before.line("Kafka")).toContain("missing");
     expect(before.stderr).toContain("npm run test:services fetches them");
     expect(before.stderr).toMatch(/podman run -d -p 9092:9092 apache\/kafka:4/);
-    mkdirSync(join(cache, "kafka-4.4.0"));
-    writeFileSync(join(cache, "kafka-4.4.0", "kafka_2.13-4.4.0.jar"), "");
-    expect(check(env).line("Kafka")).toContain(join(cache, "kafka-4.4.0"));
+    mkdirSync(join(cache, "kafka-4.4.0-with-tools"));
+    writeFileSync(join(cache, "kafka-4.4.0-with-tools", "kafka_2.13-4.4.0.jar"), "");
+    expect(check(env).line("Kafka")).toContain(join(cache, "kafka-4.4.0-with-tools"));
   });
 });
