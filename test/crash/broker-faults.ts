@@ -8,7 +8,7 @@ import { appendTimeoutMs } from "./campaign-target.ts";
 import { type CrashWorld, within } from "./crash-world.ts";
 import { disturbed, type Fault, type FaultNote } from "./faults.ts";
 
-const slackMs = 2000;
+const slackMs = 4000;
 const awayMsMax = 10_000;
 /** An answer of the first moments may still be one that was made before. */
 const staleAfterMs = 3000;

@@ -4,8 +4,8 @@
 //     RANKSTREAM_TEST_SEED=…           with this seed
 import { defineShort } from "./short-campaign.ts";
 
-// What befalls the store's files is the same whatever the log: campaign.test.ts has it; pauses
-// of the process that counts are split-crash.test.ts's.
+// The long campaign has all kinds. What befalls the store's files is the same whatever the log:
+// campaign.test.ts has it; kills and pauses of processes are split-crash.test.ts's.
 const storeFaults = [
   "parquet",
   "merge",
@@ -14,4 +14,4 @@ const storeFaults = [
   "store_error",
   "raw_damage",
 ] as const;
-defineShort("kafka", [...storeFaults, "full_disk", "pause"]);
+defineShort("kafka", [...storeFaults, "full_disk", "random", "pause", "broker_pause"]);
