@@ -4,9 +4,9 @@
  * its record is committed, and again when the record is read again; `origin` tells copies apart.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import kafkajs, { type Message, type Producer } from "kafkajs";
+import type { Message, Producer } from "kafkajs";
 import type { Logger } from "../telemetry.ts";
-import { type KafkaSettings, kafkaClient, reasonOf } from "./kafka-settings.ts";
+import { connectProducer, type KafkaSettings, kafkaClient, reasonOf } from "./kafka-settings.ts";
 import { openTopic } from "./kafka-topic.ts";
 
 export interface DeadLetter {
@@ -34,9 +34,6 @@ export class DeadLetters {
   #waitingBytes = 0;
   #producer: Producer | null = null;
   #pausedUntil = 0;
-  /** Letters that were sent, and those given up: the topic could not be written. */
-  sent = 0;
-  lost = 0;
 
   constructor(settings: KafkaSettings, logger: Logger) {
     this.#settings = settings;
@@ -72,7 +69,6 @@ export class DeadLetters {
     for (;;) {
       try {
         await this.#send(letters);
-        this.sent += letters.length;
         return;
       } catch (error) {
         await this.close();
@@ -121,18 +117,10 @@ export class DeadLetters {
     } finally {
       await admin.disconnect().catch(() => undefined);
     }
-    const producer = client.producer({
-      idempotent: true,
-      maxInFlightRequests: 1,
-      allowAutoTopicCreation: false,
-      createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
-    });
-    await producer.connect();
-    return producer;
+    return connectProducer(client);
   }
 
   #giveUp(letters: readonly DeadLetter[], error: unknown): void {
-    this.lost += letters.length;
     const [first] = letters;
     const { partition, offset, code } = first!;
     const fields = { letters: letters.length, partition, offset, code, reason: reasonOf(error) };

@@ -176,7 +176,7 @@ export class EmbeddedLog implements Log {
     return [...this.#segments[0]!.baseOffsets];
   }
 
-  /** Where the durable log ends; readers go no further than they were told (`advance`). */
+  /** Where the durable log ends. `onAppend` tells each new end, `advance` lets readers go on. */
   durableEnd(): LogPosition {
     const last = this.#segments.at(-1)!;
     return { segment: last.sequence, position: last.bytes };

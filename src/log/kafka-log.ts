@@ -38,10 +38,7 @@ export class KafkaLog implements Log {
   readonly #watch: TopicWatch;
   readonly #sender: KafkaSenders;
   readonly #recordBytesMax: number;
-  /** Offset after the last record that this process appended, by partition. */
   readonly #own: number[];
-  readonly #listeners = new Set<() => void>();
-  readonly #growthListeners = new Set<(partitionCount: number) => void>();
   readonly #looking: NodeJS.Timeout;
   readonly #begin: number[];
   #partitionCount: number;
@@ -54,7 +51,8 @@ export class KafkaLog implements Log {
     watch: TopicWatch,
     facts: TopicFacts,
     begin: number[],
-    open: (onDurable: (partition: number, next: number) => void) => KafkaSenders,
+    sender: KafkaSenders,
+    own: number[],
   ) {
     this.#options = options;
     this.#watch = watch;
@@ -62,8 +60,8 @@ export class KafkaLog implements Log {
     this.#partitionCount = facts.partitionCount;
     this.#begin = begin;
     this.#recordBytesMax = recordBytesOf(facts);
-    this.#own = new Array<number>(facts.partitionCount).fill(0);
-    this.#sender = open((partition, next) => this.#noteDurable(partition, next));
+    this.#sender = sender;
+    this.#own = own;
     const lookMs = options.lookMs ?? lookMsDefault;
     this.#looking = setInterval(() => {
       this.#look ??= this.#lookForGrowth().finally(() => {
@@ -80,24 +78,21 @@ export class KafkaLog implements Log {
     const { settings, logger, queueBytesMax } = options;
     const connect = () => kafkaClient(settings, logger).admin();
     const { watch, facts } = await TopicWatch.open(settings, connect, logger);
-    let sender: KafkaSenders | null = null;
     try {
       const { begin } = await watch.ends();
-      let note: (partition: number, next: number) => void = () => undefined;
-      sender = await KafkaSenders.open({
+      // Offset after the last record that this process appended, by partition.
+      const own = new Array<number>(facts.partitionCount).fill(0);
+      const sender = await KafkaSenders.open({
         settings,
         logger,
         queueBytesMax,
         batchBytesMax: recordBytesOf(facts),
-        onDurable: (partition, next) => note(partition, next),
+        onDurable: (partition, next) => {
+          own[partition] = Math.max(own[partition] ?? 0, next);
+        },
       });
-      const opened = sender;
-      return new KafkaLog(options, watch, facts, begin, (onDurable) => {
-        note = onDurable;
-        return opened;
-      });
+      return new KafkaLog(options, watch, facts, begin, sender, own);
     } catch (error) {
-      await sender?.close();
       await watch.close();
       throw error;
     }
@@ -145,16 +140,6 @@ export class KafkaLog implements Log {
     return (await this.bounds()).end;
   }
 
-  onAppend(listener: () => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
-  }
-
-  /** Called with the new number of partitions once the topic has grown. */
-  onGrowth(listener: (partitionCount: number) => void): void {
-    this.#growthListeners.add(listener);
-  }
-
   stats(): SenderStats {
     return this.#sender.stats();
   }
@@ -167,11 +152,6 @@ export class KafkaLog implements Log {
     await this.#look;
     await this.#sender.close();
     await this.#watch.close();
-  }
-
-  #noteDurable(partition: number, next: number): void {
-    this.#own[partition] = Math.max(this.#own[partition] ?? 0, next);
-    for (const listener of this.#listeners) listener();
   }
 
   /**
@@ -206,7 +186,6 @@ export class KafkaLog implements Log {
       const before = this.#partitionCount;
       this.#partitionCount = count;
       logger.info({ part: "log", before, count }, "the topic has grown");
-      for (const listener of this.#growthListeners) listener(count);
     } catch (error) {
       logger.warn({ part: "log", reason: reasonOf(error) }, "the topic could not be looked at");
     }

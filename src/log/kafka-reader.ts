@@ -10,6 +10,7 @@ import type { Consumer, EachBatchPayload, KafkaMessage } from "kafkajs";
 import { RankstreamError } from "../errors.ts";
 import type { LogRecord } from "../model.ts";
 import type { Logger } from "../telemetry.ts";
+import { waitAtMost } from "./bounded-wait.ts";
 import { residueAssigner } from "./kafka-assigner.ts";
 import { decodeRecord, recordHeaderName } from "./kafka-record.ts";
 import { type KafkaSettings, kafkaClient, reasonOf } from "./kafka-settings.ts";
@@ -269,12 +270,10 @@ export class KafkaReader implements LogReader {
     this.#options.onNews();
     const isOver = () => this.#queueBytes > queueBytesMax && epoch === this.#epoch;
     while (isOver() && !this.#closed) {
-      const timer = new AbortController();
       const drained = new Promise<void>((resolve) => {
         this.#drained = resolve;
       });
-      const late = sleep(fetchWaitMs, null, { signal: timer.signal }).catch(() => null);
-      await Promise.race([drained, late]).finally(() => timer.abort());
+      await waitAtMost(drained, fetchWaitMs);
       await heartbeat();
     }
   }
@@ -350,8 +349,6 @@ export class KafkaReader implements LogReader {
 
 /** Disconnects, and no longer than that: the client waits for fetches under way. */
 async function disconnected(consumer: Consumer | null): Promise<void> {
-  const timer = new AbortController();
-  const late = sleep(disconnectMsMax, null, { signal: timer.signal }).catch(() => null);
-  await Promise.race([consumer?.disconnect().catch(() => undefined), late]);
-  timer.abort();
+  const done = consumer?.disconnect().catch(() => undefined) ?? Promise.resolve();
+  await waitAtMost(done, disconnectMsMax);
 }

@@ -11,8 +11,14 @@ import { discard } from "../discard.ts";
 import { RankstreamError } from "../errors.ts";
 import { failPoint } from "../fail-point.ts";
 import type { Logger } from "../telemetry.ts";
-import { type KafkaSettings, kafkaClient, reasonOf, unavailable } from "./kafka-settings.ts";
-import { type SyncLatency, SyncLatencyRecorder } from "./sync-latency.ts";
+import { waitAtMost } from "./bounded-wait.ts";
+import {
+  connectProducer,
+  type KafkaSettings,
+  kafkaClient,
+  reasonOf,
+  unavailable,
+} from "./kafka-settings.ts";
 
 /** One record to send. */
 export interface Outgoing {
@@ -38,12 +44,8 @@ export interface SenderOptions {
 
 export interface SenderStats {
   queueBytes: number;
-  queueRecords: number;
-  sentRecords: number;
-  sentBytes: number;
   /** Requests that failed for good. */
   failures: number;
-  requests: SyncLatency;
 }
 
 /** One append: its records are durable together, or it is told what became of them. */
@@ -79,7 +81,6 @@ const compressions: Record<KafkaSettings["compression"], number> = {
 
 export class KafkaSender {
   readonly #options: SenderOptions;
-  readonly #latency = new SyncLatencyRecorder();
   #producer: Producer;
   #queue: Waiting[] = [];
   #queueBytes = 0;
@@ -90,8 +91,6 @@ export class KafkaSender {
   #down: RankstreamError | null = null;
   #recovering: Promise<void> | null = null;
   readonly #closing = new AbortController();
-  #sentRecords = 0;
-  #sentBytes = 0;
   #failures = 0;
 
   private constructor(options: SenderOptions, producer: Producer) {
@@ -111,14 +110,7 @@ export class KafkaSender {
   }
 
   stats(): SenderStats {
-    return {
-      queueBytes: this.#queueBytes,
-      queueRecords: this.#queue.length,
-      sentRecords: this.#sentRecords,
-      sentBytes: this.#sentBytes,
-      failures: this.#failures,
-      requests: this.#latency.read(),
-    };
+    return { queueBytes: this.#queueBytes, failures: this.#failures };
   }
 
   /**
@@ -167,15 +159,12 @@ export class KafkaSender {
    */
   async close(): Promise<void> {
     this.#closing.abort();
-    const timer = new AbortController();
-    const late = sleep(closeMsMax, null, { signal: timer.signal }).catch(() => null);
     const quiet = async () => {
       await this.#sending;
       await this.#recovering;
       await ended(this.#producer);
     };
-    await Promise.race([quiet(), late]);
-    timer.abort();
+    await waitAtMost(quiet(), closeMsMax);
   }
 
   async #sendAll(): Promise<void> {
@@ -205,7 +194,6 @@ export class KafkaSender {
 
   async #sendGroup(): Promise<void> {
     const group = this.#takeGroup();
-    const started = performance.now();
     try {
       failPoint("log.before_write");
       const ends = await this.#request(group);
@@ -215,12 +203,9 @@ export class KafkaSender {
       this.#fail(group, error);
       return;
     }
-    this.#latency.record(performance.now() - started);
     for (const { batch, bytes, value } of group) {
       discard(value);
       this.#queueBytes -= bytes;
-      this.#sentRecords++;
-      this.#sentBytes += bytes;
       batch.durable++;
       batch.left--;
       if (batch.left > 0 || batch.isSettled) continue;
@@ -274,8 +259,7 @@ export class KafkaSender {
       retryAfterSeconds: 2,
       extensions: { outcome: "unknown" },
     });
-    const some = "a part of the batch is durable, of the rest it is not known";
-    const partial = new RankstreamError("partial_append", some, { cause, retryAfterSeconds: 2 });
+    const partial = partialAppend(cause);
     const settle = (batch: Batch, error: RankstreamError) => {
       if (batch.isSettled) return;
       batch.isSettled = true;
@@ -313,26 +297,21 @@ export class KafkaSender {
   }
 }
 
+/** A part of the batch is in the log for good. */
+export function partialAppend(cause: unknown): RankstreamError {
+  const detail = "a part of the batch is durable, of the rest it is not known";
+  return new RankstreamError("partial_append", detail, { cause, retryAfterSeconds: 2 });
+}
+
 function bytesOf(records: readonly Outgoing[]): number {
   return records.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
 /** A connected producer that knows the topic. Throws `log_unavailable`. */
 async function connected(settings: KafkaSettings, logger: Logger): Promise<Producer> {
-  const client = kafkaClient(settings, logger, retriesMax);
-  const producer = client.producer({
-    idempotent: true,
-    // More would let a retry overtake the request after it.
-    maxInFlightRequests: 1,
-    allowAutoTopicCreation: false,
-    createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
-    retry: { retries: retriesMax },
-  });
   try {
-    await producer.connect();
-    return producer;
+    return await connectProducer(kafkaClient(settings, logger, retriesMax));
   } catch (error) {
-    await ended(producer);
     throw unavailable(settings, "no broker can be reached", error);
   }
 }

@@ -6,6 +6,7 @@ import { RankstreamError } from "../errors.ts";
 import {
   KafkaSender,
   type Outgoing,
+  partialAppend,
   type SenderOptions,
   type SenderStats,
 } from "./kafka-sender.ts";
@@ -39,18 +40,11 @@ export class KafkaSenders {
   }
 
   stats(): SenderStats {
-    const [first, ...others] = this.#senders.map((sender) => sender.stats());
-    return others.reduce(
-      (sum, stats) => ({
-        queueBytes: sum.queueBytes + stats.queueBytes,
-        queueRecords: sum.queueRecords + stats.queueRecords,
-        sentRecords: sum.sentRecords + stats.sentRecords,
-        sentBytes: sum.sentBytes + stats.sentBytes,
-        failures: sum.failures + stats.failures,
-        requests: sum.requests,
-      }),
-      first!,
-    );
+    const all = this.#senders.map((sender) => sender.stats());
+    return {
+      queueBytes: all.reduce((sum, { queueBytes }) => sum + queueBytes, 0),
+      failures: all.reduce((sum, { failures }) => sum + failures, 0),
+    };
   }
 
   /** See KafkaSender; all records of one batch. */
@@ -71,9 +65,7 @@ export class KafkaSenders {
     const isWhole = failures.length === sent.length;
     const inDoubt = failures.find((error) => isInDoubt(error));
     if (isWhole) throw inDoubt ?? failures[0];
-    const [cause] = failures;
-    const detail = "a part of the batch is durable, of the rest it is not known";
-    throw new RankstreamError("partial_append", detail, { cause, retryAfterSeconds: 2 });
+    throw partialAppend(failures[0]);
   }
 
   /** Takes producers that know the topic as it is now. */

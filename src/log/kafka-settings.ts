@@ -1,6 +1,6 @@
 /** How a Kafka cluster is reached: plain data that survives the way into a worker thread. */
 import { readFileSync } from "node:fs";
-import kafkajs, { type Kafka, type KafkaConfig, type SASLOptions } from "kafkajs";
+import kafkajs, { type Kafka, type KafkaConfig, type Producer, type SASLOptions } from "kafkajs";
 import { RankstreamError } from "../errors.ts";
 import type { Logger } from "../telemetry.ts";
 import { registerCodecs } from "./kafka-codecs.ts";
@@ -95,6 +95,27 @@ export function kafkaClient(settings: KafkaSettings, logger: Logger, retries = 5
     logLevel: kafkajs.logLevel.WARN,
     logCreator: logTo(logger),
   });
+}
+
+/**
+ * A connected producer that keeps each partition's order and writes no record twice over a retry
+ * of its own. Rejects as the client does.
+ */
+export async function connectProducer(client: Kafka): Promise<Producer> {
+  const producer = client.producer({
+    idempotent: true,
+    // More would let a retry overtake the request after it.
+    maxInFlightRequests: 1,
+    allowAutoTopicCreation: false,
+    createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
+  });
+  try {
+    await producer.connect();
+    return producer;
+  } catch (error) {
+    await producer.disconnect().catch(() => undefined);
+    throw error;
+  }
 }
 
 /** The reason of a failure of the client, in one line and without its classes. */

@@ -45,9 +45,6 @@ export interface Log {
   /** Why nothing can be appended now, in words; null while all is well. */
   readonly failure: string | null;
 
-  /** Called after every append with the new durable end; returns a function that stops it. */
-  onAppend(listener: () => void): () => void;
-
   /** Frees what lies before these offsets (by partition): they are committed in the store. */
   trim(committed: readonly number[]): Promise<void>;
 

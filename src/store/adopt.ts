@@ -5,6 +5,7 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { newestMinuteOf } from "./contents.ts";
 import { rowsOf } from "./database.ts";
+import { clearOpenOf } from "./open-windows.ts";
 import { readSeen } from "./seen.ts";
 import type { Adopted, Adoption } from "./store.ts";
 
@@ -53,9 +54,7 @@ async function forgetOpen(connection: DuckDBConnection, { worker, partitions }: 
     `SELECT DISTINCT worker FROM open_spans WHERE ${named} OR worker = ${worker}`,
   );
   for (const row of rows) {
-    for (const table of ["open_spans", "open_windows", "open_candidates"]) {
-      await connection.run(`DELETE FROM ${table} WHERE worker = ${Number(row["worker"])}`);
-    }
+    await clearOpenOf(connection, Number(row["worker"]));
   }
 }
 

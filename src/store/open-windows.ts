@@ -37,6 +37,13 @@ export async function clearOpen(connection: DuckDBConnection): Promise<void> {
   for (const table of tables) await connection.run(`DELETE FROM ${table}`);
 }
 
+/** Forgets those of one worker. */
+export async function clearOpenOf(connection: DuckDBConnection, worker: number): Promise<void> {
+  for (const table of tables) {
+    await connection.run(`DELETE FROM ${table} WHERE worker = ${worker}`);
+  }
+}
+
 /** Forgets the open minutes before `end`: they are folded in this transaction. */
 export async function closeOpenBefore(connection: DuckDBConnection, end: number): Promise<void> {
   for (const table of tables) await connection.run(`DELETE FROM ${table} WHERE minute < ${end}`);
@@ -60,8 +67,7 @@ export async function writeOpen(
   open: OpenPart,
   { staged, idOf, isOpen, sealedBefore }: OpenRules,
 ): Promise<void> {
-  for (const table of tables)
-    await connection.run(`DELETE FROM ${table} WHERE worker = ${worker}`);
+  await clearOpenOf(connection, worker);
   const minutes = open.minutes.filter(({ minute }) => minute >= sealedBefore);
   if (minutes.length === 0) return;
   const spans = minutes.flatMap(({ minute }) =>
