@@ -7,10 +7,10 @@ import { pipeline } from "node:stream/promises";
 import kafkajs, { type Message } from "kafkajs";
 import { registerCodecs } from "../src/log/kafka-codecs.ts";
 import { createTopic, KafkaBroker } from "../test/support/kafka-broker.ts";
-import { onPath } from "../tools/programs.mjs";
+import { findKcat } from "../tools/services.mjs";
 import type { Body } from "./event-stream.ts";
+import { cpuSecondsOf } from "./service-process.ts";
 
-const ticksPerSecond = 100;
 const partitions = 4;
 const messageBytesMax = 4 * 1024 * 1024;
 const lineFeed = 10;
@@ -35,9 +35,7 @@ export class BenchBroker {
   cpuSeconds(): number | null {
     const pid = this.#own?.pid;
     if (pid === undefined || process.platform !== "linux") return null;
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+    return cpuSecondsOf(readFileSync(`/proc/${pid}/stat`, "utf8"));
   }
 
   async stop(): Promise<void> {
@@ -82,7 +80,7 @@ export function messagesOf({ bytes }: Body): Message[] {
 }
 
 /** kcat, a client in C; undefined where it isn't installed: then the bench's own client writes. */
-export const kcat = onPath("kcat", "kafkacat");
+export const kcat = findKcat();
 
 /** Writes each line as a record by kcat; resolves once all are acknowledged. */
 export async function sendByKcat(

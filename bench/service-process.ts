@@ -36,10 +36,16 @@ export interface ThreadCpu {
   cpuSeconds: number;
 }
 
-function ticksOf(stat: string): number {
+/** CPU seconds, user and system, of the text of a process's or thread's `stat`. */
+export function cpuSecondsOf(stat: string): number {
   // The name may hold anything, blanks and brackets too; fields count from behind it.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return Number(fields[11]) + Number(fields[12]);
+  return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+}
+
+/** Resident memory of the text of a process's `status`: one that is ending has no such line. */
+export function residentBytesOf(status: string): number {
+  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) * 1024;
 }
 
 function bytesOf(path: string): number {
@@ -121,13 +127,12 @@ export class ServiceProcess {
 
   /** CPU seconds used since its start, user and system; 0 where /proc is missing. */
   cpuSeconds(): number {
-    return this.#read("stat", (text) => ticksOf(text) / ticksPerSecond);
+    return this.#read("stat", cpuSecondsOf);
   }
 
   /** Resident memory in bytes; 0 where /proc is missing, and of one that is ending. */
   residentBytes(): number {
-    // A process that is ending has no such line any more.
-    return this.#read("status", (text) => Number(/VmRSS:\s+(\d+)/.exec(text)?.[1] ?? 0) * 1024);
+    return this.#read("status", residentBytesOf);
   }
 
   /** CPU by thread, the busiest first. */
@@ -138,7 +143,7 @@ export class ServiceProcess {
         const stat = readFileSync(join(folder, id, "stat"), "utf8");
         const given = stat.slice(stat.indexOf("(") + 1, stat.lastIndexOf(")"));
         const name = Number(id) === this.#child.pid ? "main" : given;
-        return { id: Number(id), name, cpuSeconds: ticksOf(stat) / ticksPerSecond };
+        return { id: Number(id), name, cpuSeconds: cpuSecondsOf(stat) };
       });
       return threads.sort((a, b) => b.cpuSeconds - a.cpuSeconds);
     } catch {

@@ -1,19 +1,11 @@
 /** The processes of the soak bench: a broker, two edges, one that counts and answers. */
 import { readdirSync, readFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { freePort } from "../test/support/free-port.ts";
 import { KafkaBroker } from "../test/support/kafka-broker.ts";
-import { ServiceProcess } from "./service-process.ts";
+import { residentBytesOf, ServiceProcess } from "./service-process.ts";
 
 const readyMsMax = 60_000;
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 /** Memory and open files of a process; null where /proc is missing, or it is gone. */
 export interface Usage {
@@ -23,8 +15,7 @@ export interface Usage {
 
 function usageOf(pid: number): Usage | null {
   try {
-    const status = readFileSync(`/proc/${pid}/status`, "utf8");
-    const residentBytes = Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) * 1024;
+    const residentBytes = residentBytesOf(readFileSync(`/proc/${pid}/status`, "utf8"));
     return { residentBytes, openFiles: readdirSync(`/proc/${pid}/fd`).length };
   } catch {
     return null;

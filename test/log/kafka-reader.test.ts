@@ -3,12 +3,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, expect, it } from "vitest";
 import { KafkaReader, type KafkaStart } from "../../src/log/kafka-reader.ts";
-import type { KafkaSettings } from "../../src/log/kafka-settings.ts";
 import { AssignmentChanged } from "../../src/log/log.ts";
 import type { LogRecord } from "../../src/model.ts";
 import { silentLogger } from "../../src/telemetry.ts";
 import { freshTopic, kafkaAdmin, sharedKafka } from "../support/kafka.ts";
 import { createTopic, kafkaClient } from "../support/kafka-broker.ts";
+import { logSettings } from "../support/log-settings.ts";
 
 const partitions = 2;
 const readMsMax = 20_000;
@@ -17,28 +17,6 @@ const readers: KafkaReader[] = [];
 afterAll(async () => {
   await Promise.all(readers.map((reader) => reader.close()));
 });
-
-function settingsOf(brokers: string, topic: string): KafkaSettings {
-  return {
-    brokers,
-    topic,
-    clientId: "test",
-    deadLetterTopic: "none",
-    partitions,
-    replication: 1,
-    retentionHours: 1,
-    compression: "none",
-    tls: "off",
-    tlsCa: "none",
-    tlsCert: "none",
-    tlsKey: "none",
-    sasl: "none",
-    saslUsername: "none",
-    saslPassword: "none",
-    sessionTimeoutMs: 6000,
-    appendTimeoutMs: 5000,
-  };
-}
 
 async function setUp() {
   const { address } = await sharedKafka();
@@ -56,7 +34,7 @@ async function setUp() {
     await producer.send({ topic, messages });
   };
   const reader = new KafkaReader({
-    settings: settingsOf(address, topic),
+    settings: logSettings(address, topic, { deadLetterTopic: "none", sessionTimeoutMs: 6000 }),
     groupId: topic,
     counts: () => [partitions],
     logger: silentLogger,

@@ -3,10 +3,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { KafkaSender } from "../../src/log/kafka-sender.ts";
-import type { KafkaSettings } from "../../src/log/kafka-settings.ts";
 import { createLogger } from "../../src/telemetry.ts";
 import { freshTopic, kafkaAdmin, startKafka } from "../support/kafka.ts";
 import { createTopic } from "../support/kafka-broker.ts";
+import { logSettings } from "../support/log-settings.ts";
 
 const appendTimeoutMs = 1000;
 
@@ -21,15 +21,7 @@ it("keeps one connection over a broker that was away", async () => {
   await createTopic(admin, topic, 2);
   await admin.disconnect();
   const before = connections();
-  const settings = {
-    brokers: broker.address,
-    topic,
-    clientId: "test",
-    compression: "none",
-    tls: "off",
-    sasl: "none",
-    appendTimeoutMs,
-  } as KafkaSettings;
+  const settings = logSettings(broker.address, topic, { appendTimeoutMs });
   const sender = await KafkaSender.open({
     settings,
     logger: createLogger("fatal"),

@@ -7,6 +7,7 @@ import { openTopic, TopicWatch } from "../../src/log/kafka-topic.ts";
 import { createLogger } from "../../src/telemetry.ts";
 import { freshTopic, kafkaAdmin, sharedKafka } from "../support/kafka.ts";
 import { createTopic, kafkaClient } from "../support/kafka-broker.ts";
+import { logSettings } from "../support/log-settings.ts";
 
 const logger = createLogger("fatal");
 let address: string;
@@ -17,26 +18,8 @@ beforeAll(async () => {
   made = await kafkaAdmin(address);
 });
 
-const settingsOf = (topic: string, more: Partial<KafkaSettings> = {}): KafkaSettings => ({
-  brokers: address,
-  topic,
-  clientId: "test",
-  deadLetterTopic: `${topic}.dead-letter`,
-  partitions: 3,
-  replication: 0,
-  retentionHours: 5,
-  compression: "none",
-  tls: "off",
-  tlsCa: "none",
-  tlsCert: "none",
-  tlsKey: "none",
-  sasl: "none",
-  saslUsername: "none",
-  saslPassword: "none",
-  sessionTimeoutMs: 10_000,
-  appendTimeoutMs: 5000,
-  ...more,
-});
+const settingsOf = (topic: string, more: Partial<KafkaSettings> = {}): KafkaSettings =>
+  logSettings(address, topic, { partitions: 3, replication: 0, retentionHours: 5, ...more });
 
 async function open(topic: string, more: Partial<KafkaSettings> = {}) {
   const admin = kafkaClient(address).admin();
