@@ -1,4 +1,5 @@
-// Builds the kernel (AssemblyScript → two .wasm files) and the service (TypeScript → build/).
+// Builds the kernel (AssemblyScript → two .wasm files), the service (TypeScript → build/) and what
+// runs in browsers (bundles.mjs).
 // `--if-stale` does nothing when every output is newer than every source. Builds are serialised
 // by a lock folder, so that `npm test` and `npm start` may run side by side.
 import { spawnSync } from "node:child_process";
@@ -13,12 +14,15 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { buildBundles } from "./bundles.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const stamp = join(root, "build", ".built");
 const lock = join(root, ".build-lock");
 const lockWaitMsMax = 120_000;
-const sources = ["assembly", "src", "asconfig.json", "tsconfig.json", "package.json"];
+const sources = ["assembly", "src", "tools/bundles.mjs", "asconfig.json", "tsconfig.json"].concat(
+  "package.json",
+);
 const assetEndings = [".html", ".css", ".svg"];
 
 function files(path) {
@@ -63,7 +67,7 @@ function copyAssets() {
   }
 }
 
-function withLock(work) {
+async function withLock(work) {
   const start = Date.now();
   for (;;) {
     try {
@@ -82,18 +86,19 @@ function withLock(work) {
     }
   }
   try {
-    work();
+    await work();
   } finally {
     rmSync(lock, { recursive: true, force: true });
   }
 }
 
-withLock(() => {
+await withLock(async () => {
   if (process.argv.includes("--if-stale") && !isStale()) return;
   const started = new Date();
   mkdirSync(join(root, "build", "kernel"), { recursive: true });
   buildKernel();
   run(["typescript", "bin", "tsc"], ["-p", "tsconfig.json"]);
   copyAssets();
+  await buildBundles(root);
   writeFileSync(stamp, `${started.toISOString()}\n`);
 });

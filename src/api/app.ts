@@ -27,7 +27,7 @@ import {
 } from "./leaderboard.ts";
 import { addLive, type LiveOptions } from "./live.ts";
 import { type DocumentedRoute, openApiDocument, type RouteDoc } from "./openapi.ts";
-import { readPages } from "./pages.ts";
+import { addPages } from "./pages.ts";
 import { checkNames, type RawQuery, single } from "./parameters.ts";
 import { answerSocketError, sendProblem, sendText, toRankstreamError } from "./problems.ts";
 import { addSeries } from "./series.ts";
@@ -87,9 +87,6 @@ const idleSweepMs = 20;
 /** 512 bytes of id, each percent-encoded, twice over. */
 const paramLengthMax = 4096;
 const shutdownRetryAfterSeconds = 5;
-const pagePolicy =
-  "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; " +
-  "img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 function makeFastify(deps: ApiDeps): FastifyInstance {
   const app = fastify({
@@ -283,17 +280,6 @@ function addOperations(app: FastifyInstance, deps: ApiDeps, routes: DocumentedRo
     document ??= openApiDocument(routes, deps.version);
     return document;
   });
-}
-
-async function addPages(app: FastifyInstance, folder: string): Promise<void> {
-  for (const { path, contentType, body } of await readPages(folder)) {
-    app.get(path, (_request, reply) =>
-      reply
-        .type(contentType)
-        .headers({ "content-security-policy": pagePolicy, "cache-control": "no-cache" })
-        .send(body),
-    );
-  }
 }
 
 /** Builds the app; the caller listens on it (see listen.ts) and closes it. */

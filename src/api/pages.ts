@@ -1,16 +1,19 @@
-/**
- * The files of the page, read once at start: `/`, what it links to under `/web/`, and the parts of
- * the client it imports under `/client/`.
- */
+/** The files of the pages, read once at start: `/` and all below `/web/`. */
+import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { extname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import type { FastifyInstance } from "fastify";
+import Negotiator from "negotiator";
 
-export interface PageFile {
-  /** `/`, `/web/<name>` or `/client/<name>`. */
+interface PageFile {
+  /** `/`, `/web/<name>`, or `/web/<folder>/` and what is in it. */
   path: string;
   contentType: string;
   body: Buffer;
+  gzipped: Buffer;
+  /** Of the body, however it is packed. */
+  etag: string;
 }
 
 const contentTypes: Readonly<Record<string, string>> = {
@@ -21,28 +24,50 @@ const contentTypes: Readonly<Record<string, string>> = {
   ".wasm": "application/wasm",
 };
 
-/** Where the page is: beside this folder, in the build and in the sources alike. */
-export const webFolder = fileURLToPath(new URL("../web/", import.meta.url));
+/** Pages load nothing from elsewhere; only the demo compiles WebAssembly. */
+function policyOf(path: string): string {
+  const scripts = path.startsWith("/web/demo/") ? "'self' 'wasm-unsafe-eval'" : "'self'";
+  return (
+    `default-src 'none'; style-src 'self'; script-src ${scripts}; connect-src 'self'; ` +
+    "img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+  );
+}
 
-/** Where compiled parts of the client lie, seen from the page's folder. */
-const clientFolder = join("..", "client");
+/** `index.html` is its folder's own address; that of the first folder is `/`. */
+function addressOf(name: string): string {
+  if (name === "index.html") return "/";
+  return `/web/${name.replace(/(^|\/)index\.html$/, "$1")}`;
+}
 
-async function readFolder(folder: string, prefix: string): Promise<PageFile[]> {
-  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
-  const names = entries.filter((entry) => entry.isFile()).map(({ name }) => name);
+/** Files of a known ending, also in folders below; none when there is no page. */
+async function readPages(folder: string): Promise<PageFile[]> {
+  const names = await readdir(folder, { recursive: true }).catch(() => [] as string[]);
   const pages: PageFile[] = [];
   for (const name of names.sort()) {
     const contentType = contentTypes[extname(name)];
     if (contentType === undefined) continue;
     const body = await readFile(join(folder, name));
-    pages.push({ path: name === "index.html" ? "/" : `${prefix}${name}`, contentType, body });
+    const etag = `W/"${createHash("sha256").update(body).digest("base64url").slice(0, 22)}"`;
+    const path = addressOf(name.replaceAll("\\", "/"));
+    pages.push({ path, contentType, body, gzipped: gzipSync(body), etag });
   }
   return pages;
 }
 
-/** Only what is in the folders themselves and of a known ending; none when there is no page. */
-export async function readPages(folder: string): Promise<PageFile[]> {
-  const pages = await readFolder(folder, "/web/");
-  if (pages.length === 0) return [];
-  return [...pages, ...(await readFolder(join(folder, clientFolder), "/client/"))];
+/** Serves the files of `folder`; nothing where it has none. */
+export async function addPages(app: FastifyInstance, folder: string): Promise<void> {
+  for (const { path, contentType, body, gzipped, etag } of await readPages(folder)) {
+    app.get(path, (request, reply) => {
+      reply.type(contentType).headers({
+        "content-security-policy": policyOf(path),
+        "cache-control": "no-cache",
+        vary: "accept-encoding",
+        etag,
+      });
+      if (request.headers["if-none-match"] === etag) return reply.code(304).send();
+      const isPacked = new Negotiator(request.raw).encoding(["gzip", "identity"]) === "gzip";
+      if (isPacked) reply.header("content-encoding", "gzip");
+      return reply.send(isPacked ? gzipped : body);
+    });
+  }
 }

@@ -1,7 +1,7 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { gzipSync } from "node:zlib";
+import { gunzipSync, gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { RankstreamError } from "../../src/errors.ts";
 import { errorKinds } from "../../src/errors-table.ts";
@@ -274,6 +274,8 @@ describe("operations", () => {
       writeFileSync(join(folder, "index.html"), "<!doctype html>");
       writeFileSync(join(folder, "board.js"), "1");
       writeFileSync(join(folder, "secret.txt"), "no");
+      mkdirSync(join(folder, "demo"));
+      writeFileSync(join(folder, "demo", "index.html"), "demo");
       const { app } = await makeApi({ webFolder: folder });
       const page = await app.inject("/");
       expect([page.statusCode, page.body]).toEqual([200, "<!doctype html>"]);
@@ -283,6 +285,13 @@ describe("operations", () => {
       });
       expect(page.headers["content-security-policy"]).toContain("script-src 'self';");
       expect((await app.inject("/web/board.js")).headers["content-type"]).toContain("javascript");
+      expect((await app.inject("/web/demo/")).body).toBe("demo");
+      const headers = { "accept-encoding": "gzip", "if-none-match": "" };
+      const packed = await app.inject({ url: "/web/board.js", headers });
+      expect(packed.headers["content-encoding"]).toBe("gzip");
+      expect(gunzipSync(packed.rawPayload).toString()).toBe("1");
+      headers["if-none-match"] = String(packed.headers["etag"]);
+      expect((await app.inject({ url: "/web/board.js", headers })).statusCode).toBe(304);
       expectProblem(await app.inject("/web/secret.txt"), "not_found");
       expectProblem(await app.inject("/web/%2e%2e/package.json"), "not_found");
     } finally {

@@ -24,7 +24,7 @@ const mayImport: Record<string, string[]> = {
   ingest: ["log", "kernel", "store", "telemetry", "files"],
   query: ["store", "kernel", "telemetry"],
   api: ["edge", "query", "telemetry", "discard"],
-  web: ["client"],
+  web: ["client", "kernel"],
   service: [
     "files",
     "config",
@@ -93,7 +93,7 @@ export function importOffences(sources: ParsedSource[]): string[] {
       const target = targetOf(source, name);
       if (target === undefined) return [];
       if (!target.startsWith("src/")) return [`${source.path} imports ${name}, outside src/`];
-      if (!name.endsWith(".ts")) return [`${source.path} imports ${name} without .ts`];
+      if (!/\.tsx?$/.test(name)) return [`${source.path} imports ${name} without .ts`];
       return mayReach(source, target) ? [] : [`${source.path} imports ${target}`];
     });
   });
@@ -152,7 +152,12 @@ export function ownerOffences(sources: ParsedSource[]): string[] {
   });
 }
 
-/** Packages that `src/` imports and package.json doesn't list, and the other way round. */
+/** What browsers run is bundled: its packages are needed to build, not to run. */
+export function isBundled({ path }: Source): boolean {
+  return path.startsWith("src/web/");
+}
+
+/** Packages that the sources import and package.json doesn't list, and the other way round. */
 export function dependencyOffences(sources: ParsedSource[], declared: string[]): string[] {
   const used = new Set(sources.flatMap(packagesIn).map(packageOf));
   const missing = [...used].filter((name) => !declared.includes(name));

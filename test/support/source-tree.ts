@@ -36,7 +36,7 @@ interface Node {
   [key: string]: unknown;
 }
 
-const codeEnding = /\.(?:ts|mts|mjs|js)$/;
+const codeEnding = /\.(?:tsx?|mts|mjs|js)$/;
 const watchedGlobals = new Set(["process", "JSON", "WebAssembly"]);
 const functionTypes = new Set([
   "FunctionDeclaration",
