@@ -3,7 +3,7 @@ import type { FastifyInstance } from "fastify";
 import type { ByteBudget } from "../edge/byte-budget.ts";
 import { quoted } from "../errors.ts";
 import { eventBounds } from "../model.ts";
-import type { ItemRequest, ItemsRequest } from "../query/items.ts";
+import { type ItemRequest, type ItemsRequest, rankedStepsMax } from "../query/items.ts";
 import { stepNames } from "../query/steps.ts";
 import { bodyReader } from "./body.ts";
 import { type AnswerPorts, answerOrJob, asyncParameters } from "./jobs.ts";
@@ -50,6 +50,12 @@ const itemParameters: ParameterTable = Object.freeze({
     schema: { type: "integer", minimum: 0, maximum: neighboursMax, default: neighboursDefault },
   },
   step: stepParameter,
+  ranks: {
+    description:
+      "Whether the history says the item's rank in each step; " +
+      `at most ${rankedStepsMax} steps.`,
+    schema: { type: "boolean", default: false },
+  },
 });
 
 const addressParameters: ParameterTable = Object.freeze({
@@ -173,6 +179,7 @@ export function readItemRequest(
     ...rangeOf(query, now),
     neighbours: integerParameter(query, "neighbours", 0, neighboursMax, neighboursDefault),
     step: readStep(query),
+    hasRanks: choiceParameter(query, "ranks", ["false", "true"]) === "true",
     timeZone: single(query, "timeZone") ?? "UTC",
   };
 }

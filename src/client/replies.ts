@@ -203,6 +203,20 @@ export interface ItemQuery extends RangeQuery {
   neighbours?: number;
   /** Of the history; default: the finest that makes at most 100 points. */
   step?: "minute" | "hour" | "day" | "week" | "month";
+  /** Says the item's rank in each step of the history; at most 100 steps. */
+  ranks?: boolean;
+}
+
+/** One step of an item's history. */
+export interface HistoryPoint {
+  from: string;
+  to: string;
+  count: number;
+  /** These with `ranks` only, null without an event in the step: 1 + items with more events. */
+  rank?: number | null;
+  /** `rank` is null too where these differ: then it lies between them. */
+  rankLower?: number | null;
+  rankUpper?: number | null;
 }
 
 /** Where an item stands: competition ranks, null without an event in the range. */
@@ -239,7 +253,7 @@ export interface Item extends ItemHead, ItemStanding {
   /** The last one above stands right before the item. */
   neighbours: Record<"above" | "below", NeighbourItem[]>;
   step: string;
-  history: { from: string; to: string; count: number }[];
+  history: HistoryPoint[];
   /** Of all events that are kept; null where there are none. */
   firstSeen: string | null;
   lastSeen: string | null;

@@ -1,6 +1,7 @@
 /** Answers about single items of one event type: where they stand in a range, and since when. */
+import { RankstreamError } from "../errors.ts";
 import { minuteMs } from "../model.ts";
-import type { ItemAnswer, Neighbour, RankedItem } from "../store/item-questions.ts";
+import type { ItemAnswer, Neighbour, RankBounds, RankedItem } from "../store/item-questions.ts";
 import type { Store } from "../store/store.ts";
 import type { AskControl } from "./ask.ts";
 import { shareOf } from "./board.ts";
@@ -8,6 +9,9 @@ import { type FreshnessDeps, passBarrier } from "./freshness.ts";
 import { type Step, stepsOf } from "./steps.ts";
 import { formatTimeRange, type TimeRange } from "./time-range.ts";
 import { formatTimestamp } from "./timestamp.ts";
+
+/** Steps that one answer says ranks of at most. */
+export const rankedStepsMax = 100;
 
 export interface ItemDeps extends FreshnessDeps {
   store: Pick<Store, "item" | "items" | "eventTypes">;
@@ -28,6 +32,8 @@ export interface ItemRequest extends Omit<ItemsRequest, "eventIds"> {
   neighbours: number;
   /** Of the history; undefined: the finest that makes few points. */
   step: Step | undefined;
+  /** Whether the history says the item's ranks too; of few steps only. */
+  hasRanks: boolean;
   /** IANA name: where the history's days, weeks and months begin. */
   timeZone: string;
 }
@@ -51,6 +57,11 @@ export interface HistoryPoint {
   from: string;
   to: string;
   count: number;
+  /** These where ranks were asked for, null without an event in the step. */
+  rank?: number | null;
+  /** Competition ranks; `rank` is null where these differ: it is known to lie between them. */
+  rankLower?: number | null;
+  rankUpper?: number | null;
 }
 
 /** What every answer says of its question and of itself. Times are ISO 8601 UTC. */
@@ -128,25 +139,46 @@ function standingOf(item: RankedItem, total: number): ItemStanding {
   return { eventId, count, lower, upper, rank, rankLower, rankUpper, share };
 }
 
-function historyOf({ history }: ItemAnswer, bounds: readonly number[]): HistoryPoint[] {
+/** What a step says of the item's rank in it. */
+function rankOf(bounds: RankBounds | null): Omit<Required<HistoryPoint>, "from" | "to" | "count"> {
+  if (bounds === null) return { rank: null, rankLower: null, rankUpper: null };
+  const { lower, upper } = bounds;
+  return { rank: lower === upper ? lower : null, rankLower: lower, rankUpper: upper };
+}
+
+function historyOf({ history, ranks }: ItemAnswer, bounds: readonly number[]): HistoryPoint[] {
   return history.lower.map((count, i) => ({
     from: formatTimestamp(bounds[i]!),
     to: formatTimestamp(bounds[i + 1]!),
     count,
+    ...(ranks !== null && rankOf(ranks[i]!)),
   }));
 }
 
-/** One item of a range. Throws `query_timeout`, and `invalid_parameter` for too many steps. */
+/** Refuses more steps than are ranked in one answer. */
+function checkRankedSteps(steps: number): void {
+  if (steps <= rankedStepsMax) return;
+  const detail = `ranks: expected at most ${rankedStepsMax} steps with it, got ${steps}`;
+  throw new RankstreamError("invalid_parameter", `${detail}; ask for a coarser step`, {
+    extensions: { parameter: "ranks" },
+  });
+}
+
+/**
+ * One item of a range. Throws `query_timeout`, and `invalid_parameter` for too many steps, or too
+ * many to be ranked.
+ */
 export async function answerItem(
   deps: ItemDeps,
   request: ItemRequest,
   control: AskControl = {},
 ): Promise<Item> {
-  const { eventType, eventId, range, neighbours, timeZone } = request;
+  const { eventType, eventId, range, neighbours, timeZone, hasRanks } = request;
   const { asOf, budgetMs } = await passBarrier(deps, control);
   const effective = await effectiveStretch(deps.store, eventType, range);
   const { step, bounds } = stepsOf(effective.from, effective.to, request.step, timeZone);
-  const question = { eventType, eventId, ...effective, neighbours, bounds, budgetMs };
+  if (hasRanks) checkRankedSteps(bounds.length - 1);
+  const question = { eventType, eventId, ...effective, neighbours, bounds, hasRanks, budgetMs };
   const answer = await deps.store.item(question, control);
   const { above, below, seen } = answer;
   const total = answer.total.lower;

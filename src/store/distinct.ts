@@ -9,7 +9,7 @@ import { columnsOf, deltaTotals, planSeries, type SeriesPlan, zeros } from "./se
 import { endOf, type Level } from "./windows.ts";
 
 /** Bins that are one window, with its level, and nothing beside it. */
-async function singleWindows(
+export async function singleWindows(
   connection: DuckDBConnection,
   { parts, edges, minutes, typeId }: SeriesPlan,
 ): Promise<{ level: Level; pieces: Piece[] }[]> {

@@ -34,6 +34,14 @@ export interface ItemQuery extends Omit<ItemsQuery, "eventIds"> {
   neighbours: number;
   /** Of the history's bins, as in SeriesQuery; fewer than two: no history. */
   bounds: number[];
+  /** Whether to say the item's rank in each bin. */
+  hasRanks: boolean;
+}
+
+/** Bounds of a competition rank; equal where it is known. */
+export interface RankBounds {
+  lower: number;
+  upper: number;
 }
 
 export interface Neighbour {
@@ -48,6 +56,8 @@ export interface ItemAnswer extends Omit<ItemsAnswer, "items"> {
   above: Neighbour[];
   below: Neighbour[];
   history: BinCounts;
+  /** Its rank by bin, where that was asked for; null where it has no event. */
+  ranks: (RankBounds | null)[] | null;
   /** Of all the item's events that are kept, epoch ms; null where there are none. */
   seen: { first: number; last: number } | null;
 }

@@ -13,6 +13,7 @@ import type {
   Neighbour,
   RankedItem,
 } from "./item-questions.ts";
+import { readRanks } from "./item-ranks.ts";
 import { readTimes } from "./item-times.ts";
 import type { RawFiles } from "./raw-files.ts";
 import { readSeries } from "./series.ts";
@@ -116,7 +117,10 @@ export async function readItem(
             budgetMs,
           })
         ).counts;
+  const ranks = query.hasRanks
+    ? await readRanks(connection, rawFiles, query, history!.lower)
+    : null;
   const [type] = await typesNamed(connection, [eventType]);
   const seen = type === undefined ? null : await readTimes(connection, rawFiles, type, eventId);
-  return { item: items[0]!, ...ranking, history: history!, seen };
+  return { item: items[0]!, ...ranking, history: history!, ranks, seen };
 }

@@ -22,7 +22,11 @@ import { minuteLevel } from "./windows.ts";
 /** Minutes that are read as one where no bin divides them. */
 const quarterMinutes = 15;
 
-async function readTotals(connection: DuckDBConnection, plan: SeriesPlan): Promise<BinCounts> {
+/** The events of each bin of `plan`, exactly where its edges are read. */
+export async function readTotals(
+  connection: DuckDBConnection,
+  plan: SeriesPlan,
+): Promise<BinCounts> {
   const { typeId, parts, minutes, loose, raw } = plan;
   const windows = (name: string) => `SELECT start, total FROM window_${name}
     WHERE type_id = ${typeId}`;

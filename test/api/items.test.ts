@@ -54,16 +54,17 @@ describe("GET /items/{eventType}/{eventId}", () => {
     const { app, asked } = await makeItems();
     await app.inject("/items/t/a");
     const [plain] = asked;
-    expect(plain).toMatchObject({ mode: "auto", neighbours: 2, timeZone: "UTC" });
+    expect(plain).toMatchObject({ mode: "auto", neighbours: 2, timeZone: "UTC", hasRanks: false });
     expect(plain!.step).toBeUndefined();
     expect(plain!.range.to - plain!.range.from).toBe(86_400_000);
-    const more = "mode=exact&neighbours=50&step=week&timeZone=Asia/Kathmandu";
+    const more = "mode=exact&neighbours=50&step=week&ranks=true&timeZone=Asia/Kathmandu";
     await app.inject(`/items/t/a?from=0&to=1970-01-02T00:00:00%2B01:00&${more}`);
     expect(asked[1]).toMatchObject({
       range: { from: 0, to: 82_800_000 },
       mode: "exact",
       neighbours: 50,
       step: "week",
+      hasRanks: true,
       timeZone: "Asia/Kathmandu",
     });
   });
@@ -78,6 +79,7 @@ describe("GET /items/{eventType}/{eventId}", () => {
     ["/items/t/a?eventType=t", "unknown_parameter", "eventType"],
     ["/items/t/a?neighbours=51", "invalid_parameter", "neighbours: expected an integer 0..50"],
     ["/items/t/a?step=year", "invalid_parameter", "step: expected one of minute, hour, day"],
+    ["/items/t/a?ranks=yes", "invalid_parameter", "ranks: expected one of false, true"],
     ["/items/t/a?mode=fast", "invalid_parameter", "mode: expected one of auto, approx, exact"],
     ["/items/t/a?timeZone=Mars", "invalid_time_zone", "timeZone: expected an IANA name"],
     ["/items/t/a?timeRange=soon", "invalid_time_range", "timeRange: expected last_<n>_"],

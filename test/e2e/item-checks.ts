@@ -14,6 +14,8 @@ const zones = ["UTC", "Europe/Berlin", "Asia/Kathmandu", "Australia/Lord_Howe", 
 /** So that no range makes more steps than one answer may have. */
 const stepMs = { minute: minuteMs, hour: hourMs, day: dayMs, week: 7 * dayMs, month: 28 * dayMs };
 export const stepsMost = 1000;
+/** Steps that have ranks at most, less the two that a range's ends cut off. */
+const ranksMost = 98;
 
 export type Body = Answer["body"];
 
@@ -38,6 +40,13 @@ export function randomStep(random: Random, { from, to }: Stretch): Record<string
   const timeZone = random.pick(zones);
   if (fitting.length === 0 || random.chance(0.2)) return { timeZone };
   return { timeZone, step: random.pick(fitting)[0] };
+}
+
+/** Ranks in the history, where its steps are few enough. */
+export function randomRanks(random: Random, { from, to }: Stretch, step: string | undefined) {
+  const ms = stepMs[(step ?? "month") as keyof typeof stepMs];
+  const isAsked = (to - from) / ms < ranksMost && random.chance(0.5);
+  return isAsked ? { ranks: "true" } : {};
 }
 
 /** Some ids of the type, and now and then one that never was. */
@@ -94,6 +103,22 @@ function expectStanding(row: Body, oracle: ItemOracle, stretch: Stretch): void {
   expect(row.share).toBeCloseTo(total === 0 ? 0 : count / total, 5);
 }
 
+/** Ranks step by step: known ones as counted, and bounds that hold; none unless asked for. */
+function expectTrueRanks(
+  points: Body[],
+  oracle: ItemOracle,
+  { eventType, eventId }: { eventType: string; eventId: string },
+  isAsked: boolean,
+): void {
+  for (const point of points) {
+    const [truth] = oracle.standings(stretchOf(eventType, point), [eventId]);
+    const { rank, rankLower, rankUpper } = point;
+    const own = isAsked ? truth!.rank : undefined;
+    // What these tests send is never too much to be counted.
+    expect([point.from, rank, rankLower, rankUpper]).toEqual([point.from, own, own, own]);
+  }
+}
+
 /** GET /items/{eventType}/{eventId} of an exact answer. */
 export async function expectTrueItem(
   service: RankstreamProcess,
@@ -117,6 +142,7 @@ export async function expectTrueItem(
     const alone = oracle.only(eventType, eventId);
     const truth = body.history.map((point: Body) => alone.total(stretchOf(eventType, point)));
     expect(body.history.map(({ count }: Body) => count)).toEqual(truth);
+    expectTrueRanks(body.history, oracle, { eventType, eventId }, more["ranks"] === "true");
     const seen = oracle.seen(eventType, eventId);
     const iso = (at: number | undefined) => (at === undefined ? null : new Date(at).toISOString());
     expect(body).toMatchObject({ firstSeen: iso(seen?.first), lastSeen: iso(seen?.last) });

@@ -15,6 +15,7 @@ import {
   expectTrueItems,
   expectTrueSeries,
   randomIds,
+  randomRanks,
   randomStep,
   randomStretch,
 } from "./item-checks.ts";
@@ -46,7 +47,9 @@ describe("items", () => {
       const stretch = randomStretch(random, events);
       const [eventId] = randomIds(random, events, stretch, 1);
       const neighbours = random.pick([0, 1, 2, 5, 50]);
-      const more = { neighbours, ...randomStep(random, stretch), mode: "exact" };
+      const steps = randomStep(random, stretch);
+      const ranks = randomRanks(random, stretch, steps["step"]);
+      const more = { neighbours, ...steps, ...ranks, mode: "exact" };
       await expectTrueItem(service, oracle, stretch, eventId!, more);
       const distinct = random.pick(["true", "false"]);
       await expectTrueSeries(service, oracle, stretch, {
@@ -116,6 +119,15 @@ describe("items", () => {
       );
       expect(body.history.length).toBeGreaterThanOrEqual(3);
     }
+  });
+
+  it("are ranked in a hundred steps at most", async () => {
+    const { eventType, eventId } = events[0]!;
+    const query = { eventType, eventId, timeRange: "last_3_hours", step: "minute" };
+    expect((await service.get("/items", query)).status).toBe(200);
+    const { status, body } = await service.get("/items", { ...query, ranks: "true" });
+    expect([status, body.code, body.parameter]).toEqual([400, "invalid_parameter", "ranks"]);
+    expect(body.detail).toContain("at most 100 steps with it, got 18");
   });
 
   it("are found by whatever text they are named", async () => {

@@ -71,9 +71,11 @@ describe("names of kept answers", () => {
       range: parseTimeRange({ from: 1000, to: 2000, now }),
       neighbours: 2,
       step: undefined,
+      hasRanks: false,
       timeZone: "UTC",
     };
     expect(keyOf("item", item)).toMatch(/^count:a:x%3Ay:1000-2000:[\w-]{20}$/);
+    expect(keyOf("item", { ...item, hasRanks: true })).not.toBe(keyOf("item", item));
     const series = { ...item, hasDistinct: false };
     expect(keyOf("series", series)).toMatch(/^series:a:1000-2000:/);
     expect(keyOf("series", { ...series, hasDistinct: true })).not.toBe(keyOf("series", series));
