@@ -171,6 +171,12 @@ export function nativeBuild(): string {
   return `${platform}_${arch}_${versions.modules}`;
 }
 
+/** Memory that the process takes: all of it, JavaScript's heap, and buffers beside that. */
+export function processFigures() {
+  const { rss, heapUsed, external } = process.memoryUsage();
+  return { rssBytes: rss, heapBytes: heapUsed, bufferBytes: external };
+}
+
 /** The origins beside the service's own whose pages may open the live socket. */
 export function otherOrigins({ liveOrigins }: Pick<Config, "liveOrigins">): string[] {
   const names = liveOrigins.split(",").map((name) => name.trim());

@@ -25,6 +25,7 @@ import { Upstream } from "./query/upstream.ts";
 import { makeForwardScanner, makeScanner, sharedLedger, takesNoEvents } from "./service-edge.ts";
 import { describeLog, openKafka } from "./service-log.ts";
 import { describeCache, describeRedis } from "./service-metrics.ts";
+import { StatusDesk } from "./service-status.ts";
 import { Counters, type Logger } from "./telemetry.ts";
 
 const portWaitMsMax = 5000;
@@ -175,6 +176,10 @@ export async function startNode(config: Config, logger: Logger, version: string)
   const isForwarding = own === null && isEdge && upstream !== null;
   const forward = isForwarding ? await openForwardEdge(upstream, config, budget, logger) : null;
   const edge = own?.edge ?? forward ?? takesNoEvents;
+  const notReady = () => [...query.notReady(), ...(own?.log.failure ? ["log"] : [])];
+  const hasLog = own !== null;
+  const parts = { config, version, counters, notReady, counting: null, upstream, hasLog };
+  const status = new StatusDesk(parts);
   const app = await buildApi({
     edge,
     cache,
@@ -183,7 +188,8 @@ export async function startNode(config: Config, logger: Logger, version: string)
     budget,
     counters,
     logger,
-    notReady: () => [...query.notReady(), ...(own?.log.failure ? ["log"] : [])],
+    notReady,
+    status: (withUpstream) => status.read(withUpstream),
     version,
     bodyBytesMax: config.bodyBytesMax,
     connectionsMax: config.connectionsMax,
@@ -194,6 +200,7 @@ export async function startNode(config: Config, logger: Logger, version: string)
     webFolder: fileURLToPath(new URL("./web/", import.meta.url)),
   });
   const stop = async () => {
+    status.close();
     await app.close();
     await Promise.all([query.close(), own?.log.close()]);
   };

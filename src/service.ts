@@ -8,7 +8,7 @@ import { ByteBudget } from "./edge/byte-budget.ts";
 import { Edge, type EdgeDeps } from "./edge/edge.ts";
 import { AppliedClock } from "./ingest/applied-clock.ts";
 import { IngestPool } from "./ingest/ingest-pool.ts";
-import { LagWatch } from "./ingest/lag-watch.ts";
+import { LagWatch, waitingRecords } from "./ingest/lag-watch.ts";
 import type { IngestTotals } from "./ingest/messages.ts";
 import { Answers } from "./query/answers.ts";
 import type { FreshnessDeps } from "./query/freshness.ts";
@@ -22,6 +22,7 @@ import {
   keepMetrics,
 } from "./service-metrics.ts";
 import { openRedis, openUws, startNode } from "./service-node.ts";
+import { StatusDesk } from "./service-status.ts";
 import { LocalStore } from "./store/local-store.ts";
 import { Counters, type Logger } from "./telemetry.ts";
 
@@ -216,6 +217,30 @@ function openEdge(
   });
 }
 
+/** Says how the process is, from what its parts know. */
+function openStatus(config: Config, pipeline: Pipeline, counters: Counters): StatusDesk {
+  const { store, ingest, clock, lag, embedded, edge } = pipeline;
+  return new StatusDesk({
+    config,
+    version: packageVersion(),
+    counters,
+    notReady: () => failing(pipeline),
+    upstream: null,
+    hasLog: edge !== null,
+    counting: {
+      counted: () => ingest.totals().events,
+      checkpoints: () => ingest.totals().checkpoints,
+      onCommit: (listener) => store.onCommit(listener),
+      waitingRecords: () =>
+        embedded === null
+          ? lag.lag
+          : waitingRecords(embedded.endOffsets(), store.committedOffsets()),
+      countedThrough: () => clock.appliedThrough,
+      logBytes: () => embedded?.stats().bytes ?? null,
+    },
+  });
+}
+
 /** Names of the parts that do not work. */
 function failing({ store, ingest, log }: Pipeline): string[] {
   const parts = { store: store.failure, ingest: ingest.failure, log: log.failure };
@@ -263,6 +288,8 @@ async function openApi(config: Config, logger: Logger, pipeline: Pipeline, close
   const metrics = keepMetrics(counters, store, config, logger);
   closers.add(() => metrics.close());
   answers.snapshots.beforeTake = () => metrics.sample();
+  const status = openStatus(config, pipeline, counters);
+  closers.add(async () => status.close());
   const noteAppend = (first: number, last: number) => answers.noteAppend(first, last);
   const edge = openEdge(config, pipeline, budget, counters, logger, noteAppend);
   return buildApi({
@@ -279,6 +306,7 @@ async function openApi(config: Config, logger: Logger, pipeline: Pipeline, close
     counters,
     logger,
     notReady: () => failing(pipeline),
+    status: (withUpstream) => status.read(withUpstream),
     version: packageVersion(),
     bodyBytesMax: config.bodyBytesMax,
     connectionsMax: config.connectionsMax,

@@ -68,6 +68,11 @@ export class Counters {
     this.#read.set(name, { help, kind, read });
   }
 
+  /** The number of this name as it is now; 0 where there is none. */
+  value(name: string): number {
+    return this.#counters.get(name)?.value ?? this.#read.get(name)?.read() ?? 0;
+  }
+
   /** Every number as it is now. */
   samples(): { name: string; value: number; labels: Record<string, string> }[] {
     const values = [...this.#counters.values()].map(({ name, value }) => [name, value] as const);

@@ -32,6 +32,7 @@ import { checkNames, type RawQuery, single } from "./parameters.ts";
 import { answerSocketError, sendProblem, sendText, toRankstreamError } from "./problems.ts";
 import { addSeries } from "./series.ts";
 import { addSnapshots, type SnapshotPort } from "./snapshots.ts";
+import { addStatus, type StatusPort } from "./status.ts";
 import { addTrending } from "./trending.ts";
 import type { Uws } from "./uws.ts";
 import { UwsServer } from "./uws-server.ts";
@@ -66,6 +67,8 @@ export interface ApiDeps {
   logger: Logger;
   /** Names of the parts that are not ready; empty once events are taken and queries answered. */
   notReady: () => readonly string[];
+  /** How the process is, at a glance. */
+  status: StatusPort;
   version: string;
   bodyBytesMax: number;
   connectionsMax: number;
@@ -316,6 +319,7 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
   addLabels(app, deps.labels, deps.budget);
   addSnapshots(app, deps.snapshots);
   addDeletes(app, deps.deleteEvents);
+  addStatus(app, deps.status);
   addOperations(app, deps, routes);
   if (deps.webFolder !== undefined) await addPages(app, deps.webFolder);
   answerUnrouted(app, methodsByPath);

@@ -12,6 +12,7 @@ const ownRoutes = new Set([
   "/health/live",
   "/health/ready",
   "/metrics",
+  "/status",
   "/openapi.json",
   "/admin/cache/invalidate",
 ]);

@@ -39,6 +39,7 @@ import {
   sleep,
   UnreachableError,
 } from "./requests.ts";
+import type { Status } from "./status.ts";
 
 export type {
   BatchReply,
@@ -69,6 +70,7 @@ export type {
   TrendingQuery,
 } from "./replies.ts";
 export { ProblemError, UnreachableError } from "./requests.ts";
+export type { EventRate, Status } from "./status.ts";
 
 export interface ClientOptions {
   /** `http://127.0.0.1:8080`; a path before the service's own is kept. */
@@ -211,6 +213,11 @@ export class RankstreamClient {
     const init = { method: "DELETE" };
     const response = await this.#call(`/jobs/${encodeURIComponent(id)}`, init, signal);
     return (await response.json()) as Job;
+  }
+
+  /** How the service is, at a glance. Throws ProblemError, UnreachableError. */
+  async status(signal?: AbortSignal): Promise<Status> {
+    return (await this.#json("/status", signal)) as Status;
   }
 
   /** Every event type there is. Throws ProblemError, UnreachableError. */

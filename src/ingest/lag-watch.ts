@@ -9,6 +9,11 @@ interface Progress {
   since: number;
 }
 
+/** Records before `ends` that are not counted, over all partitions. */
+export function waitingRecords(ends: readonly number[], committed: readonly number[]): number {
+  return ends.reduce((sum, end, i) => sum + Math.max(0, end - (committed[i] ?? 0)), 0);
+}
+
 export class LagWatch {
   readonly #stallMsMax: number;
   readonly #progress = new Map<number, Progress>();
@@ -22,11 +27,10 @@ export class LagWatch {
   /** Partitions that have stood still until now (ms) for too long; each is told once a time. */
   note(now: number, ends: readonly number[], committed: readonly number[]): number[] {
     const stalled: number[] = [];
-    this.lag = 0;
+    this.lag = waitingRecords(ends, committed);
     for (const [partition, end] of ends.entries()) {
       const offset = committed[partition] ?? 0;
       const known = this.#progress.get(partition);
-      this.lag += Math.max(0, end - offset);
       const isLevel = offset >= end;
       if (known === undefined || isLevel || known.isLevel || offset !== known.committed) {
         this.#progress.set(partition, { committed: offset, isLevel, since: now });

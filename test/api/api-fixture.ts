@@ -85,6 +85,7 @@ export async function makeApi(
     counters: parts.counters,
     logger: silentLogger,
     notReady: () => [],
+    status: unscripted,
     version: "1.2.3",
     bodyBytesMax: 100_000,
     connectionsMax: 100,

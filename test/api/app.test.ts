@@ -257,6 +257,7 @@ describe("operations", () => {
       "/live",
       "/metrics",
       "/openapi.json",
+      "/status",
       "/trending",
     ]);
     const { parameters, responses } = document.paths["/leaderboard"].get;
