@@ -268,6 +268,40 @@ export function addItems(
 }
 
 /**
+ * As `addItems`, by plain Count-Min: each of an item's cells grows by its weight, needed or not.
+ * For comparison, and for sketches that are to be added up (`mergeSum`) without losing anything.
+ */
+export function addItemsPlain(
+  sketch: usize, type: usize, typeLen: u32, ids: usize, offsets: usize, weights: usize, n: u32,
+): void {
+  const cells = sketchCells(sketch);
+  const depth = sketchDepth(sketch);
+  const widthLog2 = sketchWidthLog2(sketch);
+  const mask = ((<u32>1) << widthLog2) - 1;
+  const typeHash = hashBytes(type, typeLen, sketchSeed(sketch));
+  let highest: u32 = 0;
+  let start = load<u32>(offsets);
+  for (let i: u32 = 0; i < n; i++) {
+    const end = load<u32>(offsets + (<usize>i << 2), 4);
+    const hash = hashBytes(ids + start, end - start, typeHash);
+    const weight = load<u32>(weights + (<usize>i << 2));
+    const step = rowStep(hash);
+    let at = <u32>hash;
+    for (let row: u32 = 0; row < depth; row++) {
+      const cell = cells + (<usize>((row << widthLog2) + (at & mask)) << 2);
+      const had = load<u32>(cell);
+      const sum = had + weight;
+      const next = select<u32>(SKETCH_NO_BOUND, sum, sum < had);
+      store<u32>(cell, next);
+      highest = max(highest, next);
+      at += step;
+    }
+    start = end;
+  }
+  if (highest == SKETCH_NO_BOUND) markSaturated(sketch);
+}
+
+/**
  * Adds the cells of `source` to those of `target`: bounds for items whose events went to both.
  * SKETCH_OK, or why not (another seed, depth or width), with nothing changed.
  */

@@ -3,8 +3,8 @@ export * from "./layout";
 export { buildRaw, stampEvents } from "./columns";
 export { exportCandidates } from "./candidates";
 export {
-  addItems, checkSketch, estimateHash, estimateItems, hashRow, initSketch, mergeSum,
-  sketchBytes, updateSketch,
+  addItems, addItemsPlain, checkSketch, estimateHash, estimateItems, hashRow, initSketch,
+  mergeSum, sketchBytes, updateSketch,
 } from "./count-min";
 export { clearCounts, countEvents, countsUsed, emitCounts, initCounts } from "./exact-counts";
 export {
@@ -14,7 +14,8 @@ export {
 } from "./type-dictionary";
 export { scan } from "./ndjson";
 export {
-  closeWindow, initWindow, openWindow, restoreItems, updateCounts, updateOpen,
+  closeWindow, initWindow, openWindow, restoreItems, updateCounts, updateItems,
+  updateOpen,
 } from "./open-windows";
 export {
   extendSpan, murmur2, partitionEvents, resetSpan, sizeBlocks, writeBlocks,

@@ -146,6 +146,40 @@ export function updateCounts(windows: usize, count: u32, table: usize): f64 {
 }
 
 /**
+ * Adds `n` items of one type to an open window, each by its weight (u32, under SKETCH_NO_BOUND) in
+ * `weights`: what `updateOpen` does, without located events. Id i lies at
+ * ids[offsets[i] .. offsets[i + 1]]. SKETCH_OK, or SKETCH_BAD_SHAPE when the window isn't open.
+ */
+export function updateItems(
+  window: usize, typeIndex: u32, type: usize, typeLen: u32, ids: usize, offsets: usize,
+  weights: usize, n: u32,
+): u32 {
+  if (load<u32>(window, W_MINUTE) == WINDOW_CLOSED) return SKETCH_BAD_SHAPE;
+  const sketch = <usize>load<u32>(window, W_SKETCH);
+  const cells = sketchCells(sketch);
+  const depth = sketchDepth(sketch);
+  const widthLog2 = sketchWidthLog2(sketch);
+  const typeHash = hashBytes(type, typeLen, sketchSeed(sketch));
+  store<u32>(window, load<u32>(window, W_FLAGS) | WINDOW_FLAG_STREAMING, W_FLAGS);
+  let total = load<u64>(window, W_TOTAL);
+  let highest: u32 = 0;
+  let start = load<u32>(offsets);
+  for (let i: u32 = 0; i < n; i++) {
+    const end = load<u32>(offsets + (<usize>i << 2), 4);
+    const hash = hashBytes(ids + start, end - start, typeHash);
+    const weight = load<u32>(weights + (<usize>i << 2));
+    const estimate = addConservative(cells, depth, widthLog2, hash, weight);
+    highest = max(highest, estimate);
+    countCandidate(window, typeIndex, hash, ids + start, end - start, weight, estimate);
+    total += weight;
+    start = end;
+  }
+  store<u64>(window, total, W_TOTAL);
+  if (highest == SKETCH_NO_BOUND) markSaturated(sketch);
+  return SKETCH_OK;
+}
+
+/**
  * Fills an open window, before any event, with `n` items of one type whose counts are exact;
  * each item at most once in the window's life. Arguments as `foldItems` (sealed-sketch.ts).
  * SKETCH_OK; SKETCH_BAD_SHAPE when the window isn't open or streams already.

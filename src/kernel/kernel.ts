@@ -52,6 +52,12 @@ export class Kernel {
     return start;
   }
 
+  /** Takes back and zeroes all that was given out: whatever lay there is void. */
+  clear(): void {
+    this.bytes.fill(0, reservedBytes, this.#next);
+    this.#next = reservedBytes;
+  }
+
   /** Bytes not given out yet. */
   get bytesLeft(): number {
     return this.bytes.length - this.#next;

@@ -2,7 +2,7 @@
  * The minutes that a worker streams: a sketch and candidates each, a bounded number of them.
  * Host side of assembly/open-windows.ts.
  */
-import { type ItemBlock, type ItemRegion, itemIds } from "./item-region.ts";
+import { type ItemBlock, type ItemIds, type ItemRegion, itemIds } from "./item-region.ts";
 import type { Kernel } from "./kernel.ts";
 import { layout } from "./layout.ts";
 import { assertSketchStatus, boundOf, type KernelSeed, sketchBytes } from "./sketch.ts";
@@ -132,6 +132,24 @@ export class OpenWindows {
   }
 
   /**
+   * Adds items of one event type to a minute, an item as often as it likes, each time by its
+   * count. Throws RangeError when the minute isn't open.
+   */
+  add(
+    minute: number,
+    typeIndex: number,
+    type: string,
+    block: ItemIds & { counts: Uint32Array },
+  ): void {
+    const { window } = this.#get(minute);
+    const updateItems = this.#kernel.exports["updateItems"]!;
+    this.#items.forEachPart(type, block, (part) => {
+      const { typePtr, typeBytes, idsPtr, offsetsPtr, countsPtr, n } = part;
+      updateItems(window, typeIndex, typePtr, typeBytes, idsPtr, offsetsPtr, countsPtr, n);
+    });
+  }
+
+  /**
    * Fills a minute, just opened, with exact counts of one event type: each item at most once,
    * and before any event. Throws RangeError when events were added already.
    */
@@ -167,6 +185,14 @@ export class OpenWindows {
     const { sketch } = this.#get(minute);
     const { depth, widthLog2 } = this.#options;
     return this.#kernel.bytes.slice(sketch, sketch + sketchBytes(depth, widthLog2));
+  }
+
+  /** A minute's cells, row by row: a view, so what is added later shows in it. */
+  cells(minute: number): Uint32Array {
+    const { sketch } = this.#get(minute);
+    const { depth, widthLog2 } = this.#options;
+    const from = (sketch + layout.SKETCH_HEADER_SIZE) >>> 2;
+    return this.#kernel.u32.subarray(from, from + depth * 2 ** widthLog2);
   }
 
   /** Upper bound of an item's count in a minute, by the sketch alone; Infinity: no bound. */

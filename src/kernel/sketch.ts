@@ -93,6 +93,13 @@ export class Sketch {
     return (flags & layout.SKETCH_FLAG_SATURATED) !== 0;
   }
 
+  /** Its cells, row by row: a view, so what is added later shows in it. */
+  get cells(): Uint32Array {
+    const { depth } = this.options;
+    const from = (this.ptr + layout.SKETCH_HEADER_SIZE) >>> 2;
+    return this.#kernel.u32.subarray(from, from + depth * 2 ** this.widthLog2);
+  }
+
   /** Empties it, at this width. */
   reset(widthLog2: number = this.options.widthLog2Max): void {
     const { depth, widthLog2Max, seed } = this.options;
@@ -134,6 +141,15 @@ export class Sketch {
   /** Adds items of one event type, an item as often as it likes, each time by its count. */
   add(type: string, block: ItemIds & { counts: Uint32Array }): void {
     const addItems = this.#kernel.exports["addItems"]!;
+    this.#items.forEachPart(type, block, (part) => {
+      const { typePtr, typeBytes, idsPtr, offsetsPtr, countsPtr, n } = part;
+      addItems(this.ptr, typePtr, typeBytes, idsPtr, offsetsPtr, countsPtr, n);
+    });
+  }
+
+  /** As `add`, by plain Count-Min: every cell of an item grows, whether it must or not. */
+  addPlain(type: string, block: ItemIds & { counts: Uint32Array }): void {
+    const addItems = this.#kernel.exports["addItemsPlain"]!;
     this.#items.forEachPart(type, block, (part) => {
       const { typePtr, typeBytes, idsPtr, offsetsPtr, countsPtr, n } = part;
       addItems(this.ptr, typePtr, typeBytes, idsPtr, offsetsPtr, countsPtr, n);

@@ -88,6 +88,35 @@ describe.each(builds)("count-min (%s)", (build) => {
     }
   });
 
+  test.each([
+    { depth: 1, widthLog2: 4 },
+    { depth: 4, widthLog2: 7 },
+    { depth: 8, widthLog2: 6 },
+  ])("by plain update too: depth $depth, width 2^$widthLog2", async (shape) => {
+    const random = randomFromEnvironment("plain count-min");
+    const options = { depth: shape.depth, widthLog2Max: shape.widthLog2, seed };
+    const bench = await SketchBench.make(build, 2 * Sketch.memoryBytes(options));
+    const [plain, conservative] = [0, 1].map(() => new Sketch(bench.kernel, bench.items, options));
+    const oracle = new OracleSketch(shape.depth, 2 ** shape.widthLog2);
+    const ids = itemNumbers(random, "zipf 1.0", 3000, 500).map(idOf);
+    const counts = Uint32Array.from(ids, () => weightOf(random, true));
+    plain!.addPlain("t0", { ...itemIds(ids), counts });
+    conservative!.add("t0", { ...itemIds(ids), counts });
+    const hashOf = (id: string) => oracleRowHash("t0", id, seed.low, seed.high);
+    ids.forEach((id, i) => {
+      oracle.addPlain(hashOf(id), counts[i]!);
+    });
+    expect(cellsOf(plain!)).toEqual(oracle.cells);
+    expect([...plain!.cells]).toEqual(oracle.cells);
+    expect(plain!.cells.every((cell, i) => conservative!.cells[i]! <= cell)).toBe(true);
+    expect(plain!.saturated).toBe(false);
+    const most = { ...itemIds(["a", "a"]), counts: Uint32Array.of(2 ** 31, 2 ** 31) };
+    plain!.addPlain("t0", most);
+    oracle.addPlain(hashOf("a"), 2 ** 32);
+    expect([...plain!.cells]).toEqual(oracle.cells);
+    expect([plain!.saturated, plain!.estimate("t0", "a")]).toEqual([true, noBound]);
+  });
+
   test.each(streamShapes)("estimates are upper bounds: %s", async (shape) => {
     const random = randomFromEnvironment(`count-min bounds ${shape}`);
     const options = { depth: 4, widthLog2Max: 10, seed };

@@ -73,6 +73,14 @@ export class OracleSketch {
     return next;
   }
 
+  /** Plain Count-Min: every cell grows. */
+  addPlain(hash: bigint, weight: number): void {
+    this.rows.forEach((cells, row) => {
+      const place = this.#place(hash, row);
+      cells[place] = Math.min(cells[place]! + weight, cellMax);
+    });
+  }
+
   fold(hash: bigint, count: number): void {
     this.rows.forEach((cells, row) => {
       const place = this.#place(hash, row);
