@@ -14,7 +14,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { buildBundles } from "./bundles.mjs";
+import { buildBundles, isBundled } from "./bundles.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const stamp = join(root, "build", ".built");
@@ -60,7 +60,7 @@ function buildKernel() {
 
 function copyAssets() {
   for (const path of files("src")) {
-    if (!assetEndings.some((ending) => path.endsWith(ending))) continue;
+    if (!assetEndings.some((ending) => path.endsWith(ending)) || isBundled(path)) continue;
     const target = join(root, "build", path.slice("src/".length));
     mkdirSync(dirname(target), { recursive: true });
     cpSync(join(root, path), target);

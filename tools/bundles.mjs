@@ -2,10 +2,18 @@
 import { build } from "esbuild";
 
 /** Entry below `src/`, and the file below `build/` it becomes. */
-const bundles = [{ entry: "web/board.ts", file: "web/board.js" }];
+const bundles = [
+  { entry: "web/main.tsx", file: "web/main.js" },
+  { entry: "web/styles/main.css", file: "web/main.css" },
+];
 
 /** Browsers with import attributes of WASM SIMD, BigInt64 and top-level await: since 2022. */
 const browsers = ["chrome105", "firefox105", "safari16"];
+
+/** Whether this style sheet, a path below `src/web/`, goes into the dashboard's one. */
+export function isBundled(path) {
+  return /^src\/web\/(?:styles|panels)\/.*\.css$/.test(path);
+}
 
 /** Writes all bundles, with source maps beside them; throws when one can't be built. */
 export async function buildBundles(root) {
@@ -17,6 +25,8 @@ export async function buildBundles(root) {
         outfile: `build/${file}`,
         bundle: true,
         format: "esm",
+        // Addresses in style sheets are the service's.
+        external: ["/web/*"],
         target: browsers,
         minify: true,
         sourcemap: true,

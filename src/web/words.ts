@@ -67,19 +67,33 @@ export function certaintyOf(board: Leaderboard): { text: string; isCertain: bool
   return say("Best estimates: the true counts lie within the bounds shown.", false);
 }
 
-const clock = new Intl.DateTimeFormat(undefined, {
-  hour: "2-digit",
-  minute: "2-digit",
-  second: "2-digit",
-});
-const dayAndClock = new Intl.DateTimeFormat(undefined, {
-  dateStyle: "medium",
-  timeStyle: "medium",
-});
+export interface Change {
+  kind: "up" | "down" | "same" | "new";
+  /** `▲3`, `▼1`, `=`, `new`; "" where nothing is known. */
+  mark: string;
+  words: string;
+}
 
-/** The time of day, in the reader's zone; with the date where it isn't `now`'s. */
-export function timeText(iso: string, now: Date): string {
+/** How a row stands against the period before. */
+export function changeOf(row: LeaderboardRow): Change {
+  const { rankChange, isNew, previousRank } = row;
+  if (isNew) return { kind: "new", mark: "new", words: "new, it was not there before" };
+  if (rankChange === null || rankChange === undefined)
+    return { kind: "same", mark: "", words: "" };
+  const was = `was rank ${previousRank}`;
+  if (rankChange === 0) return { kind: "same", mark: "=", words: "same rank as before" };
+  if (rankChange > 0) return { kind: "up", mark: `▲${rankChange}`, words: `up, ${was}` };
+  return { kind: "down", mark: `▼${-rankChange}`, words: `down, ${was}` };
+}
+
+/** The time of day in a zone, with the date where that isn't `now`'s there. */
+export function timeText(iso: string, now: Date, timeZone: string): string {
   const time = new Date(iso);
-  const isToday = time.toDateString() === now.toDateString();
-  return (isToday ? clock : dayAndClock).format(time);
+  const day = new Intl.DateTimeFormat("en", { dateStyle: "short", timeZone });
+  const isToday = day.format(time) === day.format(now);
+  return new Intl.DateTimeFormat(undefined, {
+    ...(!isToday && { dateStyle: "medium" as const }),
+    timeStyle: "medium",
+    timeZone,
+  }).format(time);
 }

@@ -1,13 +1,13 @@
 import { describe, expect, it } from "vitest";
-import type { EventType, Leaderboard } from "../../src/client/replies.ts";
+import type { Leaderboard, LeaderboardRow } from "../../src/client/replies.ts";
 import {
-  addressOf,
-  queryOf,
-  rangeToShow,
-  stateOfAddress,
-  typeToShow,
-} from "../../src/web/view-state.ts";
-import { boundsText, certaintyOf, percentText, rangeWords } from "../../src/web/words.ts";
+  boundsText,
+  certaintyOf,
+  changeOf,
+  percentText,
+  rangeWords,
+  timeText,
+} from "../../src/web/words.ts";
 
 function board(rows: number, more: Partial<Leaderboard> = {}): Leaderboard {
   const results = Array.from({ length: rows }, (_, i) => ({
@@ -55,40 +55,22 @@ describe("numbers and ranges", () => {
   });
 });
 
-const now = Date.UTC(2026, 10, 24, 12);
-const type = (name: string, ageMs: number, total = 1) =>
-  ({ name, total, lastSeen: new Date(now - ageMs).toISOString() }) as EventType;
-
-describe("what is shown first", () => {
-  it("is a live type, or the largest of the newest", () => {
-    expect(typeToShow([])).toBeUndefined();
-    const old = type("old", 3_600_000, 1_000_000);
-    expect(typeToShow([old])?.name).toBe("old");
-    const recent = [type("small", 10, 1), type("large", 5000, 9), old];
-    expect(typeToShow(recent)?.name).toBe("large");
-    expect(typeToShow([...recent, type("live_x", 500)])?.name).toBe("live_x");
-    expect(typeToShow([...recent, type("live_x", 600_000)])?.name).toBe("large");
+describe("changes and times", () => {
+  it.each([
+    [{ rankChange: 3, previousRank: 5, isNew: false }, "up", "▲3", "up, was rank 5"],
+    [{ rankChange: -1, previousRank: 1, isNew: false }, "down", "▼1", "down, was rank 1"],
+    [{ rankChange: 0, previousRank: 1, isNew: false }, "same", "=", "same rank as before"],
+    [{ rankChange: null, isNew: true }, "new", "new", "new, it was not there before"],
+    [{ rankChange: null, isNew: null }, "same", "", ""],
+    [{}, "same", "", ""],
+  ])("are said in words (%#)", (row, kind, mark, words) => {
+    expect(changeOf(row as LeaderboardRow)).toEqual({ kind, mark, words });
   });
 
-  it("is a range that holds something", () => {
-    expect(rangeToShow(undefined, now)).toBe("last_hour");
-    expect(rangeToShow(type("a", 1000), now)).toBe("last_hour");
-    expect(rangeToShow(type("a", 5 * 3_600_000), now)).toBe("last_24_hours");
-    expect(rangeToShow(type("a", 40 * 86_400_000), now)).toBe("all");
-  });
-});
-
-describe("the address", () => {
-  it("holds the view", () => {
-    const state = { eventType: "a&b=ü", timeRange: "PT3H", k: "5" };
-    expect(stateOfAddress(addressOf(state))).toEqual(state);
-    expect(stateOfAddress("?k=&other=1&timeRange=all")).toEqual({ timeRange: "all" });
-  });
-
-  it("asks for the reader's calendar, and for nothing more otherwise", () => {
-    const state = { eventType: "a", timeRange: "last_hour", k: "5" };
-    expect(queryOf(state)).toEqual(state);
-    const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
-    expect(queryOf({ ...state, timeRange: "today" })).toMatchObject({ timeZone });
+  it("are of a zone, with the day where it is another one there", () => {
+    const at = "2026-11-24T23:30:00Z";
+    expect(timeText(at, new Date("2026-11-24T23:50:00Z"), "UTC")).toMatch(/^\D*11:30|^23:30/);
+    expect(timeText(at, new Date("2026-11-25T00:50:00Z"), "UTC")).toMatch(/24/);
+    expect(timeText(at, new Date("2026-11-25T00:50:00Z"), "Asia/Tokyo")).toMatch(/^0?8:30/);
   });
 });
