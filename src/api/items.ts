@@ -3,7 +3,12 @@ import type { FastifyInstance } from "fastify";
 import type { ByteBudget } from "../edge/byte-budget.ts";
 import { quoted } from "../errors.ts";
 import { eventBounds } from "../model.ts";
-import { type ItemRequest, type ItemsRequest, rankedStepsMax } from "../query/items.ts";
+import {
+  historyCountsMax,
+  type ItemRequest,
+  type ItemsRequest,
+  rankedStepsMax,
+} from "../query/items.ts";
 import { stepNames } from "../query/steps.ts";
 import { bodyReader } from "./body.ts";
 import { type AnswerPorts, answerOrJob, asyncParameters } from "./jobs.ts";
@@ -56,6 +61,17 @@ const itemParameters: ParameterTable = Object.freeze({
       `at most ${rankedStepsMax} steps.`,
     schema: { type: "boolean", default: false },
   },
+});
+
+const batchParameters: ParameterTable = Object.freeze({
+  ...itemsParameters,
+  history: {
+    description:
+      "Whether to say each item's history, beside where it stands, or `only` that: quicker. " +
+      `At most ${historyCountsMax} counts, items times steps.`,
+    schema: { type: "string", enum: ["false", "true", "only"], default: "false" },
+  },
+  step: { ...stepParameter, description: `With \`history\`. ${stepParameter.description}` },
 });
 
 const addressParameters: ParameterTable = Object.freeze({
@@ -113,7 +129,7 @@ const itemByQueryDoc: RouteDoc = {
 const batchDoc: RouteDoc = {
   summary: "Where many items stand",
   path: { eventType: typeDoc },
-  parameters: itemsParameters,
+  parameters: batchParameters,
   requestBody: {
     required: true,
     content: {
@@ -142,7 +158,22 @@ const batchDoc: RouteDoc = {
       properties: {
         eventType: { type: "string" },
         total: { type: "integer" },
-        items: { type: "array", items: { type: "object", properties: standingDoc } },
+        step: { type: "string", enum: stepNames, description: "Of the histories." },
+        bounds: {
+          type: "array",
+          items: { type: "string", format: "date-time" },
+          description: "Step i of a history is from bounds[i] to bounds[i + 1], exclusive.",
+        },
+        items: {
+          type: "array",
+          items: {
+            type: "object",
+            properties: {
+              ...standingDoc,
+              history: { type: "array", items: { type: "integer" } },
+            },
+          },
+        },
       },
     },
   },
@@ -209,6 +240,15 @@ function idsOf(body: Buffer): string[] {
   return eventIds;
 }
 
+/** What a request for many items says of their histories; nothing where it wants none. */
+function historyOf(query: RawQuery): Pick<ItemsRequest, "history" | "step" | "timeZone"> {
+  const history = choiceParameter(query, "history", ["false", "true", "only"]);
+  const step = readStep(query);
+  if (history !== "false") return { history, step, timeZone: single(query, "timeZone") ?? "UTC" };
+  if (step === undefined) return {};
+  throw invalidParameter("step", "history=true or history=only beside it", quoted(step));
+}
+
 /** Reads a request for many items; `now` is epoch ms. Throws RankstreamError (400). */
 export function readItemsRequest(
   eventType: string | undefined,
@@ -216,8 +256,9 @@ export function readItemsRequest(
   body: Buffer,
   now: number,
 ): ItemsRequest {
-  checkNames(query, itemsParameters);
-  return { eventType: typeOf(eventType), eventIds: idsOf(body), ...rangeOf(query, now) };
+  checkNames(query, batchParameters);
+  const own = { eventType: typeOf(eventType), eventIds: idsOf(body), ...rangeOf(query, now) };
+  return { ...own, ...historyOf(query) };
 }
 
 /** Adds the routes. Bodies count in `budget`. */
@@ -238,7 +279,7 @@ export function addItems(app: FastifyInstance, ports: AnswerPorts, budget: ByteB
   app.register(async (scope) => {
     scope.addContentTypeParser("*", bodyReader(batchBytesMax, budget));
     scope.addHook("onRequest", async (request) => {
-      checkNames(request.query as RawQuery, itemsParameters);
+      checkNames(request.query as RawQuery, batchParameters);
       checkJsonContent(request.headers);
     });
     scope.post(

@@ -2,6 +2,7 @@
  * The client of a Rankstream service: batches with keys that make retries safe, boards, event
  * types, health. Runs wherever there is `fetch`: Node, browsers, workers.
  */
+import type { ItemsQuery, ItemsReply } from "./item-histories.ts";
 import type {
   BatchReply,
   CacheMatch,
@@ -12,7 +13,6 @@ import type {
   Item,
   ItemLabel,
   ItemQuery,
-  Items,
   Job,
   LabelChange,
   LabelledItem,
@@ -41,34 +41,8 @@ import {
 } from "./requests.ts";
 import type { Status } from "./status.ts";
 
-export type {
-  BatchReply,
-  CacheMatch,
-  DeleteReply,
-  DroppedItem,
-  EventType,
-  EventTypeSettings,
-  Health,
-  Item,
-  ItemLabel,
-  ItemQuery,
-  ItemStanding,
-  Items,
-  LabelChange,
-  LabelledItem,
-  LabelsReply,
-  Leaderboard,
-  LeaderboardQuery,
-  LeaderboardRow,
-  RangeQuery,
-  RefusedLine,
-  Series,
-  SeriesQuery,
-  Snapshot,
-  Trending,
-  TrendingItem,
-  TrendingQuery,
-} from "./replies.ts";
+export type * from "./item-histories.ts";
+export type * from "./replies.ts";
 export { ProblemError, UnreachableError } from "./requests.ts";
 export type { EventRate, Status } from "./status.ts";
 
@@ -175,14 +149,14 @@ export class RankstreamClient {
   }
 
   /** Where up to 1000 items stand, in the order given. Throws ProblemError, UnreachableError. */
-  async items(
+  async items<const Query extends ItemsQuery = ItemsQuery>(
     eventType: string,
     eventIds: readonly string[],
-    query: RangeQuery = {},
+    query: Query = {} as Query,
     signal?: AbortSignal,
-  ): Promise<Items> {
+  ): Promise<ItemsReply<Query>> {
     const path = `/items/${encodeURIComponent(eventType)}/batch?${parametersOf(query)}`;
-    return (await this.#answer(path, signal, { eventIds })) as Items;
+    return (await this.#answer(path, signal, { eventIds })) as ItemsReply<Query>;
   }
 
   /** What grew beyond what chance explains. Throws ProblemError, UnreachableError. */

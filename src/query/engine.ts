@@ -11,6 +11,7 @@ import {
   answerItem,
   answerItems,
   type Item,
+  type ItemHistories,
   type ItemRequest,
   type Items,
   type ItemsRequest,
@@ -117,8 +118,8 @@ export class QueryEngine {
     return answerItem(this.#deps, this.#clipped(request), control);
   }
 
-  /** Where several items stand, in the order asked. Throws `query_timeout`. */
-  items(request: ItemsRequest, control?: AskControl): Promise<Items> {
+  /** Where several items stand, in the order asked, or their histories. Throws as `item`. */
+  items(request: ItemsRequest, control?: AskControl): Promise<ItemHistories | Items> {
     return answerItems(this.#deps, this.#clipped(request), control);
   }
 

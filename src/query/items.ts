@@ -10,11 +10,13 @@ import { type Step, stepsOf } from "./steps.ts";
 import { formatTimeRange, type TimeRange } from "./time-range.ts";
 import { formatTimestamp } from "./timestamp.ts";
 
+/** Counts that the histories of one answer have at most: items times steps. */
+export const historyCountsMax = 100_000;
 /** Steps that one answer says ranks of at most. */
 export const rankedStepsMax = 100;
 
 export interface ItemDeps extends FreshnessDeps {
-  store: Pick<Store, "item" | "items" | "eventTypes">;
+  store: Pick<Store, "item" | "items" | "series" | "eventTypes">;
 }
 
 /** A checked request for several items. */
@@ -23,10 +25,16 @@ export interface ItemsRequest {
   eventIds: string[];
   mode: "auto" | "approx" | "exact";
   range: TimeRange;
+  /** Whether to say each item's history: beside where it stands, or that alone. */
+  history?: "true" | "only";
+  /** Of the histories; undefined: the finest that makes few points. */
+  step?: Step | undefined;
+  /** IANA name: where the histories' days, weeks and months begin; only with these. */
+  timeZone?: string;
 }
 
 /** A checked request for one item. */
-export interface ItemRequest extends Omit<ItemsRequest, "eventIds"> {
+export interface ItemRequest extends Omit<ItemsRequest, "eventIds" | "history"> {
   eventId: string;
   /** Items above and below, each. */
   neighbours: number;
@@ -90,11 +98,23 @@ export interface Item extends AnswerHead, ItemStanding {
   lastSeen: string | null;
 }
 
-/** The reply of POST /items/{eventType}/batch. */
-export interface Items extends AnswerHead {
+/** Where the steps of some histories begin and end: step i is from bounds[i] to bounds[i + 1]. */
+interface HistorySteps {
+  step: Step;
+  bounds: string[];
+}
+
+/** The reply of POST /items/{eventType}/batch; histories where they were asked for. */
+export interface Items extends AnswerHead, Partial<HistorySteps> {
   eventType: string;
   total: number;
-  items: ItemStanding[];
+  items: (ItemStanding & { history?: number[] })[];
+}
+
+/** The reply where histories alone were asked for. */
+export interface ItemHistories extends AnswerHead, HistorySteps {
+  eventType: string;
+  items: { eventId: string; count: number; history: number[] }[];
 }
 
 interface Stretch {
@@ -195,22 +215,68 @@ export async function answerItem(
   };
 }
 
-/** Several items of a range, in the order asked. Throws `query_timeout`. */
+/** The steps of histories. Throws `invalid_parameter` where these have too many counts. */
+function historySteps({ eventIds, step, timeZone }: ItemsRequest, { from, to }: Stretch) {
+  const steps = stepsOf(from, to, step, timeZone ?? "UTC");
+  const counts = eventIds.length * (steps.bounds.length - 1);
+  if (counts <= historyCountsMax) return steps;
+  const detail =
+    `history: expected at most ${historyCountsMax} counts, got ${counts} ` +
+    `(${eventIds.length} items, ${steps.bounds.length - 1} steps); ask for a coarser step`;
+  throw new RankstreamError("invalid_parameter", `${detail}, or for fewer items`, {
+    extensions: { parameter: "history" },
+  });
+}
+
+/** Histories alone: the ranking of the whole range, which is dear, is not made. */
+async function answerHistories(
+  { store }: ItemDeps,
+  { eventType, eventIds }: ItemsRequest,
+  { step, bounds }: ReturnType<typeof stepsOf>,
+  { budgetMs, ...control }: AskControl & { budgetMs: number },
+): Promise<Pick<ItemHistories, "step" | "bounds" | "items">> {
+  const shape = { isExact: true, hasBusiest: false, hasDistinct: false, edgeRowsMax: 0 };
+  const distinct = [...new Set(eventIds)];
+  const question = { eventType, eventIds: distinct, bounds, ...shape, budgetMs };
+  const counts = bounds.length < 2 ? [] : (await store.series(question, control)).counts;
+  const histories = new Map(distinct.map((eventId, i) => [eventId, counts[i]?.lower ?? []]));
+  return {
+    step,
+    bounds: bounds.map(formatTimestamp),
+    items: eventIds.map((eventId) => {
+      const history = histories.get(eventId)!;
+      return { eventId, count: history.reduce((sum, count) => sum + count, 0), history };
+    }),
+  };
+}
+
+/**
+ * Several items of a range, in the order asked. Throws `query_timeout`, and `invalid_parameter`
+ * for too many steps.
+ */
 export async function answerItems(
   deps: ItemDeps,
   request: ItemsRequest,
   control: AskControl = {},
-): Promise<Items> {
-  const { eventType, eventIds, range } = request;
+): Promise<Items | ItemHistories> {
+  const { eventType, eventIds, range, history } = request;
   const { asOf, budgetMs } = await passBarrier(deps, control);
   const effective = await effectiveStretch(deps.store, eventType, range);
-  const question = { eventType, eventIds, ...effective, budgetMs };
+  const steps = history === undefined ? null : historySteps(request, effective);
+  const head = { eventType, ...headOf(range, effective, asOf) };
+  if (steps !== null && history === "only") {
+    return { ...head, ...(await answerHistories(deps, request, steps, { ...control, budgetMs })) };
+  }
+  const question = { eventType, eventIds, ...effective, bounds: steps?.bounds ?? [], budgetMs };
   const answer = await deps.store.items(question, control);
   const total = answer.total.lower;
   return {
-    eventType,
-    ...headOf(range, effective, asOf),
+    ...head,
     total,
-    items: answer.items.map((item) => standingOf(item, total)),
+    ...(steps && { step: steps.step, bounds: steps.bounds.map(formatTimestamp) }),
+    items: answer.items.map((item, i) => ({
+      ...standingOf(item, total),
+      ...(steps && { history: answer.histories?.[i] ?? [] }),
+    })),
   };
 }

@@ -19,12 +19,16 @@ export interface ItemsQuery {
   /** Epoch ms; `to` is exclusive. */
   from: number;
   to: number;
+  /** Of the histories' bins, as in SeriesQuery; fewer than two: no histories. */
+  bounds: number[];
   budgetMs: number;
 }
 
 export interface ItemsAnswer {
   /** In the order asked. */
   items: RankedItem[];
+  /** Exact counts by bin of each of them; null without bins. */
+  histories: number[][] | null;
   total: { lower: number; upper: number };
 }
 
@@ -32,8 +36,6 @@ export interface ItemQuery extends Omit<ItemsQuery, "eventIds"> {
   eventId: string;
   /** Items before it and after it in the ranking, each. */
   neighbours: number;
-  /** Of the history's bins, as in SeriesQuery; fewer than two: no history. */
-  bounds: number[];
   /** Whether to say the item's rank in each bin. */
   hasRanks: boolean;
 }
@@ -50,7 +52,7 @@ export interface Neighbour {
   rank: number;
 }
 
-export interface ItemAnswer extends Omit<ItemsAnswer, "items"> {
+export interface ItemAnswer extends Omit<ItemsAnswer, "items" | "histories"> {
   item: RankedItem;
   /** In order of the ranking, the last one right before the item; empty where it has no event. */
   above: Neighbour[];

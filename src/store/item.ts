@@ -6,6 +6,7 @@ import type { DuckDBConnection } from "@duckdb/node-api";
 import { type Row, rowsOf } from "./database.ts";
 import { countsInRange, typesNamed } from "./exact.ts";
 import type {
+  BinCounts,
   ItemAnswer,
   ItemQuery,
   ItemsAnswer,
@@ -65,7 +66,7 @@ function neighbourOf(row: Row): Neighbour {
 async function readRanking(
   connection: DuckDBConnection,
   rawFiles: RawFiles,
-  { eventType, eventIds, from, to }: Omit<ItemsQuery, "budgetMs">,
+  { eventType, eventIds, from, to }: Omit<ItemsQuery, "bounds" | "budgetMs">,
   neighbours: number,
 ) {
   const span = { eventTypes: [eventType], from, to };
@@ -83,6 +84,26 @@ async function readRanking(
   };
 }
 
+/** Exact counts of items by bin; each id once. */
+async function readHistories(
+  connection: DuckDBConnection,
+  rawFiles: RawFiles,
+  { eventType, eventIds, bounds, budgetMs }: Omit<ItemsQuery, "from" | "to">,
+): Promise<BinCounts[]> {
+  if (bounds.length < 2) return eventIds.map(() => ({ lower: [], upper: [] }));
+  const question = {
+    eventType,
+    eventIds,
+    bounds,
+    isExact: true,
+    hasBusiest: false,
+    hasDistinct: false,
+    edgeRowsMax: 0,
+    budgetMs,
+  };
+  return (await readSeries(connection, rawFiles, question)).counts;
+}
+
 /** The items of `query`, in the reader's transaction. */
 export async function readItems(
   connection: DuckDBConnection,
@@ -90,7 +111,12 @@ export async function readItems(
   query: ItemsQuery,
 ): Promise<ItemsAnswer> {
   const { items, total } = await readRanking(connection, rawFiles, query, 0);
-  return { items, total };
+  if (query.bounds.length < 2) return { items, total, histories: null };
+  const eventIds = [...new Set(query.eventIds)];
+  const counted = await readHistories(connection, rawFiles, { ...query, eventIds });
+  const places = new Map(eventIds.map((eventId, i) => [eventId, i]));
+  const histories = query.eventIds.map((eventId) => counted[places.get(eventId)!]!.lower);
+  return { items, total, histories };
 }
 
 /** The item of `query`, in the reader's transaction. */
@@ -99,24 +125,10 @@ export async function readItem(
   rawFiles: RawFiles,
   query: ItemQuery,
 ): Promise<ItemAnswer> {
-  const { eventType, eventId, bounds, budgetMs } = query;
+  const { eventType, eventId } = query;
   const own = { ...query, eventIds: [eventId] };
   const { items, ...ranking } = await readRanking(connection, rawFiles, own, query.neighbours);
-  const [history] =
-    bounds.length < 2
-      ? [{ lower: [], upper: [] }]
-      : (
-          await readSeries(connection, rawFiles, {
-            eventType,
-            eventIds: [eventId],
-            bounds,
-            isExact: true,
-            hasBusiest: false,
-            hasDistinct: false,
-            edgeRowsMax: 0,
-            budgetMs,
-          })
-        ).counts;
+  const [history] = await readHistories(connection, rawFiles, own);
   const ranks = query.hasRanks
     ? await readRanks(connection, rawFiles, query, history!.lower)
     : null;

@@ -128,6 +128,24 @@ describe("POST /items/{eventType}/batch", () => {
     expect(budget.bytesHeld).toBe(0);
   });
 
+  it("takes histories, of a step and a zone, beside where items stand or alone", async () => {
+    const { batches, post } = await makeItems();
+    const ask = async (query: string) => (await post('{"eventIds":["a"]}', query)).json();
+    await ask("/items/t/batch?history=false");
+    await ask("/items/t/batch?history=true&step=week&timeZone=Asia/Kathmandu");
+    await ask("/items/t/batch?history=only");
+    expect(batches[0]).not.toHaveProperty("history");
+    expect(batches.slice(1)).toMatchObject([
+      { history: "true", step: "week", timeZone: "Asia/Kathmandu" },
+      { history: "only", timeZone: "UTC" },
+    ]);
+    expect(batches[2]!.step).toBeUndefined();
+    expect((await ask("/items/t/batch?step=day")).detail).toContain("step: expected history=true");
+    const which = "history: expected one of false, true, only";
+    expect((await ask("/items/t/batch?history=1")).detail).toContain(which);
+    expect(batches).toHaveLength(3);
+  });
+
   it("takes a thousand of the longest ids in their longest spelling", async () => {
     const { batches, post } = await makeItems();
     const id = "\\u0061".repeat(512);
@@ -167,7 +185,7 @@ describe("POST /items/{eventType}/batch", () => {
     expect(await code("{}", batch, ndjson)).toBe("unsupported_media_type");
     expect(await code("{}", batch, { "content-encoding": "gzip" })).toBe("unsupported_encoding");
     expect(await code(Buffer.from([0x22, 0xff, 0x22]))).toBe("invalid_utf8");
-    expect(await code("{}", `${batch}?step=day`)).toBe("unknown_parameter");
+    expect(await code("{}", `${batch}?neighbours=1`)).toBe("unknown_parameter");
     expect(await code(" ".repeat(4 * 1024 * 1024 + 1))).toBe("body_too_large");
   });
 });

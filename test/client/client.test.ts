@@ -51,11 +51,13 @@ describe("the client", () => {
     const client = new RankstreamClient({ url });
     await client.item("a/b", "..", { timeRange: "today" });
     await client.items("a/b", ["x", ".."], { from: 1, to: 2 });
+    await client.items("a/b", ["x"], { history: "only", step: "day" });
     await client.series("a/b", { step: "hour", distinct: true });
     await client.trending({ eventType: ["a", "b"], minScore: 3, filter: { country: "DE" } });
     expect(seen.map(({ method, url: path }) => `${method} ${path}`)).toEqual([
       "GET /items?eventType=a%2Fb&eventId=..&timeRange=today",
       "POST /items/a%2Fb/batch?from=1&to=2",
+      "POST /items/a%2Fb/batch?history=only&step=day",
       "GET /event-types/a%2Fb/series?step=hour&distinct=true",
       "GET /trending?eventType=a&eventType=b&minScore=3&filter.country=DE",
     ]);

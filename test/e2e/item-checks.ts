@@ -192,15 +192,42 @@ export async function expectTrueSeries(
   return lacking;
 }
 
+/** Counts step by step, where histories were asked for; none where not. */
+function expectTrueHistories(
+  body: Body,
+  oracle: ItemOracle,
+  stretch: Stretch,
+  history: string | undefined,
+): void {
+  if (history === undefined) {
+    expect(body).not.toHaveProperty("bounds");
+    return;
+  }
+  const { eventType } = stretch;
+  const points = body.bounds.slice(1).map((to: string, i: number) => ({
+    from: body.bounds[i],
+    to,
+  }));
+  expectContiguous(points, stretch);
+  for (const { eventId, history: counts } of body.items) {
+    const alone = oracle.only(eventType, eventId);
+    expect([eventId, ...counts]).toEqual([
+      eventId,
+      ...points.map((point: Body) => alone.total(stretchOf(eventType, point))),
+    ]);
+  }
+}
+
 /** POST /items/{eventType}/batch of an exact answer. */
 export async function expectTrueItems(
   service: RankstreamProcess,
   oracle: ItemOracle,
   stretch: Stretch,
   eventIds: readonly string[],
+  more: Record<string, string> = {},
 ): Promise<void> {
   const { eventType } = stretch;
-  const query = new URLSearchParams(rangeOf(stretch));
+  const query = new URLSearchParams({ ...rangeOf(stretch), ...more });
   const path = `/items/${encodeURIComponent(eventType)}/batch?${query}`;
   const { status, body } = await service.request(path, {
     method: "POST",
@@ -211,11 +238,17 @@ export async function expectTrueItems(
     expect(status, JSON.stringify(body).slice(0, 500)).toBe(200);
     expectStretch(body, stretch);
     expect(body).toMatchObject({ eventType, mode: "exact", certified: true });
-    expect(body.total).toBe(oracle.total(stretch));
     expect(body.items.map((row: Body) => row.eventId)).toEqual(eventIds);
+    expectTrueHistories(body, oracle, stretch, more["history"]);
+    if (more["history"] === "only") {
+      const truth = oracle.standings(stretch, eventIds).map(({ count }) => count);
+      expect(body.items.map(({ count }: Body) => count)).toEqual(truth);
+      return;
+    }
+    expect(body.total).toBe(oracle.total(stretch));
     for (const row of body.items) expectStanding(row, oracle, stretch);
   } catch (error) {
-    const asked = JSON.stringify({ ...stretch, eventIds: eventIds.length });
+    const asked = JSON.stringify({ ...stretch, ...more, eventIds: eventIds.length });
     throw new Error(`asked ${asked}:\n${(error as Error).message}`, { cause: error });
   }
 }

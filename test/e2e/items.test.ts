@@ -24,6 +24,7 @@ import { randomEvents, writeBatches } from "./random-events.ts";
 const eventsSize = 4000;
 const questionsSize = 25;
 const sealMsMax = 30_000;
+const hourMs = 3_600_000;
 
 describe("items", () => {
   const dataDir = temporaryFolder();
@@ -59,6 +60,9 @@ describe("items", () => {
       if (i % 4 !== 0) continue;
       const batch = randomIds(random, events, stretch, random.pick([1, 10, 1000]));
       await expectTrueItems(service, oracle, stretch, batch);
+      const few = [...batch.slice(0, 9), batch[0]!];
+      const shape = { history: random.pick(["true", "only"]), ...steps };
+      await expectTrueItems(service, oracle, stretch, few, shape);
     }
   }
 
@@ -101,6 +105,26 @@ describe("items", () => {
         Array(2).fill(oracle.standings(own, [eventId!])[0]!.count),
       );
     }
+  });
+
+  it("have histories of so many counts in one answer and no more", async () => {
+    const { eventType } = events[0]!;
+    const ask = async (items: number, hours: number) => {
+      const from = 460_000;
+      const range = `from=${from * hourMs}&to=${(from + hours) * hourMs}`;
+      const path = `/items/${encodeURIComponent(eventType)}/batch?${range}&history=only&step=hour`;
+      const headers = { "content-type": "application/json" };
+      const body = JSON.stringify({ eventIds: Array(items).fill("a") });
+      return service.request(path, { method: "POST", headers, body });
+    };
+    const most = await ask(100, 1000);
+    expect([most.status, most.body.items[99].history.length]).toEqual([200, 1000]);
+    const more = await ask(100, 1001);
+    expect([more.status, more.body.code]).toEqual([400, "invalid_parameter"]);
+    expect(more.body.detail).toBe(
+      "history: expected at most 100000 counts, got 100100 (100 items, 1001 steps); " +
+        "ask for a coarser step, or for fewer items",
+    );
   });
 
   it("that never were have no rank, no neighbours and a history of zeros", async () => {
