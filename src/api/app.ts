@@ -25,7 +25,8 @@ import {
   readLeaderboardRequest,
   readPageRequest,
 } from "./leaderboard.ts";
-import { addLive, type LiveOptions } from "./live.ts";
+import { addLive } from "./live.ts";
+import type { LiveOptions } from "./live-hub.ts";
 import { type DocumentedRoute, openApiDocument, type RouteDoc } from "./openapi.ts";
 import { addPages } from "./pages.ts";
 import { checkNames, type RawQuery, single } from "./parameters.ts";
@@ -78,7 +79,7 @@ export interface ApiDeps {
   closeMsMax: number;
   /** Folder of the page's files; none are served where there is none. */
   webFolder?: string;
-  /** Bounds of GET /live other than its own. */
+  /** Bounds of GET /live and GET /live/events other than their own. */
   live?: LiveOptions;
   /** Has the port then, and takes POST /events itself. */
   uws?: Uws | null;

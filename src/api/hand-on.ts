@@ -9,6 +9,7 @@ export type ProxyPort = (request: FastifyRequest, reply: FastifyReply) => Promis
 const ownRoutes = new Set([
   "/events",
   "/live",
+  "/live/events",
   "/health/live",
   "/health/ready",
   "/metrics",

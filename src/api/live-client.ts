@@ -12,24 +12,8 @@ import {
   readMessage,
   updateMessage,
 } from "./live-messages.ts";
+import type { ClientBounds, LivePeer } from "./live-peer.ts";
 import { toRankstreamError } from "./problems.ts";
-
-export interface ClientBounds {
-  subscriptionsMax: number;
-  /** Messages a client may send from one heartbeat to the next. */
-  messagesMax: number;
-  /** With more than this unsent, a client is sent nothing but the latest board, later. */
-  unsentBytesSoft: number;
-  /** With more than this unsent, it is cut off. */
-  unsentBytesMax: number;
-}
-
-export const clientBounds: ClientBounds = Object.freeze({
-  subscriptionsMax: 32,
-  messagesMax: 200,
-  unsentBytesSoft: 256 * 1024,
-  unsentBytesMax: 8 * 1024 * 1024,
-});
 
 /** Close codes of RFC 6455. */
 const closeCodes = { goingAway: 1001, policy: 1008 };
@@ -40,12 +24,14 @@ interface Subscription extends Watcher {
   sentSeq: number | null;
 }
 
-export class LiveClient {
+export class LiveClient implements LivePeer {
   readonly #socket: WebSocket;
   readonly #feeds: LiveFeeds;
   readonly #logger: Logger;
   readonly #bounds: ClientBounds;
   readonly #subscriptions = new Map<string, Subscription>();
+  /** Ids of subscriptions of which something was held back. */
+  readonly #behind = new Set<string>();
   #isAlive = true;
   #messages = 0;
 
@@ -61,10 +47,14 @@ export class LiveClient {
     socket.once("close", () => this.#onClose());
   }
 
+  get unsentBytes(): number {
+    return this.#socket.bufferedAmount;
+  }
+
   /** Asks whether it is there; cuts it off when it has not answered since the last time. */
   beat(): void {
     if (!this.#isAlive) {
-      this.#socket.terminate();
+      this.cut();
       return;
     }
     this.#isAlive = false;
@@ -77,6 +67,10 @@ export class LiveClient {
   /** Asks it to go because the service stops. */
   dismiss(): void {
     this.#socket.close(closeCodes.goingAway, "the service is stopping");
+  }
+
+  cut(): void {
+    this.#socket.terminate();
   }
 
   #onMessage(text: string, isBinary: boolean): void {
@@ -109,7 +103,7 @@ export class LiveClient {
     }
     const watcher: Watcher = {
       onVersion: () => this.#update(id),
-      onProblem: (problem) => this.#send(errorMessage(id, problem, false)),
+      onProblem: (problem) => this.#report(id, problem),
     };
     const feed = this.#feeds.watch(query, watcher);
     const subscription = Object.assign(watcher, { feed, sentSeq: seq ?? null });
@@ -130,28 +124,47 @@ export class LiveClient {
     const subscription = this.#subscriptions.get(id);
     if (subscription === undefined) return;
     this.#subscriptions.delete(id);
+    this.#behind.delete(id);
     this.#feeds.unwatch(subscription.feed, subscription);
   }
 
   /** Sends what brings the subscription up to date, unless the client is behind. */
   #update(id: string): void {
     const subscription = this.#subscriptions.get(id);
-    if (subscription === undefined) return;
-    if (this.#socket.bufferedAmount > this.#bounds.unsentBytesSoft) return;
+    if (subscription === undefined || this.#mustWait(id)) return;
     const update = subscription.feed.updateFrom(subscription.sentSeq);
     if (update === null || update.seq === subscription.sentSeq) return;
     subscription.sentSeq = update.seq;
     this.#send(updateMessage(id, update));
   }
 
-  #send(text: string): void {
+  #report(id: string, problem: string): void {
+    if (!this.#mustWait(id)) this.#send(errorMessage(id, problem, false));
+  }
+
+  #mustWait(id: string): boolean {
+    const isFull = this.unsentBytes > this.#bounds.unsentBytesSoft;
+    if (isFull) this.#behind.add(id);
+    return isFull;
+  }
+
+  #send(text: string | Buffer): void {
     if (this.#socket.readyState !== this.#socket.OPEN) return;
-    // Called once the text is with the system: there may be room now for what was held back.
-    this.#socket.send(text, (error) => {
-      if (error) return;
-      for (const id of this.#subscriptions.keys()) this.#update(id);
+    this.#socket.send(text, { binary: false }, (error) => {
+      if (!error && this.#behind.size > 0) this.#catchUp();
     });
-    if (this.#socket.bufferedAmount > this.#bounds.unsentBytesMax) this.#socket.terminate();
+    if (this.unsentBytes > this.#bounds.unsentBytesMax) this.cut();
+  }
+
+  /** Something is with the system: there may be room now for what was held back. */
+  #catchUp(): void {
+    for (const id of this.#behind) {
+      if (this.unsentBytes > this.#bounds.unsentBytesSoft) return;
+      this.#behind.delete(id);
+      const problem = this.#subscriptions.get(id)?.feed.problem ?? null;
+      if (problem === null) this.#update(id);
+      else this.#report(id, problem);
+    }
   }
 
   #onClose(): void {

@@ -63,6 +63,8 @@ export interface Update {
   /** Null: `text` is the whole board. */
   since: number | null;
   text: string;
+  /** As it is sent, by what it is sent as: live-messages.ts keeps them. */
+  frames: Map<string, Buffer>;
 }
 
 /** A look may take so much of a feed's time: one that takes 1 s comes every 4 s. */
@@ -148,7 +150,8 @@ export class Feed {
     const known = this.#updates.get(from);
     if (known !== undefined) return known;
     const payload = start === undefined ? last.board : diffBoards(start.board, last.board);
-    const update = { seq: last.seq, since: from, text: JSON.stringify(payload) };
+    const text = JSON.stringify(payload);
+    const update: Update = { seq: last.seq, since: from, text, frames: new Map() };
     this.#updates.set(from, update);
     return update;
   }

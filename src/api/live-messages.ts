@@ -1,4 +1,4 @@
-/** Reads what clients of GET /live send, and writes what they are sent. */
+/** Reads what clients of GET /live send, and writes what they and event streams are sent. */
 import { quoted, RankstreamError } from "../errors.ts";
 import type { LiveQuery, LiveRequest } from "../model-live.ts";
 import type { Update } from "./live-feeds.ts";
@@ -61,11 +61,26 @@ export function readMessage(message: unknown): LiveRequest {
   return { type, id, query, seq: seq as number };
 }
 
+/** Names that are not kept ready for the next who has the same. */
+const framesMax = 16;
+
+/** `write`'s text as bytes, made once for all who are sent the same. */
+function frameOf(update: Update, name: string, write: () => string): Buffer {
+  const known = update.frames.get(name);
+  if (known !== undefined) return known;
+  const frame = Buffer.from(write());
+  if (update.frames.size < framesMax) update.frames.set(name, frame);
+  return frame;
+}
+
 /** A `board` or `diff` message. */
-export function updateMessage(id: string, { seq, since, text }: Update): string {
-  const head = `"id":${JSON.stringify(id)},"seq":${seq}`;
-  if (since === null) return `{"type":"board",${head},"board":${text}}`;
-  return `{"type":"diff",${head},"since":${since},"changes":${text}}`;
+export function updateMessage(id: string, update: Update): Buffer {
+  const { seq, since, text } = update;
+  return frameOf(update, `message ${id}`, () => {
+    const head = `"id":${JSON.stringify(id)},"seq":${seq}`;
+    if (since === null) return `{"type":"board",${head},"board":${text}}`;
+    return `{"type":"diff",${head},"since":${since},"changes":${text}}`;
+  });
 }
 
 /** An `error` message; `problem` is the document as JSON. */
@@ -74,3 +89,26 @@ export function errorMessage(id: string | null, problem: string, ended: boolean)
 }
 
 export const heartbeatMessage = '{"type":"heartbeat"}';
+
+/** The first of a stream: how long a client waits before it comes back. */
+export const streamHead = Buffer.from("retry: 1000\n\n");
+
+/** A `board` or `diff` event. JSON has no line breaks of its own. */
+export function updateEvent(update: Update): Buffer {
+  const { seq, since, text } = update;
+  return frameOf(update, "event", () => {
+    const [type, rest] =
+      since === null
+        ? ["board", `"board":${text}`]
+        : ["diff", `"since":${since},"changes":${text}`];
+    return `event: ${type}\nid: ${seq}\ndata: {"seq":${seq},${rest}}\n\n`;
+  });
+}
+
+/** `problem` is the document as JSON. */
+export function problemEvent(problem: string): Buffer {
+  return Buffer.from(`event: problem\ndata: ${problem}\n\n`);
+}
+
+/** A comment: it reaches nobody, but what lies between sees that the stream is used. */
+export const heartbeatEvent = Buffer.from(":\n\n");

@@ -1,39 +1,17 @@
-/** GET /live: boards that are sent again as they change, over WebSocket. */
+/** GET /live and GET /live/events: boards that are sent again as they change. */
 import websocket, { type WebSocket } from "@fastify/websocket";
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { RankstreamError } from "../errors.ts";
-import type { Counters, Logger } from "../telemetry.ts";
-import { type LeaderboardRequest, readLeaderboardRequest } from "./leaderboard.ts";
-import { type ClientBounds, clientBounds, LiveClient } from "./live-client.ts";
-import { type FeedBounds, LiveFeeds } from "./live-feeds.ts";
+import type { LiveQuery } from "../model-live.ts";
+import { type LiveDeps, LiveHub, liveParameters, readLive } from "./live-hub.ts";
 import { webSocketUpgrades } from "./live-upgrade.ts";
 import type { RouteDoc } from "./openapi.ts";
 import { checkOrigin } from "./origin.ts";
 import { checkNames, type RawQuery } from "./parameters.ts";
 
-export interface LiveOptions extends Partial<FeedBounds>, Partial<ClientBounds> {
-  socketsMax?: number;
-  /** From one heartbeat to the next; a client that hasn't answered by then is cut off. */
-  heartbeatMs?: number;
-  /** How long clients have to go when the service stops. */
-  dismissMs?: number;
-  /** Origins beside the service's own whose pages may open it: `https://example.org`. */
-  origins?: readonly string[];
-}
-
-export interface LiveDeps {
-  leaderboard(request: LeaderboardRequest, address: string): Promise<object>;
-  counters: Counters;
-  logger: Logger;
-  options: LiveOptions;
-}
-
-const socketsMaxDefault = 5000;
-const heartbeatMsDefault = 15_000;
-const dismissMsDefault = 500;
 const messageBytesMax = 16 * 1024;
 
-const liveDoc: RouteDoc = {
+const socketDoc: RouteDoc = {
   summary: "Boards as they change (WebSocket)",
   description:
     'Send {"type":"subscribe","id","query"} with the parameters of GET /leaderboard as text; a ' +
@@ -45,70 +23,60 @@ const liveDoc: RouteDoc = {
   problems: [403, 426, 429, 503],
 };
 
-class LiveHub {
-  readonly #clients = new Map<WebSocket, LiveClient>();
-  readonly #feeds: LiveFeeds;
-  readonly #deps: LiveDeps;
-  readonly #bounds: ClientBounds;
-  readonly #beating: NodeJS.Timeout;
-  #isClosed = false;
+const streamDoc: RouteDoc = {
+  summary: "A board as it changes (server-sent events)",
+  description:
+    'A "board" event comes, {seq, board}, then "diff" events, {seq, since, changes}: `changes` ' +
+    'to the board of `since`, the last sent. A "problem" event has the problem document of a ' +
+    "board that can't be had now. The stream does not end by itself.",
+  parameters: liveParameters,
+  headers: {
+    "Last-Event-ID": {
+      description:
+        "Of the last event seen: the stream goes on from that board where it is still known, " +
+        "else it begins with the whole.",
+      schema: { type: "string" },
+    },
+  },
+  reply: {
+    status: 200,
+    description: "The events, without end.",
+    schema: { type: "string" },
+    mediaType: "text/event-stream",
+  },
+  problems: [429, 503],
+};
 
-  constructor(deps: LiveDeps) {
-    const { options, logger } = deps;
-    this.#deps = deps;
-    this.#bounds = { ...clientBounds, ...options };
-    this.#feeds = new LiveFeeds({
-      read: (query, now) => readLeaderboardRequest(query as RawQuery, now),
-      leaderboard: deps.leaderboard,
-      logger,
-      bounds: options,
-    });
-    this.#beating = setInterval(() => {
-      for (const client of this.#clients.values()) client.beat();
-    }, options.heartbeatMs ?? heartbeatMsDefault);
-    this.#beating.unref();
-    const gauge = (name: string, help: string, read: () => number) =>
-      deps.counters.gauge(`rankstream_live_${name}`, help, read);
-    gauge("clients", "Clients of the live socket.", () => this.#clients.size);
-    gauge("boards", "Different boards watched, or kept a while after.", () => this.#feeds.size);
-  }
+const streamHeaders = Object.freeze({
+  "content-type": "text/event-stream",
+  "cache-control": "no-store",
+  // Else nginx would hold events back until it has enough of them.
+  "x-accel-buffering": "no",
+});
 
-  /** Throws `too_many_subscriptions` when there is no room for one more. */
-  checkRoom(): void {
-    const { socketsMax = socketsMaxDefault } = this.#deps.options;
-    if (this.#clients.size < socketsMax) return;
-    const detail = `${socketsMax} live sockets are open`;
-    throw new RankstreamError("too_many_subscriptions", detail, { retryAfterSeconds: 10 });
-  }
-
-  add(socket: WebSocket): void {
-    // Shaken hands with while the service began to stop: nobody would close it later.
-    if (this.#isClosed) {
-      socket.terminate();
-      return;
-    }
-    const client = new LiveClient(socket, this.#feeds, this.#deps.logger, this.#bounds);
-    this.#clients.set(socket, client);
-    socket.once("close", () => this.#clients.delete(socket));
-  }
-
-  /** Asks all clients to go, and cuts off those still there a moment later. */
-  async close(): Promise<void> {
-    this.#isClosed = true;
-    clearInterval(this.#beating);
-    this.#feeds.close();
-    const sockets = [...this.#clients.keys()];
-    const gone = sockets.map((socket) => new Promise((resolve) => socket.once("close", resolve)));
-    for (const client of this.#clients.values()) client.dismiss();
-    const cut = setTimeout(() => {
-      for (const socket of sockets) socket.terminate();
-    }, this.#deps.options.dismissMs ?? dismissMsDefault);
-    await Promise.all(gone);
-    clearTimeout(cut);
-  }
+/** The number of the last event seen; null where there is none that could be ours. */
+function lastSeqOf({ headers }: FastifyRequest): number | null {
+  const given = headers["last-event-id"];
+  return typeof given === "string" && /^\d{1,16}$/.test(given) ? Number(given) : null;
 }
 
-/** Adds the route; call it before any other route, so that none takes a WebSocket unawares. */
+function stream(hub: LiveHub, request: FastifyRequest, reply: FastifyReply) {
+  const query = request.query as RawQuery;
+  if (request.method === "HEAD") {
+    readLive(query, Date.now());
+    hub.checkRoom();
+  }
+  const begin = () => {
+    reply.headers(streamHeaders).hijack();
+    reply.raw.writeHead(200, reply.getHeaders() as Record<string, string>);
+  };
+  if (request.method === "HEAD") {
+    begin();
+    reply.raw.end();
+  } else hub.addStream(reply.raw, query as LiveQuery, lastSeqOf(request), begin);
+}
+
+/** Adds the routes; call it before any other route, so that none takes a WebSocket unawares. */
 export async function addLive(app: FastifyInstance, deps: LiveDeps): Promise<void> {
   const hub = new LiveHub(deps);
   await app.register(websocket, {
@@ -126,7 +94,7 @@ export async function addLive(app: FastifyInstance, deps: LiveDeps): Promise<voi
   app.route({
     method: "GET",
     url: "/live",
-    config: { doc: liveDoc },
+    config: { doc: socketDoc },
     preHandler: async (request) => {
       checkNames(request.query as RawQuery, {});
       if (!request.ws) throw new RankstreamError("upgrade_required", "expected a WebSocket");
@@ -134,6 +102,9 @@ export async function addLive(app: FastifyInstance, deps: LiveDeps): Promise<voi
       hub.checkRoom();
     },
     handler: async () => undefined,
-    wsHandler: (socket: WebSocket) => hub.add(socket),
+    wsHandler: (socket: WebSocket) => hub.addSocket(socket),
+  });
+  app.get("/live/events", { config: { doc: streamDoc } }, (request, reply) => {
+    stream(hub, request, reply);
   });
 }

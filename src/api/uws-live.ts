@@ -144,6 +144,8 @@ function shakeHands(
   inner.once("open", () => {
     if (isOver) return;
     isOver = true;
+    // Read or not: one that is paused would not see it.
+    server.once("close", () => inner.terminate());
     // Until there is somebody to hand it to.
     inner.pause();
     response.cork(() => response.upgrade({ inner, outer: null }, key, "", "", context));

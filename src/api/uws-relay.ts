@@ -8,6 +8,7 @@ import {
   type IncomingMessage,
   type Server,
 } from "node:http";
+import type { Duplex } from "node:stream";
 import { problemReply, RankstreamError } from "../errors.ts";
 import type { Logger } from "../telemetry.ts";
 import { streamPair } from "./stream-pair.ts";
@@ -93,12 +94,14 @@ class RelayedRequest implements UwsPending {
   isPaused = false;
   readonly #deps: UwsRelayDeps;
   readonly #outgoing: ClientRequest;
+  readonly #server: Duplex;
   #isOver = false;
 
   constructor(response: UwsResponse, head: RelayedHead, deps: UwsRelayDeps) {
     this.response = response;
     this.#deps = deps;
     const { client, server } = streamPair(addressOf(response));
+    this.#server = server;
     const { method, path, headers, hasBody } = head;
     this.#outgoing = httpRequest({ method, path, headers, createConnection: () => client });
     deps.server.emit("connection", server);
@@ -170,6 +173,10 @@ class RelayedRequest implements UwsPending {
     const { response } = this;
     if (this.#isOver) return;
     this.#resume();
+    // One without end is over once it is closed, whatever its client has yet to read.
+    if (reply.headers["content-type"] === "text/event-stream") {
+      this.#server.once("close", () => this.#fail(new Error("the stream is closed")));
+    }
     response.cork(() => writeHead(response, reply));
     let makeRoom: (() => void) | null = null;
     response.onWritable(() => {

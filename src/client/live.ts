@@ -20,7 +20,10 @@ export interface LiveOptions {
 
 export interface BoardWatcher<B extends LiveBoard> {
   onBoard(board: B): void;
-  /** By a problem document; `ended` when the question is refused, else it goes on trying. */
+  /**
+   * By a problem document; `ended` when the question is refused, else the service goes on trying.
+   * One refused because there was no room (429, 503) is asked again after ten seconds.
+   */
   onProblem?(problem: Readonly<Record<string, unknown>>, ended: boolean): void;
 }
 
@@ -32,6 +35,9 @@ interface Watch {
 }
 
 const silenceMsMaxDefault = 40_000;
+/** A question there was no room for is asked again after so long. */
+const noRoomWaitMs = 10_000;
+const noRoomStatuses: readonly unknown[] = [429, 503];
 const firstWaitMs = 200;
 const waitMsMax = 5000;
 
@@ -44,6 +50,9 @@ export class LiveBoards {
   #ids = 0;
   #retrying: ReturnType<typeof setTimeout> | undefined;
   #silence: ReturnType<typeof setTimeout> | undefined;
+  #askingAgain: ReturnType<typeof setTimeout> | undefined;
+  /** Ids of questions there was no room for. */
+  readonly #refused = new Set<string>();
 
   constructor(options: LiveOptions) {
     this.#options = options;
@@ -76,6 +85,7 @@ export class LiveBoards {
     this.#watches.clear();
     clearTimeout(this.#retrying);
     clearTimeout(this.#silence);
+    clearTimeout(this.#askingAgain);
     this.#enter("closed");
     this.#socket?.close();
     this.#socket = null;
@@ -147,21 +157,36 @@ export class LiveBoards {
     this.#expectMessage();
     const message = JSON.parse(text) as LiveMessage;
     if (message.type === "heartbeat") return;
-    const watch = this.#watches.get(message.id ?? "");
+    const { id } = message;
+    const watch = this.#watches.get(id ?? "");
     if (watch === undefined) return;
     if (message.type === "error") {
-      watch.watcher.onProblem?.(message.problem, message.ended);
+      const { problem, ended } = message;
+      if (ended && noRoomStatuses.includes(problem["status"])) this.#askAgain(id!);
+      watch.watcher.onProblem?.(problem, ended);
       return;
     }
     const board = this.#boardOf(message, watch);
     if (board === null) {
       watch.seq = null;
-      this.#subscribe(message.id!, watch);
+      this.#subscribe(id!, watch);
       return;
     }
     watch.seq = message.seq;
     watch.board = board;
     watch.watcher.onBoard(board);
+  }
+
+  #askAgain(id: string): void {
+    this.#refused.add(id);
+    clearTimeout(this.#askingAgain);
+    this.#askingAgain = setTimeout(() => {
+      for (const each of this.#refused) {
+        const watch = this.#watches.get(each);
+        if (watch !== undefined) this.#subscribe(each, watch);
+      }
+      this.#refused.clear();
+    }, noRoomWaitMs);
   }
 
   /** The board now; null when the diff is to one that isn't here. */

@@ -255,6 +255,7 @@ describe("operations", () => {
       "/jobs/{id}",
       "/leaderboard",
       "/live",
+      "/live/events",
       "/metrics",
       "/openapi.json",
       "/status",

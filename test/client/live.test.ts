@@ -93,6 +93,30 @@ describe("a live client", () => {
     expect(sockets[0]!.sent).toEqual([subscription, subscription]);
   });
 
+  it("asks again after a while where there was no room, not where it was refused", () => {
+    const { problems } = makeLive();
+    sockets[0]!.opens();
+    const refuse = (code: string, status: number) =>
+      sockets[0]!.says({ type: "error", id: "1", ended: true, problem: { code, status } });
+    refuse("invalid_parameter", 400);
+    const wait = (ms: number) => {
+      // Less than it takes to be silent.
+      for (let at = 0; at < ms; at += 500) {
+        vi.advanceTimersByTime(500);
+        sockets[0]!.says({ type: "heartbeat" });
+      }
+    };
+    wait(20_000);
+    expect(sockets[0]!.sent).toEqual([subscription]);
+    refuse("too_many_subscriptions", 429);
+    wait(20_000);
+    expect(sockets[0]!.sent).toEqual([subscription, subscription]);
+    expect(problems).toEqual([
+      ["invalid_parameter", true],
+      ["too_many_subscriptions", true],
+    ]);
+  });
+
   it("connects again, more slowly each time, and goes on from where it was", () => {
     const { states } = makeLive();
     sockets[0]!.opens();
