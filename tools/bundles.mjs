@@ -5,6 +5,8 @@ import { build } from "esbuild";
 const bundles = [
   { entry: "web/main.tsx", file: "web/main.js" },
   { entry: "web/styles/main.css", file: "web/main.css" },
+  // For pages of others, without a bundler of their own.
+  { entry: "client/client.ts", file: "client.browser.js" },
 ];
 
 /** Browsers with import attributes of WASM SIMD, BigInt64 and top-level await: since 2022. */

@@ -1,7 +1,8 @@
 /**
- * The client of a Rankstream service: batches with keys that make retries safe, boards, event
- * types, health. Runs wherever there is `fetch`: Node, browsers, workers.
+ * The client of a Rankstream service: tracks events, each counted once; boards, once and live;
+ * event types, health. Runs wherever there is `fetch`: Node, browsers, workers.
  */
+import type { TrackedEvent } from "./event-line.ts";
 import type { ItemsQuery, ItemsReply } from "./item-histories.ts";
 import type {
   BatchReply,
@@ -33,30 +34,37 @@ import {
   parametersOf,
   problemOf,
   questionOf,
-  reasonOf,
-  retriedStatuses,
-  retryAfterMs,
   sleep,
   UnreachableError,
 } from "./requests.ts";
 import type { Status } from "./status.ts";
+import { type BoardHandlers, type Subscription, Subscriptions } from "./subscriptions.ts";
+import { type PostBatch, Tracker } from "./tracker.ts";
+import type { TrackerOptions } from "./tracker-options.ts";
+import { Transport, type TransportOptions } from "./transport.ts";
 
+export type { Refusal } from "./batch-outcome.ts";
+export type { EventFault, TrackedEvent } from "./event-line.ts";
+export { InvalidEventError } from "./event-line.ts";
+export { FlushTimeoutError } from "./flush-waiters.ts";
 export type * from "./item-histories.ts";
+export type { LiveState } from "./live.ts";
 export type * from "./replies.ts";
+export type { ProblemCode } from "./requests.ts";
 export { ProblemError, UnreachableError } from "./requests.ts";
 export type { EventRate, Status } from "./status.ts";
+export type { BatchStorage } from "./stored-batches.ts";
+export type { BoardHandlers, Subscription } from "./subscriptions.ts";
+export { type Tracker, TrackerClosedError } from "./tracker.ts";
+export type { TrackerOptions } from "./tracker-options.ts";
 
-export interface ClientOptions {
-  /** `http://127.0.0.1:8080`; a path before the service's own is kept. */
-  url: string;
-  /** Default: the global one. */
-  fetch?: typeof fetch;
-  /** Longest time one attempt may take. Default 60 s. */
-  requestMsMax?: number;
-  /** Longest time a call may go on retrying. Default 30 s. */
-  retryMsMax?: number;
+export interface ClientOptions extends TransportOptions {
   /** Longest time to wait for an answer that has become a job. Default 10 minutes. */
   jobMsMax?: number;
+  /** Of `track()`. */
+  tracking?: TrackerOptions;
+  /** For `subscribe()`. Default: the global one, in Node 20 that of the package `undici`. */
+  WebSocket?: typeof WebSocket;
 }
 
 export interface BatchOptions {
@@ -76,25 +84,72 @@ export interface DeleteOptions {
   signal?: AbortSignal;
 }
 
-const requestMsMaxDefault = 60_000;
-const retryMsMaxDefault = 30_000;
 const jobMsMaxDefault = 600_000;
 
 export class RankstreamClient {
   readonly url: string;
-  readonly #fetch: typeof fetch;
-  readonly #requestMsMax: number;
-  readonly #retryMsMax: number;
+  readonly #transport: Transport;
   readonly #jobMsMax: number;
+  readonly #tracking: TrackerOptions;
+  readonly #subscriptions: Subscriptions;
+  #tracker: Tracker | null = null;
 
   /** Throws TypeError when `url` is none. */
   constructor(options: ClientOptions) {
-    this.url = new URL(options.url).href.replace(/\/$/, "");
-    // Called as a method of anything else, a browser's own fetch refuses.
-    this.#fetch = options.fetch ?? ((...request) => fetch(...request));
-    this.#requestMsMax = options.requestMsMax ?? requestMsMaxDefault;
-    this.#retryMsMax = options.retryMsMax ?? retryMsMaxDefault;
+    this.#transport = new Transport(options);
+    this.url = this.#transport.url;
     this.#jobMsMax = options.jobMsMax ?? jobMsMaxDefault;
+    this.#tracking = options.tracking ?? {};
+    this.#subscriptions = new Subscriptions(this.url, options.WebSocket);
+    // What another page left is sent now, whether or not this one tracks anything.
+    if (this.#tracking.storage !== undefined) this.#tracked();
+  }
+
+  /** A tracker of its own, beside the one behind `track()`: other bounds, other listeners. */
+  tracker(options: TrackerOptions = {}): Tracker {
+    const post: PostBatch = (body, key, { keepalive, signal }) => {
+      const headers = { "content-type": "application/x-ndjson", "idempotency-key": key };
+      const init: RequestInit = { method: "POST", headers, body };
+      return this.#transport.attempt("/events", keepalive ? { ...init, keepalive } : init, signal);
+    };
+    return new Tracker(options, { post, url: this.url });
+  }
+
+  /**
+   * Takes an event, which is sent soon and counted once; never waits. False: the buffer is full
+   * and the event was not taken. Throws InvalidEventError, TrackerClosedError.
+   */
+  track(event: TrackedEvent): boolean {
+    return this.#tracked().track(event);
+  }
+
+  /** Resolves once `track()` would take an event. Throws TrackerClosedError. */
+  ready(): Promise<void> {
+    return this.#tracked().ready();
+  }
+
+  /** Resolves once everything tracked so far is answered. Throws FlushTimeoutError. */
+  flush(options?: { timeoutMs?: number }): Promise<void> {
+    return this.#tracked().flush(options);
+  }
+
+  /** Sends what was tracked and closes the tracker and all boards. Throws FlushTimeoutError. */
+  async close(options?: { timeoutMs?: number }): Promise<void> {
+    this.#subscriptions.close();
+    await this.#tracker?.close(options);
+  }
+
+  /**
+   * Watches a board: over one socket for all of this client's, opened again when it breaks. Ends
+   * by `close()` of what is returned.
+   */
+  subscribe(query: LeaderboardQuery, handlers: BoardHandlers): Subscription {
+    return this.#subscriptions.subscribe(query, handlers);
+  }
+
+  #tracked(): Tracker {
+    this.#tracker ??= this.tracker(this.#tracking);
+    return this.#tracker;
   }
 
   /**
@@ -113,7 +168,7 @@ export class RankstreamClient {
       headers["content-encoding"] = "gzip";
     }
     const init: RequestInit = { method: "POST", headers, body: sent };
-    const response = await this.#call("/events", init, options.signal);
+    const response = await this.#transport.call("/events", init, options.signal);
     const reply = (await response.json()) as Omit<BatchReply, "replayed">;
     const { accepted, rejected, errors } = reply;
     const replayed = response.headers.get("idempotency-replayed") === "true";
@@ -185,7 +240,7 @@ export class RankstreamClient {
   /** Stops a job, or forgets one that has ended. Throws ProblemError, UnreachableError. */
   async cancelJob(id: string, signal?: AbortSignal): Promise<Job> {
     const init = { method: "DELETE" };
-    const response = await this.#call(`/jobs/${encodeURIComponent(id)}`, init, signal);
+    const response = await this.#transport.call(`/jobs/${encodeURIComponent(id)}`, init, signal);
     return (await response.json()) as Job;
   }
 
@@ -211,7 +266,7 @@ export class RankstreamClient {
   ): Promise<EventType> {
     const path = `/event-types/${encodeURIComponent(name)}`;
     const init = { ...questionOf(settings), method: "PUT" };
-    return (await (await this.#call(path, init, signal)).json()) as EventType;
+    return (await (await this.#transport.call(path, init, signal)).json()) as EventType;
   }
 
   /**
@@ -226,7 +281,7 @@ export class RankstreamClient {
   ): Promise<LabelledItem> {
     const init = { ...questionOf(label), method: "PUT" };
     const path = `/items?${parametersOf({ eventType, eventId })}`;
-    return (await (await this.#call(path, init, signal)).json()) as LabelledItem;
+    return (await (await this.#transport.call(path, init, signal)).json()) as LabelledItem;
   }
 
   /** The same of up to 10,000 items. Throws ProblemError, UnreachableError. */
@@ -234,7 +289,9 @@ export class RankstreamClient {
     const headers = { "content-type": "application/x-ndjson" };
     const body = labels.map((label) => `${JSON.stringify(label)}\n`).join("");
     const init = { method: "POST", headers, body };
-    return (await (await this.#call("/items/labels", init, signal)).json()) as LabelsReply;
+    return (await (
+      await this.#transport.call("/items/labels", init, signal)
+    ).json()) as LabelsReply;
   }
 
   /**
@@ -242,7 +299,11 @@ export class RankstreamClient {
    * to be right. Throws ProblemError, UnreachableError.
    */
   async invalidateCache(which: CacheMatch | { all: true }, signal?: AbortSignal): Promise<number> {
-    const response = await this.#call("/admin/cache/invalidate", questionOf(which), signal);
+    const response = await this.#transport.call(
+      "/admin/cache/invalidate",
+      questionOf(which),
+      signal,
+    );
     return ((await response.json()) as { invalidated: number }).invalidated;
   }
 
@@ -274,7 +335,7 @@ export class RankstreamClient {
    */
   async takeSnapshot(name: string, signal?: AbortSignal): Promise<Snapshot> {
     const path = `/admin/snapshot?${parametersOf({ name })}`;
-    const response = await this.#attempt(path, { method: "POST" }, signal);
+    const response = await this.#transport.attempt(path, { method: "POST" }, signal);
     if (!response.ok) throw await problemOf(response);
     return (await response.json()) as Snapshot;
   }
@@ -282,12 +343,12 @@ export class RankstreamClient {
   /** Removes a snapshot from the service's machine. Throws ProblemError, UnreachableError. */
   async dropSnapshot(name: string, signal?: AbortSignal): Promise<void> {
     const path = `/admin/snapshots/${encodeURIComponent(name)}`;
-    await (await this.#call(path, { method: "DELETE" }, signal)).arrayBuffer();
+    await (await this.#transport.call(path, { method: "DELETE" }, signal)).arrayBuffer();
   }
 
   /** Whether the service is ready; asks once. Throws UnreachableError when nothing answers. */
   async health(signal?: AbortSignal): Promise<Health> {
-    const response = await this.#attempt("/health/ready", {}, signal);
+    const response = await this.#transport.attempt("/health/ready", {}, signal);
     await response.arrayBuffer();
     return { ready: response.ok, status: response.status };
   }
@@ -299,14 +360,14 @@ export class RankstreamClient {
   ): Promise<DeleteReply> {
     const parameters = parametersOf({ ...query, dryRun });
     const init = { method: "DELETE" };
-    const response = await this.#attempt(`${path}?${parameters}`, init, signal);
+    const response = await this.#transport.attempt(`${path}?${parameters}`, init, signal);
     if (!response.ok) throw await problemOf(response);
     return (await response.json()) as DeleteReply;
   }
 
   /** The answer to a question, at once or by a job. */
   async #answer(path: string, signal: AbortSignal | undefined, body?: object): Promise<unknown> {
-    const response = await this.#call(path, questionOf(body), signal);
+    const response = await this.#transport.call(path, questionOf(body), signal);
     const reply: unknown = await response.json();
     if (response.status !== 202) return reply;
     return await this.#jobResult((reply as { job: Job }).job.id, signal);
@@ -326,40 +387,6 @@ export class RankstreamClient {
   }
 
   async #json(path: string, signal: AbortSignal | undefined): Promise<unknown> {
-    return await (await this.#call(path, {}, signal)).json();
-  }
-
-  /** Attempts until the answer is good, can't get better, or the time is used up. */
-  async #call(path: string, init: RequestInit, signal: AbortSignal | undefined) {
-    const deadline = Date.now() + this.#retryMsMax;
-    for (let attempt = 0; ; attempt++) {
-      let failure: Error;
-      let wait = backoffMs(attempt);
-      try {
-        const response = await this.#attempt(path, init, signal);
-        if (response.ok) return response;
-        failure = await problemOf(response);
-        if (!retriedStatuses.has(response.status)) throw failure;
-        wait = Math.max(wait, retryAfterMs(response));
-      } catch (error) {
-        if (!(error instanceof UnreachableError)) throw error;
-        failure = error;
-      }
-      if (Date.now() + wait > deadline) throw failure;
-      await sleep(wait, signal);
-    }
-  }
-
-  async #attempt(path: string, init: RequestInit, signal: AbortSignal | undefined) {
-    signal?.throwIfAborted();
-    const late = AbortSignal.timeout(this.#requestMsMax);
-    const either = signal === undefined ? late : AbortSignal.any([late, signal]);
-    try {
-      return await this.#fetch(`${this.url}${path}`, { ...init, signal: either });
-    } catch (error) {
-      if (signal?.aborted === true) throw signal.reason;
-      const why = late.aborted ? `no answer in ${this.#requestMsMax} ms` : reasonOf(error);
-      throw new UnreachableError(`no service answers at ${this.url} (${why})`, { cause: error });
-    }
+    return await (await this.#transport.call(path, {}, signal)).json();
   }
 }

@@ -1,4 +1,8 @@
 /** What an attempt is made of: waits, bodies, parameters, and how it fails. */
+import type { ErrorCode } from "../errors-table.ts";
+
+/** A code of the service's table of errors; `unknown` when the answer was no problem document. */
+export type ProblemCode = ErrorCode | "unknown";
 
 /** The service could not be reached, or not in time. */
 export class UnreachableError extends Error {
@@ -9,8 +13,8 @@ export class UnreachableError extends Error {
 export class ProblemError extends Error {
   override readonly name = "ProblemError";
   readonly status: number;
-  /** Stable; `unknown` when the answer was no problem document. */
-  readonly code: string;
+  /** Stable. A service newer than this client may send one that the type doesn't name. */
+  readonly code: ProblemCode;
   /** What to do about it; empty when the answer doesn't say. */
   readonly hint: string;
   /** The whole document. */
@@ -20,7 +24,7 @@ export class ProblemError extends Error {
     const text = (name: string) => (typeof problem[name] === "string" ? problem[name] : "");
     super(text("detail") || text("title") || `the service answered with status ${status}`);
     this.status = status;
-    this.code = text("code") || "unknown";
+    this.code = (text("code") || "unknown") as ProblemCode;
     this.hint = text("hint");
     this.problem = problem;
   }
@@ -52,10 +56,11 @@ export function backoffMs(attempt: number): number {
   return wait / 2 + (Math.random() * wait) / 2;
 }
 
-/** The wait a `Retry-After` in seconds asks for; 0 without one. */
+/** The wait a `Retry-After` asks for, in seconds or as a date; 0 without one. */
 export function retryAfterMs(response: Response): number {
-  const seconds = Number(response.headers.get("retry-after") ?? 0);
-  return Number.isFinite(seconds) && seconds > 0 ? seconds * 1000 : 0;
+  const text = response.headers.get("retry-after") ?? "";
+  const ms = /^\s*\d+\s*$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now();
+  return Number.isNaN(ms) ? 0 : Math.max(0, ms);
 }
 
 /** The body packed by gzip. */

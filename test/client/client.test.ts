@@ -1,48 +1,9 @@
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { ServerResponse } from "node:http";
 import { gunzipSync } from "node:zlib";
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { ProblemError, RankstreamClient, UnreachableError } from "../../src/client/client.ts";
+import { cut, json, scriptedService as service } from "./scripted-service.ts";
 
-interface Seen {
-  method: string;
-  url: string;
-  headers: IncomingMessage["headers"];
-  body: Buffer;
-}
-
-const closers: (() => void)[] = [];
-afterEach(() => {
-  for (const close of closers.splice(0)) close();
-});
-
-/** A service that answers each request in turn; the last answer stays. */
-async function service(answers: ((response: ServerResponse) => void)[]) {
-  const seen: Seen[] = [];
-  const server = createServer(async (request, response) => {
-    const parts: Buffer[] = [];
-    for await (const part of request) parts.push(part as Buffer);
-    const { method, url, headers } = request;
-    seen.push({ method: method!, url: url!, headers, body: Buffer.concat(parts) });
-    const answer = answers.length > 1 ? answers.shift()! : answers[0]!;
-    answer(response);
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  closers.push(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  return { url, seen };
-}
-
-const json =
-  (status: number, body: unknown, headers: Record<string, string> = {}) =>
-  (response: ServerResponse) => {
-    response.writeHead(status, { "content-type": "application/json", ...headers });
-    response.end(JSON.stringify(body));
-  };
-const cut = (response: ServerResponse) => response.destroy();
 const accepted = json(202, { accepted: 1, rejected: 0, errors: [] });
 
 describe("the client", () => {

@@ -51,8 +51,16 @@ const owners: { dependency: RegExp; parts: string[] }[] = [
   { dependency: /^(?:fastify$|@fastify\/)/, parts: ["edge", "api", "service"] },
 ];
 
-/** A fail point reads its variable in whatever thread it is, and kills its own process. */
-const processOwners = ["src/cli.ts", "src/config.ts", "src/fail-point.ts"];
+/**
+ * A fail point reads its variable in whatever thread it is, and kills its own process. The client
+ * runs in others' processes: it must hear when one of them ends, to send what was tracked.
+ */
+const processOwners = [
+  "src/cli.ts",
+  "src/config.ts",
+  "src/fail-point.ts",
+  "src/client/leaving.ts",
+];
 /** Where events pass as bytes: there the kernel is the only reader of JSON. */
 const noJsonParse = ["edge", "log", "ingest", "store"];
 

@@ -1,0 +1,116 @@
+/** Live boards by question: all of a client's over one socket, which is there while any is. */
+import { type BoardWatcher, LiveBoards, type LiveState } from "./live.ts";
+import type { Leaderboard, LeaderboardQuery } from "./replies.ts";
+import { ProblemError, parametersOf, UnreachableError } from "./requests.ts";
+
+export interface BoardHandlers {
+  /** The board now, and again at every change of it. */
+  onBoard(board: Leaderboard): void;
+  /**
+   * What keeps the board from being answered; `isEnded`: the question is refused and the
+   * subscription over, else the service goes on trying.
+   */
+  onProblem?(error: ProblemError | UnreachableError, isEnded: boolean): void;
+  /** The connection, which all of a client's boards share. */
+  onState?(state: LiveState): void;
+}
+
+export interface Subscription {
+  /** Nothing is heard after this. */
+  close(): void;
+}
+
+type SocketClass = typeof WebSocket;
+
+/** Not named where it is imported, so that no bundler takes it along: pages never come here. */
+const nodePackage = "undici";
+
+async function findSocket(given: SocketClass | undefined): Promise<SocketClass> {
+  const own = given ?? globalThis.WebSocket;
+  if (own !== undefined) return own;
+  try {
+    const found = (await import(/* @vite-ignore */ nodePackage)) as { WebSocket: SocketClass };
+    return found.WebSocket;
+  } catch (cause) {
+    const detail = "there is no WebSocket here: give one as the client's option WebSocket";
+    throw new UnreachableError(detail, { cause });
+  }
+}
+
+function liveQuery(query: LeaderboardQuery): Record<string, string[]> {
+  const values: Record<string, string[]> = {};
+  for (const [name, value] of parametersOf(query)) {
+    values[name] ??= [];
+    values[name].push(value);
+  }
+  return values;
+}
+
+export class Subscriptions {
+  readonly #url: string;
+  readonly #socketClass: SocketClass | undefined;
+  readonly #open = new Set<BoardHandlers>();
+  #live: LiveBoards | null = null;
+
+  /** `url` is the service's, with http or https. */
+  constructor(url: string, socketClass: SocketClass | undefined) {
+    this.#url = `${url.replace(/^http/, "ws")}/live`;
+    this.#socketClass = socketClass;
+  }
+
+  /** Hears of the board until it is closed, however often the connection breaks. */
+  subscribe(query: LeaderboardQuery, handlers: BoardHandlers): Subscription {
+    this.#open.add(handlers);
+    let stop: () => void = () => undefined;
+    const end = () => {
+      stop();
+      this.#open.delete(handlers);
+      if (this.#open.size === 0) this.close();
+    };
+    const watcher: BoardWatcher<Leaderboard> = {
+      onBoard: (board) => handlers.onBoard(board),
+      onProblem: (problem, isEnded) => {
+        if (isEnded) end();
+        handlers.onProblem?.(new ProblemError(Number(problem["status"]), problem), isEnded);
+      },
+    };
+    const begin = (live: LiveBoards) => {
+      stop = live.watch(liveQuery(query), watcher);
+      handlers.onState?.(live.state);
+    };
+    if (this.#live !== null) begin(this.#live);
+    else {
+      void this.#connect().then(
+        (live) => {
+          if (live !== null && this.#open.has(handlers)) begin(live);
+        },
+        (error: UnreachableError) => {
+          this.#open.delete(handlers);
+          handlers.onProblem?.(error, true);
+        },
+      );
+    }
+    return { close: end };
+  }
+
+  /** Ends all of them. */
+  close(): void {
+    this.#open.clear();
+    this.#live?.close();
+    this.#live = null;
+  }
+
+  /** Null where all were closed meanwhile. */
+  async #connect(): Promise<LiveBoards | null> {
+    const found = await findSocket(this.#socketClass);
+    if (this.#open.size === 0) return null;
+    this.#live ??= new LiveBoards({
+      url: this.#url,
+      WebSocket: found,
+      onState: (state) => {
+        for (const handlers of [...this.#open]) handlers.onState?.(state);
+      },
+    });
+    return this.#live;
+  }
+}
