@@ -1,14 +1,12 @@
 /** `rankstream import`: a file's rows, into a running service. */
-import { type Command, InvalidArgumentError, Option } from "commander";
-import { type CliIo, CommandFailure, exitCodes } from "./cli-io.ts";
-import { ProblemError, RankstreamClient, UnreachableError } from "./client/client.ts";
+import { type Command, Option } from "commander";
+import { type CliIo, exitCodes } from "./cli-io.ts";
+import { asFailure, checkedUrl, stopping, urlOption } from "./cli-service.ts";
+import { RankstreamClient } from "./client/client.ts";
 import { directFetch } from "./import/direct-fetch.ts";
 import { type EventFile, type FileOptions, openEventFile } from "./import/event-file.ts";
-import { ImportError, ImportUsageError } from "./import/import-error.ts";
 import { type ImportTally, importFile } from "./import/importer.ts";
 import { countText, durationText, progressBar, progressText } from "./import/progress.ts";
-
-export const defaultUrl = "http://127.0.0.1:8080";
 
 /** A restart of the service in the middle of an import is waited out. */
 const retryMsMax = 60_000;
@@ -18,8 +16,10 @@ const lineEveryMs = 3000;
 
 const helpAfter = `
 FILE is NDJSON (.ndjson, .jsonl), CSV with a line of names (.csv, .tsv) or Parquet (.parquet);
-NDJSON and CSV may end in .gz. NDJSON without any column named holds events as POST /events
-takes them; otherwise every row becomes an event of the columns named.
+NDJSON and CSV may end in .gz. Without any column named, NDJSON holds events as POST /events takes
+them, and tables have columns named as their fields (eventId, eventType, timestamp, userId,
+sessionId, metadata as JSON, weight), as 'rankstream export' writes them; otherwise every row
+becomes an event of the columns named.
 
 Examples:
   rankstream import events.ndjson
@@ -34,8 +34,8 @@ An import can be stopped and run again: what was counted is not counted twice, s
 has a key made of the file, the mapping and its place. So is the import of a file that is
 imported already; with another mapping it is another import.
 
-Exit codes: 0 all rows counted, 1 failure or rows that are no events, 2 usage, 130 stopped by
-Ctrl-C (143 by SIGTERM).
+Exit codes: 0 all rows counted, 1 failure or rows that are no events, 2 usage, 3 no service
+answers, 130 stopped by Ctrl-C (143 by SIGTERM).
 `;
 
 interface ImportFlags extends FileOptions {
@@ -45,12 +45,6 @@ interface ImportFlags extends FileOptions {
 
 function names(value: string, before: string[] | undefined): string[] {
   return [...(before ?? []), value];
-}
-
-/** Reads `--url`; for commander. */
-export function urlArgument(value: string): string {
-  if (URL.canParse(value) && /^https?:/.test(value)) return value;
-  throw new InvalidArgumentError(`Expected something like ${defaultUrl}.`);
 }
 
 /** Adds the command; `done` is told its exit code. */
@@ -79,29 +73,12 @@ export function addImportCommand(program: Command, io: CliIo, done: (code: numbe
     .option("--meta <column>", "column kept as metadata; repeat, a,b, or key=column", names)
     .option("--format <format>", "csv, parquet or ndjson (default: by the file's name)")
     .option("--delimiter <character>", "between CSV values (default: by the first line)")
-    .option("--url <url>", "the service", urlArgument, defaultUrl)
+    .addOption(urlOption(io))
     .option("--json", "print the summary as JSON")
     .addHelpText("after", helpAfter)
     .action(async (path: string, flags: ImportFlags) => {
       done(await runImport(path, flags, io));
     });
-}
-
-/** One line for what the client or the import threw; anything else is thrown on. */
-export function asFailure(error: unknown): CommandFailure {
-  if (error instanceof ImportError) {
-    const isUsage = error instanceof ImportUsageError;
-    return new CommandFailure(error.message, isUsage ? exitCodes.usage : exitCodes.failure);
-  }
-  if (error instanceof UnreachableError) {
-    const hint = "Is it running (rankstream start)? --url says where";
-    return new CommandFailure(`${error.message}. ${hint}`, exitCodes.failure);
-  }
-  if (error instanceof ProblemError) {
-    const message = `the service refused (${error.code}): ${error.message}. ${error.hint}`;
-    return new CommandFailure(message, exitCodes.failure);
-  }
-  throw error;
 }
 
 /** Shows progress on stderr: a bar on a terminal, else a line now and then. */
@@ -187,24 +164,15 @@ export function summaryText(tally: ImportTally, seconds: number): string {
 
 async function runImport(path: string, flags: ImportFlags, io: CliIo): Promise<number> {
   const { url, json, ...options } = flags;
-  const stopping = new AbortController();
-  let stopCode: number = exitCodes.done;
-  const stopAt = (signal: "SIGINT" | "SIGTERM", code: number) =>
-    io.onSignal(signal, () => {
-      if (stopping.signal.aborted) return io.exit(code);
-      stopCode = code;
-      stopping.abort();
-    });
-  stopAt("SIGINT", exitCodes.interrupted);
-  stopAt("SIGTERM", exitCodes.terminated);
+  const stop = stopping(io);
   const http = directFetch(connectionsMax);
-  const client = new RankstreamClient({ url, retryMsMax, fetch: http.fetch });
+  const client = new RankstreamClient({ url: checkedUrl(url), retryMsMax, fetch: http.fetch });
   let file: EventFile | undefined;
   try {
-    file = await openEventFile(path, options, stopping.signal);
+    file = await openEventFile(path, options, stop.signal);
     if (file.isTimeless) io.writeError("no --time: events count at the time of receipt\n");
     const display = new ProgressDisplay(io);
-    const tally = await sendFile(file, client, stopping.signal, display);
+    const tally = await sendFile(file, client, stop.signal, display);
     const { seconds } = display;
     if (json === true) {
       io.writeOut(
@@ -214,11 +182,11 @@ async function runImport(path: string, flags: ImportFlags, io: CliIo): Promise<n
     io.writeError(reasonLines(tally));
     if (!tally.isComplete) {
       io.writeError("stopped: run the same command again to go on, nothing counts twice\n");
-      return stopCode;
+      return stop.code;
     }
     return tally.refused > 0 ? exitCodes.failure : exitCodes.done;
   } catch (error) {
-    if (stopping.signal.aborted) return stopCode;
+    if (stop.signal.aborted) return stop.code;
     throw asFailure(error);
   } finally {
     file?.close();

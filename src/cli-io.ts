@@ -1,4 +1,5 @@
 /** What commands are given of the process, so that they can be run without one. */
+import type { Readable, Writable } from "node:stream";
 import type { Config } from "./config.ts";
 import type { Logger } from "./telemetry.ts";
 
@@ -17,11 +18,17 @@ export type StartService = (config: Config, logger: Logger) => Promise<RunningSe
 
 export interface CliIo {
   version: string;
+  /** `20.15.0`. */
+  nodeVersion: string;
   environment: Readonly<Record<string, string | undefined>>;
   /** Data. */
   writeOut(text: string): void;
   /** Messages. */
   writeError(text: string): void;
+  /** Data as bytes, with backpressure: stdout. */
+  output: Writable;
+  /** Stdin. */
+  input: Readable;
   onSignal(signal: "SIGTERM" | "SIGINT", listener: () => void): void;
   /** Ends the process at once. */
   exit(code: number): void;
@@ -37,8 +44,11 @@ export interface Terminal {
   isOut: boolean;
   /** Whether stderr is one. */
   isError: boolean;
-  /** Characters a line. */
-  columns: number;
+  /** Characters a line, and lines, now. */
+  readonly columns: number;
+  readonly rows: number;
+  /** Told whenever these have changed. */
+  onResize(listener: () => void): void;
 }
 
 /** A command can't go on: one line for stderr, and the exit code. */
@@ -53,13 +63,14 @@ export class CommandFailure extends Error {
 }
 
 /**
- * Exit codes: 0 done, 1 failure, 2 usage or configuration, 130 and 143 interrupted by SIGINT and
- * SIGTERM before it was done.
+ * Exit codes: 0 done, 1 failure, 2 usage or configuration, 3 no service answers, 130 and 143
+ * interrupted by SIGINT and SIGTERM before it was done. docs/cli.md tells of them.
  */
 export const exitCodes = Object.freeze({
   done: 0,
   failure: 1,
   usage: 2,
+  unreachable: 3,
   interrupted: 130,
   terminated: 143,
 });

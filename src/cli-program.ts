@@ -1,6 +1,7 @@
 /** Wires the commands: one file each. */
 import { Command, CommanderError } from "commander";
 import { addDemoCommand } from "./cli-demo.ts";
+import { addExportCommand } from "./cli-export.ts";
 import { addImportCommand } from "./cli-import.ts";
 import { type CliIo, CommandFailure, exitCodes } from "./cli-io.ts";
 import { addSnapshotCommand } from "./cli-snapshot.ts";
@@ -21,6 +22,8 @@ Examples:
   rankstream demo                      the service with three million flights in it
   rankstream import plays.csv --type song_play --id song --time at
                                        a file's rows, into a running service
+  rankstream export plays.ndjson --type song_play
+                                       its events, to a file that import takes
   rankstream top --type song_play --range all
                                        a leaderboard in the terminal
   rankstream snapshot --to ./snapshot  its events and counts, as files for any DuckDB
@@ -55,6 +58,7 @@ export async function runCli(args: readonly string[], io: CliIo): Promise<number
   addStartCommand(program, io, done);
   addDemoCommand(program, io, done);
   addImportCommand(program, io, done);
+  addExportCommand(program, io, done);
   addTopCommand(program, io, done);
   addSnapshotCommand(program, io, done);
   for (const command of program.commands) {

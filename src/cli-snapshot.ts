@@ -3,8 +3,8 @@ import { randomBytes } from "node:crypto";
 import { access, copyFile, link, mkdir, open, readdir, rename, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import type { Command } from "commander";
-import { asFailure, defaultUrl, urlArgument } from "./cli-import.ts";
 import { type CliIo, CommandFailure, exitCodes } from "./cli-io.ts";
+import { asFailure, checkedUrl, urlOption } from "./cli-service.ts";
 import { RankstreamClient } from "./client/client.ts";
 import { countText } from "./import/progress.ts";
 
@@ -75,7 +75,11 @@ async function runSnapshot({ to, url }: SnapshotFlags, io: CliIo): Promise<numbe
     const message = `--to: expected a folder that is not there yet, got ${target}`;
     throw new CommandFailure(message, exitCodes.usage);
   }
-  const client = new RankstreamClient({ url, requestMsMax: snapshotMsMax, retryMsMax: 0 });
+  const client = new RankstreamClient({
+    url: checkedUrl(url),
+    requestMsMax: snapshotMsMax,
+    retryMsMax: 0,
+  });
   try {
     const taken = await client.takeSnapshot(`cli-${randomBytes(8).toString("hex")}`);
     if (!(await exists(taken.path))) {
@@ -91,7 +95,7 @@ async function runSnapshot({ to, url }: SnapshotFlags, io: CliIo): Promise<numbe
     io.writeOut(`${rows} as of ${taken.asOf} in ${target}\n`);
     return exitCodes.done;
   } catch (error) {
-    throw error instanceof CommandFailure ? error : asFailure(error);
+    throw asFailure(error);
   }
 }
 
@@ -105,7 +109,7 @@ export function addSnapshotCommand(
     .command("snapshot")
     .description("Write what a running service holds to files that any DuckDB reads.")
     .requiredOption("--to <folder>", "where to; made, and not there before")
-    .option("--url <url>", "the service, on this machine", urlArgument, defaultUrl)
+    .addOption(urlOption(io, "the service, on this machine"))
     .addHelpText("after", helpAfter)
     .action(async (flags: SnapshotFlags) => {
       done(await runSnapshot(flags, io));

@@ -34,6 +34,9 @@ async function run(): Promise<void> {
   const manifest = readFileSync(new URL("../package.json", import.meta.url), "utf8");
   const { runCli } = await import("./cli-program.ts");
   process.exitCode = await runCli(process.argv.slice(2), {
+    nodeVersion,
+    output: process.stdout,
+    input: process.stdin,
     version: (JSON.parse(manifest) as { version: string }).version,
     environment: process.env,
     writeOut: (text) => process.stdout.write(text),
@@ -43,7 +46,13 @@ async function run(): Promise<void> {
     terminal: {
       isOut: process.stdout.isTTY === true,
       isError: process.stderr.isTTY === true,
-      columns: process.stderr.columns ?? process.stdout.columns ?? 80,
+      get columns() {
+        return process.stdout.columns ?? process.stderr.columns ?? 80;
+      },
+      get rows() {
+        return process.stdout.rows ?? process.stderr.rows ?? 24;
+      },
+      onResize: (listener) => process.stdout.on("resize", listener),
     },
     // Loaded when needed: help and mistakes are answered without the store.
     freeBytes: async (path) => {

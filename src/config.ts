@@ -159,7 +159,12 @@ function fromEnvironment(
 
 function unknownVariables(environment: Readonly<Record<string, string | undefined>>): string[] {
   const known = configNames.map(variableOf);
-  const taken = new Set([...known, ...known.map((name) => `${name}_FILE`), "RANKSTREAM_CONFIG"]);
+  const taken = new Set([
+    ...known,
+    ...known.map((name) => `${name}_FILE`),
+    "RANKSTREAM_CONFIG",
+    "RANKSTREAM_URL",
+  ]);
   return Object.keys(environment)
     .filter((name) => name.startsWith("RANKSTREAM_") && !taken.has(name))
     .map((name) => `${name} is set, but is no option.${didYouMean(name, known)}`);

@@ -247,6 +247,11 @@ const serviceKinds = {
     title: "There are too many snapshots",
     hint: "DELETE one that is not needed, or retry after the stated seconds.",
   },
+  too_many_exports: {
+    status: 429,
+    title: "Too many exports are under way",
+    hint: "Retry after the stated seconds, when another has ended.",
+  },
   no_valid_labels: {
     status: 400,
     title: "No line of the labels is valid",

@@ -53,6 +53,7 @@ const handedOn = Object.freeze({
   page: isHandedOn,
   eventTypes: { list: isHandedOn, get: isHandedOn, put: isHandedOn },
   labels: { put: isHandedOn },
+  exports: { open: isHandedOn },
   snapshots: { take: isHandedOn, list: isHandedOn, drop: isHandedOn },
   deleteEvents: isHandedOn,
 });

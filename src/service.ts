@@ -301,6 +301,7 @@ async function openApi(config: Config, logger: Logger, pipeline: Pipeline, close
     eventTypes: answers.eventTypes,
     labels: answers.labels,
     snapshots: answers.snapshots,
+    exports: answers.exports,
     deleteEvents: (request, control) => answers.deleteEvents(request, control),
     budget,
     counters,

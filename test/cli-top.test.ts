@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type BoardStyle, boardText, columnsOf } from "../src/cli-board.ts";
-import type { CliIo } from "../src/cli-io.ts";
-import { runCli } from "../src/cli-program.ts";
+import { type BoardStyle, boardText } from "../src/cli-board.ts";
+import { columnsOf } from "../src/cli-text.ts";
 import type { Leaderboard } from "../src/client/client.ts";
+import { makeTerminal, runIo } from "./support/cli-io.ts";
 import { type RankstreamProcess, startRankstream } from "./support/service.ts";
 
 const plain: BoardStyle = { hasColor: false, columnsMax: null };
@@ -123,26 +123,9 @@ beforeAll(async () => {
 });
 afterAll(() => service.stop());
 
-async function top(args: string[], environment: Record<string, string> = {}, isOut = true) {
-  let out = "";
-  let error = "";
-  const io: CliIo = {
-    version: "1",
-    environment,
-    writeOut: (text) => {
-      out += text;
-    },
-    writeError: (text) => {
-      error += text;
-    },
-    freeBytes: async () => 2 ** 40,
-    onSignal: () => undefined,
-    exit: () => undefined,
-    startService: () => Promise.reject(new Error("no service here")),
-    terminal: { isOut, isError: false, columns: 80 },
-  };
-  const code = await runCli(["top", "--url", service.url, ...args], io);
-  return { code, out, error };
+function top(args: string[], environment: Record<string, string> = {}, isOut = true) {
+  const given = { environment, terminal: makeTerminal(80, isOut) };
+  return runIo(["top", "--url", service.url, ...args], given);
 }
 
 describe("rankstream top", () => {
@@ -210,7 +193,7 @@ describe("rankstream top", () => {
     }
     expect((await top([])).error).toContain("required option '--type <name>' not specified");
     const gone = await top([...own, "--url", "http://127.0.0.1:1"]);
-    expect(gone.code).toBe(1);
+    expect(gone.code).toBe(3);
     expect(gone.error).toMatch(
       /^rankstream: no service answers at http:\/\/127\.0\.0\.1:1 .*--url/,
     );

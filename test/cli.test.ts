@@ -3,10 +3,11 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import type { CliIo, RunningService } from "../src/cli-io.ts";
+import type { RunningService } from "../src/cli-io.ts";
 import { runCli } from "../src/cli-program.ts";
 import { type Config, configNames, flagOf, variableOf } from "../src/config.ts";
 import { RankstreamError } from "../src/errors.ts";
+import { makeIo } from "./support/cli-io.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "rankstream-cli-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -26,8 +27,7 @@ function command(
   const isReady = new Promise<void>((resolve) => {
     ready = resolve;
   });
-  const io: CliIo = {
-    version: "1.2.3",
+  const io = makeIo({
     environment: quiet,
     writeOut: (text) => {
       stdout += text;
@@ -43,7 +43,7 @@ function command(
       const service = { host: "127.0.0.1", port: 1234, failed: new Promise<string>(() => {}) };
       return { ...service, stop: async () => {}, ...(await start?.(config)) };
     },
-  };
+  });
   const code = runCli(args, io);
   const signal = (name: string) => listeners.get(name)?.();
   return { code, isReady, signal, exits, out: () => stdout, error: () => stderr };

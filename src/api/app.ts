@@ -14,6 +14,7 @@ import { addChanges, type ChangePort } from "./changes.ts";
 import { addDeletes, type DeletePort } from "./deletes.ts";
 import { eventsDoc } from "./event-docs.ts";
 import { addEventTypes, type EventTypePort } from "./event-types.ts";
+import { addExports, type ExportPort } from "./exports.ts";
 import { addHandOn, type ProxyPort } from "./hand-on.ts";
 import { hangUpSignal } from "./hang-up.ts";
 import { addItems } from "./items.ts";
@@ -61,6 +62,7 @@ export interface ApiDeps {
   eventTypes: EventTypePort;
   labels: LabelPort;
   snapshots: SnapshotPort;
+  exports: ExportPort;
   deleteEvents: DeletePort;
   /** The edge's own: bodies being received are in it too. */
   budget: ByteBudget;
@@ -319,6 +321,7 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
   addEventTypes(app, deps.eventTypes, deps.budget);
   addLabels(app, deps.labels, deps.budget);
   addSnapshots(app, deps.snapshots);
+  addExports(app, deps.exports);
   addDeletes(app, deps.deleteEvents);
   addStatus(app, deps.status);
   addOperations(app, deps, routes);

@@ -14,7 +14,7 @@ import type { EventMapping } from "../store/reader-lines.ts";
 import { type CsvHeader, readCsvHeader } from "./csv-header.ts";
 import { digestFile } from "./file-digest.ts";
 import { ImportError, ImportUsageError } from "./import-error.ts";
-import { checkMapping, isMapped, type MappingOptions } from "./mapping.ts";
+import { checkMapping, isMapped, type MappingOptions, ownMapping } from "./mapping.ts";
 import { ndjsonBatches } from "./ndjson-events.ts";
 
 export interface FileOptions extends MappingOptions {
@@ -119,7 +119,9 @@ async function openRows(
   const csv = format === "csv" ? await readCsvHeader(path, options.delimiter) : undefined;
   const reader = await FileReader.open({ path, format, ...(csv === undefined ? {} : { csv }) });
   try {
-    const mapping: EventMapping = checkMapping(options, reader.columns);
+    const { format: _format, delimiter: _delimiter, ...named } = options;
+    const own = isMapped(named) ? null : ownMapping(reader.columns);
+    const mapping: EventMapping = own ?? checkMapping(options, reader.columns);
     const digest = await digestFile(path, signal);
     const what = { format, delimiter: csv?.delimiter, mapping };
     return {

@@ -28,6 +28,28 @@ export function isMapped(options: MappingOptions): boolean {
   return Object.values(options).some((value) => value !== undefined);
 }
 
+/** Columns that are named as an event's fields are these, where nothing else was said. */
+const ownColumns = Object.freeze({
+  typeColumn: "eventType",
+  id: ["eventId"],
+  time: "timestamp",
+  user: "userId",
+  session: "sessionId",
+  weight: "weight",
+});
+
+/**
+ * The mapping of a table that `export` has written, or one like it: columns named as the fields
+ * of an event. Null where the file is another.
+ */
+export function ownMapping(columns: readonly FileColumn[]): EventMapping | null {
+  const names = new Set(columns.map(({ name }) => name));
+  if (!names.has("eventId") || !names.has("eventType")) return null;
+  const given = Object.entries(ownColumns).filter(([, name]) => names.has([name].flat()[0]!));
+  const mapping = checkMapping(Object.fromEntries(given), columns);
+  return names.has("metadata") ? { ...mapping, metadata: "metadata" } : mapping;
+}
+
 function checkTimeZone(timeZone: string): string {
   try {
     return new Intl.DateTimeFormat("en", { timeZone }).resolvedOptions().timeZone;

@@ -9,6 +9,7 @@ import { ChangeMap } from "./change-map.ts";
 import { type DeleteRequest, deleteEvents } from "./deletes.ts";
 import { QueryEngine } from "./engine.ts";
 import { Expiry } from "./expiry.ts";
+import { ExportDesk } from "./exports.ts";
 import { type FreshnessDeps, isSettled } from "./freshness.ts";
 import { Jobs, type JobsOptions } from "./jobs.ts";
 import { Labels } from "./labels.ts";
@@ -65,6 +66,7 @@ export class Answers {
   /** What items are called. */
   readonly labels: Labels;
   readonly snapshots: SnapshotDesk;
+  readonly exports: ExportDesk;
   readonly #deps: AnswersDeps;
   readonly #registry: Registry;
   readonly #pages: Pages;
@@ -85,6 +87,7 @@ export class Answers {
     this.#registry = registry;
     this.labels = labels;
     this.snapshots = new SnapshotDesk({ store, freshness });
+    this.exports = new ExportDesk({ store, freshness, registry });
     this.query = query;
     this.jobs = jobs;
     this.changes = new ChangeMap(store.version);

@@ -7,6 +7,8 @@ import type { LabelChange, LabelledItem } from "../model-labels.ts";
 import type { Logger } from "../telemetry.ts";
 import { type Touched, versionOf } from "./changes.ts";
 import type { DeleteAnswer, DeleteQuery } from "./delete-questions.ts";
+import type { ExportQuery } from "./export-sql.ts";
+import type { OpenedExport } from "./exports.ts";
 import type {
   ItemAnswer,
   ItemQuery,
@@ -299,6 +301,18 @@ export class LocalStore implements Store {
 
   dropSnapshot(name: string): Promise<null> {
     return this.#call("dropSnapshot", name);
+  }
+
+  openExport(query: ExportQuery, control?: ReadControl): Promise<OpenedExport> {
+    return this.#call("openExport", query, control);
+  }
+
+  exportSlice(slice: { id: string; index: number }, control?: ReadControl): Promise<string> {
+    return this.#call("exportSlice", slice, control);
+  }
+
+  closeExport(id: string): Promise<null> {
+    return this.#call("closeExport", id);
   }
 
   putMetrics(part: MetricsPart): Promise<null> {

@@ -3,6 +3,8 @@ import { RankstreamError } from "../errors.ts";
 import type { LabelChange, LabelledItem } from "../model-labels.ts";
 import type { Touched } from "./changes.ts";
 import type { DeleteAnswer, DeleteQuery } from "./delete-questions.ts";
+import type { ExportQuery } from "./export-sql.ts";
+import type { OpenedExport } from "./exports.ts";
 import type {
   ItemAnswer,
   ItemQuery,
@@ -80,6 +82,9 @@ export interface StoreCalls {
   takeSnapshot: [string, SnapshotAnswer];
   snapshots: [null, SnapshotInfo[]];
   dropSnapshot: [string, null];
+  openExport: [ExportQuery, OpenedExport];
+  exportSlice: [{ id: string; index: number }, string];
+  closeExport: [string, null];
   putMetrics: [MetricsPart, null];
   deleteEvents: [DeleteQuery, DeleteAnswer];
   keptAnswer: [string, KeptRow | null];

@@ -31,6 +31,8 @@ export interface EventMapping {
   /** A row without weight counts once. */
   weight: string | null;
   meta: readonly { key: string; column: string }[];
+  /** A column that holds all metadata as one JSON object, in place of `meta`. */
+  metadata?: string;
 }
 
 /** The first character of a row that is no event. */
@@ -140,6 +142,11 @@ class LineSql {
       const text = this.#text(weight);
       columns.push(`${text} AS given_weight`, `TRY_CAST(${text} AS BIGINT) AS weight`);
     }
+    const { metadata } = this.#mapping;
+    if (metadata !== undefined) {
+      // An empty text is what CSV has for nothing.
+      columns.push(`nullif(${this.#text(metadata)}, '') AS metadata`);
+    }
     meta.forEach(({ column }, i) => {
       columns.push(`${this.#text(column)} AS meta_${i}`);
     });
@@ -174,6 +181,14 @@ class LineSql {
       const isWrong = "weight IS NULL AND given_weight IS NOT NULL";
       refusals.push([isWrong, wrong("wrong_type", what, "given_weight")]);
     }
+    if (this.#mapping.metadata !== undefined) {
+      const isObject = "json_valid(metadata) AND TRY(json_type(metadata)) = 'OBJECT'";
+      const what = "metadata: expected a JSON object, got ";
+      refusals.push([
+        `metadata IS NOT NULL AND NOT (${isObject})`,
+        wrong("wrong_type", what, "metadata"),
+      ]);
+    }
     return refusals;
   }
 
@@ -188,6 +203,10 @@ class LineSql {
     if (user !== null) parts.push(optional("userId", "user_id", json("user_id")));
     if (session !== null) parts.push(optional("sessionId", "session_id", json("session_id")));
     if (weight !== null) parts.push(optional("weight", "weight", "weight::VARCHAR"));
+    if (this.#mapping.metadata !== undefined) {
+      const oneLine = "translate(metadata, chr(10) || chr(13), '  ')";
+      parts.push(optional("metadata", "metadata", oneLine));
+    }
     if (meta.length > 0) {
       const pairs = meta.map(
         ({ key }, i) => `${textLiteral(`${JSON.stringify(key)}:`)} || ${json(`meta_${i}`)}`,

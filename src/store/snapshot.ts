@@ -11,8 +11,8 @@
  * One is written below a temporary name, synced and renamed: there is all of it or nothing.
  */
 import { randomUUID } from "node:crypto";
-import { link, rm, statfs } from "node:fs/promises";
-import { basename, join, resolve } from "node:path";
+import { rm, statfs } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { RankstreamError } from "../errors.ts";
 import { failPoint } from "../fail-point.ts";
@@ -20,10 +20,10 @@ import type { Files } from "../files.ts";
 import { type Database, ownReadBudgetMs, rowsOf } from "./database.ts";
 import { foreverMs } from "./delete-questions.ts";
 import type { RawFiles } from "./raw-files.ts";
+import { linkRaw } from "./raw-links.ts";
 import { writeCounts } from "./snapshot-counts.ts";
 import { smallTables, writeViews } from "./snapshot-tables.ts";
 import { sqlText } from "./sql.ts";
-import { aliveSources } from "./tombstones.ts";
 
 export interface SnapshotOptions {
   /** The data folder. */
@@ -61,7 +61,6 @@ export interface SnapshotAnswer extends SnapshotInfo {
 }
 
 const snapshotsFolder = "snapshots";
-const parquetOptions = "FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2";
 const temporaryMark = ".tmp";
 const storeFile = "store.duckdb";
 
@@ -215,34 +214,9 @@ export class Snapshots {
     return { ...raw, counts, offsets: rows.map((row) => Number(row["next_offset"])) };
   }
 
-  /** Files that nothing is deleted of are linked: they never change, and take no room. */
   async #writeRaw(connection: DuckDBConnection, folder: string) {
-    const dataFolder = this.#options.folder;
-    const hidden = await rowsOf(connection, "SELECT DISTINCT path FROM raw_tombstones");
-    const partly = new Set(hidden.map((row) => String(row["path"])));
-    const files = await this.#rawFiles.list(connection, 0, foreverMs);
-    const whole = files.filter(({ path }) => !partly.has(path));
-    await this.#rawFiles.checks.check(
-      connection,
-      whole.map(({ path }) => path),
-    );
-    for (const { path } of whole) {
-      await link(join(dataFolder, path), join(folder, basename(path)));
-    }
-    let events = whole.reduce((sum, { rows }) => sum + rows, 0);
-    const rest = ["raw_recent"];
-    for (const { path } of files) {
-      if (partly.has(path))
-        rest.push(...(await aliveSources(connection, this.#rawFiles.checks, [path])));
-    }
-    for (const [i, source] of rest.entries()) {
-      const target = sqlText(join(folder, `part-${i}.parquet`));
-      const copied = await connection.run(
-        `COPY (FROM ${source}) TO ${target} (${parquetOptions})`,
-      );
-      events += copied.rowsChanged;
-    }
-    return { events, linkedFiles: whole.length };
+    const { files, linked } = await linkRaw(connection, this.#rawFiles, folder, [0, foreverMs]);
+    return { events: files.reduce((sum, { rows }) => sum + rows, 0), linkedFiles: linked };
   }
 
   async #sync(folder: string): Promise<void> {

@@ -16,6 +16,7 @@ import { Compactor, compactDefaults } from "./compact.ts";
 import { newestMinuteOf, readEventTypes } from "./contents.ts";
 import { Database, databaseDefaults, ownReadBudgetMs, rowsOf } from "./database.ts";
 import { Deleter, deleteDefaults } from "./delete.ts";
+import { Exports, exportsDefaults } from "./exports.ts";
 import { Graves } from "./graves.ts";
 import { readJobResult, readJobs, removeJob, writeJob } from "./jobs.ts";
 import { KeptAnswers } from "./kept-answers.ts";
@@ -76,6 +77,7 @@ class StoreThread {
   #sources: ReadSources | null = null;
   #deleter: Deleter | null = null;
   #snapshots: Snapshots | null = null;
+  #exports: Exports | null = null;
   #kept: KeptAnswers | null = null;
   #offsets: number[] = [];
   #mutations = 0;
@@ -136,6 +138,9 @@ class StoreThread {
     takeSnapshot: (name, control) => this.#snapshots!.take(name, control.signal),
     snapshots: () => this.#snapshots!.list(),
     dropSnapshot: (name) => this.#snapshots!.drop(name),
+    openExport: (query, control) => this.#exports!.open(query, control.signal),
+    exportSlice: ({ id, index }, control) => this.#exports!.slice(id, index, control.signal),
+    closeExport: (id) => this.#exports!.close(id),
     putMetrics: (part) => this.#write((c) => writeMetrics(c, part)),
     deleteEvents: ({ isDryRun, ...scope }, control) =>
       isDryRun
@@ -146,6 +151,7 @@ class StoreThread {
       await this.#maintenance?.stop();
       await this.#deleter?.stop();
       await this.#snapshots?.stop();
+      await this.#exports?.stop();
       await this.#database.close();
       return null;
     },
@@ -183,6 +189,7 @@ class StoreThread {
     void this.#maintenance?.stop();
     void this.#deleter?.stop();
     void this.#snapshots?.stop();
+    void this.#exports?.stop();
   }
 
   /** Seals and tidies; a failure is told and tried again at the next tick. */
@@ -280,8 +287,9 @@ class StoreThread {
     this.#maintenance = new Maintenance(parts);
     this.#sources = { database, rawFiles, sketches, coarse };
     const newestMinute = await newestMinuteOf(writer);
-    const snapshotting = { ...snapshotDefaults, folder, files: nodeFiles };
-    this.#snapshots = await Snapshots.open(database, rawFiles, snapshotting);
+    const own = { folder, files: nodeFiles };
+    this.#snapshots = await Snapshots.open(database, rawFiles, { ...snapshotDefaults, ...own });
+    this.#exports = await Exports.start(database, rawFiles, { ...exportsDefaults, ...own });
     this.#goOnDeleting(this.#deleter);
     const [offsets, mutations] = [[...this.#offsets], this.#mutations];
     return { seed: identity.seed, offsets, newestMinute, mutations };

@@ -4,6 +4,8 @@ import type { LabelChange, LabelledItem } from "../model-labels.ts";
 import type { Selection } from "../model-selection.ts";
 import type { Touched } from "./changes.ts";
 import type { DeleteAnswer, DeleteQuery } from "./delete-questions.ts";
+import type { ExportQuery } from "./export-sql.ts";
+import type { OpenedExport } from "./exports.ts";
 import type {
   ItemAnswer,
   ItemQuery,
@@ -365,6 +367,10 @@ export interface Store {
   snapshots(): Promise<SnapshotInfo[]>;
   /** Throws `snapshot_not_found`. */
   dropSnapshot(name: string): Promise<null>;
+  /** Throws as Exports.open (exports.ts). */
+  openExport(query: ExportQuery, control?: ReadControl): Promise<OpenedExport>;
+  exportSlice(slice: { id: string; index: number }, control?: ReadControl): Promise<string>;
+  closeExport(id: string): Promise<null>;
   /** Keeps a sample of the service's own numbers. */
   putMetrics(part: MetricsPart): Promise<null>;
   loadJobs(): Promise<JobRow[]>;

@@ -79,6 +79,7 @@ export async function makeApi(
     page: unscripted,
     eventTypes: { list: async () => [], get: unscripted, put: unscripted },
     labels: { put: unscripted },
+    exports: { open: unscripted },
     snapshots: { take: unscripted, list: async () => [], drop: unscripted },
     deleteEvents: unscripted,
     budget: edgeOverrides.budget ?? parts.budget,

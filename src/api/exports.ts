@@ -1,0 +1,91 @@
+/** GET /export: raw events, or their sums, as a stream. */
+import type { FastifyInstance } from "fastify";
+import { eventBounds } from "../model.ts";
+import type { AskControl } from "../query/ask.ts";
+import type { ExportRequest, ExportStream } from "../query/exports.ts";
+import { type CountStep, countSteps, exportFormats } from "../store/export-sql.ts";
+import { hangUpSignal } from "./hang-up.ts";
+import type { RouteDoc } from "./openapi.ts";
+import {
+  checkName,
+  checkNames,
+  choiceParameter,
+  manyOf,
+  type ParameterTable,
+  type RawQuery,
+} from "./parameters.ts";
+import { rangeParameters, readRange } from "./range-parameters.ts";
+import { readSelection, selectionParameters } from "./selection.ts";
+
+export interface ExportPort {
+  open(request: ExportRequest, control?: AskControl): Promise<ExportStream>;
+}
+
+const steps = ["none", ...(Object.keys(countSteps) as CountStep[])] as const;
+const { by: _by, ...selection } = selectionParameters;
+
+export const exportParameters: ParameterTable = Object.freeze({
+  eventType: {
+    description: "The event type; several by comma or repetition. Default: all.",
+    schema: { type: "string" },
+    repeats: true,
+  },
+  ...rangeParameters,
+  format: {
+    description: "Form of the file.",
+    schema: { type: "string", enum: exportFormats, default: exportFormats[0] },
+  },
+  counts: {
+    description: "Instead of events: sums by item and minute, hour or day (UTC).",
+    schema: { type: "string", enum: steps, default: steps[0] },
+  },
+  ...selection,
+});
+
+const mediaTypes = Object.freeze({
+  ndjson: "application/x-ndjson",
+  csv: "text/csv; charset=utf-8; header=present",
+  parquet: "application/vnd.apache.parquet",
+});
+
+const doc: RouteDoc = {
+  summary: "Raw events as a file",
+  description:
+    "Of one moment, with everything acknowledged before. X-Rankstream-Events says how many " +
+    "events come; a reply that breaks off ends without its last chunk.",
+  parameters: exportParameters,
+  reply: { status: 200, description: "The file.", mediaType: mediaTypes.ndjson },
+  problems: [429, 503],
+};
+
+function readRequest(query: RawQuery, now: number): ExportRequest {
+  checkNames(query, exportParameters);
+  const names = manyOf(query, "eventType").flatMap((value) => value.split(","));
+  for (const name of names) checkName("eventType", name, eventBounds.eventTypeBytesMax);
+  const counts = choiceParameter(query, "counts", steps);
+  return {
+    eventTypes: names.length === 0 ? null : [...new Set(names)],
+    range: readRange(query, now),
+    format: choiceParameter(query, "format", exportFormats),
+    counts: counts === "none" ? undefined : counts,
+    selection: readSelection(query),
+  };
+}
+
+/** Adds the route. */
+export function addExports(app: FastifyInstance, port: ExportPort): void {
+  const options = { config: { doc }, exposeHeadRoute: false };
+  app.get("/export", options, async (request, reply) => {
+    const asked = readRequest(request.query as RawQuery, Date.now());
+    const { events, body } = await port.open(asked, { signal: hangUpSignal(reply) });
+    const name = asked.counts === undefined ? "events" : "counts";
+    return reply
+      .type(mediaTypes[asked.format])
+      .headers({
+        "cache-control": "no-store",
+        "content-disposition": `attachment; filename="${name}.${asked.format}"`,
+        ...(events !== null && { "x-rankstream-events": String(events) }),
+      })
+      .send(body);
+  });
+}

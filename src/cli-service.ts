@@ -1,0 +1,100 @@
+/** What the commands that talk to a running service have in common. */
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { type CliIo, CommandFailure, exitCodes } from "./cli-io.ts";
+import { type Paint, painter, takesColor } from "./cli-paint.ts";
+import { ProblemError, RankstreamClient, UnreachableError } from "./client/client.ts";
+import { ImportError, ImportUsageError } from "./import/import-error.ts";
+
+export const defaultUrl = "http://127.0.0.1:8080";
+export const urlVariable = "RANKSTREAM_URL";
+/** A question is tried again for so long. */
+const retryMsMax = 5000;
+
+/** Reads `--url`; for commander. */
+export function urlArgument(value: string): string {
+  if (URL.canParse(value) && /^https?:/.test(value)) return value;
+  throw new InvalidArgumentError(`Expected something like ${defaultUrl}.`);
+}
+
+/** `--url`, whose default the environment may say. */
+export function urlOption(io: CliIo, what = "the service"): Option {
+  const given = io.environment[urlVariable];
+  const option = new Option("--url <url>", `${what} [${urlVariable}]`).argParser(urlArgument);
+  return option.default(given === undefined || given === "" ? defaultUrl : given);
+}
+
+export interface ServiceFlags {
+  url: string;
+  json?: boolean;
+  color: boolean;
+}
+
+/** Gives a command `--url`, `--json` and `--no-color`. */
+export function addServiceOptions(command: Command, io: CliIo, json: string): Command {
+  return command
+    .addOption(urlOption(io))
+    .option("--json", json)
+    .option("--no-color", "no colours");
+}
+
+/** The service at this address. Throws CommandFailure for one that is none. */
+export function clientOf(url: string): RankstreamClient {
+  return new RankstreamClient({ url: checkedUrl(url), retryMsMax });
+}
+
+/** What the environment says has not been looked at yet. Throws CommandFailure. */
+export function checkedUrl(url: string): string {
+  if (URL.canParse(url) && /^https?:/.test(url)) return url;
+  const message = `${urlVariable}: expected something like ${defaultUrl}, got ${url}`;
+  throw new CommandFailure(message, exitCodes.usage);
+}
+
+/** Paints for stdout. */
+export function outPaint(io: CliIo, flags: { color: boolean }): Paint {
+  return painter(takesColor(io, "out", flags.color));
+}
+
+/** Columns that stdout has; null where it is no terminal. */
+export function outColumns(io: CliIo): number | null {
+  return io.terminal?.isOut === true ? io.terminal.columns : null;
+}
+
+/** One line for what the client or the import threw; anything else is thrown on. */
+export function asFailure(error: unknown): CommandFailure {
+  if (error instanceof CommandFailure) return error;
+  if (error instanceof ImportError) {
+    const isUsage = error instanceof ImportUsageError;
+    return new CommandFailure(error.message, isUsage ? exitCodes.usage : exitCodes.failure);
+  }
+  if (error instanceof UnreachableError) {
+    const hint = `Is it running (rankstream start)? --url or ${urlVariable} says where`;
+    return new CommandFailure(`${error.message}. ${hint}`, exitCodes.unreachable);
+  }
+  if (error instanceof ProblemError) {
+    const message = `the service refused (${error.code}): ${error.message}. ${error.hint}`;
+    return new CommandFailure(message, exitCodes.failure);
+  }
+  throw error;
+}
+
+/** Aborted at the first SIGINT or SIGTERM; the second ends the process. */
+export interface Stopping {
+  signal: AbortSignal;
+  /** The exit code that the signal stands for; 0 while there was none. */
+  readonly code: number;
+}
+
+/** Listens for the signals from now on. */
+export function stopping(io: CliIo): Stopping {
+  const stop = new AbortController();
+  const result = { signal: stop.signal, code: exitCodes.done as number };
+  const stopAt = (signal: "SIGINT" | "SIGTERM", code: number) =>
+    io.onSignal(signal, () => {
+      if (stop.signal.aborted) return io.exit(code);
+      result.code = code;
+      stop.abort();
+    });
+  stopAt("SIGINT", exitCodes.interrupted);
+  stopAt("SIGTERM", exitCodes.terminated);
+  return result;
+}

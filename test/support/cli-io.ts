@@ -1,0 +1,49 @@
+// What commands are given of a process, without one: what they write is kept.
+import { Readable, Writable } from "node:stream";
+import type { CliIo } from "../../src/cli-io.ts";
+import { runCli } from "../../src/cli-program.ts";
+
+/** An io whose members are those given; the rest does nothing. */
+export function makeIo(given: Partial<CliIo> = {}): CliIo {
+  return {
+    version: "1.2.3",
+    nodeVersion: "22.0.0",
+    environment: {},
+    writeOut: () => undefined,
+    writeError: () => undefined,
+    output: new Writable({ write: (_chunk, _encoding, done) => done() }),
+    input: Readable.from([]),
+    onSignal: () => undefined,
+    exit: () => undefined,
+    freeBytes: async () => 2 ** 40,
+    startService: () => Promise.reject(new Error("no service here")),
+    ...given,
+  };
+}
+
+/** A terminal of this width. */
+export function makeTerminal(columns = 80, isOut = true) {
+  return { isOut, isError: false, columns, rows: 24, onResize: () => undefined };
+}
+
+/** Runs a command to its end: its exit code and what it wrote. `output` counts as stdout. */
+export async function runIo(args: readonly string[], given: Partial<CliIo> = {}) {
+  const seen = { out: "", error: "" };
+  const io = makeIo({
+    writeOut: (text) => {
+      seen.out += text;
+    },
+    writeError: (text) => {
+      seen.error += text;
+    },
+    output: new Writable({
+      write: (chunk, _encoding, done) => {
+        seen.out += chunk;
+        done();
+      },
+    }),
+    ...given,
+  });
+  const code = await runCli(args, io);
+  return { code, ...seen };
+}
