@@ -12,8 +12,9 @@ import { type CliIo, CommandFailure, exitCodes } from "./cli-io.ts";
 import { addSelection, type SelectionFlags, selectionOf } from "./cli-selection.ts";
 import { asFailure, checkedUrl, type Stopping, stopping, urlOption } from "./cli-service.ts";
 import { parametersOf } from "./client/requests.ts";
-import { type Download, download, type ExportFormat } from "./import/export-download.ts";
+import { type Download, download } from "./import/export-download.ts";
 import { countText, durationText } from "./import/progress.ts";
+import type { CountStep, ExportFormat } from "./model-export.ts";
 
 const helpAfter = `
 FILE ends in .ndjson, .csv or .parquet, NDJSON and CSV also in .gz; without a file they go to
@@ -39,7 +40,7 @@ interface ExportFlags extends SelectionFlags {
   range: string;
   timeZone?: string;
   format?: ExportFormat;
-  counts?: "minute" | "hour" | "day";
+  counts?: CountStep;
   force?: boolean;
   url: string;
   json?: boolean;

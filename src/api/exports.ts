@@ -1,9 +1,9 @@
 /** GET /export: raw events, or their sums, as a stream. */
 import type { FastifyInstance } from "fastify";
 import { eventBounds } from "../model.ts";
+import { type CountStep, countSteps, exportFormats } from "../model-export.ts";
 import type { AskControl } from "../query/ask.ts";
 import type { ExportRequest, ExportStream } from "../query/exports.ts";
-import { type CountStep, countSteps, exportFormats } from "../store/export-sql.ts";
 import { hangUpSignal } from "./hang-up.ts";
 import type { RouteDoc } from "./openapi.ts";
 import {

@@ -4,9 +4,8 @@
  */
 import { Agent, request } from "undici";
 import { ProblemError, UnreachableError } from "../client/client.ts";
+import type { ExportFormat } from "../model-export.ts";
 import { ImportError } from "./import-error.ts";
-
-export type ExportFormat = "ndjson" | "csv" | "parquet";
 
 export interface Download {
   /** How many events come; null where the service doesn't say. */

@@ -1,9 +1,10 @@
-/** Exports of everything acknowledged before they were asked for (store/exports.ts), as streams. */
+/** Exports of everything acknowledged before, as streams (store/exports.ts). */
 import { createReadStream } from "node:fs";
 import { unlink } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { RankstreamError } from "../errors.ts";
-import type { CountStep, ExportFormat, ExportQuery } from "../store/export-sql.ts";
+import type { CountStep, ExportFormat } from "../model-export.ts";
+import type { ExportQuery } from "../store/export-sql.ts";
 import type { OpenedExport } from "../store/exports.ts";
 import type { Store } from "../store/store.ts";
 import type { AskControl } from "./ask.ts";

@@ -1,14 +1,8 @@
 /** The SQL of an export: which rows, in which columns, in which form of file. */
+import { type CountStep, countSteps, type ExportFormat } from "../model-export.ts";
 import type { Selection } from "../model-selection.ts";
 import { eventCondition } from "./selection-sql.ts";
 import { sqlText, sqlTexts, timestampLiteral } from "./sql.ts";
-
-export const exportFormats = ["ndjson", "csv", "parquet"] as const;
-export type ExportFormat = (typeof exportFormats)[number];
-
-/** In place of events: sums by item and so many milliseconds. */
-export const countSteps = Object.freeze({ minute: 60_000, hour: 3_600_000, day: 86_400_000 });
-export type CountStep = keyof typeof countSteps;
 
 export interface ExportQuery {
   /** Null: all there are. */

@@ -12,8 +12,9 @@ import { join, resolve } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { RankstreamError } from "../errors.ts";
 import type { Files } from "../files.ts";
+import { countSteps } from "../model-export.ts";
 import { type Database, rowsOf } from "./database.ts";
-import { copySql, countSteps, type ExportQuery, eventsFrom } from "./export-sql.ts";
+import { copySql, type ExportQuery, eventsFrom } from "./export-sql.ts";
 import type { RawFiles } from "./raw-files.ts";
 import { type LinkedFile, linkRaw, partlyHidden } from "./raw-links.ts";
 
