@@ -1,0 +1,104 @@
+// The documentation, as its readers try it: every command is run, every reply shown is compared.
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { dirname, join, normalize } from "node:path";
+import { beforeAll, describe, expect, it } from "vitest";
+import { type RankstreamProcess, startRankstream } from "../support/service.ts";
+import { root } from "../support/source-tree.ts";
+import { DocWorld } from "./doc-world.ts";
+import { anchorsOf, blocksOf, indentedBlocks, linksOf, pageNames, readPage } from "./markdown.ts";
+import { type Capture, describePage, hasTests } from "./page-checks.ts";
+import { fill, writeFiles } from "./page-data.ts";
+
+/** Blocks that nothing runs, each with its reason in the page. More of them need a better page. */
+const notRunMax = 12;
+/** Pages that need more than the service. */
+const testedElsewhere = new Map([
+  ["docs/kafka.md", "test/docs/nodes.test.ts"],
+  ["docs/scaling.md", "test/docs/nodes.test.ts"],
+]);
+/** After all others: it leaves nothing of their events. */
+const lastPage = "docs/deletes.md";
+const captures: Record<string, Capture[]> = {
+  "docs/jobs.md": [{ shown: "Yb3mX0c2u1vE8sT5qL7nRw", from: /^location: \/jobs\/(\S+)/im }],
+  "docs/queries.md": [{ shown: "Yb3mX0c2u1vE8sT5.0", from: /"nextCursor":"([^"]+)"/ }],
+};
+
+const pages = pageNames();
+const blocks = pages.flatMap((page) => blocksOf(page));
+const own = pages.filter((page) => !testedElsewhere.has(page) && page !== lastPage);
+
+let service: RankstreamProcess;
+const worlds = new Map<string, DocWorld>();
+
+beforeAll(async () => {
+  service = await startRankstream();
+  await fill(service);
+});
+
+for (const page of [...own, lastPage]) {
+  if (!hasTests(page)) continue;
+  const world = () => worlds.get(page)!;
+  describe("run", () => {
+    beforeAll(async () => {
+      const made = new DocWorld(service.url);
+      await writeFiles(made.folder);
+      worlds.set(page, made);
+    });
+    describePage(page, world, { captures: captures[page] ?? [] });
+  });
+}
+
+describe("code blocks", () => {
+  it("say what they are in", () => {
+    const bare = blocks.filter(({ language }) => !/^[a-z]+$/.test(language));
+    expect(bare.map(({ page, line }) => `${page}:${line}`)).toEqual([]);
+    expect(pages.flatMap((page) => indentedBlocks(page))).toEqual([]);
+  });
+
+  it(`are run, all but at most ${notRunMax}, which say why not`, () => {
+    const left = blocks.filter(({ marks }) => marks.notRun !== undefined);
+    for (const { page, line, marks } of left) {
+      process.stdout.write(`not run: ${page}:${line}: ${marks.notRun}\n`);
+      expect(marks.notRun!.length, `${page}:${line}`).toBeGreaterThan(20);
+    }
+    expect(left.length).toBeLessThanOrEqual(notRunMax);
+  });
+
+  it("are run here or by the file named", () => {
+    for (const [page, file] of testedElsewhere) {
+      expect(pages, file).toContain(page);
+      expect(readFileSync(join(root, file), "utf8")).toContain(page);
+    }
+  });
+});
+
+describe("links", () => {
+  it("lead to files and headings that there are", () => {
+    const broken = pages.flatMap((page) => {
+      const text = readPage(page);
+      return linksOf(text).flatMap(({ line, target }) => {
+        if (/^[a-z]+:/.test(target)) return [];
+        const [path = "", anchor] = target.split("#");
+        const file = path === "" ? page : normalize(join(dirname(page), path));
+        const at = `${page}:${line}: ${target}`;
+        if (!existsSync(join(root, file))) return [at];
+        if (anchor === undefined || statSync(join(root, file)).isDirectory()) return [];
+        return anchorsOf(readPage(file)).has(anchor) ? [] : [at];
+      });
+    });
+    expect(broken).toEqual([]);
+  });
+});
+
+describe("the two commands", () => {
+  it("are those of package.json and of .ci/run", () => {
+    const readme = readPage("README.md");
+    const scripts = JSON.parse(readFileSync(join(root, "package.json"), "utf8")).scripts;
+    const everyTest = "npm ci && npm run test:services && npm test";
+    expect(readFileSync(join(root, ".ci", "run"), "utf8").split("\n")).toContain(everyTest);
+    expect(readme).toMatch(/^npm ci && npm run demo\b/m);
+    expect(pages.map(readPage).join("\n")).toContain(everyTest);
+    expect(scripts.demo).toMatch(/node build\/cli\.js demo$/);
+    expect(scripts.start).toMatch(/node build\/cli\.js start$/);
+  });
+});
