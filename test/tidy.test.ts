@@ -15,6 +15,7 @@ import {
   ownerOffences,
   shapeOffences,
 } from "./support/house-rules.ts";
+import { blockOffences, linkOffences, pageNames } from "./support/markdown.ts";
 import { parseSource, readTree, root, type Source } from "./support/source-tree.ts";
 
 const sources = readTree("src");
@@ -200,5 +201,23 @@ describe("shapes", () => {
     expect(leftoverOffences([{ path: "src/a.ts", text: "page.only('x'); list.skip(3)" }])).toEqual(
       [],
     );
+  });
+});
+
+describe("pages", () => {
+  it("have blocks that say what they are in", () => {
+    expect(pageNames().flatMap((page) => blockOffences(page))).toEqual([]);
+    const offences = (text: string) => blockOffences("docs/a.md", text).join();
+    expect(offences("Ask:\n\n    curl a\n")).toContain("docs/a.md:3 is a block without a fence");
+    expect(offences("Ask:\n\n```\ncurl a\n```\n")).toContain("docs/a.md:3 is a block of no lang");
+    expect(offences("Ask:\n\n```sh\n    curl a\n```\n")).toBe("");
+  });
+
+  it("have links that lead somewhere", () => {
+    expect(pageNames().flatMap((page) => linkOffences(page))).toEqual([]);
+    const offences = (text: string) => linkOffences("docs/a.md", text).join();
+    expect(offences("# So it is\n[a](#so-it-is) [b](items.md#labels) [c](https://a)")).toBe("");
+    expect(offences("[a](none.md)")).toContain("docs/a.md:1 leads nowhere: none.md");
+    expect(offences("[a](items.md#none)")).toContain("docs/a.md:1 leads nowhere");
   });
 });

@@ -4,8 +4,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
+import type { Block } from "../support/markdown.ts";
 import { root, temporaryFolder } from "../support/service.ts";
-import type { Block } from "./markdown.ts";
 
 const commandMsMax = 60_000;
 const readyLine = /^Rankstream is ready on (http:\/\/\S+)$/m;

@@ -2,9 +2,9 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { type Block, blocksOf } from "../support/markdown.ts";
 import { root } from "../support/source-tree.ts";
 import type { DocWorld } from "./doc-world.ts";
-import { type Block, blocksOf } from "./markdown.ts";
 import { differences, httpDifferences, lastJson } from "./shape.ts";
 
 /** Something the page shows made up, and where the real one is found in what its commands wrote. */

@@ -1,11 +1,11 @@
 // The documentation, as its readers try it: every command is run, every reply shown is compared.
-import { existsSync, readFileSync, statSync } from "node:fs";
-import { dirname, join, normalize } from "node:path";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
+import { blocksOf, pageNames, readPage } from "../support/markdown.ts";
 import { type RankstreamProcess, startRankstream } from "../support/service.ts";
 import { root } from "../support/source-tree.ts";
 import { DocWorld } from "./doc-world.ts";
-import { anchorsOf, blocksOf, indentedBlocks, linksOf, pageNames, readPage } from "./markdown.ts";
 import { type Capture, describePage, hasTests } from "./page-checks.ts";
 import { fill, writeFiles } from "./page-data.ts";
 
@@ -49,12 +49,6 @@ for (const page of [...own, lastPage]) {
 }
 
 describe("code blocks", () => {
-  it("say what they are in", () => {
-    const bare = blocks.filter(({ language }) => !/^[a-z]+$/.test(language));
-    expect(bare.map(({ page, line }) => `${page}:${line}`)).toEqual([]);
-    expect(pages.flatMap((page) => indentedBlocks(page))).toEqual([]);
-  });
-
   it(`are run, all but at most ${notRunMax}, which say why not`, () => {
     const left = blocks.filter(({ marks }) => marks.notRun !== undefined);
     for (const { page, line, marks } of left) {
@@ -69,24 +63,6 @@ describe("code blocks", () => {
       expect(pages, file).toContain(page);
       expect(readFileSync(join(root, file), "utf8")).toContain(page);
     }
-  });
-});
-
-describe("links", () => {
-  it("lead to files and headings that there are", () => {
-    const broken = pages.flatMap((page) => {
-      const text = readPage(page);
-      return linksOf(text).flatMap(({ line, target }) => {
-        if (/^[a-z]+:/.test(target)) return [];
-        const [path = "", anchor] = target.split("#");
-        const file = path === "" ? page : normalize(join(dirname(page), path));
-        const at = `${page}:${line}: ${target}`;
-        if (!existsSync(join(root, file))) return [at];
-        if (anchor === undefined || statSync(join(root, file)).isDirectory()) return [];
-        return anchorsOf(readPage(file)).has(anchor) ? [] : [at];
-      });
-    });
-    expect(broken).toEqual([]);
   });
 });
 

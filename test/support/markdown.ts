@@ -1,8 +1,8 @@
 // The pages of the documentation, their code blocks, links and headings. A comment right before a
 // block says how it is to be tested where its language doesn't tell.
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, posix } from "node:path";
-import { root } from "../support/source-tree.ts";
+import { root } from "./source-tree.ts";
 
 export interface Block {
   /** From the repository's root: `docs/items.md`. */
@@ -78,13 +78,15 @@ function proseOf(text: string): string[] {
   });
 }
 
-/** Blocks that are only indented: no language says what they are, and nothing would run them. */
-export function indentedBlocks(page: string, text = readPage(page)): string[] {
+/** Blocks of no language: nothing says what they are, and nothing would run them. */
+export function blockOffences(page: string, text = readPage(page)): string[] {
   const lines = proseOf(text);
-  return lines.flatMap((line, i) => {
+  const indented = lines.flatMap((line, i) => {
     const begins = /^ {4}\S/.test(line) && (i === 0 || lines[i - 1] === "");
-    return begins ? [`${page}:${i + 1}: ${line.trim()}`] : [];
+    return begins ? [`${page}:${i + 1} is a block without a fence: ${line.trim()}`] : [];
   });
+  const bare = blocksOf(page, text).filter(({ language }) => !/^[a-z]+$/.test(language));
+  return [...indented, ...bare.map(({ line }) => `${page}:${line} is a block of no language`)];
 }
 
 /** A heading's anchor, as GitHub makes it. */
@@ -93,14 +95,23 @@ function anchorOf(title: string): string {
   return words.trim().replaceAll(/\s/g, "-");
 }
 
-export function anchorsOf(text: string): Set<string> {
+function anchorsOf(text: string): Set<string> {
   const titles = proseOf(text).map((line) => heading.exec(line)?.[1]);
   return new Set(titles.flatMap((title) => (title === undefined ? [] : [anchorOf(title)])));
 }
 
-/** Targets of the page's links, with the line each is on. */
-export function linksOf(text: string): { line: number; target: string }[] {
+/** Links of the page to files or headings that aren't there. */
+export function linkOffences(page: string, text = readPage(page)): string[] {
   return proseOf(text).flatMap((line, i) =>
-    [...line.matchAll(link)].map(([, target]) => ({ line: i + 1, target: target! })),
+    [...line.matchAll(link)].flatMap(([, target = ""]) => {
+      if (/^[a-z]+:/.test(target)) return [];
+      const [path = "", anchor] = target.split("#");
+      const file = path === "" ? page : posix.normalize(posix.join(posix.dirname(page), path));
+      const at = `${page}:${i + 1} leads nowhere: ${target}`;
+      if (!existsSync(join(root, file))) return [at];
+      if (anchor === undefined || !file.endsWith(".md")) return [];
+      const there = file === page ? text : readPage(file);
+      return anchorsOf(there).has(anchor) ? [] : [at];
+    }),
   );
 }
