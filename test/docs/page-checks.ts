@@ -7,7 +7,7 @@ import { root } from "../support/source-tree.ts";
 import type { DocWorld } from "./doc-world.ts";
 import { differences, httpDifferences, lastJson } from "./shape.ts";
 
-/** Something the page shows made up, and where the real one is found in what its commands wrote. */
+/** Something made up that a page shows; the real one is in what its commands wrote. */
 export interface Capture {
   shown: string;
   from: RegExp;

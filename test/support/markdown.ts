@@ -108,7 +108,7 @@ export function linkOffences(page: string, text = readPage(page)): string[] {
       const [path = "", anchor] = target.split("#");
       const file = path === "" ? page : posix.normalize(posix.join(posix.dirname(page), path));
       const at = `${page}:${i + 1} leads nowhere: ${target}`;
-      if (!existsSync(join(root, file))) return [at];
+      if (file !== page && !existsSync(join(root, file))) return [at];
       if (anchor === undefined || !file.endsWith(".md")) return [];
       const there = file === page ? text : readPage(file);
       return anchorsOf(there).has(anchor) ? [] : [at];
