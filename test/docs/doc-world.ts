@@ -12,10 +12,17 @@ const readyLine = /^Rankstream is ready on (http:\/\/\S+)$/m;
 const starts = /^(?:rankstream|npm) start\b/;
 const continued = /^((?:rankstream|npm) start\b.*) \\\n */gm;
 
-/** Answers of 400 and above fail a block: readers would be told of a fault, too. */
+/**
+ * Answers of 400 and above fail a block: readers would be told of a fault, too. What goes on
+ * without end (-N) is read for a while.
+ */
 const curlFunction = `
 curl() {
-  command curl --silent --show-error --fail-with-body --max-time 50 --write-out '\\n' "$@"
+  local seconds=50 ended=0
+  case " $* " in *" -N "*) seconds=3 ;; esac
+  command curl --silent --show-error --fail-with-body --max-time $seconds --write-out '\\n' "$@" ||
+    ended=$?
+  [ $ended = 28 ] && [ $seconds = 3 ] || return $ended
 }
 `;
 
