@@ -162,6 +162,10 @@ export const configOptions = Object.freeze({
   logSegmentBytes: bytes(256 * MiB, MiB, 4 * GiB, "Size of one file of the log."),
   logQueueBytesMax: bytes(64 * MiB, MiB, 4 * GiB, "Batches waiting to be written; beyond: 503."),
   liveOrigins: text("own", "Origins, by comma, whose pages may open /live beside the own."),
+  corsOrigins: text(
+    "none",
+    "Origins, by comma, whose pages may send events, ask and open /live; *: all.",
+  ),
   connectionsMax: integer(10_000, 1, 1_000_000, "Connections held at once."),
   requestTimeoutMs: integer(30_000, 100, dayMs, "How long a request may take to arrive."),
   shutdownMsMax: integer(10_000, 100, 600_000, "How long a stop may take."),

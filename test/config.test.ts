@@ -159,6 +159,7 @@ describe("a configuration that can not be used", () => {
   it.each([
     [{ liveOrigins: "own,example.org" }, "liveOrigins: expected own, or origins such as"],
     [{ liveOrigins: "https://example.org/" }, 'got "https://example.org/"'],
+    [{ corsOrigins: "*,shop.example" }, "corsOrigins: expected none, *, or origins such as"],
     [{ port: "65536" }, 'port: expected an integer 0..65535, got "65536" (from --port)'],
     [{ port: "80.5" }, 'got "80.5"'],
     [{ port: "-1" }, 'got "-1"'],

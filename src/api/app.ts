@@ -11,6 +11,7 @@ import { addAdmin } from "./admin.ts";
 import { formatOf, sendRows } from "./board-format.ts";
 import { bodyReader } from "./body.ts";
 import { addChanges, type ChangePort } from "./changes.ts";
+import { addCors, corsHeaders } from "./cors.ts";
 import { addDeletes, type DeletePort } from "./deletes.ts";
 import { eventsDoc } from "./event-docs.ts";
 import { addEventTypes, type EventTypePort } from "./event-types.ts";
@@ -29,7 +30,7 @@ import {
 import { addLive } from "./live.ts";
 import type { LiveOptions } from "./live-hub.ts";
 import { type DocumentedRoute, openApiDocument, type RouteDoc } from "./openapi.ts";
-import { addPages } from "./pages.ts";
+import { addClientFile, addPages } from "./pages.ts";
 import { checkNames, type RawQuery, single } from "./parameters.ts";
 import { answerSocketError, sendProblem, sendText, toRankstreamError } from "./problems.ts";
 import { addSeries } from "./series.ts";
@@ -79,6 +80,8 @@ export interface ApiDeps {
   requestTimeoutMs: number;
   /** How long requests under way may take once closing has begun; then they are cut. */
   closeMsMax: number;
+  /** Whose pages may send events and ask; `*`: everybody's. */
+  corsOrigins?: readonly string[];
   /** Folder of the page's files; none are served where there is none. */
   webFolder?: string;
   /** Bounds of GET /live and GET /live/events other than their own. */
@@ -291,8 +294,9 @@ function addOperations(app: FastifyInstance, deps: ApiDeps, routes: DocumentedRo
 /** Builds the app; the caller listens on it (see listen.ts) and closes it. */
 export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
   const app = makeFastify(deps);
-  const { uws = null } = deps;
-  app.decorate("uwsServer", uws && new UwsServer(uws, app, { ...deps, headerBytesMax }));
+  const { uws = null, corsOrigins = [] } = deps;
+  const cors = corsHeaders(corsOrigins);
+  app.decorate("uwsServer", uws && new UwsServer(uws, app, { ...deps, headerBytesMax, cors }));
   const methodsByPath = new Map<string, Set<string>>();
   const routes: DocumentedRoute[] = [];
   app.addHook("onRoute", ({ method, url, config }) => {
@@ -304,6 +308,8 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
       if (doc !== undefined && name !== "HEAD") routes.push({ method: name, path: url, doc });
     }
   });
+  // The first: whatever is answered, a page may read it.
+  addCors(app, corsOrigins);
   boundClosing(app, deps.closeMsMax);
   const { cache, counters, logger, live = {} } = deps;
   if (deps.proxy !== undefined) addHandOn(app, deps.proxy);
@@ -325,7 +331,10 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
   addDeletes(app, deps.deleteEvents);
   addStatus(app, deps.status);
   addOperations(app, deps, routes);
-  if (deps.webFolder !== undefined) await addPages(app, deps.webFolder);
+  if (deps.webFolder !== undefined) {
+    await addPages(app, deps.webFolder);
+    await addClientFile(app, deps.webFolder);
+  }
   answerUnrouted(app, methodsByPath);
   deps.counters.gauge("rankstream_ingest_bytes_held", "Bytes of bodies held.", () => {
     return deps.budget.bytesHeld;

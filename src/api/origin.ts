@@ -4,12 +4,12 @@ import { quoted, RankstreamError } from "../errors.ts";
 
 /**
  * A page of another origin would ask with the user's rights: only the service's own pages, those
- * of `others` (`https://example.org`) and programs, which send no Origin, may. Throws
+ * of `others` (`https://example.org`, `*`) and programs, which send no Origin, may. Throws
  * `forbidden_origin`.
  */
 export function checkOrigin({ headers }: FastifyRequest, others: readonly string[] = []): void {
   const { origin, host } = headers;
-  if (origin === undefined || others.includes(origin)) return;
+  if (origin === undefined || others.includes(origin) || others.includes("*")) return;
   if (URL.canParse(origin) && new URL(origin).host === host?.toLowerCase()) return;
   throw new RankstreamError("forbidden_origin", `pages of ${quoted(origin)} may not do this`);
 }

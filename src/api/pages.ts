@@ -1,6 +1,6 @@
-/** The files of the pages, read once at start: `/` and all below `/web/`. */
+/** The files of the pages, read once at start: `/`, all below `/web/`, and `/client.js`. */
 import { createHash } from "node:crypto";
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import type { FastifyInstance } from "fastify";
@@ -39,6 +39,12 @@ function addressOf(name: string): string {
   return `/web/${name.replace(/(^|\/)index\.html$/, "$1")}`;
 }
 
+async function readPage(path: string, file: string, contentType: string): Promise<PageFile> {
+  const body = await readFile(file);
+  const etag = `W/"${createHash("sha256").update(body).digest("base64url").slice(0, 22)}"`;
+  return { path, contentType, body, gzipped: gzipSync(body), etag };
+}
+
 /** Files of a known ending, also in folders below; none when there is no page. */
 async function readPages(folder: string): Promise<PageFile[]> {
   const names = await readdir(folder, { recursive: true }).catch(() => [] as string[]);
@@ -46,28 +52,45 @@ async function readPages(folder: string): Promise<PageFile[]> {
   for (const name of names.sort()) {
     const contentType = contentTypes[extname(name)];
     if (contentType === undefined) continue;
-    const body = await readFile(join(folder, name));
-    const etag = `W/"${createHash("sha256").update(body).digest("base64url").slice(0, 22)}"`;
     const path = addressOf(name.replaceAll("\\", "/"));
-    pages.push({ path, contentType, body, gzipped: gzipSync(body), etag });
+    pages.push(await readPage(path, join(folder, name), contentType));
   }
   return pages;
 }
 
+function servePage(app: FastifyInstance, page: PageFile, headers: Record<string, string>): void {
+  const { path, contentType, body, gzipped, etag } = page;
+  app.get(path, (request, reply) => {
+    reply.type(contentType).headers({ ...headers, vary: "accept-encoding", etag });
+    if (request.headers["if-none-match"] === etag) return reply.code(304).send();
+    const isPacked = new Negotiator(request.raw).encoding(["gzip", "identity"]) === "gzip";
+    if (isPacked) reply.header("content-encoding", "gzip");
+    return reply.send(isPacked ? gzipped : body);
+  });
+}
+
 /** Serves the files of `folder`; nothing where it has none. */
 export async function addPages(app: FastifyInstance, folder: string): Promise<void> {
-  for (const { path, contentType, body, gzipped, etag } of await readPages(folder)) {
-    app.get(path, (request, reply) => {
-      reply.type(contentType).headers({
-        "content-security-policy": policyOf(path),
-        "cache-control": "no-cache",
-        vary: "accept-encoding",
-        etag,
-      });
-      if (request.headers["if-none-match"] === etag) return reply.code(304).send();
-      const isPacked = new Negotiator(request.raw).encoding(["gzip", "identity"]) === "gzip";
-      if (isPacked) reply.header("content-encoding", "gzip");
-      return reply.send(isPacked ? gzipped : body);
-    });
+  for (const page of await readPages(folder)) {
+    const policy = policyOf(page.path);
+    servePage(app, page, { "content-security-policy": policy, "cache-control": "no-cache" });
   }
+}
+
+/** The client as one module that pages of any origin may import; beside the pages' folder. */
+const clientFile = join("..", "client.browser.js");
+
+/** Serves the client at `/client.js`; nothing where there is none. */
+export async function addClientFile(app: FastifyInstance, webFolder: string): Promise<void> {
+  const file = join(webFolder, clientFile);
+  const isThere = await stat(file).then(
+    () => true,
+    () => false,
+  );
+  if (!isThere) return;
+  servePage(app, await readPage("/client.js", file, contentTypes[".js"] as string), {
+    "access-control-allow-origin": "*",
+    "cross-origin-resource-policy": "cross-origin",
+    "cache-control": "public, max-age=3600",
+  });
 }

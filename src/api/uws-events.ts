@@ -4,8 +4,9 @@
 import type { ByteBudget } from "../edge/byte-budget.ts";
 import { bodyFormat } from "../edge/content.ts";
 import type { Edge } from "../edge/edge.ts";
-import { problemReply, RankstreamError } from "../errors.ts";
+import { type ErrorReply, problemReply, RankstreamError } from "../errors.ts";
 import { joinChunks, overloaded, tooLarge } from "./body.ts";
+import type { CorsHeaders } from "./cors.ts";
 import type { UwsRequest, UwsResponse } from "./uws.ts";
 import { sendReply, type UwsPending, type UwsRequests } from "./uws-requests.ts";
 
@@ -15,12 +16,14 @@ export interface UwsEventsDeps {
   bodyBytesMax: number;
   headerBytesMax: number;
   requests: UwsRequests;
+  cors: CorsHeaders;
 }
 
 interface Head {
   contentType: string | undefined;
   contentEncoding: string | undefined;
   idempotencyKeys: string[];
+  origin: string | undefined;
   /** As announced; 0 where it isn't. */
   lengths: string[];
   bytes: number;
@@ -35,6 +38,7 @@ function readHead(request: UwsRequest): Head {
     contentType: undefined,
     contentEncoding: undefined,
     idempotencyKeys: [],
+    origin: undefined,
     lengths: [],
     bytes: 0,
   };
@@ -42,6 +46,7 @@ function readHead(request: UwsRequest): Head {
     head.bytes += name.length + value.length + headerLineBytes;
     if (name === "content-type") head.contentType ??= value;
     else if (name === "content-length") head.lengths.push(value);
+    else if (name === "origin") head.origin ??= value;
     else if (name === "idempotency-key") head.idempotencyKeys.push(value);
     else if (name === "content-encoding") {
       const before = head.contentEncoding;
@@ -133,7 +138,7 @@ class EventsRequest implements UwsPending {
     this.#release();
     if (this.#isOver) return;
     this.#end();
-    sendReply(this.response, reply, this.#deps.requests.isClosing);
+    this.#send(reply, this.#deps.requests.isClosing);
   }
 
   /** What still comes of the body is read and dropped, so that the client reads the refusal. */
@@ -141,7 +146,11 @@ class EventsRequest implements UwsPending {
     this.#release();
     this.#end();
     const isLast = closesAfter.has(error.code) || this.#deps.requests.isClosing;
-    sendReply(this.response, problemReply(error), isLast);
+    this.#send(problemReply(error), isLast);
+  }
+
+  #send(reply: ErrorReply, isLast: boolean): void {
+    sendReply(this.response, readable(reply, this.#head, this.#deps), isLast);
   }
 
   #onAborted(): void {
@@ -164,10 +173,19 @@ class EventsRequest implements UwsPending {
   }
 }
 
+/** The reply with what lets the page that asked read it. */
+function readable(reply: ErrorReply, head: Head, { cors }: UwsEventsDeps): ErrorReply {
+  const added = cors(head.origin);
+  const readers = added["access-control-allow-origin"];
+  if (readers === undefined) return reply;
+  const vary: Record<string, string> = readers === "*" ? {} : { vary: "origin" };
+  return { ...reply, headers: { ...reply.headers, ...added, ...vary } };
+}
+
 /** Takes one POST /events. */
 export function takeEvents(response: UwsResponse, request: UwsRequest, deps: UwsEventsDeps): void {
+  const head = readHead(request);
   try {
-    const head = readHead(request);
     const refusal = deps.requests.refusal();
     if (refusal !== null) throw refusal;
     checkHead(head, deps);
@@ -176,6 +194,6 @@ export function takeEvents(response: UwsResponse, request: UwsRequest, deps: Uws
     if (!(error instanceof RankstreamError)) throw error;
     response.onAborted(() => undefined);
     const isLast = closesAfter.has(error.code) || deps.requests.isClosing;
-    sendReply(response, problemReply(error), isLast);
+    sendReply(response, readable(problemReply(error), head, deps), isLast);
   }
 }
