@@ -1,4 +1,6 @@
 // What runs in browsers: each entry becomes one file with all that it imports.
+import { cpSync } from "node:fs";
+import { join } from "node:path";
 import { build } from "esbuild";
 
 /** Entry below `src/`, and the file below `build/` it becomes. */
@@ -7,6 +9,16 @@ const bundles = [
   { entry: "web/styles/main.css", file: "web/main.css" },
   // For pages of others, without a bundler of their own.
   { entry: "client/client.ts", file: "client.browser.js" },
+  { entry: "web/demo/main.tsx", file: "web/demo/main.js" },
+  { entry: "web/demo/speed-worker.ts", file: "web/demo/speed-worker.js" },
+  { entry: "web/demo/demo.css", file: "web/demo/demo.css" },
+];
+
+/** Files below `build/` that the demo's folder holds too: any static host can serve it alone. */
+const copies = [
+  { from: "kernel/kernel.wasm", to: "web/demo/kernel.wasm" },
+  { from: "kernel/kernel.scalar.wasm", to: "web/demo/kernel.scalar.wasm" },
+  { from: "web/icon.svg", to: "web/demo/icon.svg" },
 ];
 
 /** Browsers with import attributes of WASM SIMD, BigInt64 and top-level await: since 2022. */
@@ -17,7 +29,10 @@ export function isBundled(path) {
   return /^src\/web\/(?:styles|panels)\/.*\.css$/.test(path);
 }
 
-/** Writes all bundles, with source maps beside them; throws when one can't be built. */
+/**
+ * Writes all bundles, with source maps beside them, and copies, once everything else is in
+ * `build/`; throws when one can't be built.
+ */
 export async function buildBundles(root) {
   await Promise.all(
     bundles.map(({ entry, file }) =>
@@ -39,4 +54,5 @@ export async function buildBundles(root) {
       }),
     ),
   );
+  for (const { from, to } of copies) cpSync(join(root, "build", from), join(root, "build", to));
 }

@@ -140,6 +140,11 @@ export class ItemCounter {
     return this.#windows.estimate(minute, itemType, id);
   }
 
+  /** As `estimate`, of many ids at once, in their order. */
+  estimates(items: ItemIds): Float64Array {
+    return this.#windows.estimates(minute, itemType, items);
+  }
+
   /** The most frequent items, `k` at most. */
   top(k: number): TopItems {
     const { items, outside } = this.candidates();

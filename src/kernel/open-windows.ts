@@ -195,17 +195,23 @@ export class OpenWindows {
     return this.#kernel.u32.subarray(from, from + depth * 2 ** widthLog2);
   }
 
-  /** Upper bound of an item's count in a minute, by the sketch alone; Infinity: no bound. */
-  estimate(minute: number, type: string, id: string): number {
+  /** Upper bounds of items' counts in a minute, by the sketch alone; Infinity: no bound. */
+  estimates(minute: number, type: string, { ids, ends }: ItemIds): Float64Array {
     const { sketch } = this.#get(minute);
+    const bounds = new Float64Array(ends.length);
     const estimateItems = this.#kernel.exports["estimateItems"]!;
-    let bound = 0;
-    this.#items.forEachPart(type, itemIds([id]), (part) => {
-      const { typePtr, typeBytes, idsPtr, offsetsPtr, countsPtr, n } = part;
+    this.#items.forEachPart(type, { ids, ends }, (part) => {
+      const { typePtr, typeBytes, idsPtr, offsetsPtr, countsPtr, from, n } = part;
       estimateItems(sketch, typePtr, typeBytes, idsPtr, offsetsPtr, n, countsPtr);
-      bound = boundOf(this.#kernel.u32[countsPtr >>> 2]!);
+      const found = this.#kernel.u32.subarray(countsPtr >>> 2, (countsPtr >>> 2) + n);
+      for (let i = 0; i < n; i++) bounds[from + i] = boundOf(found[i]!);
     });
-    return bound;
+    return bounds;
+  }
+
+  /** As `estimates`, of one item. */
+  estimate(minute: number, type: string, id: string): number {
+    return this.estimates(minute, type, itemIds([id]))[0]!;
   }
 
   #find(minute: number): Slot | undefined {
