@@ -6,3 +6,10 @@ export function findRedis(): string | undefined;
 
 /** Path of kcat, a Kafka client in C that shares nothing with the one the service uses. */
 export declare function findKcat(): string | undefined;
+
+export declare function findHaproxy(): string | undefined;
+export declare function findCaddy(): string | undefined;
+export declare function findNginx(): string | undefined;
+
+/** Folder of PostgreSQL's server programs: postgres, initdb, psql. */
+export declare function findPostgres(): string | undefined;

@@ -3,7 +3,8 @@
 //   node tools/services.mjs --check   only reports; exit 1 when something is missing
 // Quick when all is there. A new service is one more row in `services`.
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { describeKafka, installKafka, kafkaHelp, kafkaPackages } from "./kafka.mjs";
 import { firstExecutable, onPath } from "./programs.mjs";
@@ -34,6 +35,30 @@ export function findRedis() {
 /** Path of kcat, a Kafka client in C that shares nothing with the one the service uses. */
 export function findKcat() {
   return onPath("kcat", "kafkacat");
+}
+
+export function findHaproxy() {
+  return onPath("haproxy") ?? firstExecutable(["/usr/sbin/haproxy"]);
+}
+
+export function findCaddy() {
+  return onPath("caddy");
+}
+
+export function findNginx() {
+  return onPath("nginx") ?? firstExecutable(["/usr/sbin/nginx"]);
+}
+
+/**
+ * The folder of PostgreSQL's server programs, which Debian keeps off the PATH; of several the
+ * newest. Undefined where there is none.
+ */
+export function findPostgres() {
+  const kept = "/usr/lib/postgresql";
+  const versions = existsSync(kept) ? readdirSync(kept).sort((a, b) => Number(b) - Number(a)) : [];
+  const places = versions.map((version) => join(kept, version, "bin", "postgres"));
+  const found = firstExecutable(places) ?? onPath("postgres");
+  return found === undefined ? undefined : dirname(found);
 }
 
 /** Linux traces system calls with it; elsewhere the one test that needs it says it didn't run. */
@@ -97,6 +122,30 @@ const services = [
     otherwise: [
       "Debian, Ubuntu: sudo apt-get update && sudo apt-get install -y kcat",
       "macOS: brew install kcat",
+    ],
+  },
+  ...[
+    { name: "HAProxy", find: findHaproxy, package: "haproxy" },
+    { name: "Caddy", find: findCaddy, package: "caddy" },
+    { name: "nginx", find: findNginx, package: "nginx" },
+  ].map(({ name, find, package: own }) => ({
+    name,
+    neededBy: "tests of what the pages say of proxies",
+    find,
+    apt: [own],
+    otherwise: [
+      `Debian, Ubuntu: sudo apt-get update && sudo apt-get install -y ${own}`,
+      `macOS: brew install ${own}`,
+    ],
+  })),
+  {
+    name: "PostgreSQL",
+    neededBy: "tests of what the pages say of it",
+    find: findPostgres,
+    apt: ["postgresql"],
+    otherwise: [
+      "Debian, Ubuntu: sudo apt-get update && sudo apt-get install -y postgresql",
+      "macOS: brew install postgresql",
     ],
   },
 ];

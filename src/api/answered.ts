@@ -14,10 +14,15 @@ function isKnown(header: string | undefined, etag: string): boolean {
   return tags.includes(etag) || tags.includes("*");
 }
 
-function cacheControl(asked: Questions[QuestionKind], { isPast, isStale }: Answered): string {
+function ageSeconds({ ageMs }: Answered): number {
+  return Math.floor(ageMs / 1000);
+}
+
+/** A kept answer was held against the data just now: caches count its age, so it is added. */
+function cacheControl(asked: Questions[QuestionKind], answered: Answered): string {
   const isExact = "mode" in asked && asked.mode === "exact";
-  if (isExact || isStale || !isPast) return "no-cache";
-  return `max-age=${pastMaxAgeSeconds}`;
+  if (isExact || answered.isStale || !answered.isPast) return "no-cache";
+  return `max-age=${pastMaxAgeSeconds + ageSeconds(answered)}`;
 }
 
 /** `cache-status` of RFC 9211: which level had it. */
@@ -36,7 +41,7 @@ export function sendAnswered(
   const headers = {
     etag: answered.etag,
     "cache-control": cacheControl(asked, answered),
-    age: String(Math.floor(answered.ageMs / 1000)),
+    age: String(ageSeconds(answered)),
     "cache-status": cacheStatus(answered),
     // The same address gives other formats to whoever accepts them.
     vary: "accept",

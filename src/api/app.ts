@@ -165,7 +165,8 @@ function boundClosing(app: FastifyInstance, closeMsMax: number): void {
   let timer: NodeJS.Timeout | undefined;
   let sweeper: NodeJS.Timeout | undefined;
   app.addHook("onRequest", async (_request, reply) => {
-    reply.header("x-content-type-options", "nosniff");
+    // What doesn't say how long it may be kept is not: some caches keep refusals for minutes.
+    reply.headers({ "x-content-type-options": "nosniff", "cache-control": "no-store" });
     if (!closing) return;
     reply.header("connection", "close");
     throw new RankstreamError("shutting_down", "the service is stopping", {

@@ -53,7 +53,7 @@ export function sendProblem(reply: FastifyReply, error: RankstreamError): Fastif
   // read why. Left open, Node drops what still comes, for as long as a request may take.
   if (unfinishedBody.has(error.code)) reply.removeHeader("connection");
   const { status, headers, body } = problemReply(error);
-  return sendText(reply, status, headers, body);
+  return sendText(reply, status, { ...headers, "cache-control": "no-store" }, body);
 }
 
 function socketError(error: NodeJS.ErrnoException): RankstreamError {

@@ -15,6 +15,7 @@ const notRunMax = 12;
 const testedElsewhere = new Map([
   ["docs/kafka.md", "test/docs/nodes.test.ts"],
   ["docs/scaling.md", "test/docs/nodes.test.ts"],
+  ["docs/how-to/behind-a-proxy.md", "test/docs/proxies.test.ts"],
 ]);
 /** After all others: it leaves nothing of their events. */
 const lastPage = "docs/deletes.md";
