@@ -1,6 +1,6 @@
 /** A leaderboard as plain text: aligned columns, and what is certain about it. */
 import { painter } from "./cli-paint.ts";
-import { type Column, printable, tableLines } from "./cli-text.ts";
+import { type Column, printable, tableLines, timeText } from "./cli-text.ts";
 import type { Leaderboard, LeaderboardRow } from "./client/client.ts";
 import { countText } from "./import/progress.ts";
 
@@ -46,11 +46,6 @@ export function certaintyText(board: Leaderboard): string {
     text = `estimated: ${which}, counts lie within the bounds`;
   }
   return [`${text} (${board.mode})`, ...notes].join("; ");
-}
-
-/** `2001-06-30 00:00:00` of an ISO 8601 time in UTC. */
-function timeText(iso: string): string {
-  return iso.replace("T", " ").replace(/(?:\.000)?Z$/, "");
 }
 
 function totalText(board: Leaderboard): string {

@@ -47,6 +47,13 @@ function names(value: string, before: string[] | undefined): string[] {
   return [...(before ?? []), value];
 }
 
+/** Checked where other names of the formats are known, too. */
+function formatOption(): Option {
+  const option = new Option("--format <format>", "of the file (default: by its name)");
+  option.argChoices = ["csv", "parquet", "ndjson"];
+  return option;
+}
+
 /** Adds the command; `done` is told its exit code. */
 export function addImportCommand(program: Command, io: CliIo, done: (code: number) => void): void {
   program
@@ -71,7 +78,7 @@ export function addImportCommand(program: Command, io: CliIo, done: (code: numbe
     .option("--session <column>", "column of the sessionId")
     .option("--weight <column>", "column of the weight, an integer from 1")
     .option("--meta <column>", "column kept as metadata; repeat, a,b, or key=column", names)
-    .option("--format <format>", "csv, parquet or ndjson (default: by the file's name)")
+    .addOption(formatOption())
     .option("--delimiter <character>", "between CSV values (default: by the first line)")
     .addOption(urlOption(io))
     .option("--json", "print the summary as JSON")

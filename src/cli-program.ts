@@ -1,12 +1,17 @@
 /** Wires the commands: one file each. */
 import { Command, CommanderError } from "commander";
+import { addCompletionCommand } from "./cli-completion.ts";
+import { addConfigCommand } from "./cli-config.ts";
 import { addDemoCommand } from "./cli-demo.ts";
 import { addExportCommand } from "./cli-export.ts";
 import { addImportCommand } from "./cli-import.ts";
 import { type CliIo, CommandFailure, exitCodes } from "./cli-io.ts";
+import { addItemCommand } from "./cli-item.ts";
+import { addSendCommand } from "./cli-send.ts";
 import { addSnapshotCommand } from "./cli-snapshot.ts";
 import { addStartCommand } from "./cli-start.ts";
 import { addTopCommand } from "./cli-top.ts";
+import { addTypesCommand } from "./cli-types.ts";
 import { ConfigError } from "./config.ts";
 import { RankstreamError } from "./errors.ts";
 import { errorKinds } from "./errors-table.ts";
@@ -26,8 +31,14 @@ Examples:
                                        its events, to a file that import takes
   rankstream top --type song_play --range all
                                        a leaderboard in the terminal
+  rankstream send song_play song_123   one event
+  rankstream config check              what start would run with, and from where
   rankstream snapshot --to ./snapshot  its events and counts, as files for any DuckDB
   rankstream help start                every option, its variable and its default
+
+Exit codes: 0 done, 1 failure, 2 usage or configuration, 3 no service answers, 130 and 143 stopped.
+Data goes to stdout, all else to stderr; --json prints data for scripts, NO_COLOR forbids colours,
+RANKSTREAM_URL says where the service is.
 `;
 
 /** One line for stderr: what failed and what to do. */
@@ -41,9 +52,8 @@ function lineOf(error: unknown): string {
   return `rankstream: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
 }
 
-/** Runs the command line (without node and script); resolves with the exit code. */
-export async function runCli(args: readonly string[], io: CliIo): Promise<number> {
-  let code: number = exitCodes.done;
+/** All commands; `done` is told the exit code of the one that ran. */
+export function makeProgram(io: CliIo, done: (code: number) => void): Command {
   const program = new Command("rankstream")
     .description(description)
     .version(io.version, "--version", "print the version")
@@ -52,18 +62,30 @@ export async function runCli(args: readonly string[], io: CliIo): Promise<number
     .showHelpAfterError("(rankstream --help shows what there is)")
     .addHelpText("after", examples)
     .exitOverride();
-  const done = (result: number) => {
-    code = result;
-  };
   addStartCommand(program, io, done);
   addDemoCommand(program, io, done);
   addImportCommand(program, io, done);
   addExportCommand(program, io, done);
   addTopCommand(program, io, done);
   addSnapshotCommand(program, io, done);
-  for (const command of program.commands) {
+  addItemCommand(program, io, done);
+  addTypesCommand(program, io, done);
+  addSendCommand(program, io, done);
+  addConfigCommand(program, io, done);
+  addCompletionCommand(program, io, done);
+  const commands = program.commands.flatMap((command) => [command, ...command.commands]);
+  for (const command of commands) {
     command.exitOverride().configureOutput({ writeOut: io.writeOut, writeErr: io.writeError });
   }
+  return program;
+}
+
+/** Runs the command line (without node and script); resolves with the exit code. */
+export async function runCli(args: readonly string[], io: CliIo): Promise<number> {
+  let code: number = exitCodes.done;
+  const program = makeProgram(io, (result) => {
+    code = result;
+  });
   if (args.length === 0) {
     io.writeError(program.helpInformation());
     return exitCodes.usage;

@@ -1,10 +1,10 @@
 /** The flags that say which events a command is about. */
 import { type Command, InvalidArgumentError } from "commander";
 
-type TextsByKey = Record<string, string[]>;
+export type TextsByKey = Record<string, string[]>;
 
 /** Gathers `key=value`; the key ends at the first `=`. */
-function pairArgument(value: string, before: TextsByKey): TextsByKey {
+export function pairArgument(value: string, before: TextsByKey): TextsByKey {
   const at = value.indexOf("=");
   if (at < 0) throw new InvalidArgumentError("Expected key=value.");
   const key = value.slice(0, at);

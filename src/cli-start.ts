@@ -27,7 +27,8 @@ way, writes a checkpoint and exits with 0.
 
 function flagHelp(name: string, option: ConfigOption): string {
   const fallback = option.type === "bytes" ? bytesText(option.default) : `${option.default}`;
-  const takes = option.type === "text" ? "" : ` Takes ${expectedOf(option)}.`;
+  const isTold = option.type === "text" || option.type === "choice";
+  const takes = isTold ? "" : ` Takes ${expectedOf(option)}.`;
   return `${option.help}${takes} [${variableOf(name)}, default ${fallback}]`;
 }
 
@@ -36,7 +37,11 @@ export function addConfigOptions(command: Command): void {
   command.addOption(new Option("--config <file>", "JSON file of options. [RANKSTREAM_CONFIG]"));
   for (const name of configNames) {
     const help = flagHelp(name, configOptions[name]);
-    command.addOption(new Option(`${flagOf(name)} <value>`, help));
+    const option = new Option(`${flagOf(name)} <value>`, help);
+    // Told to whoever completes; what is given is checked with all other values.
+    const known: ConfigOption = configOptions[name];
+    if (known.type === "choice") option.argChoices = [...known.choices];
+    command.addOption(option);
   }
 }
 

@@ -79,9 +79,31 @@ export function tableLines(
     widths[elastic] = Math.min(widths[elastic]!, Math.max(elasticColumnsMin, room));
   }
   const lineOf = (cells: readonly string[]) =>
-    cells
-      .map((cell, i) => padded(cut(cell, widths[i]!), widths[i]!, columns[i]!.align))
+    columns
+      .map(({ align }, i) => padded(cut(cells[i]!, widths[i]!), widths[i]!, align))
       .join(gap)
       .trimEnd();
   return [columns.map(({ name }) => name), ...rows].map(lineOf);
+}
+
+/** `2001-06-30 00:00:00` of an ISO 8601 time in UTC. */
+export function timeText(iso: string): string {
+  return iso.replace("T", " ").replace(/(?:\.000)?Z$/, "");
+}
+
+const bars = "▁▂▃▄▅▆▇█";
+
+/**
+ * One character a value, at most `columnsMax`: beyond, neighbours are added up. A value of 0 is a
+ * space, all others are at least the lowest bar.
+ */
+export function sparkline(values: readonly number[], columnsMax: number): string {
+  const each = Math.max(1, Math.ceil(values.length / Math.max(1, columnsMax)));
+  const sums: number[] = [];
+  for (let at = 0; at < values.length; at += each) {
+    sums.push(values.slice(at, at + each).reduce((sum, value) => sum + value, 0));
+  }
+  const most = Math.max(...sums);
+  const barOf = (sum: number) => bars[Math.ceil((sum / most) * bars.length) - 1] ?? " ";
+  return sums.map(barOf).join("");
 }

@@ -47,10 +47,10 @@ async function run(): Promise<void> {
       isOut: process.stdout.isTTY === true,
       isError: process.stderr.isTTY === true,
       get columns() {
-        return process.stdout.columns ?? process.stderr.columns ?? 80;
+        return process.stdout.columns || process.stderr.columns || 80;
       },
       get rows() {
-        return process.stdout.rows ?? process.stderr.rows ?? 24;
+        return process.stdout.rows || process.stderr.rows || 24;
       },
       onResize: (listener) => process.stdout.on("resize", listener),
     },

@@ -6,6 +6,8 @@ interface OptionBase {
 interface TextOption extends OptionBase {
   type: "text";
   default: string;
+  /** Never shown. */
+  isSecret?: boolean;
 }
 export interface ChoiceOption<T extends string> extends OptionBase {
   type: "choice";
@@ -84,10 +86,10 @@ export const configOptions = Object.freeze({
     "How this process says who it is.",
   ),
   kafkaSaslUsername: text("none", "Its name there."),
-  kafkaSaslPassword: text(
-    "none",
-    "Its password; best given as RANKSTREAM_KAFKA_SASL_PASSWORD_FILE.",
-  ),
+  kafkaSaslPassword: {
+    ...text("none", "Its password; best given as RANKSTREAM_KAFKA_SASL_PASSWORD_FILE."),
+    isSecret: true,
+  },
   kafkaSessionTimeoutMs: integer(
     10_000,
     1000,

@@ -21,9 +21,16 @@ type ValueOf<O> = O extends ChoiceOption<infer T> ? T : O extends NumberOption ?
 /** A checked, frozen configuration. Names end in their unit. */
 export type Config = { readonly [K in ConfigName]: ValueOf<Table[K]> };
 
-/** The configuration can not be used; `message` is one line that says what to change. */
+/** The configuration can not be used; `message` is one line that says what to change first. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
+  /** All there is to change, a line each. */
+  readonly problems: readonly string[];
+
+  constructor(message: string, problems: readonly string[] = [message]) {
+    super(message);
+    this.problems = problems;
+  }
 }
 
 export interface ConfigSources {
@@ -36,6 +43,8 @@ export interface ConfigSources {
 
 export interface LoadedConfig {
   config: Config;
+  /** Where each value is from: `--port`, `RANKSTREAM_PORT`, `the file …`, `default`. */
+  origins: Readonly<Record<ConfigName, string>>;
   /** Lines worth telling: variables that look like options but are none. */
   warnings: string[];
 }
@@ -170,6 +179,14 @@ function unknownVariables(environment: Readonly<Record<string, string | undefine
     .map((name) => `${name} is set, but is no option.${didYouMean(name, known)}`);
 }
 
+/** A value as it may be shown: without passwords. */
+export function shownValue(name: ConfigName, value: string | number): string | number {
+  const option: ConfigOption = configOptions[name];
+  if (typeof value === "number" || value === option.default) return value;
+  if (option.type === "text" && option.isSecret === true) return "***";
+  return value.replace(/(\/\/[^/@:]*):[^/@]*@/, "$1:***@");
+}
+
 /** What native modules are built for, as their files are named: `linux_x64_115`. */
 export function nativeBuild(): string {
   const { platform, arch, versions } = process;
@@ -295,11 +312,7 @@ function checkKafka(config: Config): void {
   }
 }
 
-function checkTogether(config: Config): void {
-  checkOrigins(config);
-  checkRole(config);
-  checkRedis(config);
-  checkKafka(config);
+function checkBounds(config: Config): void {
   if (config.unpackedBytesMax < config.bodyBytesMax) {
     throw new ConfigError(
       `unpackedBytesMax (${bytesText(config.unpackedBytesMax)}) must not be less than ` +
@@ -320,6 +333,21 @@ function checkTogether(config: Config): void {
   }
 }
 
+/** Runs each check; what they throw together is one ConfigError. */
+function allOf(checks: readonly (() => void)[]): void {
+  const problems: string[] = [];
+  for (const check of checks) {
+    try {
+      check();
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      problems.push(...error.problems);
+    }
+  }
+  const [first] = problems;
+  if (first !== undefined) throw new ConfigError(first, problems);
+}
+
 /**
  * Reads and checks the whole configuration: flags > environment > file > defaults.
  * Throws ConfigError with one line that says what was expected, what came and from where.
@@ -337,15 +365,25 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
   const pathFrom = sources.file === undefined ? "RANKSTREAM_CONFIG" : "--config";
   const file = path === undefined ? {} : readFileOptions(path, pathFrom);
   const values: Record<string, string | number> = {};
-  for (const name of configNames) {
+  const origins: Record<string, string> = {};
+  const take = (name: ConfigName, given: unknown, where: string) => {
+    values[name] = checked(name, given, where);
+    origins[name] = where;
+  };
+  const read = (name: ConfigName) => {
     const variable = fromEnvironment(name, environment);
-    if (flags[name] !== undefined) values[name] = checked(name, flags[name], flagOf(name));
-    else if (variable) values[name] = checked(name, variable.given, variable.where);
-    else if (Object.hasOwn(file, name)) {
-      values[name] = checked(name, file[name], `the file ${path}`);
-    } else values[name] = configOptions[name].default;
-  }
+    if (flags[name] !== undefined) take(name, flags[name], flagOf(name));
+    else if (variable) take(name, variable.given, variable.where);
+    else if (Object.hasOwn(file, name)) take(name, file[name], `the file ${path}`);
+    else {
+      values[name] = configOptions[name].default;
+      origins[name] = "default";
+    }
+  };
+  allOf(configNames.map((name) => () => read(name)));
   const config = Object.freeze(values) as Config;
-  checkTogether(config);
-  return { config, warnings: unknownVariables(environment) };
+  const together = [checkOrigins, checkRole, checkRedis, checkKafka, checkBounds];
+  allOf(together.map((check) => () => check(config)));
+  const known = Object.freeze(origins) as LoadedConfig["origins"];
+  return { config, origins: known, warnings: unknownVariables(environment) };
 }
