@@ -10,9 +10,8 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { homedir } from "node:os";
 import { dirname, join } from "node:path";
-import { firstExecutable, onPath } from "./programs.mjs";
+import { cacheFolder, firstExecutable, onPath } from "./programs.mjs";
 
 const kafkaVersion = "4.4.0";
 const kafkaJar = `kafka_2.13-${kafkaVersion}.jar`;
@@ -41,12 +40,6 @@ const pom = `<project xmlns="http://maven.apache.org/POM/4.0.0">
   </dependencies>
 </project>
 `;
-
-function cacheFolder() {
-  const named = process.env["RANKSTREAM_TEST_CACHE"];
-  if (named) return named;
-  return join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "rankstream-test");
-}
 
 function cachedJars() {
   // Named after its newest part: a cache from before that one lacks it.

@@ -1,5 +1,6 @@
 // Where a program is on this machine.
 import { accessSync, constants } from "node:fs";
+import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 
 /** The first of these names that a folder of PATH has; undefined where none has. */
@@ -17,4 +18,11 @@ export function firstExecutable(paths) {
       return false;
     }
   });
+}
+
+/** Where what the tests need is kept between runs. */
+export function cacheFolder() {
+  const named = process.env["RANKSTREAM_TEST_CACHE"];
+  if (named) return named;
+  return join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "rankstream-test");
 }

@@ -7,6 +7,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { describeKafka, installKafka, kafkaHelp, kafkaPackages } from "./kafka.mjs";
+import { describeNodes, installNodes, nodesHelp } from "./nodes.mjs";
 import { firstExecutable, onPath } from "./programs.mjs";
 
 const installMsMax = 10 * 60_000;
@@ -113,6 +114,13 @@ const services = [
     get otherwise() {
       return kafkaHelp();
     },
+  },
+  {
+    name: "Node 22 and 24",
+    neededBy: "tests of the client in other versions of Node",
+    find: describeNodes,
+    install: installNodes,
+    otherwise: nodesHelp,
   },
   {
     name: "kcat",

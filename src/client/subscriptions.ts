@@ -37,13 +37,16 @@ async function findSocket(given: SocketClass | undefined): Promise<SocketClass> 
   }
 }
 
-function liveQuery(query: LeaderboardQuery): Record<string, string[]> {
-  const values: Record<string, string[]> = {};
-  for (const [name, value] of parametersOf(query)) {
-    values[name] ??= [];
-    values[name].push(value);
-  }
-  return values;
+/** A parameter of several values is a list, any other its text. */
+function liveQuery(query: LeaderboardQuery): Record<string, string | string[]> {
+  const parameters = parametersOf(query);
+  const names = [...new Set(parameters.keys())];
+  return Object.fromEntries(
+    names.map((name) => {
+      const values = parameters.getAll(name);
+      return [name, values.length > 1 ? values : (values[0] as string)];
+    }),
+  );
 }
 
 export class Subscriptions {
