@@ -7,6 +7,7 @@ import { runGrowth } from "./growth.ts";
 import { runKafka } from "./kafka.ts";
 import { runKernel } from "./kernel.ts";
 import { runLatency } from "./latency.ts";
+import { runLive } from "./live.ts";
 import {
   type BenchName,
   type BenchOptions,
@@ -36,6 +37,7 @@ const benches: Record<BenchName, (options: BenchOptions) => Promise<Outcome[]>> 
   growth: runGrowth,
   kafka: runKafka,
   soak: runSoak,
+  live: runLive,
 };
 
 async function main(options: BenchOptions): Promise<void> {

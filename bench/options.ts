@@ -14,6 +14,7 @@ export const benchNames = [
   "growth",
   "kafka",
   "soak",
+  "live",
 ] as const;
 export type BenchName = (typeof benchNames)[number];
 
@@ -75,13 +76,13 @@ Without a name: throughput. Every figure comes after a check of the answers behi
   --events N           events a run
   --runs N             throughput, single: runs; the median is shown (3)
   --ids N              distinct ids to draw from
-  --connections N      connections of the load (4; single: 64)
+  --connections N      connections of the load (4; single: 64; live: 2000 clients)
   --body-bytes N       throughput: bytes of a POST (524288)
   --events-per-second N  throughput: how dense event time is; latency: the load (300000, 100000)
   --zipf A,B           cardinality: exponents, a stream each (1.0,0.5)
   --seconds N          latency: how long it measures (20); cache: each of its parts (10);
                        single: as fast as it goes (5), and at half of that (10);
-                       sustained: how long it sends (300); soak: all of it (3600);
+                       sustained: how long it sends (300); soak: all of it (3600); live: 15;
                        year: how long it may fill
   --folder DIR         year: where its data is made once and kept (a fresh folder)
   --fill-only          year: makes the data, or more of it, and measures nothing
@@ -100,6 +101,9 @@ Without a name: throughput. Every figure comes after a check of the answers behi
   --cpu-prof DIR       CPU profiles of the service's threads, and their busiest functions
   --service "ARGS"     further arguments of rankstream start
 `;
+
+/** Of a bench that runs alone. */
+const connectionsOf: Readonly<Record<string, number>> = { single: 64, live: 2000 };
 
 function positive(name: string, given: string | undefined): number | undefined {
   if (given === undefined) return undefined;
@@ -158,8 +162,8 @@ export function readOptions(args: string[]): BenchOptions | null {
   const smoke = values.smoke === true;
   const names = namesOf(positionals);
   const zipf = (values.zipf ?? "1.0,0.5").split(",");
-  const isSingleOnly = names.length === 1 && names[0] === "single";
-  const isLatencyOnly = names.length === 1 && names[0] === "latency";
+  const only = names.length === 1 ? names[0] : undefined;
+  const isLatencyOnly = only === "latency";
   return {
     names: names.length > 0 ? names : smoke ? [...benchNames] : ["throughput"],
     smoke,
@@ -167,7 +171,7 @@ export function readOptions(args: string[]): BenchOptions | null {
     events: positive("events", values.events),
     runs: positive("runs", values.runs) ?? (smoke ? 1 : 3),
     ids: positive("ids", values.ids),
-    connections: positive("connections", values.connections) ?? (isSingleOnly ? 64 : 4),
+    connections: positive("connections", values.connections) ?? connectionsOf[only ?? ""] ?? 4,
     bodyBytes: positive("body-bytes", values["body-bytes"]) ?? 512 * 1024,
     eventsPerSecond:
       positive("events-per-second", values["events-per-second"]) ??

@@ -29,7 +29,8 @@ export const feedBounds: FeedBounds = Object.freeze({
   pollMs: 500,
   clockOnlyMs: 5000,
   feedsMax: 500,
-  looksMax: 2,
+  // Most of a look is waiting for the commit that has what was acknowledged: they share it.
+  looksMax: 16,
   versionsMax: 40,
   versionRowsMax: 4000,
   lingerMs: 30_000,
@@ -67,8 +68,10 @@ export interface Update {
   frames: Map<string, Buffer>;
 }
 
-/** A look may take so much of a feed's time: one that takes 1 s comes every 4 s. */
+/** What a look takes beyond half of `pollMs` is rested so often: one of 1 s comes every 3.25 s. */
 const restPerLook = 3;
+/** Looks begin at these parts of `pollMs`. */
+const stepsPerPoll = 4;
 const seqsPerMs = 1024;
 
 /**
@@ -115,15 +118,19 @@ export class Feed {
     const last = this.#versions.at(-1);
     const hadProblem = this.problem !== null;
     this.problem = null;
-    if (last !== undefined && !hadProblem) {
-      const weight = weighChanges(diffBoards(last.board, board));
+    const changes = last === undefined ? null : diffBoards(last.board, board);
+    if (changes !== null && !hadProblem) {
+      const weight = weighChanges(changes);
       if (weight === "none") return false;
       if (weight === "clock" && now - this.#sentAt < this.#bounds.clockOnlyMs) return false;
     }
     // A feed made later, after a restart too, begins above where an earlier one can have got to.
     const first = now * seqsPerMs + Math.floor(Math.random() * seqsPerMs);
-    this.#versions.push({ seq: last === undefined ? first : last.seq + 1, board });
+    const seq = last === undefined ? first : last.seq + 1;
+    this.#versions.push({ seq, board });
     this.#updates.clear();
+    // Most watchers have the version before.
+    if (last !== undefined) this.#keepUpdate(seq, last.seq, changes);
     this.#sentAt = now;
     this.#dropOldVersions();
     return true;
@@ -150,9 +157,12 @@ export class Feed {
     const known = this.#updates.get(from);
     if (known !== undefined) return known;
     const payload = start === undefined ? last.board : diffBoards(start.board, last.board);
-    const text = JSON.stringify(payload);
-    const update: Update = { seq: last.seq, since: from, text, frames: new Map() };
-    this.#updates.set(from, update);
+    return this.#keepUpdate(last.seq, from, payload);
+  }
+
+  #keepUpdate(seq: number, since: number | null, payload: object | null): Update {
+    const update = { seq, since, text: JSON.stringify(payload), frames: new Map() };
+    this.#updates.set(since, update);
     return update;
   }
 }
@@ -255,11 +265,22 @@ export class LiveFeeds {
         this.#looks--;
         feed.isLooking = false;
         const tookMs = performance.now() - started;
-        const restMs = Math.max(this.#bounds.pollMs - tookMs, tookMs * restPerLook);
-        if (feed.watchers.size > 0) this.#lookSoon(feed, restMs);
+        if (feed.watchers.size > 0) this.#lookSoon(feed, this.#restMs(tookMs));
         this.#lookOn();
       });
     }
+  }
+
+  /**
+   * Until a look's feed looks again. Feeds look at the same moments, so that what was acknowledged
+   * before has to be committed once for all of them.
+   */
+  #restMs(tookMs: number): number {
+    const { pollMs } = this.#bounds;
+    const restMs = Math.max(pollMs - tookMs, (tookMs - pollMs / 2) * restPerLook);
+    const now = performance.now();
+    const stepMs = pollMs / stepsPerPoll;
+    return Math.max(0, Math.round((now + restMs) / stepMs) * stepMs - now);
   }
 
   async #look(feed: Feed): Promise<void> {

@@ -71,6 +71,7 @@ it("run, check their answers and print their tables", { timeout: runMsMax }, () 
     "POST at half the rate, ms p50 / p99 / max",
     "ids of 512 bytes",
     "resident MiB, at most",
+    "POST's reply to board, ms p50 / p99 / max",
   ]);
   const { seed, smoke, results } = JSON.parse(readFileSync(file, "utf8"));
   expect({ seed, smoke }).toEqual({ seed: 42, smoke: true });
@@ -84,6 +85,7 @@ it("run, check their answers and print their tables", { timeout: runMsMax }, () 
     "sustained",
     ...httpServers.map(() => "single"),
     "growth",
+    "live",
   ]);
   expect(results[0].runs[0].eventsPerSecond).toBeGreaterThan(0);
   expect(results[2].paused.length + results[2].after.length).toBe(36);
@@ -91,9 +93,10 @@ it("run, check their answers and print their tables", { timeout: runMsMax }, () 
   expect(results[4].parts.length).toBe(4);
   expect(results[5].growth.map(({ hours }: { hours: number }) => hours)).toEqual([1, 168, 8760]);
   expect(results[6].measured.events).toBe(20_000);
-  const single = results.slice(7, -1);
+  const single = results.slice(7, -2);
   expect(single.map(({ server }: { server: string }) => server)).toEqual(httpServers);
   for (const { runs } of single) expect(runs[0].service.sent).toBeGreaterThan(0);
+  for (const { report } of results.at(-1).runs) expect(report.diffs).toBeGreaterThan(0);
   expect(readFileSync(sections, "utf8").match(/^## \w+$/gm)).toHaveLength(names.length);
   expect(readFileSync(plot, "utf8")).toMatch(/^<svg .*<polyline .*<\/svg>\s*$/s);
 });
