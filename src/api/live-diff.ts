@@ -13,6 +13,8 @@ const clockMembers: ReadonlySet<string> = new Set([
   "effectiveTo",
   "asOf",
   "plan",
+  // Of each look its own.
+  "nextCursor",
 ]);
 
 function isSame(a: unknown, b: unknown): boolean {

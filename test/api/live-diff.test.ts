@@ -68,7 +68,7 @@ describe("a diff", () => {
 
   it("weighs as what it changes", () => {
     expect(weighChanges({})).toBe("none");
-    expect(weighChanges({ set: { asOf: "x", to: "y", plan: {} } })).toBe("clock");
+    expect(weighChanges({ set: { asOf: "x", to: "y", plan: {}, nextCursor: "z" } })).toBe("clock");
     expect(weighChanges({ set: { asOf: "x", total: 1 } })).toBe("counts");
     expect(weighChanges({ unset: ["distinctLower"] })).toBe("counts");
     expect(weighChanges({ rowCount: 0 })).toBe("counts");

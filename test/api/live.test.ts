@@ -233,7 +233,7 @@ describeOverEach("a connection", () => {
   });
 
   it("that does not answer is cut off; one that does gets heartbeats", async () => {
-    const { address, open } = await makeLive({ heartbeatMs: 30 });
+    const { address, open } = await makeLive({ heartbeatMs: 300 });
     const { socket, ended } = rawConnection(address);
     socket.write(handshake);
     expect(await ended).toContain("101 Switching Protocols");
