@@ -4,13 +4,15 @@ import type { ByteBudget } from "../edge/byte-budget.ts";
 import { quoted } from "../errors.ts";
 import { eventBounds } from "../model.ts";
 import type { Invalidation } from "../query/answer-level.ts";
-import { parseTimestamp } from "../query/timestamp.ts";
+import { epochMsMax, momentTextPattern, parseTimestamp } from "../query/timestamp.ts";
 import { bodyReader } from "./body.ts";
 import type { CachePort } from "./jobs.ts";
 import { checkJsonContent, parseJson } from "./json-body.ts";
+import { nameSchemas } from "./names.ts";
 import type { RouteDoc } from "./openapi.ts";
 import { checkOrigin } from "./origin.ts";
 import { checkName, checkNames, invalidParameter, type RawQuery } from "./parameters.ts";
+import { ref } from "./schema.ts";
 
 const bodyBytesMax = 16 * 1024;
 const expected = '{"eventType"?, "eventId"?, "from"?, "to"?} or {"all": true}';
@@ -45,6 +47,15 @@ export function readInvalidation(body: Buffer): Invalidation {
   };
 }
 
+/** RFC 3339 or epoch ms. */
+const moment = (description: string) => ({
+  description: `${description} RFC 3339 with zone, or epoch ms.`,
+  anyOf: [
+    { type: "string", pattern: momentTextPattern },
+    { type: "integer", minimum: -epochMsMax, maximum: epochMsMax },
+  ],
+});
+
 const doc: RouteDoc = {
   summary: "Drop kept answers",
   description:
@@ -57,12 +68,16 @@ const doc: RouteDoc = {
         schema: {
           type: "object",
           additionalProperties: false,
+          minProperties: 1,
           properties: {
-            eventType: { type: "string" },
-            eventId: { type: "string" },
-            from: { type: ["string", "integer"] },
-            to: { type: ["string", "integer"] },
-            all: { type: "boolean" },
+            ...nameSchemas,
+            from: moment("From when on."),
+            to: moment("Until when, exclusive."),
+            all: { type: "boolean", enum: [true], description: "Instead of all others." },
+          },
+          not: {
+            required: ["all"],
+            minProperties: 2,
           },
         },
       },
@@ -71,9 +86,9 @@ const doc: RouteDoc = {
   reply: {
     status: 200,
     description: "How many entries were dropped.",
-    schema: { type: "object", properties: { invalidated: { type: "integer" } } },
+    schema: ref("Invalidated"),
   },
-  problems: [403, 413, 415],
+  problems: [403],
 };
 
 /** Adds the route. Bodies count in `budget`. */

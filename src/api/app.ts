@@ -8,7 +8,7 @@ import type { PageRequest } from "../query/pages.ts";
 import { RelayedReply } from "../query/upstream.ts";
 import type { Counters, Logger } from "../telemetry.ts";
 import { addAdmin } from "./admin.ts";
-import { formatOf, sendRows } from "./board-format.ts";
+import { formatOf, sendRows, tableSchemas } from "./board-format.ts";
 import { bodyReader } from "./body.ts";
 import { addChanges, type ChangePort } from "./changes.ts";
 import { addCors, corsHeaders } from "./cors.ts";
@@ -19,7 +19,14 @@ import { addExports, type ExportPort } from "./exports.ts";
 import { addHandOn, type ProxyPort } from "./hand-on.ts";
 import { hangUpSignal } from "./hang-up.ts";
 import { addItems } from "./items.ts";
-import { addJobs, answerOrJob, type CachePort, type JobPort } from "./jobs.ts";
+import {
+  addJobs,
+  answerOrJob,
+  type CachePort,
+  type JobPort,
+  questionOtherReplies,
+  questionReply,
+} from "./jobs.ts";
 import { addLabels, type LabelPort } from "./labels.ts";
 import {
   type LeaderboardRequest,
@@ -33,6 +40,7 @@ import { type DocumentedRoute, openApiDocument, type RouteDoc } from "./openapi.
 import { addClientFile, addPages } from "./pages.ts";
 import { checkNames, type RawQuery, single } from "./parameters.ts";
 import { answerSocketError, sendProblem, sendText, toRankstreamError } from "./problems.ts";
+import { listOf, object, ref, text } from "./schema.ts";
 import { addSeries } from "./series.ts";
 import { addSnapshots, type SnapshotPort } from "./snapshots.ts";
 import { addStatus, type StatusPort } from "./status.ts";
@@ -96,6 +104,15 @@ const idleSweepMs = 20;
 /** 512 bytes of id, each percent-encoded, twice over. */
 const paramLengthMax = 4096;
 const shutdownRetryAfterSeconds = 5;
+const metricsSchema = text("A line a counter.");
+const openApiSchema = object({
+  openapi: text("3.1.0"),
+  info: object({}, [], "Title, version, licence."),
+  servers: listOf(object({}, [], "Where it is."), "The service itself."),
+  tags: listOf(object({ name: text("A heading.") }), "In their order."),
+  paths: object({}, [], "By address."),
+  components: object({}, [], "Schemas and replies that several operations share."),
+});
 
 function makeFastify(deps: ApiDeps): FastifyInstance {
   const app = fastify({
@@ -140,7 +157,7 @@ function isAt(route: string, path: string): boolean {
 
 /** 405 where the address is known with other methods, else 404 with the nearest address. */
 function answerUnrouted(app: FastifyInstance, methodsByPath: Map<string, Set<string>>): void {
-  app.setNotFoundHandler((request, reply) => {
+  const answer = (request: FastifyRequest, reply: FastifyReply) => {
     const path = request.url.split("?", 1)[0] as string;
     const methods = [...methodsByPath].flatMap(([route, own]) =>
       isAt(route, path) ? [...own] : [],
@@ -156,6 +173,11 @@ function answerUnrouted(app: FastifyInstance, methodsByPath: Map<string, Set<str
     const hint = didYouMean(path, methodsByPath.keys());
     const detail = `there is nothing at ${quoted(path)}.${hint}`;
     return sendProblem(reply, new RankstreamError("not_found", detail));
+  };
+  app.setNotFoundHandler(answer);
+  // Fastify would first of all ask for the type of a body that nobody reads.
+  app.addHook("onRequest", async (request, reply) => {
+    if (request.is404 && request.method === "QUERY") return answer(request, reply);
   });
 }
 
@@ -234,8 +256,15 @@ function addQueries(app: FastifyInstance, ports: ApiDeps): void {
   const leaderboardDoc: RouteDoc = {
     summary: "The top K of a time range",
     parameters: leaderboardParameters,
-    reply: { status: 200, description: "The leaderboard.", schema: { type: "object" } },
-    problems: [503],
+    reply: {
+      ...questionReply,
+      description: "The leaderboard.",
+      schema: ref("Leaderboard"),
+      otherTypes: tableSchemas,
+      headers: { ...questionReply.headers, "X-Next-Cursor": "Of a table: its nextCursor." },
+    },
+    otherReplies: questionOtherReplies,
+    problems: [410],
   };
   app.get("/leaderboard", { config: { doc: leaderboardDoc } }, async (request, reply) => {
     const query = request.query as RawQuery;
@@ -257,7 +286,7 @@ function addQueries(app: FastifyInstance, ports: ApiDeps): void {
 type RowsOf = Parameters<typeof sendRows>[2];
 
 function addOperations(app: FastifyInstance, deps: ApiDeps, routes: DocumentedRoute[]): void {
-  const status = { type: "object", properties: { status: { type: "string" } } };
+  const status = ref("Status");
   const liveDoc: RouteDoc = {
     summary: "Whether the process runs",
     reply: { status: 200, description: "It does.", schema: status },
@@ -266,7 +295,6 @@ function addOperations(app: FastifyInstance, deps: ApiDeps, routes: DocumentedRo
   const readyDoc: RouteDoc = {
     summary: "Whether events are taken and queries answered",
     reply: { status: 200, description: "They are.", schema: status },
-    problems: [503],
   };
   app.get("/health/ready", { config: { doc: readyDoc } }, async () => {
     const parts = deps.notReady();
@@ -276,14 +304,19 @@ function addOperations(app: FastifyInstance, deps: ApiDeps, routes: DocumentedRo
   });
   const metricsDoc: RouteDoc = {
     summary: "Counters in Prometheus text format",
-    reply: { status: 200, description: "All counters.", mediaType: "text/plain" },
+    reply: {
+      status: 200,
+      description: "All counters.",
+      mediaType: "text/plain",
+      schema: metricsSchema,
+    },
   };
   app.get("/metrics", { config: { doc: metricsDoc } }, async (_request, reply) =>
     reply.type("text/plain; version=0.0.4; charset=utf-8").send(deps.counters.toPrometheus()),
   );
   const openApiDoc: RouteDoc = {
     summary: "This description",
-    reply: { status: 200, description: "OpenAPI 3.1.", schema: { type: "object" } },
+    reply: { status: 200, description: "OpenAPI 3.1.", schema: openApiSchema },
   };
   let document: object | undefined;
   app.get("/openapi.json", { config: { doc: openApiDoc } }, async () => {

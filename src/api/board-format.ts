@@ -1,7 +1,8 @@
 /** Boards as tables: CSV (RFC 4180) and NDJSON, a row an item. */
 import type { FastifyReply, FastifyRequest } from "fastify";
 import Negotiator from "negotiator";
-import { choiceParameter, type ParameterTable, type RawQuery } from "./parameters.ts";
+import { choiceOf, type ParameterTable, type RawQuery } from "./parameters.ts";
+import { text } from "./schema.ts";
 
 const formats = ["json", "csv", "ndjson"] as const;
 export type BoardFormat = (typeof formats)[number];
@@ -41,10 +42,16 @@ const furtherColumns = [
 /** The format asked for, by the parameter or by Accept. Throws `invalid_parameter`. */
 export function formatOf(request: FastifyRequest): BoardFormat {
   const query = request.query as RawQuery;
-  if (query["format"] !== undefined) return choiceParameter(query, "format", formats);
+  if (query["format"] !== undefined) return choiceOf(query, "format", formatParameters.format);
   const preferred = new Negotiator(request.raw).mediaType(Object.keys(byMediaType));
   return byMediaType[preferred ?? ""] ?? "json";
 }
+
+/** The same rows as tables, by media type. */
+export const tableSchemas = Object.freeze({
+  "text/csv": text(`RFC 4180, with a line of names first: ${columns.join(", ")} and more.`),
+  "application/x-ndjson": text("A line a row: a LeaderboardRow."),
+});
 
 type Row = Record<string, unknown>;
 

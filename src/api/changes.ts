@@ -3,24 +3,21 @@ import type { FastifyInstance } from "fastify";
 import type { ChangeQuestion, ChangesView } from "../query/change-feed.ts";
 import { hangUpSignal } from "./hang-up.ts";
 import type { RouteDoc } from "./openapi.ts";
-import {
-  checkNames,
-  choiceParameter,
-  integerParameter,
-  type ParameterTable,
-  type RawQuery,
-} from "./parameters.ts";
+import { checkNames, flagOf, numberOf, type ParameterTable, type RawQuery } from "./parameters.ts";
+import { ref } from "./schema.ts";
 
 export interface ChangePort {
   read(question: ChangeQuestion, signal?: AbortSignal): Promise<ChangesView>;
 }
 
 const waitMsMax = 30_000;
+/** Fifteen digits: no version comes near it. */
+const versionMax = 999_999_999_999_999;
 
-const parameters: ParameterTable = Object.freeze({
+const parameters = Object.freeze({
   since: {
     description: "The version up to which all is known; 0 knows nothing.",
-    schema: { type: "integer", minimum: 0, default: 0 },
+    schema: { type: "integer", minimum: 0, maximum: versionMax, default: 0 },
   },
   waitMs: {
     description: "How long to wait for a change where there is none yet.",
@@ -30,7 +27,7 @@ const parameters: ParameterTable = Object.freeze({
     description: "Whether to wait a little until everything acknowledged before is counted.",
     schema: { type: "boolean", default: false },
   },
-});
+}) satisfies ParameterTable;
 
 const doc: RouteDoc = {
   summary: "What changed since a version of the data",
@@ -41,28 +38,7 @@ const doc: RouteDoc = {
   reply: {
     status: 200,
     description: "Stretches of event types' time, epoch ms, `to` exclusive; the oldest first.",
-    schema: {
-      type: "object",
-      required: ["version", "reset", "settled", "changes"],
-      properties: {
-        version: { type: "integer" },
-        reset: { type: "boolean" },
-        settled: { type: ["boolean", "null"] },
-        dataId: { type: "string" },
-        changes: {
-          type: "array",
-          items: {
-            type: "object",
-            properties: {
-              eventType: { type: "string" },
-              from: { type: "integer" },
-              to: { type: "integer" },
-              version: { type: "integer" },
-            },
-          },
-        },
-      },
-    },
+    schema: ref("Changes"),
   },
 };
 
@@ -70,9 +46,9 @@ const doc: RouteDoc = {
 export function readChangeQuestion(query: RawQuery): ChangeQuestion {
   checkNames(query, parameters);
   return {
-    since: integerParameter(query, "since", 0, Number.MAX_SAFE_INTEGER, 0),
-    waitMs: integerParameter(query, "waitMs", 0, waitMsMax, 0),
-    mustSettle: choiceParameter(query, "settle", ["false", "true"]) === "true",
+    since: numberOf(query, "since", parameters.since),
+    waitMs: numberOf(query, "waitMs", parameters.waitMs),
+    mustSettle: flagOf(query, "settle", parameters.settle),
   };
 }
 

@@ -5,63 +5,41 @@ import { eventBounds } from "../model.ts";
 import type { AskControl } from "../query/ask.ts";
 import type { DeleteRequest } from "../query/deletes.ts";
 import { hangUpSignal } from "./hang-up.ts";
+import { nameParameters, namesInPath } from "./names.ts";
 import type { RouteDoc } from "./openapi.ts";
 import { checkOrigin } from "./origin.ts";
 import {
   checkName,
   checkNames,
-  choiceParameter,
+  flagOf,
   type ParameterTable,
   type RawQuery,
   single,
 } from "./parameters.ts";
 import { rangeParameters, readRange } from "./range-parameters.ts";
+import { ref } from "./schema.ts";
 
 export type DeletePort = (request: DeleteRequest, control?: AskControl) => Promise<object>;
 
-const dryRunParameter: ParameterTable = Object.freeze({
+const dryRunParameter = Object.freeze({
   dryRun: {
     description: "Delete nothing, only say what would go.",
     schema: { type: "boolean", default: false },
   },
-});
+}) satisfies ParameterTable;
 const rangeTable: ParameterTable = Object.freeze({ ...dryRunParameter, ...rangeParameters });
-const addressTable: ParameterTable = Object.freeze({
-  eventType: { description: "The event type.", schema: { type: "string" }, required: true },
-  eventId: { description: "The item.", schema: { type: "string" }, required: true },
-});
-
-const nameDoc = { description: "The event type.", schema: { type: "string" } };
-const idDoc = { description: "The item, percent-encoded.", schema: { type: "string" } };
-const time = { type: ["string", "null"], format: "date-time" };
 const reply: RouteDoc["reply"] = {
   status: 200,
   description: "What went, or of a dry run what would go.",
-  schema: {
-    type: "object",
-    properties: {
-      dryRun: { type: "boolean" },
-      eventType: { type: "string" },
-      eventId: { type: "string" },
-      from: time,
-      to: time,
-      events: { type: "integer" },
-      count: { type: "integer", description: "Sum of the events' weights." },
-      items: { type: "integer" },
-      windows: { type: "integer" },
-      files: { type: "integer" },
-      firstSeen: time,
-      lastSeen: time,
-    },
-  },
+  schema: ref("DeleteReply"),
 };
-const problems = [403, 503];
+const problems = [403];
 
 const docs = {
   type: {
     summary: "Delete an event type with all of its events",
     description: "Everything acknowledged before the call goes; events that come later count.",
-    path: { name: nameDoc },
+    path: { name: namesInPath.eventType },
     parameters: dryRunParameter,
     reply,
     problems,
@@ -69,14 +47,14 @@ const docs = {
   events: {
     summary: "Delete the events of a type in a range",
     description: "A range must be given, by `timeRange` or by `from` and `to`.",
-    path: { name: nameDoc },
+    path: { name: namesInPath.eventType },
     parameters: rangeTable,
     reply,
     problems,
   },
   item: {
     summary: "Delete an item's events, all or those of a range",
-    path: { eventType: nameDoc, eventId: idDoc },
+    path: namesInPath,
     parameters: rangeTable,
     reply,
     problems,
@@ -84,7 +62,7 @@ const docs = {
   itemByQuery: {
     summary: "Delete an item's events, the item named by parameters",
     description: 'For ids that most clients can\'t write into an address, "." and "..".',
-    parameters: { ...addressTable, ...rangeTable },
+    parameters: { ...nameParameters, ...rangeTable },
     reply,
     problems,
   },
@@ -121,7 +99,7 @@ export function readDeleteRequest(
     eventId:
       eventId === undefined ? null : checkName("eventId", eventId, eventBounds.eventIdBytesMax),
     range: rangeOf(query, now),
-    isDryRun: choiceParameter(query, "dryRun", ["false", "true"]) === "true",
+    isDryRun: flagOf(query, "dryRun", dryRunParameter.dryRun),
   };
 }
 

@@ -1,24 +1,28 @@
 /** What /openapi.json says of POST /events. */
 import { eventBounds } from "../model.ts";
+import { momentTextPattern as textPattern } from "../query/timestamp.ts";
+import { nameSchemas } from "./names.ts";
 import type { RouteDoc } from "./openapi.ts";
+import { noControls, ref } from "./schema.ts";
 
-const text = (maxLength: number, description: string) => ({
-  type: "string",
-  minLength: 1,
-  maxLength,
-  description,
-});
+/** As the edge has it. */
+const keyBytesMax = 256;
+/** The kernel's bounds: a smaller number is seconds, most likely; the year 10000 is none. */
+const epochMsMin = 100_000_000_000;
+const epochMsMax = 253_402_300_799_999;
 
 const eventSchema = {
   type: "object",
   required: ["eventId", "eventType"],
   additionalProperties: false,
   properties: {
-    eventId: text(eventBounds.eventIdBytesMax, "What is counted. Length in UTF-8 bytes."),
-    eventType: text(eventBounds.eventTypeBytesMax, "The list it counts in."),
+    ...nameSchemas,
     timestamp: {
       description: "RFC 3339 with zone, or epoch milliseconds; missing = time of receipt.",
-      oneOf: [{ type: "string" }, { type: "integer", minimum: 1e11 }],
+      oneOf: [
+        { type: "string", pattern: textPattern },
+        { type: "integer", minimum: epochMsMin, maximum: epochMsMax },
+      ],
     },
     userId: { type: "string", maxLength: eventBounds.userIdBytesMax },
     sessionId: { type: "string", maxLength: eventBounds.sessionIdBytesMax },
@@ -28,29 +32,6 @@ const eventSchema = {
       additionalProperties: { type: "string" },
     },
     weight: { type: "integer", minimum: 1, maximum: eventBounds.weightMax, default: 1 },
-  },
-};
-
-const replySchema = {
-  type: "object",
-  required: ["accepted", "rejected", "errors"],
-  properties: {
-    accepted: { type: "integer" },
-    rejected: { type: "integer" },
-    errors: {
-      type: "array",
-      maxItems: 100,
-      items: {
-        type: "object",
-        required: ["line", "code", "message"],
-        properties: {
-          line: { type: "integer", minimum: 1 },
-          field: { type: "string" },
-          code: { type: "string" },
-          message: { type: "string" },
-        },
-      },
-    },
   },
 };
 
@@ -64,7 +45,7 @@ export const eventsDoc: RouteDoc = {
   headers: {
     "Idempotency-Key": {
       description: "1..256 bytes of text, or producer/sequence: the batch counts once.",
-      schema: { type: "string" },
+      schema: { type: "string", minLength: 1, maxLength: keyBytesMax, pattern: noControls },
     },
   },
   requestBody: {
@@ -77,6 +58,10 @@ export const eventsDoc: RouteDoc = {
       "application/jsonl": lines,
     },
   },
-  reply: { status: 202, description: "The accepted events are durable.", schema: replySchema },
-  problems: [408, 413, 415, 422, 429, 503],
+  reply: {
+    status: 202,
+    description: "The accepted events are durable.",
+    schema: ref("BatchReply"),
+  },
+  problems: [422, 429],
 };

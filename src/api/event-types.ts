@@ -5,9 +5,11 @@ import { eventBounds } from "../model.ts";
 import { aggregationWindows, type TypeChange } from "../query/registry.ts";
 import { bodyReader } from "./body.ts";
 import { checkJsonContent, parseJson, refuse } from "./json-body.ts";
+import { namesInPath } from "./names.ts";
 import type { RouteDoc } from "./openapi.ts";
 import { checkOrigin } from "./origin.ts";
 import { checkName, checkNames, type RawQuery } from "./parameters.ts";
+import { count, orNull, ref, text } from "./schema.ts";
 
 export interface EventTypePort {
   list(): Promise<object[]>;
@@ -19,19 +21,7 @@ const bodyBytesMax = 64 * 1024;
 const descriptionLengthMax = 2000;
 export const retentionDaysMax = 36_500;
 
-const typeSchema = {
-  type: "object",
-  properties: {
-    name: { type: "string" },
-    total: { type: "integer" },
-    firstSeen: { type: ["string", "null"] },
-    lastSeen: { type: ["string", "null"] },
-    description: { type: ["string", "null"] },
-    retentionDays: { type: ["integer", "null"] },
-    aggregationWindow: { type: "integer" },
-  },
-};
-const path = { name: { description: "The event type.", schema: { type: "string" } } };
+const path = { name: namesInPath.eventType };
 
 const docs = Object.freeze({
   list: {
@@ -39,18 +29,14 @@ const docs = Object.freeze({
     reply: {
       status: 200,
       description: "All that have events or settings.",
-      schema: {
-        type: "object",
-        properties: { eventTypes: { type: "array", items: typeSchema } },
-      },
+      schema: ref("EventTypes"),
     },
-    problems: [503],
   },
   get: {
     summary: "One event type",
     path,
-    reply: { status: 200, description: "The type.", schema: typeSchema },
-    problems: [404, 503],
+    reply: { status: 200, description: "The type.", schema: ref("EventType") },
+    problems: [404],
   },
   put: {
     summary: "Describe an event type, and say how long its events are kept, and which windows",
@@ -64,20 +50,23 @@ const docs = Object.freeze({
             type: "object",
             additionalProperties: false,
             properties: {
-              description: { type: ["string", "null"], maxLength: descriptionLengthMax },
-              retentionDays: {
-                type: ["integer", "null"],
-                minimum: 1,
-                maximum: retentionDaysMax,
-              },
-              aggregationWindow: { type: "integer", enum: aggregationWindows },
+              description: orNull(text("What it is.", { maxLength: descriptionLengthMax })),
+              retentionDays: orNull(
+                count("How long its events are kept; null: for ever.", {
+                  minimum: 1,
+                  maximum: retentionDaysMax,
+                }),
+              ),
+              aggregationWindow: count("Seconds of the finest windows that are kept.", {
+                enum: aggregationWindows,
+              }),
             },
           },
         },
       },
     },
-    reply: { status: 200, description: "The type as it is now.", schema: typeSchema },
-    problems: [403, 413, 415, 422, 503],
+    reply: { status: 200, description: "The type as it is now.", schema: ref("EventType") },
+    problems: [403, 422],
   },
 }) satisfies Record<string, RouteDoc>;
 

@@ -5,16 +5,18 @@ import { type CountStep, countSteps, exportFormats } from "../model-export.ts";
 import type { AskControl } from "../query/ask.ts";
 import type { ExportRequest, ExportStream } from "../query/exports.ts";
 import { hangUpSignal } from "./hang-up.ts";
+import { leaderboardParameters } from "./leaderboard.ts";
 import type { RouteDoc } from "./openapi.ts";
 import {
   checkName,
   checkNames,
-  choiceParameter,
+  choiceOf,
   manyOf,
   type ParameterTable,
   type RawQuery,
 } from "./parameters.ts";
 import { rangeParameters, readRange } from "./range-parameters.ts";
+import { text } from "./schema.ts";
 import { readSelection, selectionParameters } from "./selection.ts";
 
 export interface ExportPort {
@@ -24,11 +26,11 @@ export interface ExportPort {
 const steps = ["none", ...(Object.keys(countSteps) as CountStep[])] as const;
 const { by: _by, ...selection } = selectionParameters;
 
-export const exportParameters: ParameterTable = Object.freeze({
+export const exportParameters = Object.freeze({
   eventType: {
+    ...leaderboardParameters.eventType,
     description: "The event type; several by comma or repetition. Default: all.",
-    schema: { type: "string" },
-    repeats: true,
+    required: false,
   },
   ...rangeParameters,
   format: {
@@ -40,7 +42,7 @@ export const exportParameters: ParameterTable = Object.freeze({
     schema: { type: "string", enum: steps, default: steps[0] },
   },
   ...selection,
-});
+}) satisfies ParameterTable;
 
 const mediaTypes = Object.freeze({
   ndjson: "application/x-ndjson",
@@ -54,19 +56,29 @@ const doc: RouteDoc = {
     "Of one moment, with everything acknowledged before. X-Rankstream-Events says how many " +
     "events come; a reply that breaks off ends without its last chunk.",
   parameters: exportParameters,
-  reply: { status: 200, description: "The file.", mediaType: mediaTypes.ndjson },
-  problems: [429, 503],
+  reply: {
+    status: 200,
+    description: "The file.",
+    mediaType: mediaTypes.ndjson,
+    schema: text("A line an event, or a sum."),
+    otherTypes: {
+      "text/csv": text("RFC 4180, with a line of names first."),
+      [mediaTypes.parquet]: { description: "Apache Parquet.", format: "binary" },
+    },
+    headers: { "Content-Disposition": "A name for the file." },
+  },
+  problems: [429],
 };
 
 function readRequest(query: RawQuery, now: number): ExportRequest {
   checkNames(query, exportParameters);
   const names = manyOf(query, "eventType").flatMap((value) => value.split(","));
   for (const name of names) checkName("eventType", name, eventBounds.eventTypeBytesMax);
-  const counts = choiceParameter(query, "counts", steps);
+  const counts = choiceOf(query, "counts", exportParameters.counts);
   return {
     eventTypes: names.length === 0 ? null : [...new Set(names)],
     range: readRange(query, now),
-    format: choiceParameter(query, "format", exportFormats),
+    format: choiceOf(query, "format", exportParameters.format),
     counts: counts === "none" ? undefined : counts,
     selection: readSelection(query),
   };

@@ -11,29 +11,37 @@ import {
 } from "../query/items.ts";
 import { stepNames } from "../query/steps.ts";
 import { bodyReader } from "./body.ts";
-import { type AnswerPorts, answerOrJob, asyncParameters } from "./jobs.ts";
+import {
+  type AnswerPorts,
+  answerOrJob,
+  asyncParameters,
+  questionOtherReplies,
+  questionReply,
+} from "./jobs.ts";
 import { checkJsonContent, parseJson } from "./json-body.ts";
+import { nameParameters, nameSchemas, namesInPath } from "./names.ts";
 import type { RouteDoc } from "./openapi.ts";
 import {
   checkName,
   checkNames,
-  choiceParameter,
-  integerParameter,
+  checkValue,
+  choiceOf,
+  flagOf,
   invalidParameter,
+  numberOf,
   type ParameterTable,
   type RawQuery,
   single,
 } from "./parameters.ts";
 import { modeParameter, rangeParameters, readMode, readRange } from "./range-parameters.ts";
+import { listOf, ref } from "./schema.ts";
 
 const neighboursDefault = 2;
+const historyChoices = ["false", "true", "only"] as const;
 const neighboursMax = 50;
 export const batchItemsMax = 1000;
 /** 1000 ids of 512 bytes, each byte an escape of six. */
 const batchBytesMax = 4 * 1024 * 1024;
-
-const typeDoc = { description: "The event type.", schema: { type: "string" } };
-const idDoc = { description: "The item, percent-encoded.", schema: { type: "string" } };
 
 const itemsParameters: ParameterTable = Object.freeze({
   ...rangeParameters,
@@ -48,7 +56,7 @@ export const stepParameter: ParameterTable[string] = Object.freeze({
   schema: { type: "string", enum: stepNames },
 });
 
-const itemParameters: ParameterTable = Object.freeze({
+const itemParameters = Object.freeze({
   ...itemsParameters,
   neighbours: {
     description: "How many items to show above it and below it, each.",
@@ -61,50 +69,23 @@ const itemParameters: ParameterTable = Object.freeze({
       `at most ${rankedStepsMax} steps.`,
     schema: { type: "boolean", default: false },
   },
-});
+}) satisfies ParameterTable;
 
-const batchParameters: ParameterTable = Object.freeze({
+const batchParameters = Object.freeze({
   ...itemsParameters,
   history: {
     description:
       "Whether to say each item's history, beside where it stands, or `only` that: quicker. " +
       `At most ${historyCountsMax} counts, items times steps.`,
-    schema: { type: "string", enum: ["false", "true", "only"], default: "false" },
+    schema: { type: "string", enum: historyChoices, default: historyChoices[0] },
   },
   step: { ...stepParameter, description: `With \`history\`. ${stepParameter.description}` },
-});
+}) satisfies ParameterTable;
 
-const addressParameters: ParameterTable = Object.freeze({
-  eventType: { ...typeDoc, required: true },
-  eventId: { ...idDoc, description: "The item.", required: true },
-});
-
-const standingDoc = {
-  eventId: { type: "string" },
-  count: { type: "integer" },
-  lower: { type: "integer" },
-  upper: { type: "integer" },
-  rank: { type: ["integer", "null"] },
-  rankLower: { type: ["integer", "null"] },
-  rankUpper: { type: ["integer", "null"] },
-  share: { type: "number" },
-};
-
-const itemReply = {
-  status: 200,
+const itemReply: RouteDoc["reply"] = {
+  ...questionReply,
   description: "The item; one that never was has count 0 and no rank.",
-  schema: {
-    type: "object",
-    properties: {
-      eventType: { type: "string" },
-      ...standingDoc,
-      total: { type: "integer" },
-      neighbours: { type: "object" },
-      history: { type: "array", items: { type: "object" } },
-      firstSeen: { type: ["string", "null"] },
-      lastSeen: { type: ["string", "null"] },
-    },
-  },
+  schema: ref("Item"),
 };
 
 const itemDoc: RouteDoc = {
@@ -112,23 +93,23 @@ const itemDoc: RouteDoc = {
   description:
     "Count and rank in a range, the items next to it, its history, when it was first and last " +
     "seen.",
-  path: { eventType: typeDoc, eventId: idDoc },
+  path: namesInPath,
   parameters: itemParameters,
   reply: itemReply,
-  problems: [503],
+  otherReplies: questionOtherReplies,
 };
 
 const itemByQueryDoc: RouteDoc = {
   summary: "Where one item stands, named by parameters",
   description: 'For ids that most clients can\'t write into an address, "." and "..".',
-  parameters: { ...addressParameters, ...itemParameters },
+  parameters: { ...nameParameters, ...itemParameters },
   reply: itemReply,
-  problems: [503],
+  otherReplies: questionOtherReplies,
 };
 
 const batchDoc: RouteDoc = {
   summary: "Where many items stand",
-  path: { eventType: typeDoc },
+  path: { eventType: namesInPath.eventType },
   parameters: batchParameters,
   requestBody: {
     required: true,
@@ -139,45 +120,21 @@ const batchDoc: RouteDoc = {
           required: ["eventIds"],
           additionalProperties: false,
           properties: {
-            eventIds: {
-              type: "array",
+            eventIds: listOf(nameSchemas.eventId, "The items, in the order of the answer.", {
               minItems: 1,
               maxItems: batchItemsMax,
-              items: { type: "string", maxLength: eventBounds.eventIdBytesMax },
-            },
+            }),
           },
         },
       },
     },
   },
   reply: {
-    status: 200,
-    description: "The items in the order asked.",
-    schema: {
-      type: "object",
-      properties: {
-        eventType: { type: "string" },
-        total: { type: "integer" },
-        step: { type: "string", enum: stepNames, description: "Of the histories." },
-        bounds: {
-          type: "array",
-          items: { type: "string", format: "date-time" },
-          description: "Step i of a history is from bounds[i] to bounds[i + 1], exclusive.",
-        },
-        items: {
-          type: "array",
-          items: {
-            type: "object",
-            properties: {
-              ...standingDoc,
-              history: { type: "array", items: { type: "integer" } },
-            },
-          },
-        },
-      },
-    },
+    ...questionReply,
+    description: "The items in the order asked; with history=only the shorter form.",
+    schema: { anyOf: [ref("Items"), ref("ItemHistories")] },
   },
-  problems: [413, 415, 503],
+  otherReplies: questionOtherReplies.filter(({ status }) => status !== 304),
 };
 
 function typeOf(value: string | undefined): string {
@@ -190,8 +147,9 @@ function rangeOf(query: RawQuery, now: number): Pick<ItemsRequest, "mode" | "ran
 
 /** The step asked for; undefined where it did not come. */
 export function readStep(query: RawQuery): ItemRequest["step"] {
-  if (single(query, "step") === undefined) return undefined;
-  return choiceParameter(query, "step", stepNames);
+  const given = single(query, "step");
+  if (given !== undefined) checkValue("step", given, stepParameter);
+  return given as ItemRequest["step"];
 }
 
 /**
@@ -208,9 +166,9 @@ export function readItemRequest(
     eventType: typeOf(address.eventType),
     eventId: checkName("eventId", address.eventId, eventBounds.eventIdBytesMax),
     ...rangeOf(query, now),
-    neighbours: integerParameter(query, "neighbours", 0, neighboursMax, neighboursDefault),
+    neighbours: numberOf(query, "neighbours", itemParameters.neighbours),
     step: readStep(query),
-    hasRanks: choiceParameter(query, "ranks", ["false", "true"]) === "true",
+    hasRanks: flagOf(query, "ranks", itemParameters.ranks),
     timeZone: single(query, "timeZone") ?? "UTC",
   };
 }
@@ -242,7 +200,7 @@ function idsOf(body: Buffer): string[] {
 
 /** What a request for many items says of their histories; nothing where it wants none. */
 function historyOf(query: RawQuery): Pick<ItemsRequest, "history" | "step" | "timeZone"> {
-  const history = choiceParameter(query, "history", ["false", "true", "only"]);
+  const history = choiceOf(query, "history", batchParameters.history);
   const step = readStep(query);
   if (history !== "false") return { history, step, timeZone: single(query, "timeZone") ?? "UTC" };
   if (step === undefined) return {};
@@ -270,7 +228,7 @@ export function addItems(app: FastifyInstance, ports: AnswerPorts, budget: ByteB
   });
   app.get("/items", { config: { doc: itemByQueryDoc } }, async (request, reply) => {
     const given = request.query as RawQuery;
-    checkNames(given, { ...addressParameters, ...itemParameters });
+    checkNames(given, { ...nameParameters, ...itemParameters });
     const { eventType, eventId, ...rest } = given;
     const address = { eventType: single(given, "eventType"), eventId: single(given, "eventId") };
     const asked = readItemRequest(address, rest, Date.now());

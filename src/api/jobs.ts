@@ -9,9 +9,10 @@ import type { JobView } from "../query/jobs.ts";
 import type { QuestionKind, Questions } from "../query/questions.ts";
 import { sendAnswered } from "./answered.ts";
 import { hangUpSignal } from "./hang-up.ts";
-import type { RouteDoc } from "./openapi.ts";
+import type { ReplyDoc, RouteDoc } from "./openapi.ts";
 import { checkOrigin } from "./origin.ts";
-import { checkNames, choiceParameter, type ParameterTable, type RawQuery } from "./parameters.ts";
+import { checkNames, flagOf, type ParameterTable, type RawQuery } from "./parameters.ts";
+import { ref } from "./schema.ts";
 
 export interface JobPort {
   submit<Kind extends QuestionKind>(kind: Kind, request: Questions[Kind]): Promise<JobView>;
@@ -43,13 +44,34 @@ export const asyncParameters = Object.freeze({
   },
 }) satisfies ParameterTable;
 
+/** What the answer to a question has for headers. */
+export const questionReply = Object.freeze({
+  status: 200,
+  headers: {
+    ETag: "Tells this answer from others at the same address.",
+    "Cache-Control": "How long it may be shown without asking again.",
+    "Cache-Status": "RFC 9211: which level had it, or none.",
+  },
+});
+
+/** What a question may be answered with instead. */
+export const questionOtherReplies: readonly ReplyDoc[] = Object.freeze([
+  {
+    status: 202,
+    description: "It is answered later, as a job: asked for, or for lack of time.",
+    schema: ref("AcceptedJob"),
+    headers: { Location: "The job.", "Retry-After": "When to look again, seconds." },
+  },
+  { status: 304, description: "The answer is that of If-None-Match." },
+]);
+
 const pollAfterSeconds = 1;
 /** The whole answer failed for lack of time: as a job it may take longer. */
 const jobCodes: readonly ErrorCode[] = ["query_timeout", "too_many_queries"];
 
 function wantsJob(request: FastifyRequest): boolean {
   const query = request.query as RawQuery;
-  if (choiceParameter(query, "async", ["false", "true"]) === "true") return true;
+  if (flagOf(query, "async", asyncParameters.async)) return true;
   const prefer = String(request.headers["prefer"] ?? "");
   return prefer.split(/[,;]/).some((part) => part.trim().toLowerCase() === "respond-async");
 }
@@ -116,41 +138,24 @@ export async function answerOrJob<Kind extends QuestionKind>(
   }
 }
 
-const jobSchema = {
-  type: "object",
-  required: ["id", "kind", "status", "progress"],
-  properties: {
-    id: { type: "string" },
-    kind: { type: "string" },
-    status: { type: "string", enum: ["queued", "running", "done", "failed", "cancelled"] },
-    progress: { type: "number", minimum: 0, maximum: 1 },
-    createdAt: { type: "string", format: "date-time" },
-    startedAt: { type: ["string", "null"] },
-    finishedAt: { type: ["string", "null"] },
-    expiresAt: { type: ["string", "null"] },
-    result: { type: "object" },
-    error: { type: "object" },
-  },
-};
-
-const path = { id: { description: "The job.", schema: { type: "string" } } };
+const path = { id: { description: "The job.", schema: { type: "string", minLength: 1 } } };
 
 const docs = Object.freeze({
   get: {
     summary: "How far a job is, and its result",
     path,
-    reply: { status: 200, description: "The job.", schema: jobSchema },
+    reply: { status: 200, description: "The job.", schema: ref("Job") },
     problems: [404],
   },
   cancel: {
     summary: "Stop a job, or forget one that has ended",
     path,
-    reply: { status: 200, description: "What it is now.", schema: jobSchema },
+    reply: { status: 200, description: "What it is now.", schema: ref("Job") },
     problems: [403, 404],
   },
   list: {
     summary: "All jobs, without results",
-    reply: { status: 200, description: "In the order of their making.", schema: {} },
+    reply: { status: 200, description: "In the order of their making.", schema: ref("Jobs") },
   },
 }) satisfies Record<string, RouteDoc>;
 

@@ -7,16 +7,11 @@ import { eventBounds, type LineError } from "../model.ts";
 import { type LabelChange, type LabelledItem, labelFields } from "../model-labels.ts";
 import { bodyReader } from "./body.ts";
 import { checkJsonContent, checkNotPacked, parseJson, refuse } from "./json-body.ts";
+import { nameParameters, namesInPath } from "./names.ts";
 import type { RouteDoc } from "./openapi.ts";
 import { checkOrigin } from "./origin.ts";
-import {
-  checkName,
-  checkNames,
-  invalidParameter,
-  type ParameterTable,
-  type RawQuery,
-  single,
-} from "./parameters.ts";
+import { checkName, checkNames, invalidParameter, type RawQuery, single } from "./parameters.ts";
+import { noControls, orNull, ref, text } from "./schema.ts";
 
 export interface LabelPort {
   put(changes: readonly LabelChange[]): Promise<LabelledItem[]>;
@@ -30,45 +25,43 @@ const bodyBytesMax = 64 * 1024;
 const linesBytesMax = 16 * 1024 * 1024;
 const errorsListedMax = 100;
 
-const text = (maxLength: number) => ({ type: ["string", "null"], maxLength });
+const urlPattern = "^[Hh][Tt][Tt][Pp][Ss]?://";
 const fields = {
-  label: text(labelCharsMax),
-  url: { ...text(urlCharsMax), description: "http or https." },
-  imageUrl: { ...text(urlCharsMax), description: "http or https." },
+  label: orNull(
+    text("What it is called.", { minLength: 1, maxLength: labelCharsMax, pattern: noControls }),
+  ),
+  url: orNull(text("Where it leads.", { maxLength: urlCharsMax, pattern: urlPattern })),
+  imageUrl: orNull(text("Its picture.", { maxLength: urlCharsMax, pattern: urlPattern })),
 };
-const address = { eventType: { type: "string" }, eventId: { type: "string" } };
-const addressParameters: ParameterTable = Object.freeze({
-  eventType: { description: "The event type.", schema: { type: "string" }, required: true },
-  eventId: { description: "The item.", schema: { type: "string" }, required: true },
-});
-const item = { type: "object", properties: { ...address, ...fields } };
 const one = {
   description: "Fields that are left out stay as they are; null clears one.",
   requestBody: {
     required: true,
     content: {
       "application/json": {
-        schema: { type: "object", additionalProperties: false, properties: fields },
+        schema: {
+          type: "object",
+          additionalProperties: false,
+          anyOf: labelFields.map((name) => ({ required: [name] })),
+          properties: fields,
+        },
       },
     },
   },
-  reply: { status: 200, description: "What the item is called now.", schema: item },
-  problems: [403, 413, 415, 503],
+  reply: { status: 200, description: "What the item is called now.", schema: ref("LabelledItem") },
+  problems: [403],
 };
 
 const docs = Object.freeze({
   put: {
     summary: "Say what an item is called, where it leads, and its picture",
     ...one,
-    path: {
-      eventType: { description: "The event type.", schema: { type: "string" } },
-      eventId: { description: "The item, percent-encoded.", schema: { type: "string" } },
-    },
+    path: namesInPath,
   },
   putByQuery: {
     summary: "Say what an item is called, the item named by parameters",
     ...one,
-    parameters: addressParameters,
+    parameters: nameParameters,
   },
   post: {
     summary: "Say what many items are called",
@@ -84,16 +77,9 @@ const docs = Object.freeze({
     reply: {
       status: 200,
       description: "How many lines were kept.",
-      schema: {
-        type: "object",
-        properties: {
-          accepted: { type: "integer" },
-          rejected: { type: "integer" },
-          errors: { type: "array", items: { type: "object" } },
-        },
-      },
+      schema: ref("LabelsReply"),
     },
-    problems: [403, 413, 415, 503],
+    problems: [403],
   },
 }) satisfies Record<string, RouteDoc>;
 

@@ -8,10 +8,10 @@ import { asyncParameters } from "./jobs.ts";
 import {
   checkName,
   checkNames,
-  choiceParameter,
-  integerParameter,
+  choiceOf,
   invalidParameter,
   manyOf,
+  numberOf,
   type ParameterTable,
   type RawQuery,
   single,
@@ -26,25 +26,30 @@ const eventTypesPerQueryMax = 100;
 const comparisons = ["none", "previous"] as const;
 const tieRules = ["competition", "dense", "ordinal"] as const;
 
+/** Names by comma; those of characters that take more bytes are shorter. */
+const oneType = `[^,]{1,${eventBounds.eventTypeBytesMax}}`;
+const eventTypesPattern = `^${oneType}(,${oneType})*$`;
+
 /** A checked request for a leaderboard. */
 export type LeaderboardRequest = BoardRequest;
 
-export const kParameter: ParameterTable[string] = Object.freeze({
+export const kParameter = Object.freeze({
   description: "How many rows.",
   schema: { type: "integer", minimum: 1, maximum: kMax, default: kDefault },
-});
+}) satisfies ParameterTable[string];
 
 /** How many rows. Throws `invalid_parameter`. */
 export function readK(query: RawQuery): number {
-  return integerParameter(query, "k", 1, kMax, kDefault);
+  return numberOf(query, "k", kParameter);
 }
 
-export const leaderboardParameters: ParameterTable = Object.freeze({
+export const leaderboardParameters = Object.freeze({
   eventType: {
     description: "What to count; several by comma or repetition are summed by eventId.",
-    schema: { type: "string" },
+    schema: { type: "string", pattern: eventTypesPattern },
     required: true,
     repeats: true,
+    isReadElsewhere: true,
   },
   k: kParameter,
   ...rangeParameters,
@@ -58,6 +63,7 @@ export const leaderboardParameters: ParameterTable = Object.freeze({
       "The nextCursor of a reply: the page after it, of the same ranking. The question is that " +
       "of the first page; k may be another.",
     schema: { type: "string" },
+    isReadElsewhere: true,
   },
   ...formatParameters,
   ties: {
@@ -72,7 +78,7 @@ export const leaderboardParameters: ParameterTable = Object.freeze({
   },
   ...selectionParameters,
   ...asyncParameters,
-});
+}) satisfies ParameterTable;
 
 function eventTypeOf(name: string | undefined): string {
   const { eventTypeBytesMax } = eventBounds;
@@ -105,14 +111,14 @@ export function readLeaderboardRequest(query: RawQuery, now: number): Leaderboar
   checkNames(query, leaderboardParameters);
   const selection = readSelection(query);
   const range = readRange(query, now);
-  const isCompared = choiceParameter(query, "compare", comparisons) === "previous";
+  const isCompared = choiceOf(query, "compare", leaderboardParameters.compare) === "previous";
   const [timeRange, timeZone] = [single(query, "timeRange"), single(query, "timeZone")];
   return {
     eventTypes: eventTypesOf(query),
     k: readK(query),
-    offset: integerParameter(query, "offset", 0, offsetMax, 0),
+    offset: numberOf(query, "offset", leaderboardParameters.offset),
     mode: readMode(query),
-    ties: choiceParameter(query, "ties", tieRules),
+    ties: choiceOf(query, "ties", leaderboardParameters.ties),
     range,
     ...(selection !== undefined && { selection }),
     ...(isCompared && { previous: previousRange({ timeRange, timeZone }, range) }),

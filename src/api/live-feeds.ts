@@ -7,6 +7,7 @@ import type { LiveBoard, LiveQuery } from "../model-live.ts";
 import type { Logger } from "../telemetry.ts";
 import { type LeaderboardRequest, leaderboardParameters } from "./leaderboard.ts";
 import { diffBoards, weighChanges } from "./live-diff.ts";
+import type { ParameterDoc } from "./parameters.ts";
 import { toRankstreamError } from "./problems.ts";
 
 export interface FeedBounds {
@@ -79,7 +80,8 @@ const seqsPerMs = 1024;
  */
 export function feedKey(query: LiveQuery): string {
   const named = new Map<string, readonly string[]>();
-  for (const [name, { schema }] of Object.entries(leaderboardParameters)) {
+  const entries: [string, ParameterDoc][] = Object.entries(leaderboardParameters);
+  for (const [name, { schema }] of entries) {
     const fallback = schema["default"];
     if (fallback !== undefined) named.set(name, [String(fallback)]);
   }

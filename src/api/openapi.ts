@@ -1,6 +1,23 @@
 /** Builds /openapi.json from what the routes say of themselves. */
-import { errorKinds } from "../errors-table.ts";
-import type { ParameterTable } from "./parameters.ts";
+import { routeExamples } from "./examples.ts";
+import type { ParameterDoc, ParameterTable } from "./parameters.ts";
+import { replySchemas } from "./reply-schemas.ts";
+import type { RouteExample } from "./route-example.ts";
+import { ref, type Schema } from "./schema.ts";
+
+/** A reply that is no problem document. */
+export interface ReplyDoc {
+  status: number;
+  description: string;
+  /** JSON Schema of the body; none where there is no body, or no JSON. */
+  schema?: Schema;
+  /** Default JSON where there is a schema. */
+  mediaType?: string;
+  /** Other forms of the same, by media type. */
+  otherTypes?: Readonly<Record<string, Schema>>;
+  /** What headers it has beside the usual ones. */
+  headers?: Readonly<Record<string, string>>;
+}
 
 export interface RouteDoc {
   summary: string;
@@ -9,11 +26,19 @@ export interface RouteDoc {
   path?: ParameterTable;
   parameters?: ParameterTable;
   headers?: ParameterTable;
-  requestBody?: Readonly<Record<string, unknown>>;
-  /** JSON Schema of the successful reply, or a media type where it isn't JSON. */
-  reply: { status: number; description: string; schema?: unknown; mediaType?: string };
+  requestBody?: RequestBodyDoc;
+  /** The successful reply. */
+  reply: ReplyDoc;
+  /** Further replies that are no problem documents. */
+  otherReplies?: readonly ReplyDoc[];
   /** Further statuses: all are problem documents. */
   problems?: readonly number[];
+}
+
+export interface RequestBodyDoc {
+  required: boolean;
+  /** By media type. */
+  content: Readonly<Record<string, { schema: Schema }>>;
 }
 
 export interface DocumentedRoute {
@@ -22,47 +47,137 @@ export interface DocumentedRoute {
   doc: RouteDoc;
 }
 
-const problemSchema = {
-  type: "object",
-  required: ["type", "title", "status", "code", "detail", "hint"],
-  properties: {
-    type: { type: "string", format: "uri" },
-    title: { type: "string" },
-    status: { type: "integer" },
-    code: { type: "string", enum: Object.keys(errorKinds) },
-    detail: { type: "string" },
-    hint: { type: "string" },
-  },
-  additionalProperties: true,
-};
+/** Any request may be answered so, those with a body so too. */
+const problemsOfAll = [400, 414, 421, 431, 500, 503];
+const problemsOfBodies = [408, 413, 415];
 
-function parametersOf(table: ParameterTable | undefined, place: "path" | "query" | "header") {
-  return Object.entries(table ?? {}).map(([name, { description, schema, required, repeats }]) => ({
+/** The heading of an operation, by the first part of its address. */
+const tags: Readonly<Record<string, string>> = Object.freeze({
+  events: "Events",
+  leaderboard: "Boards",
+  live: "Boards",
+  trending: "Boards",
+  items: "Items",
+  "event-types": "Event types",
+  jobs: "Jobs",
+  export: "Administration",
+  admin: "Administration",
+});
+const otherTag = "Operations";
+
+type Place = "path" | "query" | "header";
+
+/** All parameters that begin with `prefix.`, as one object whose members stand for themselves. */
+function familyOf(name: string, entry: ParameterDoc) {
+  const { description, schema } = entry;
+  const pattern = `^${name.slice(0, -1).replace(".", "\\.")}.+$`;
+  return {
     name,
-    in: place,
+    in: "query",
     description,
-    required: required === true || place === "path",
-    schema: repeats === true ? { type: "array", items: schema } : schema,
-  }));
+    required: false,
+    style: "form",
+    explode: true,
+    schema: { type: "object", propertyNames: { pattern }, additionalProperties: schema },
+  };
+}
+
+function parametersOf(table: ParameterTable | undefined, place: Place) {
+  return Object.entries(table ?? {}).map(([name, entry]) => {
+    if (name.endsWith(".*")) return familyOf(name, entry);
+    const { description, schema, required, repeats } = entry;
+    return {
+      name,
+      in: place,
+      description,
+      required: required === true || place === "path",
+      schema: repeats === true ? { type: "array", items: schema, minItems: 1 } : schema,
+    };
+  });
+}
+
+function headersOf(headers: ReplyDoc["headers"]) {
+  if (headers === undefined) return {};
+  const entries = Object.entries(headers).map(([name, description]) => [
+    name,
+    { description, schema: { type: "string" } },
+  ]);
+  return { headers: Object.fromEntries(entries) };
+}
+
+type Content = Record<string, { schema?: Schema; examples?: Record<string, unknown> }>;
+
+function responseOf(reply: ReplyDoc, examples: readonly RouteExample[]) {
+  const { schema, mediaType, otherTypes = {}, description } = reply;
+  const content: Content = {};
+  if (schema !== undefined || mediaType !== undefined) {
+    content[mediaType ?? "application/json"] = schema === undefined ? {} : { schema };
+  }
+  for (const [type, other] of Object.entries(otherTypes)) content[type] = { schema: other };
+  for (const { name, summary, status, reply: value, replyType } of examples) {
+    const own = content[replyType ?? "application/json"];
+    if (status !== reply.status || value === undefined || own === undefined) continue;
+    own.examples = { ...own.examples, [name]: { summary, value } };
+  }
+  return {
+    description,
+    ...headersOf(reply.headers),
+    ...(Object.keys(content).length > 0 && { content }),
+  };
+}
+
+function requestBodyOf(body: RequestBodyDoc, examples: readonly RouteExample[]) {
+  const content: Content = {};
+  for (const [type, { schema }] of Object.entries(body.content)) {
+    content[type] = { schema };
+    for (const { name, summary, body: value, bodyType = "application/json" } of examples) {
+      if (value === undefined || bodyType !== type) continue;
+      content[type].examples = { ...content[type].examples, [name]: { summary, value } };
+    }
+  }
+  return { required: body.required, content };
+}
+
+/** Each parameter with the values that the examples have. */
+function withExamples<Parameter extends { name: string; in: string; schema: Schema }>(
+  parameter: Parameter,
+  examples: readonly RouteExample[],
+) {
+  const own: Record<string, unknown> = {};
+  for (const { name, summary, path = {}, query = {}, headers = {} } of examples) {
+    const values = { path, query, header: headers }[parameter.in as Place];
+    const value = (values as Record<string, unknown>)[parameter.name];
+    if (value === undefined) continue;
+    const isList = parameter.schema["type"] === "array";
+    own[name] = { summary, value: isList ? [value].flat() : value };
+  }
+  return Object.keys(own).length === 0 ? parameter : { ...parameter, examples: own };
 }
 
 function operationOf({ method, path, doc }: DocumentedRoute) {
-  const { status, description, schema = {}, mediaType = "application/json" } = doc.reply;
-  const responses: Record<string, unknown> = {
-    [status]: { description, content: { [mediaType]: { schema } } },
-  };
-  const problems = [...new Set([400, ...(doc.problems ?? []), 500])];
-  for (const code of problems) responses[code] = { $ref: "#/components/responses/Problem" };
+  const examples = routeExamples[`${method} ${path}`] ?? [];
+  const { requestBody } = doc;
+  const responses: Record<string, unknown> = {};
+  for (const reply of [doc.reply, ...(doc.otherReplies ?? [])]) {
+    responses[reply.status] = responseOf(reply, examples);
+  }
+  const ofBodies = requestBody === undefined ? [] : problemsOfBodies;
+  const problems = new Set([...problemsOfAll, ...ofBodies, ...(doc.problems ?? [])]);
+  for (const code of [...problems].sort()) {
+    responses[code] = { $ref: "#/components/responses/Problem" };
+  }
+  const parameters = [
+    ...parametersOf(doc.path, "path"),
+    ...parametersOf(doc.parameters, "query"),
+    ...parametersOf(doc.headers, "header"),
+  ];
   return {
     operationId: `${method.toLowerCase()}${path.replaceAll(/[^A-Za-z0-9]+/g, "_")}`,
+    tags: [tags[path.split("/")[1]!] ?? otherTag],
     summary: doc.summary,
     ...(doc.description === undefined ? {} : { description: doc.description }),
-    parameters: [
-      ...parametersOf(doc.path, "path"),
-      ...parametersOf(doc.parameters, "query"),
-      ...parametersOf(doc.headers, "header"),
-    ],
-    ...(doc.requestBody === undefined ? {} : { requestBody: doc.requestBody }),
+    parameters: parameters.map((parameter) => withExamples(parameter, examples)),
+    ...(requestBody === undefined ? {} : { requestBody: requestBodyOf(requestBody, examples) }),
     responses,
   };
 }
@@ -77,7 +192,10 @@ export function openApiDocument(routes: readonly DocumentedRoute[], version: str
   }
   const problem = {
     description: "An RFC 9457 problem document; `code` is stable.",
-    content: { "application/problem+json": { schema: problemSchema } },
+    headers: {
+      "Retry-After": { description: "When to try again, seconds.", schema: { type: "string" } },
+    },
+    content: { "application/problem+json": { schema: ref("Problem") } },
   };
   return {
     openapi: "3.1.0",
@@ -87,7 +205,9 @@ export function openApiDocument(routes: readonly DocumentedRoute[], version: str
       description: "Top-K leaderboards over any time range.",
       license: { name: "Apache-2.0", identifier: "Apache-2.0" },
     },
+    servers: [{ url: "/" }],
+    tags: [...new Set([...Object.values(tags), otherTag])].map((name) => ({ name })),
     paths,
-    components: { responses: { Problem: problem } },
+    components: { schemas: replySchemas, responses: { Problem: problem } },
   };
 }

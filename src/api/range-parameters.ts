@@ -1,6 +1,7 @@
 /** The parameters that every question about a stretch of time has in common. */
-import { parseTimeRange, type TimeRange } from "../query/time-range.ts";
-import { choiceParameter, type ParameterTable, type RawQuery, single } from "./parameters.ts";
+import { parseTimeRange, type TimeRange, timeRangePattern } from "../query/time-range.ts";
+import { momentPattern } from "../query/timestamp.ts";
+import { choiceOf, type ParameterTable, type RawQuery, single } from "./parameters.ts";
 
 const modes = ["auto", "approx", "exact"] as const;
 
@@ -11,7 +12,7 @@ export const modeParameter = Object.freeze({
 
 /** How to answer. Throws `invalid_parameter`. */
 export function readMode(query: RawQuery): (typeof modes)[number] {
-  return choiceParameter(query, "mode", modes);
+  return choiceOf(query, "mode", modeParameter);
 }
 
 export const rangeParameters = Object.freeze({
@@ -20,19 +21,23 @@ export const rangeParameters = Object.freeze({
       "last_<n>_<seconds|minutes|hours|days|weeks|months>, today, yesterday, this_week, " +
       "this_month, this_year, previous_hour, previous_day, previous_week, previous_month, all, " +
       "or an ISO 8601 interval. Default last_24_hours.",
-    schema: { type: "string" },
+    schema: { type: "string", pattern: timeRangePattern },
+    isReadElsewhere: true,
   },
   from: {
     description: "Start of the range (with `to`): RFC 3339 with zone, or epoch milliseconds.",
-    schema: { type: "string" },
+    schema: { type: "string", pattern: momentPattern },
+    isReadElsewhere: true,
   },
   to: {
     description: "End of the range, exclusive: RFC 3339 with zone, or epoch milliseconds.",
-    schema: { type: "string" },
+    schema: { type: "string", pattern: momentPattern },
+    isReadElsewhere: true,
   },
   timeZone: {
     description: "IANA name of the zone that calendar words such as today are of. Default UTC.",
-    schema: { type: "string", default: "UTC" },
+    schema: { type: "string", minLength: 1, default: "UTC" },
+    isReadElsewhere: true,
   },
 }) satisfies ParameterTable;
 

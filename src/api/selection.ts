@@ -1,9 +1,8 @@
 /** The parameters that say which events and items a board is of, and how they are read. */
-import { quoted } from "../errors.ts";
 import { eventBounds } from "../model.ts";
 import { type MetadataTest, type Selection, selectionValuesMax } from "../model-selection.ts";
 import {
-  choiceParameter,
+  choiceOf,
   invalidParameter,
   manyOf,
   type ParameterTable,
@@ -15,9 +14,12 @@ const countedBy = ["events", "users"] as const;
 const filterPrefix = "filter.";
 const filterNotPrefix = "filterNot.";
 
-const text = { type: "string" };
+const id = (bytesMax: number) => ({ type: "string", minLength: 1, maxLength: bytesMax });
+const { eventIdBytesMax, userIdBytesMax, sessionIdBytesMax } = eventBounds;
+/** Metadata values may be anything, also empty. */
+const anyText = { type: "string" };
 
-export const selectionParameters: ParameterTable = Object.freeze({
+export const selectionParameters = Object.freeze({
   by: {
     description: "What an item's count is of: events, or distinct users.",
     schema: { type: "string", enum: countedBy, default: countedBy[0] },
@@ -26,41 +28,41 @@ export const selectionParameters: ParameterTable = Object.freeze({
     description:
       "filter.<key>=<value>: only events whose metadata has this value under the key; again, " +
       "any of the values. Several keys must all match. Answered exactly.",
-    schema: text,
+    schema: anyText,
     repeats: true,
   },
   "filterNot.*": {
     description:
       "filterNot.<key>=<value>: no events whose metadata has this value under the key; again, " +
       "none of the values. Events without the key remain. Answered exactly.",
-    schema: text,
+    schema: anyText,
     repeats: true,
   },
   userId: {
     description: "Only events of this user; repeated, of any of these. Answered exactly.",
-    schema: text,
+    schema: id(userIdBytesMax),
     repeats: true,
   },
   sessionId: {
     description: "Only events of this session; repeated, of any of these. Answered exactly.",
-    schema: text,
+    schema: id(sessionIdBytesMax),
     repeats: true,
   },
   include: {
     description: `Only this item; repeated, only these, at most ${selectionValuesMax}.`,
-    schema: text,
+    schema: id(eventIdBytesMax),
     repeats: true,
   },
   exclude: {
     description: `All items but this; repeated, but these, at most ${selectionValuesMax}.`,
-    schema: text,
+    schema: id(eventIdBytesMax),
     repeats: true,
   },
   prefix: {
     description: "Only items whose id begins with this text.",
-    schema: text,
+    schema: id(eventIdBytesMax),
   },
-});
+}) satisfies ParameterTable;
 
 function sortedSet(values: readonly string[]): string[] {
   return [...new Set(values)].sort();
@@ -71,14 +73,9 @@ function checkCount(name: string, count: number): void {
   throw invalidParameter(name, `at most ${selectionValuesMax} values`, `${count}`);
 }
 
-/** The values as a set, each `1..bytesMax` bytes long; undefined where none came. */
-function idsOf(query: RawQuery, name: string, bytesMax: number): string[] | undefined {
+/** The values as a set; undefined where none came. */
+function idsOf(query: RawQuery, name: string): string[] | undefined {
   const given = manyOf(query, name);
-  for (const value of given) {
-    const bytes = Buffer.byteLength(value);
-    if (bytes >= 1 && bytes <= bytesMax) continue;
-    throw invalidParameter(name, `1..${bytesMax} bytes`, `${bytes}: ${quoted(value)}`);
-  }
   checkCount(name, given.length);
   return given.length === 0 ? undefined : sortedSet(given);
 }
@@ -101,25 +98,20 @@ function metadataOf(query: RawQuery): MetadataTest[] | undefined {
 }
 
 /**
- * What the parameters select, in its canonical form; undefined where they select everything.
+ * What the parameters select, in its canonical form; undefined where they select everything. To be
+ * called for a query that the table has checked.
  * Throws RankstreamError `invalid_parameter`.
  */
 export function readSelection(query: RawQuery): Selection | undefined {
-  const { eventIdBytesMax, userIdBytesMax, sessionIdBytesMax } = eventBounds;
   const selection: { [Part in keyof Selection]: Selection[Part] | undefined } = {
-    by: choiceParameter(query, "by", countedBy) === "users" ? "users" : undefined,
+    by: choiceOf(query, "by", selectionParameters.by) === "users" ? "users" : undefined,
     metadata: metadataOf(query),
-    userIds: idsOf(query, "userId", userIdBytesMax),
-    sessionIds: idsOf(query, "sessionId", sessionIdBytesMax),
-    include: idsOf(query, "include", eventIdBytesMax),
-    exclude: idsOf(query, "exclude", eventIdBytesMax),
-    prefix: prefixOf(query),
+    userIds: idsOf(query, "userId"),
+    sessionIds: idsOf(query, "sessionId"),
+    include: idsOf(query, "include"),
+    exclude: idsOf(query, "exclude"),
+    prefix: single(query, "prefix"),
   };
   const asked = Object.entries(selection).filter(([, part]) => part !== undefined);
   return asked.length === 0 ? undefined : (Object.fromEntries(asked) as Selection);
-}
-
-function prefixOf(query: RawQuery): string | undefined {
-  if (single(query, "prefix") === undefined) return undefined;
-  return idsOf(query, "prefix", eventBounds.eventIdBytesMax)?.[0];
 }

@@ -3,19 +3,27 @@ import type { FastifyInstance } from "fastify";
 import { eventBounds } from "../model.ts";
 import type { SeriesRequest } from "../query/series.ts";
 import { readStep, stepParameter } from "./items.ts";
-import { type AnswerPorts, answerOrJob, asyncParameters } from "./jobs.ts";
+import {
+  type AnswerPorts,
+  answerOrJob,
+  asyncParameters,
+  questionOtherReplies,
+  questionReply,
+} from "./jobs.ts";
+import { namesInPath } from "./names.ts";
 import type { RouteDoc } from "./openapi.ts";
 import {
   checkName,
   checkNames,
-  choiceParameter,
+  flagOf,
   type ParameterTable,
   type RawQuery,
   single,
 } from "./parameters.ts";
 import { rangeParameters, readRange } from "./range-parameters.ts";
+import { ref } from "./schema.ts";
 
-const seriesParameters: ParameterTable = Object.freeze({
+const seriesParameters = Object.freeze({
   ...rangeParameters,
   step: stepParameter,
   distinct: {
@@ -23,7 +31,7 @@ const seriesParameters: ParameterTable = Object.freeze({
     schema: { type: "boolean", default: false },
   },
   ...asyncParameters,
-});
+}) satisfies ParameterTable;
 
 /** Reads a request; `now` is epoch ms. Throws RankstreamError (400). */
 export function readSeriesRequest(
@@ -37,20 +45,20 @@ export function readSeriesRequest(
     range: readRange(query, now),
     step: readStep(query),
     timeZone: single(query, "timeZone") ?? "UTC",
-    hasDistinct: choiceParameter(query, "distinct", ["false", "true"]) === "true",
+    hasDistinct: flagOf(query, "distinct", seriesParameters.distinct),
   };
 }
 
 const seriesDoc: RouteDoc = {
   summary: "How many events a type had, step by step",
-  path: { name: { description: "The event type.", schema: { type: "string" } } },
+  path: { name: namesInPath.eventType },
   parameters: seriesParameters,
   reply: {
-    status: 200,
+    ...questionReply,
     description: "A point for each step, also where nothing was.",
-    schema: { type: "object" },
+    schema: ref("Series"),
   },
-  problems: [503],
+  otherReplies: questionOtherReplies,
 };
 
 export function addSeries(app: FastifyInstance, ports: AnswerPorts): void {

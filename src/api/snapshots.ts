@@ -12,6 +12,7 @@ import {
   type RawQuery,
   single,
 } from "./parameters.ts";
+import { ref } from "./schema.ts";
 
 export interface SnapshotPort {
   take(name: string, control?: AskControl): Promise<object>;
@@ -22,13 +23,14 @@ export interface SnapshotPort {
 const namePattern = /^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$/;
 const expectedName = "1..64 letters, digits, - and _, the first no -";
 
-const takeParameters: ParameterTable = Object.freeze({
+const takeParameters = Object.freeze({
   name: {
     description: "Its folder's name; default: the time.",
     schema: { type: "string", pattern: namePattern.source },
+    expected: expectedName,
   },
-});
-const info = { name: { type: "string" }, path: { type: "string" } };
+}) satisfies ParameterTable;
+const path = { name: { description: "The snapshot.", schema: takeParameters.name.schema } };
 
 const docs = Object.freeze({
   take: {
@@ -39,37 +41,22 @@ const docs = Object.freeze({
     reply: {
       status: 201,
       description: "Where it is, and what is in it.",
-      schema: {
-        type: "object",
-        properties: {
-          ...info,
-          asOf: { type: "string", format: "date-time" },
-          events: { type: "integer", description: "Rows of raw_events." },
-          counts: { type: "integer", description: "Rows of event_counts." },
-          linkedFiles: { type: "integer" },
-          offsets: { type: "array", items: { type: "integer" } },
-        },
-      },
+      schema: ref("Snapshot"),
     },
-    problems: [403, 409, 503],
+    problems: [403, 409],
   },
   list: {
     summary: "The snapshots there are",
     reply: {
       status: 200,
       description: "By name.",
-      schema: {
-        type: "object",
-        properties: {
-          snapshots: { type: "array", items: { type: "object", properties: info } },
-        },
-      },
+      schema: ref("Snapshots"),
     },
   },
   drop: {
     summary: "Remove a snapshot",
-    path: { name: { description: "The snapshot.", schema: { type: "string" } } },
-    reply: { status: 200, description: "It is gone.", schema: { type: "object" } },
+    path,
+    reply: { status: 200, description: "It is gone.", schema: ref("DroppedSnapshot") },
     problems: [403, 404],
   },
 }) satisfies Record<string, RouteDoc>;

@@ -1,7 +1,7 @@
 /** GET /status: how a process is, at a glance. */
 import type { FastifyInstance } from "fastify";
 import type { RouteDoc } from "./openapi.ts";
-import { checkNames, choiceParameter, type ParameterTable, type RawQuery } from "./parameters.ts";
+import { checkNames, flagOf, type ParameterTable, type RawQuery } from "./parameters.ts";
 
 /** Events since the start, and how many a second lately. */
 export interface EventRate {
@@ -51,12 +51,12 @@ export interface UpstreamStatus {
 /** Says how the process is; with the upstream's word where that is wanted. */
 export type StatusPort = (withUpstream: boolean) => Promise<NodeStatus>;
 
-const statusParameters: ParameterTable = Object.freeze({
+const statusParameters = Object.freeze({
   upstream: {
     description: "Whether a node without a store says what the service behind it says, too.",
     schema: { type: "boolean", default: true },
   },
-});
+}) satisfies ParameterTable;
 
 const number = { type: "number", minimum: 0 };
 const integer = { type: "integer", minimum: 0 };
@@ -142,8 +142,7 @@ export function addStatus(app: FastifyInstance, read: StatusPort): void {
   app.get("/status", { config: { doc: statusDoc } }, async (request, reply) => {
     const query = request.query as RawQuery;
     checkNames(query, statusParameters);
-    const upstream = choiceParameter(query, "upstream", ["true", "false"]);
     reply.header("cache-control", "no-store");
-    return read(upstream === "true");
+    return read(flagOf(query, "upstream", statusParameters.upstream));
   });
 }

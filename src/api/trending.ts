@@ -2,18 +2,18 @@
 import type { FastifyInstance } from "fastify";
 import { previousRange } from "../query/previous-range.ts";
 import type { TrendingRequest } from "../query/trending.ts";
-import { type AnswerPorts, answerOrJob, asyncParameters } from "./jobs.ts";
+import {
+  type AnswerPorts,
+  answerOrJob,
+  asyncParameters,
+  questionOtherReplies,
+  questionReply,
+} from "./jobs.ts";
 import { eventTypesOf, kParameter, leaderboardParameters, readK } from "./leaderboard.ts";
 import type { RouteDoc } from "./openapi.ts";
-import {
-  checkNames,
-  integerParameter,
-  invalidParameter,
-  type ParameterTable,
-  type RawQuery,
-  single,
-} from "./parameters.ts";
+import { checkNames, numberOf, type ParameterTable, type RawQuery, single } from "./parameters.ts";
 import { rangeParameters, readRange } from "./range-parameters.ts";
+import { ref } from "./schema.ts";
 import { readSelection, selectionParameters } from "./selection.ts";
 
 const minScoreDefault = 4;
@@ -21,8 +21,8 @@ const minScoreMax = 1000;
 const minCountDefault = 5;
 const minCountMax = 1_000_000_000;
 
-const trendingParameters: ParameterTable = Object.freeze({
-  eventType: leaderboardParameters["eventType"]!,
+const trendingParameters = Object.freeze({
+  eventType: leaderboardParameters.eventType,
   k: kParameter,
   ...rangeParameters,
   minScore: {
@@ -37,15 +37,7 @@ const trendingParameters: ParameterTable = Object.freeze({
   },
   ...selectionParameters,
   ...asyncParameters,
-});
-
-function readMinScore(query: RawQuery): number {
-  const given = single(query, "minScore");
-  if (given === undefined) return minScoreDefault;
-  const value = /^\d{1,4}(?:\.\d{1,9})?$/.test(given) ? Number(given) : Number.NaN;
-  if (value <= minScoreMax) return value;
-  throw invalidParameter("minScore", `a number 0..${minScoreMax}`, JSON.stringify(given));
-}
+}) satisfies ParameterTable;
 
 /** Reads a request; `now` is epoch ms. Throws RankstreamError (400). */
 export function readTrendingRequest(query: RawQuery, now: number): TrendingRequest {
@@ -58,8 +50,8 @@ export function readTrendingRequest(query: RawQuery, now: number): TrendingReque
     k: readK(query),
     range,
     previous: previousRange({ timeRange, timeZone }, range),
-    minScore: readMinScore(query),
-    minCount: integerParameter(query, "minCount", 1, minCountMax, minCountDefault),
+    minScore: numberOf(query, "minScore", trendingParameters.minScore),
+    minCount: numberOf(query, "minCount", trendingParameters.minCount),
     ...(selection !== undefined && { selection }),
   };
 }
@@ -69,11 +61,11 @@ const trendingDoc: RouteDoc = {
   description: "Against the period before, which is that of a leaderboard's compare=previous.",
   parameters: trendingParameters,
   reply: {
-    status: 200,
+    ...questionReply,
     description: "The items by score, the greatest first.",
-    schema: { type: "object" },
+    schema: ref("Trending"),
   },
-  problems: [503],
+  otherReplies: questionOtherReplies,
 };
 
 export function addTrending(app: FastifyInstance, ports: AnswerPorts): void {

@@ -20,13 +20,15 @@ const invisiblePattern = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}]/u;
 
 /**
  * Reads a key. Throws RankstreamError `invalid_idempotency_key` unless it has 1 to 256 bytes
- * of UTF-8 without control characters or lone surrogates.
+ * of UTF-8 without control characters, lone surrogates or U+FFFD.
  */
 export function parseIdempotencyKey(text: string): IdempotencyKey {
   const bytes = Buffer.byteLength(text, "utf8");
   if (bytes === 0 || bytes > keyBytesMax) {
     throw invalid(`1 to ${keyBytesMax} bytes expected, got ${bytes}`);
   }
+  // It is what decoders put for bytes that are none: keys that differ there would be one.
+  if (text.includes("\ufffd")) throw invalid("text in UTF-8 expected");
   if (invisiblePattern.test(text)) throw invalid("text without control characters expected");
   return classifyKey(text);
 }

@@ -83,6 +83,19 @@ const durationForm = new RegExp(
     "(?:(?<seconds>\\d{1,15})(?:[.,](?<fraction>\\d{1,9}))?S)?)?$",
 );
 
+const roughDuration = "P([0-9]{1,9}[YMWD])*(T([0-9]{1,15}([.,][0-9]{1,9})?[HMS])+)?";
+
+/** All that a time range may look like, and a little more, as a pattern for a JSON Schema. */
+export const timeRangePattern = [
+  "^(",
+  "last_([0-9]{1,15}_)?(second|minute|hour|day|week|month)s?",
+  `|${Object.keys(calendarWords).join("|")}|all`,
+  `|${roughDuration}`,
+  `|[0-9T:.,Ztz +-]{20,40}/(${roughDuration}|[0-9T:.,Ztz +-]{20,40})`,
+  `|${roughDuration}/[0-9T:.,Ztz +-]{20,40}`,
+  ")$",
+].join("");
+
 const forms =
   "last_<n>_<seconds|minutes|hours|days|weeks|months>, " +
   `${Object.keys(calendarWords).join(", ")}, all, ` +

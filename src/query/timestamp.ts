@@ -16,6 +16,17 @@ const textForm = new RegExp(
     "(?<hour>\\d\\d):(?<minute>\\d\\d):(?<second>\\d\\d)(?:\\.(?<fraction>\\d{1,9}))?" +
     "(?:[Zz]|(?<sign>[+-])(?<zoneHour>\\d\\d):?(?<zoneMinute>\\d\\d))$",
 );
+const textFields =
+  "(19[7-9][0-9]|[2-9][0-9]{3})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])" +
+  "[Tt ]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,9})?" +
+  "([Zz]|[+-]([01][0-9]|2[0-3]):?[0-5][0-9])";
+
+/** The text form as a pattern for a JSON Schema: each field in its range, months of 31 days. */
+export const momentTextPattern = `^${textFields}$`;
+
+/** Both forms; integers of any size. */
+export const momentPattern = `^(-?[0-9]{1,16}|${textFields})$`;
+
 /** What `+01:00` becomes when a URL carries the plus as it is. */
 const lostPlus = /:\d\d(?:\.\d+)? \d\d:?\d\d$/;
 const noZone = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?$/;

@@ -68,6 +68,9 @@ describeOverEach("POST /events", () => {
     expectProblem(await post({ headers: packed }), "invalid_compression");
     const keyed = { ...headers, "idempotency-key": "" };
     expectProblem(await post({ headers: keyed }), "invalid_idempotency_key");
+    // Bytes that are no UTF-8: as U+FFFD they would all be one key.
+    const latin = { ...headers, "idempotency-key": "\u00d7" };
+    expectProblem(await post({ headers: latin }), "invalid_idempotency_key");
     expectProblem(await post({ payload: " ".repeat(100_001) }), "body_too_large");
     expectProblem(await post({ url: "/events?dry=1" }), "unknown_parameter");
   });
@@ -159,7 +162,7 @@ describe("GET /leaderboard", () => {
     ["eventType=a&comparison=previous", "unknown_parameter", '"comparison"'],
     ["eventType=a&__proto__=1", "unknown_parameter", '"__proto__"'],
     ["eventType=a&by=user", "invalid_parameter", 'got "user". Did you mean "users"?'],
-    ["eventType=a&userId=", "invalid_parameter", 'userId: expected 1..512 bytes, got 0: ""'],
+    ["eventType=a&userId=", "invalid_parameter", 'userId: expected 1..512 bytes, got 0 bytes: ""'],
     [`eventType=a&sessionId=${"x".repeat(513)}`, "invalid_parameter", "got 513"],
     ["eventType=a&include=b&include=", "invalid_parameter", "include: expected 1..512 bytes"],
     ["eventType=a&exclude=", "invalid_parameter", "exclude: expected 1..512 bytes"],
@@ -245,6 +248,7 @@ describe("operations", () => {
       "/event-types/{name}/events",
       "/event-types/{name}/series",
       "/events",
+      "/export",
       "/health/live",
       "/health/ready",
       "/items",

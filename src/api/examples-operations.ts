@@ -1,0 +1,163 @@
+/** Examples (examples.ts) of the service itself. */
+import type { RouteExample } from "./route-example.ts";
+
+export const operationExamples: Readonly<Record<string, readonly RouteExample[]>> = {
+  "POST /admin/snapshot": [
+    {
+      name: "named",
+      summary: "A snapshot with a name",
+      status: 201,
+      query: {
+        name: "monday",
+      },
+      reply: {
+        name: "monday",
+        path: "/var/lib/rankstream/snapshots/monday",
+        events: 23,
+        linkedFiles: 0,
+        counts: 39,
+        offsets: [1, 1, 2, 1],
+        asOf: "2026-11-29T23:27:57.460Z",
+      },
+    },
+  ],
+  "GET /admin/snapshots": [
+    {
+      name: "all",
+      summary: "All there are",
+      status: 200,
+      reply: {
+        snapshots: [
+          {
+            name: "monday",
+            path: "/var/lib/rankstream/snapshots/monday",
+          },
+        ],
+      },
+    },
+  ],
+  "DELETE /admin/snapshots/:name": [
+    {
+      name: "one",
+      summary: "Remove one",
+      status: 200,
+      path: {
+        name: "monday",
+      },
+      reply: {
+        name: "monday",
+      },
+    },
+  ],
+  "POST /admin/cache/invalidate": [
+    {
+      name: "type",
+      summary: "What is kept of a type",
+      status: 200,
+      body: {
+        eventType: "song_play",
+      },
+      reply: {
+        invalidated: 11,
+      },
+    },
+  ],
+  "GET /export": [
+    {
+      name: "item",
+      summary: "One song's events as a table",
+      status: 200,
+      query: { eventType: "song_play", include: "song_4", format: "csv" },
+      replyType: "text/csv",
+    },
+  ],
+  "GET /status": [
+    {
+      name: "now",
+      summary: "How the process is",
+      status: 200,
+      query: {
+        upstream: false,
+      },
+      reply: {
+        status: "ready",
+        notReady: [],
+        roles: ["edge", "ingest", "query"],
+        version: "0.1.0",
+        now: "2026-11-29T23:27:59.681Z",
+        startedAt: "2026-11-29T23:27:39.298Z",
+        uptimeSeconds: 20,
+        accepted: {
+          total: 31,
+          perSecond: 0.2,
+          perSecondLastMinute: 1.5,
+        },
+        counted: {
+          total: 31,
+          perSecond: 0.2,
+          perSecondLastMinute: 1.5,
+        },
+        lag: {
+          ms: 0,
+          records: 0,
+          asOf: "2026-11-29T23:27:59.336Z",
+        },
+        checkpoints: {
+          count: 2,
+          lastAt: "2026-11-29T23:27:52.783Z",
+          ageMs: 6898,
+        },
+        disk: {
+          storeBytes: 53067,
+          freeBytes: 66775019520,
+          totalBytes: 270553174016,
+          logBytes: 5443,
+        },
+        live: {
+          clients: 0,
+          boards: 0,
+        },
+        memory: {
+          rssBytes: 235159552,
+          heapBytes: 26178112,
+          bufferBytes: 82154693,
+        },
+        upstream: null,
+      },
+    },
+  ],
+  "GET /health/live": [
+    {
+      name: "live",
+      summary: "It runs",
+      status: 200,
+      reply: {
+        status: "live",
+      },
+    },
+  ],
+  "GET /health/ready": [
+    {
+      name: "ready",
+      summary: "It is ready",
+      status: 200,
+      reply: {
+        status: "ready",
+      },
+    },
+  ],
+  "GET /metrics": [
+    {
+      name: "all",
+      summary: "All counters",
+      status: 200,
+    },
+  ],
+  "GET /openapi.json": [
+    {
+      name: "all",
+      summary: "The whole description",
+      status: 200,
+    },
+  ],
+};

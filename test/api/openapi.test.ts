@@ -1,0 +1,182 @@
+// /openapi.json against the service itself: every route is described and has an example, every
+// example is what a real service answers, and the client's types have the same members.
+import { once } from "node:events";
+import { request as httpRequest } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
+import { beforeAll, describe, expect, it } from "vitest";
+import { routeExamples } from "../../src/api/examples.ts";
+import type { RouteExample } from "../../src/api/route-example.ts";
+import { ReplyJudge } from "../support/openapi-replies.ts";
+import { type RankstreamProcess, startRankstream } from "../support/service.ts";
+import { makeApi } from "./api-fixture.ts";
+import { sampleEvents } from "./sample-events.ts";
+
+const jobMsMax = 15_000;
+/** No two services share these, or they depend on what has sealed by then. */
+const unequal = new Set(
+  [
+    ["asOf", "now", "startedAt", "createdAt", "finishedAt", "expiresAt", "lastAt", "ageMs"],
+    ["id", "dataId", "version", "nextCursor", "path", "offsets", "counts", "linkedFiles"],
+    ["lists", "counts", "raw", "minute", "hour", "day", "month", "sketches"],
+    ["windows", "files", "invalidated", "mode", "perSecond", "perSecondLastMinute"],
+    [
+      "boards",
+      "clients",
+      "uptimeSeconds",
+      "ms",
+      "records",
+      "storeBytes",
+      "freeBytes",
+      "totalBytes",
+    ],
+    ["logBytes", "rssBytes", "heapBytes", "bufferBytes", "checkpoints", "changes"],
+  ].flat(),
+);
+
+/** The value with what is unequal replaced by its type, as deep as it goes. */
+function masked(value: unknown, name = ""): unknown {
+  if (Array.isArray(value)) {
+    return unequal.has(name) ? "a list" : value.map((one) => masked(one));
+  }
+  if (typeof value === "object" && value !== null) {
+    return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, masked(one, key)]));
+  }
+  return unequal.has(name) && value !== null ? typeof value : value;
+}
+
+function addressOf(route: string, { path = {}, query = {} }: RouteExample): string {
+  const filled = route.replaceAll(/:(\w+)/g, (_, name) => encodeURIComponent(path[name]!));
+  const pairs = Object.entries(query).map(([name, value]) => [name, String(value)]);
+  return pairs.length === 0 ? filled : `${filled}?${new URLSearchParams(pairs)}`;
+}
+
+/** Status of a WebSocket's handshake. */
+async function shakeHands(url: string, headers: Readonly<Record<string, string>>) {
+  const asked = httpRequest(url, { headers }).end();
+  const [response, socket] = await once(asked, "upgrade");
+  socket.destroy();
+  return { status: response.statusCode as number, contentType: "", body: undefined };
+}
+
+/** What a stream without end begins with. */
+async function peekAt(url: string) {
+  const stop = new AbortController();
+  const response = await fetch(url, { signal: stop.signal });
+  const contentType = response.headers.get("content-type") ?? "";
+  const first = await response.body!.getReader().read();
+  stop.abort();
+  return { status: response.status, contentType, body: new TextDecoder().decode(first.value) };
+}
+
+describe("/openapi.json", () => {
+  let service: RankstreamProcess;
+  let judge: ReplyJudge;
+  /** Of the job that an example asked for. */
+  let jobId = "";
+
+  beforeAll(async () => {
+    service = await startRankstream();
+    expect((await service.post(sampleEvents)).body.accepted).toBe(sampleEvents.length);
+    // An exact answer waits until all of them are counted.
+    await service.get("/leaderboard", { eventType: "song_play", mode: "exact" });
+    judge = new ReplyJudge((await service.get("/openapi.json")).body);
+  });
+
+  async function untilJobIsDone(): Promise<void> {
+    const until = Date.now() + jobMsMax;
+    for (;;) {
+      const { body } = await service.get(`/jobs/${jobId}`);
+      if (body.status === "done") return;
+      if (Date.now() > until) throw new Error(`the job isn't done: ${JSON.stringify(body)}`);
+      await sleep(20);
+    }
+  }
+
+  async function ask(method: string, address: string, example: RouteExample) {
+    const { headers = {}, body, bodyType = "application/json" } = example;
+    if (example.status === 101) return shakeHands(`${service.url}${address}`, headers);
+    if (example.replyType === "text/event-stream") return peekAt(`${service.url}${address}`);
+    const answer = await service.request(address, {
+      method,
+      headers: { ...headers, ...(body !== undefined && { "content-type": bodyType }) },
+      ...(body !== undefined && { body: typeof body === "string" ? body : JSON.stringify(body) }),
+    });
+    const contentType = answer.headers.get("content-type") ?? "";
+    return { status: answer.status, contentType, body: answer.body };
+  }
+
+  it.each(
+    Object.entries(routeExamples).flatMap(([key, examples]) =>
+      examples.map((example) => ({ key, name: example.name, example })),
+    ),
+  )("has the truth about $key, $name", async ({ key, example }) => {
+    const [method, route] = key.split(" ") as [string, string];
+    const isJob = route === "/jobs/:id";
+    if (isJob) await untilJobIsDone();
+    const own = isJob ? { ...example, path: { id: jobId } } : example;
+    const address = addressOf(route, own);
+    const answer = await ask(method, address, own);
+    expect([answer.status, judge.judge({ method, address }, answer)]).toEqual([own.status, []]);
+    if (answer.status === 202 && "job" in (answer.body as object)) {
+      jobId = (answer.body as { job: { id: string } }).job.id;
+    }
+    if (example.reply === undefined) return;
+    expect(masked(answer.body)).toEqual(masked(example.reply));
+    // What is shown has to be as it is described, too.
+    const shown = { ...answer, body: example.reply };
+    expect(judge.judge({ method, address }, shown)).toEqual([]);
+  });
+});
+
+describe("every route", () => {
+  it("is described, by a schema of its reply, and has an example of each good one", async () => {
+    const { app } = await makeApi();
+    const { paths, components } = (await app.inject("/openapi.json")).json();
+    const lacking: string[] = [];
+    for (const [path, operations] of Object.entries<Record<string, Operation>>(paths)) {
+      for (const [verb, operation] of Object.entries(operations)) {
+        const key = `${verb.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ":$1")}`;
+        const examples = routeExamples[key] ?? [];
+        if (examples.length === 0) lacking.push(`${key}: no example in src/api/examples.ts`);
+        for (const [status, { content = {} }] of Object.entries(operation.responses)) {
+          if (Number(status) >= 400) continue;
+          const schemas = Object.values(content).map(({ schema }) => schema);
+          if (schemas.includes(undefined)) lacking.push(`${key}: no schema of reply ${status}`);
+          for (const schema of schemas) lacking.push(...vagueParts(`${key} ${status}`, schema));
+        }
+      }
+    }
+    for (const [name, schema] of Object.entries(components.schemas)) {
+      lacking.push(...vagueParts(name, schema));
+    }
+    expect(lacking).toEqual([]);
+    const known = Object.entries<object>(paths).flatMap(([path, operations]) =>
+      Object.keys(operations).map((verb) => `${verb.toUpperCase()} ${path}`),
+    );
+    const ghosts = Object.keys(routeExamples).filter(
+      (key) => !known.includes(key.replaceAll(/:(\w+)/g, "{$1}")),
+    );
+    expect(ghosts).toEqual([]);
+  });
+});
+
+interface Operation {
+  responses: Record<string, { content?: Record<string, { schema?: unknown }> }>;
+}
+
+/** Objects of which no member is named, and members without a kind. */
+function vagueParts(where: string, schema: unknown): string[] {
+  if (typeof schema !== "object" || schema === null) return [];
+  const { type, properties, items, anyOf } = schema as Record<string, unknown>;
+  const isFree = "additionalProperties" in schema || "description" in schema;
+  const own = type === "object" && properties === undefined && !isFree;
+  return [
+    ...(own ? [`${where}: an object without members`] : []),
+    ...(type === "array" && items === undefined ? [`${where}: a list of anything`] : []),
+    ...Object.entries((properties ?? {}) as object).flatMap(([name, one]) =>
+      vagueParts(`${where}.${name}`, one),
+    ),
+    ...((anyOf ?? []) as unknown[]).flatMap((one) => vagueParts(where, one)),
+    ...vagueParts(`${where}[]`, items),
+  ];
+}
