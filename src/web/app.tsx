@@ -76,7 +76,7 @@ function Shown({ view, types, go }: ShownProps) {
     <>
       <Controls view={view} types={types} go={go} />
       {view.page === "trending" ? (
-        <TrendingView view={view} />
+        <TrendingView view={view} onOpen={(item) => go({ item })} />
       ) : (
         <BoardView
           view={view}
@@ -90,6 +90,8 @@ function Shown({ view, types, go }: ShownProps) {
           eventId={view.item}
           view={view}
           onClose={() => go({ item: "" })}
+          onOpen={(item) => go({ item })}
+          onZoom={(from, to) => go({ timeRange: "", from, to })}
         />
       )}
     </>

@@ -1,34 +1,165 @@
-/** One item of a board. */
-import { useEffect, useState } from "preact/hooks";
+/** One item of a board: where it stands, its history, and who is next to it. */
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Item } from "../client/replies.ts";
-import { client } from "./service.ts";
-import { rangeQueryOf, type ShownView } from "./view-state.ts";
-import { countText } from "./words.ts";
+import { CopyCurl } from "./panels/copy-curl.tsx";
+import { ItemFacts, Neighbours } from "./panels/item-facts.tsx";
+import { ItemPlots } from "./panels/item-plots.tsx";
+import { useItem } from "./panels/item-questions.ts";
+import type { Span, StepName } from "./panels/steps.ts";
+import { rangeQueryOf, type ShownView, zoneOf } from "./view-state.ts";
+import { rangeWords } from "./words.ts";
 
 interface ItemPanelProps {
   eventType: string;
   eventId: string;
   view: ShownView;
   onClose: () => void;
+  /** Goes to another item. */
+  onOpen: (eventId: string) => void;
+  /** Goes to a part of the range: ISO 8601, `to` is exclusive. */
+  onZoom: (from: string, to: string) => void;
 }
 
-/** Where the item stands in the view's range. */
-export function ItemPanel({ eventType, eventId, view, onClose }: ItemPanelProps) {
-  const [item, setItem] = useState<Item | null>(null);
-  const range = JSON.stringify(rangeQueryOf(view));
-  useEffect(() => {
-    const asking = new AbortController();
-    setItem(null);
-    client.item(eventType, eventId, JSON.parse(range), asking.signal).then(setItem, () => null);
-    return () => asking.abort();
-  }, [eventType, eventId, range]);
+function Name({ eventId, item }: { eventId: string; item: Item | null }) {
+  const heading = useRef<HTMLHeadingElement>(null);
+  useEffect(() => heading.current?.focus(), [eventId]);
+  const { label = eventId, url = "" } = item ?? {};
   return (
-    <aside class="card" aria-label={eventId}>
-      <h2>{item?.label ?? eventId}</h2>
-      <p>{item === null ? "…" : `${countText(item.count)}, rank ${item.rank ?? "none"}`}</p>
-      <button type="button" onClick={onClose}>
-        Close
-      </button>
-    </aside>
+    <h2 id="item-name" ref={heading} tabIndex={-1} dir="auto">
+      {label}
+      {/^https?:/i.test(url) && (
+        <a
+          class="outward"
+          href={url}
+          rel="noreferrer"
+          target="_blank"
+          aria-label={`Open the page of ${label}`}
+        >
+          ↗
+        </a>
+      )}
+    </h2>
+  );
+}
+
+interface AboutProps {
+  view: ShownView;
+  eventType: string;
+  eventId: string;
+  isLabelled: boolean;
+  onType: (eventType: string) => void;
+}
+
+/** Of which type and range all this is. */
+function About({ view, eventType, eventId, isLabelled, onType }: AboutProps) {
+  const range = view.timeRange === "" ? "the chosen time" : rangeWords(view.timeRange);
+  return (
+    <p class="item-about">
+      {isLabelled && <code dir="auto">{eventId}</code>}
+      {view.eventTypes.length > 1 ? (
+        <select
+          aria-label="Event type of the item"
+          value={eventType}
+          onChange={(event) => onType(event.currentTarget.value)}
+        >
+          {view.eventTypes.map((name) => (
+            <option key={name}>{name}</option>
+          ))}
+        </select>
+      ) : (
+        <span>{eventType}</span>
+      )}
+      <span>{range}</span>
+    </p>
+  );
+}
+
+function Body(props: ItemPanelProps & { onType: (eventType: string) => void }) {
+  const { eventType, eventId, view, onOpen, onZoom, onType } = props;
+  const [step, setStep] = useState<StepName | "">("");
+  const { item, plotted, ranked, before } = useItem({ eventType, eventId }, view, step);
+  const timeZone = zoneOf(view);
+  const own = item.value;
+  const range = rangeQueryOf(view);
+  useEffect(() => setStep(""), [JSON.stringify(range)]);
+  const zoom = ({ from, to }: Span) =>
+    onZoom(new Date(from).toISOString(), new Date(to).toISOString());
+  const question = new URLSearchParams({ eventType, eventId, ...range });
+  return (
+    <>
+      <Name eventId={eventId} item={own} />
+      <About
+        view={view}
+        eventType={eventType}
+        eventId={eventId}
+        isLabelled={own?.label !== undefined}
+        onType={onType}
+      />
+      {item.error !== null && (
+        <p class="panel-problem" role="alert">
+          {own === null ? "This item can't be shown: " : "What is shown may be old: "}
+          {item.error.message}
+        </p>
+      )}
+      {own === null && item.error === null && <p class="note">Counting …</p>}
+      {own !== null && (
+        <>
+          <ItemFacts item={own} before={before} timeZone={timeZone} />
+          {plotted === null && <p class="note plot-canvas">Counting step by step …</p>}
+          {plotted !== null && (
+            <ItemPlots
+              item={plotted}
+              ranked={ranked}
+              before={before}
+              timeZone={timeZone}
+              step={step}
+              onStep={setStep}
+              onZoom={zoom}
+            />
+          )}
+          <Neighbours item={own} onOpen={onOpen} />
+        </>
+      )}
+      <CopyCurl path={`/items?${question}`} />
+    </>
+  );
+}
+
+/** A dialog beside the board, over all of it on a phone; the browser keeps the focus in it. */
+export function ItemPanel(props: ItemPanelProps) {
+  const { onClose } = props;
+  const dialog = useRef<HTMLDialogElement>(null);
+  const closing = useRef(onClose);
+  closing.current = onClose;
+  const [eventType, setEventType] = useState(props.eventType);
+  useEffect(() => setEventType(props.eventType), [props.eventType]);
+  useLayoutEffect(() => {
+    const element = dialog.current!;
+    element.showModal();
+    // What lies around the dialog is of the dialog itself.
+    const onPointer = ({ target }: Event) => {
+      if (target === element) closing.current();
+    };
+    element.addEventListener("pointerdown", onPointer);
+    // Closed before it is gone, or the focus would not go back to where it was.
+    return () => element.close();
+  }, []);
+  return (
+    <dialog
+      id="item-panel"
+      ref={dialog}
+      aria-labelledby="item-name"
+      onCancel={(event) => {
+        event.preventDefault();
+        onClose();
+      }}
+    >
+      <div class="panel-body">
+        <button type="button" class="panel-close" aria-label="Close" onClick={onClose}>
+          ✕
+        </button>
+        <Body {...props} eventType={eventType} onType={setEventType} />
+      </div>
+    </dialog>
   );
 }

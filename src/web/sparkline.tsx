@@ -1,4 +1,4 @@
-/** A row's small plot. */
+/** A row's small plot: counts over the range, as a line. */
 
 interface SparklineProps {
   /** Counts in order of time. */
@@ -9,22 +9,43 @@ interface SparklineProps {
 
 const width = 96;
 const height = 24;
-const stroke = 1.5;
+/** Room for the stroke, and for the dot at the end. */
+const edge = 2;
+/** Wider courses are drawn by the greatest of neighbours: finer than a pixel nothing is seen. */
+const pointsMax = 96;
 
-/** The path through the points, from the first at the left edge to the last at the right one. */
-function pathOf(points: readonly number[]): string {
+/** The points, few enough to be told apart. */
+function thinned(points: readonly number[]): readonly number[] {
+  const size = Math.ceil(points.length / pointsMax);
+  if (size <= 1) return points;
+  const groups = Array.from({ length: Math.ceil(points.length / size) }, (_, i) =>
+    points.slice(i * size, (i + 1) * size),
+  );
+  return groups.map((group) => Math.max(...group));
+}
+
+/** Where the points lie: from the left edge to the right one, the greatest at the top. */
+function placesOf(points: readonly number[]): [x: number, y: number][] {
   const most = Math.max(1, ...points);
-  const step = width / Math.max(1, points.length - 1);
-  const y = (count: number) => height - stroke - (count / most) * (height - 2 * stroke);
-  return points.map((count, i) => `${i ? "L" : "M"}${i * step} ${y(count)}`).join("");
+  const step = (width - 2 * edge) / Math.max(1, points.length - 1);
+  const round = (n: number) => Math.round(n * 10) / 10;
+  return points.map((count, i) => [
+    round(edge + i * step),
+    round(height - edge - (count / most) * (height - 2 * edge)),
+  ]);
 }
 
 /** Counts over time as a line; nothing where there is no course to show. */
 export function Sparkline({ points, label }: SparklineProps) {
   if (points.length < 2) return null;
+  const places = placesOf(thinned(points));
+  const line = `M${places.map((place) => place.join(" ")).join("L")}`;
+  const [lastX, lastY] = places.at(-1)!;
   return (
     <svg class="sparkline" viewBox={`0 0 ${width} ${height}`} role="img" aria-label={label}>
-      <path d={pathOf(points)} fill="none" stroke="currentColor" stroke-width={stroke} />
+      <path class="area" d={`${line}L${lastX} ${height}L${edge} ${height}Z`} />
+      <path class="line" d={line} />
+      <circle class="end" cx={lastX} cy={lastY} r={edge} />
     </svg>
   );
 }
