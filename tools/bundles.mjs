@@ -9,6 +9,7 @@ const bundles = [
   { entry: "web/styles/main.css", file: "web/main.css" },
   // For pages of others, without a bundler of their own.
   { entry: "client/client.ts", file: "client.browser.js" },
+  { entry: "kernel/item-counter.ts", file: "kernel.browser.js" },
   { entry: "web/demo/main.tsx", file: "web/demo/main.js" },
   { entry: "web/demo/speed-worker.ts", file: "web/demo/speed-worker.js" },
   { entry: "web/demo/demo.css", file: "web/demo/demo.css" },
