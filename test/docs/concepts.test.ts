@@ -1,4 +1,4 @@
-// docs/concepts.md: its worked example is what the service says, and what its own table adds up to.
+// docs/concepts.md: its worked example is what the service says and what its table adds up to.
 import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, describe, expect, it } from "vitest";
 import { blocksOf, readPage } from "../support/markdown.ts";

@@ -1,4 +1,4 @@
-// docs/operations.md: its systemd unit as systemd reads it, its figures as the benches printed them.
+// docs/operations.md: its unit as systemd reads it, its figures as the benches printed them.
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { userInfo } from "node:os";
