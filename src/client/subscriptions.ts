@@ -52,7 +52,8 @@ function liveQuery(query: LeaderboardQuery): Record<string, string | string[]> {
 export class Subscriptions {
   readonly #url: string;
   readonly #socketClass: SocketClass | undefined;
-  readonly #open = new Set<BoardHandlers>();
+  /** Each with a key of its own: the same handlers may hear of several boards. */
+  readonly #open = new Map<symbol, BoardHandlers>();
   #live: LiveBoards | null = null;
 
   /** `url` is the service's, with http or https. */
@@ -63,11 +64,12 @@ export class Subscriptions {
 
   /** Hears of the board until it is closed, however often the connection breaks. */
   subscribe(query: LeaderboardQuery, handlers: BoardHandlers): Subscription {
-    this.#open.add(handlers);
+    const key = Symbol();
+    this.#open.set(key, handlers);
     let stop: () => void = () => undefined;
     const end = () => {
       stop();
-      this.#open.delete(handlers);
+      this.#open.delete(key);
       if (this.#open.size === 0) this.close();
     };
     const watcher: BoardWatcher<Leaderboard> = {
@@ -85,10 +87,10 @@ export class Subscriptions {
     else {
       void this.#connect().then(
         (live) => {
-          if (live !== null && this.#open.has(handlers)) begin(live);
+          if (live !== null && this.#open.has(key)) begin(live);
         },
         (error: UnreachableError) => {
-          this.#open.delete(handlers);
+          this.#open.delete(key);
           handlers.onProblem?.(error, true);
         },
       );
@@ -111,7 +113,7 @@ export class Subscriptions {
       url: this.#url,
       WebSocket: found,
       onState: (state) => {
-        for (const handlers of [...this.#open]) handlers.onState?.(state);
+        for (const handlers of [...this.#open.values()]) handlers.onState?.(state);
       },
     });
     return this.#live;
