@@ -1,6 +1,6 @@
 /** A leaderboard as plain text: aligned columns, and what is certain about it. */
-import { painter } from "./cli-paint.ts";
-import { type Column, printable, tableLines, timeText } from "./cli-text.ts";
+import { type Paint, painter } from "./cli-paint.ts";
+import { type Column, padded, printable, tableLines, timeText } from "./cli-text.ts";
 import type { Leaderboard, LeaderboardRow } from "./client/client.ts";
 import { countText } from "./import/progress.ts";
 
@@ -8,9 +8,12 @@ export interface BoardStyle {
   hasColor: boolean;
   /** Cuts long ids so that a row fits; null never cuts. */
   columnsMax: number | null;
+  /** By eventId: what stands beside the row, such as how its place has changed. */
+  marks?: ReadonlyMap<string, string>;
 }
 
 const droppedNamesMax = 10;
+const markColumns = 5;
 /** How far the row climbed (+) or fell (-) since the period before. */
 function changeText({ isNew, rankChange }: LeaderboardRow): string {
   if (isNew === true) return "new";
@@ -71,6 +74,15 @@ function droppedText({ dropped = [] }: Leaderboard): string[] {
   return [`dropped out: ${names.join(", ")}${more > 0 ? ` and ${more} more` : ""}`];
 }
 
+/** What stands beside a row, always as wide; nothing where no board has marks. */
+function markText(marks: BoardStyle["marks"], eventId: string, paint: Paint): string {
+  if (marks === undefined) return "";
+  const mark = marks.get(eventId) ?? "";
+  const text = padded(mark, markColumns, "left");
+  if (mark === "") return text;
+  return paint(mark.startsWith("▼") ? "red" : "green", text);
+}
+
 /** The board: what it is of, a row an item, how sure it is. Ends with a line feed. */
 export function boardText(board: Leaderboard, style: BoardStyle): string {
   const paint = painter(style.hasColor);
@@ -87,7 +99,14 @@ export function boardText(board: Leaderboard, style: BoardStyle): string {
     return { name, align: isItem ? "left" : "right", isElastic: isItem };
   });
   const cells = board.results.map((row) => cellsOf(row, hasBounds));
-  const [names, ...rows] = tableLines(columns, cells, style.columnsMax);
-  const lines = [paint("bold", title), paint("dim", names!), ...rows];
+  const { columnsMax, marks } = style;
+  const room = columnsMax === null || !marks ? columnsMax : columnsMax - markColumns;
+  const [names, ...rows] = tableLines(columns, cells, room);
+  const marked = rows.map((row, i) => markText(marks, board.results[i]!.eventId, paint) + row);
+  const lines = [
+    paint("bold", title),
+    paint("dim", markText(marks, "", paint) + names!),
+    ...marked,
+  ];
   return `${lines.join("\n")}\n${end}`;
 }

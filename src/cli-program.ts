@@ -10,6 +10,7 @@ import { addItemCommand } from "./cli-item.ts";
 import { addSendCommand } from "./cli-send.ts";
 import { addSnapshotCommand } from "./cli-snapshot.ts";
 import { addStartCommand } from "./cli-start.ts";
+import { addTailCommand } from "./cli-tail.ts";
 import { addTopCommand } from "./cli-top.ts";
 import { addTypesCommand } from "./cli-types.ts";
 import { ConfigError } from "./config.ts";
@@ -31,6 +32,9 @@ Examples:
                                        its events, to a file that import takes
   rankstream top --type song_play --range all
                                        a leaderboard in the terminal
+  rankstream top --type song_play --watch
+                                       the same, live
+  rankstream tail                      events as they come
   rankstream send song_play song_123   one event
   rankstream config check              what start would run with, and from where
   rankstream snapshot --to ./snapshot  its events and counts, as files for any DuckDB
@@ -70,6 +74,7 @@ export function makeProgram(io: CliIo, done: (code: number) => void): Command {
   addSnapshotCommand(program, io, done);
   addItemCommand(program, io, done);
   addTypesCommand(program, io, done);
+  addTailCommand(program, io, done);
   addSendCommand(program, io, done);
   addConfigCommand(program, io, done);
   addCompletionCommand(program, io, done);

@@ -11,6 +11,7 @@ import {
   outColumns,
   type ServiceFlags,
 } from "./cli-service.ts";
+import { runWatch } from "./cli-watch.ts";
 import type { LeaderboardQuery, RankstreamClient } from "./client/client.ts";
 import { didYouMean } from "./errors.ts";
 
@@ -23,6 +24,7 @@ Examples:
   rankstream top --type song_play --range today --time-zone Europe/Berlin --json
   rankstream top --type song_play --filter country=DE --filter country=AT --by users
   rankstream top --type song_play --range this_week --compare previous
+  rankstream top --type song_play --range last_10_minutes --watch
 
 A range is last_<n>_<seconds|minutes|hours|days|weeks|months>, today, yesterday, this_week,
 this_month, this_year, previous_day and kin, all, or an ISO 8601 interval.
@@ -37,6 +39,7 @@ interface TopFlags extends ServiceFlags, SelectionFlags {
   timeZone?: string;
   by?: "events" | "users";
   compare?: "previous";
+  watch?: boolean;
 }
 
 function kArgument(value: string): number {
@@ -65,7 +68,8 @@ export function addTopCommand(program: Command, io: CliIo, done: (code: number) 
     )
     .addOption(
       new Option("--compare <period>", "say how ranks changed since then").choices(["previous"]),
-    );
+    )
+    .option("--watch", "draw it anew as it changes, until Ctrl-C; with --json a board a line");
   addServiceOptions(command, io, "print the service's reply as it is")
     .addHelpText("after", helpAfter)
     .action(async (flags: TopFlags) => {
@@ -96,9 +100,13 @@ function queryOf(flags: TopFlags): LeaderboardQuery {
 async function runTop(flags: TopFlags, io: CliIo): Promise<number> {
   const client = clientOf(flags.url);
   const query = queryOf(flags);
+  const hasColor = takesColor(io, "out", flags.color);
+  if (flags.watch === true) {
+    return runWatch(client, query, io, { isJson: flags.json === true, hasColor });
+  }
   try {
     const board = await client.leaderboard(query);
-    const style = { hasColor: takesColor(io, "out", flags.color), columnsMax: outColumns(io) };
+    const style = { hasColor, columnsMax: outColumns(io) };
     if (flags.json === true) io.writeOut(`${JSON.stringify(board)}\n`);
     else io.writeOut(boardText(board, style));
     if (board.total === 0) io.writeError(await typeHint(client, flags.type));

@@ -247,6 +247,11 @@ const serviceKinds = {
     title: "There are too many snapshots",
     hint: "DELETE one that is not needed, or retry after the stated seconds.",
   },
+  too_many_tails: {
+    status: 429,
+    title: "Too many clients follow what comes in",
+    hint: "Retry after the stated seconds, when another has gone.",
+  },
   too_many_exports: {
     status: 429,
     title: "Too many exports are under way",

@@ -201,7 +201,7 @@ function openEdge(
   counters: Counters,
   logger: Logger,
   onAppend: EdgeDeps["onAppend"],
-): Pick<Edge, "ingest"> {
+): Pick<Edge, "ingest"> & Partial<Pick<Edge, "tap">> {
   if (edge === null) return takesNoEvents;
   return new Edge({
     ...(onAppend !== undefined && { onAppend }),

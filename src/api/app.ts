@@ -3,6 +3,7 @@ import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify }
 import type { ByteBudget } from "../edge/byte-budget.ts";
 import { bodyFormat } from "../edge/content.ts";
 import type { Edge } from "../edge/edge.ts";
+import type { EventTap } from "../edge/event-tap.ts";
 import { didYouMean, quoted, RankstreamError } from "../errors.ts";
 import type { PageRequest } from "../query/pages.ts";
 import { RelayedReply } from "../query/upstream.ts";
@@ -44,6 +45,7 @@ import { listOf, object, ref, text } from "./schema.ts";
 import { addSeries } from "./series.ts";
 import { addSnapshots, type SnapshotPort } from "./snapshots.ts";
 import { addStatus, type StatusPort } from "./status.ts";
+import { addTail } from "./tail.ts";
 import { addTrending } from "./trending.ts";
 import type { Uws } from "./uws.ts";
 import { UwsServer } from "./uws-server.ts";
@@ -59,7 +61,8 @@ declare module "fastify" {
 }
 
 export interface ApiDeps {
-  edge: Pick<Edge, "ingest">;
+  /** `tap`: of one that takes events itself. */
+  edge: Pick<Edge, "ingest"> & { tap?: EventTap };
   /** Of a node that hands on what it doesn't answer itself (hand-on.ts). */
   proxy?: ProxyPort;
   /** Answers questions; what it throws as RankstreamError is answered by the errors table. */
@@ -346,7 +349,8 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
   addCors(app, corsOrigins);
   boundClosing(app, deps.closeMsMax);
   const { cache, counters, logger, live = {} } = deps;
-  if (deps.proxy !== undefined) addHandOn(app, deps.proxy);
+  if (deps.proxy !== undefined)
+    addHandOn(app, deps.proxy, deps.edge.tap === undefined ? [] : ["/tail"]);
   const leaderboard = async (request: LeaderboardRequest, address: string) =>
     JSON.parse((await cache.ask("leaderboard", request, { address })).text) as object;
   await addLive(app, { leaderboard, counters, logger, options: live });
@@ -362,6 +366,7 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
   addLabels(app, deps.labels, deps.budget);
   addSnapshots(app, deps.snapshots);
   addExports(app, deps.exports);
+  addTail(app, deps.edge.tap ?? null);
   addDeletes(app, deps.deleteEvents);
   addStatus(app, deps.status);
   addOperations(app, deps, routes);

@@ -62,6 +62,15 @@ export const operationExamples: Readonly<Record<string, readonly RouteExample[]>
       },
     },
   ],
+  "GET /tail": [
+    {
+      name: "songs",
+      summary: "Plays as they are accepted, until the client goes",
+      status: 200,
+      query: { eventType: "song_play", eventsPerSecond: 10 },
+      replyType: "text/event-stream",
+    },
+  ],
   "GET /export": [
     {
       name: "item",

@@ -36,17 +36,25 @@ function isPlain(request: FastifyRequest): boolean {
   return !isSpecial && !isTable && request.headers["prefer"] === undefined;
 }
 
-function isOwn(request: FastifyRequest): boolean {
+function isOwn(request: FastifyRequest, further: readonly string[]): boolean {
   const { url = "", config } = request.routeOptions;
   // Pages, and what is at no address.
   if (request.is404 || config.doc === undefined || ownRoutes.has(url)) return true;
+  if (further.includes(url)) return true;
   return request.method === "GET" && keptRoutes.has(url) && isPlain(request);
 }
 
-/** Hands on what the node doesn't answer itself, before anything of it is read. */
-export function addHandOn(app: FastifyInstance, proxy: ProxyPort): void {
+/**
+ * Hands on what the node doesn't answer itself, before anything of it is read;
+ * `further`: routes that it answers as well.
+ */
+export function addHandOn(
+  app: FastifyInstance,
+  proxy: ProxyPort,
+  further: readonly string[] = [],
+): void {
   app.addHook("onRequest", async (request, reply) => {
-    if (isOwn(request)) return;
+    if (isOwn(request, further)) return;
     await proxy(request, reply);
     return reply;
   });

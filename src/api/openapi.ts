@@ -61,6 +61,7 @@ const tags: Readonly<Record<string, string>> = Object.freeze({
   "event-types": "Event types",
   jobs: "Jobs",
   export: "Administration",
+  tail: "Events",
   admin: "Administration",
 });
 const otherTag = "Operations";

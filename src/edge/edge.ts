@@ -12,6 +12,7 @@ import type { BatchHeader, LineError, PartitionBlock, SequenceRun } from "../mod
 import type { Counter, Counters, Logger } from "../telemetry.ts";
 import type { ByteBudget } from "./byte-budget.ts";
 import { acceptedEncodings, type BodyFormat, bodyEncoding, bodyFormat } from "./content.ts";
+import { EventTap } from "./event-tap.ts";
 import { unpack } from "./unpack.ts";
 
 /** What the scanner found in one batch. */
@@ -100,6 +101,8 @@ const fullRetryAfterSeconds = 60;
 const digestBytes = 16;
 
 export class Edge {
+  /** Shows what is accepted to who wants to see it. */
+  readonly tap = new EventTap();
   readonly #deps: EdgeDeps;
   readonly #now: () => number;
   /** By key: settles when the batch under way is answered. As many as requests at most. */
@@ -247,6 +250,7 @@ export class Edge {
     this.#rejected.value += batch.rejected;
     if (batch.accepted === 0) return refusal(batch);
     const { log, ledger } = this.#deps;
+    const tapped = this.tap.sample(batch.blocks);
     const seen = key === null ? null : ledger.seenAround(key);
     const header: BatchHeader = { key, digest, receivedAt, partitionCount, seen };
     try {
@@ -254,6 +258,7 @@ export class Edge {
     } catch (error) {
       throw withKey(error, key);
     }
+    if (tapped !== null) this.tap.show(tapped, receivedAt);
     if (batch.span) this.#deps.onAppend?.(batch.span.first, batch.span.last);
     // Without a key, too: the ledger's time is the records' own.
     ledger.record(header);

@@ -61,7 +61,7 @@ export async function proxied(
   const isOwn = origin !== undefined && URL.canParse(origin);
   const own = isOwn && new URL(origin).host === request.headers.host?.toLowerCase();
   try {
-    const isLong = request.url.startsWith("/export");
+    const isLong = /^\/(?:export|tail)\b/.test(request.url);
     const answer = await upstream.request({
       method: request.method as "GET",
       path: request.url,
@@ -71,7 +71,7 @@ export async function proxied(
         via: via.join(", "),
       },
       body: hasBody ? request : null,
-      // A file in the making may pause; whoever asked ends it.
+      // These may pause for long; whoever asked ends them.
       ...(isLong && { headersTimeout: 0, bodyTimeout: 0 }),
     });
     return reply

@@ -263,6 +263,7 @@ describe("operations", () => {
       "/metrics",
       "/openapi.json",
       "/status",
+      "/tail",
       "/trending",
     ]);
     const { parameters, responses } = document.paths["/leaderboard"].get;
