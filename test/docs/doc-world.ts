@@ -71,6 +71,11 @@ export class DocWorld {
     };
   }
 
+  /** Of what runs in it. */
+  get environment(): NodeJS.ProcessEnv {
+    return this.#env;
+  }
+
   /** From now on `shown` stands for `real`. */
   standIn(shown: string, real: string): void {
     this.#standIns.set(shown, real);
