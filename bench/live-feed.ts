@@ -8,7 +8,7 @@ import { type Board, postBody } from "./load.ts";
 const narrowIds = 200;
 const eventsPerPost = 5;
 /** Of the wide type, each with every id in it. */
-const widePostsPerSecond = 2;
+const widePostsPerSecond = 1;
 
 export interface FeedOptions {
   seed: number;

@@ -243,6 +243,9 @@ function notesOf(ratio: number, paused: ServiceRun, options: BenchOptions): stri
   if (paused.report.fromReplyMs.p99 >= p99MsTarget) {
     notes.push(`NOT REACHED: p99 under ${p99MsTarget} ms.`);
   }
+  if (paused.unsentBytesMost === 0) {
+    notes.push("The system's own buffers took all that was sent to paused clients.");
+  }
   if (ratio > memoryRatioTarget) notes.push(`NOT REACHED: memory under ${memoryRatioTarget} ×.`);
   if (options.profileDir !== undefined) notes.push("Profiled: it takes longer than without.");
   return notes;

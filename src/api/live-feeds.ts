@@ -69,8 +69,8 @@ export interface Update {
   frames: Map<string, Buffer>;
 }
 
-/** What a look takes beyond half of `pollMs` is rested so often: one of 1 s comes every 3.25 s. */
-const restPerLook = 3;
+/** What a look takes beyond half of `pollMs` is rested so often: one of 1 s comes every 2.5 s. */
+const restPerLook = 2;
 /** Looks begin at these parts of `pollMs`. */
 const stepsPerPoll = 4;
 const seqsPerMs = 1024;
