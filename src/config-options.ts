@@ -168,6 +168,10 @@ export const configOptions = Object.freeze({
     "none",
     "Origins, by comma, whose pages may send events, ask and open /live; *: all.",
   ),
+  embedOrigins: text(
+    "none",
+    "Who may frame the board (/?embed=1): none, *, own, origins by comma.",
+  ),
   connectionsMax: integer(10_000, 1, 1_000_000, "Connections held at once."),
   requestTimeoutMs: integer(30_000, 100, dayMs, "How long a request may take to arrive."),
   shutdownMsMax: integer(10_000, 100, 600_000, "How long a stop may take."),

@@ -12,6 +12,7 @@ import {
   MiB,
   type NumberOption,
 } from "./config-options.ts";
+import { originProblem } from "./config-origins.ts";
 import { didYouMean, quoted } from "./errors.ts";
 
 type Table = typeof configOptions;
@@ -199,34 +200,9 @@ export function processFigures() {
   return { rssBytes: rss, heapBytes: heapUsed, bufferBytes: external };
 }
 
-function namesIn(list: string, nothing: string): string[] {
-  return list
-    .split(",")
-    .map((name) => name.trim())
-    .filter((name) => name !== nothing);
-}
-
-/** The origins whose pages may send events and ask; `*` for all. */
-export function sharedOrigins({ corsOrigins }: Pick<Config, "corsOrigins">): string[] {
-  return namesIn(corsOrigins, "none");
-}
-
-/** The origins beside the service's own whose pages may open the live socket; `*` for all. */
-export function otherOrigins(config: Pick<Config, "liveOrigins" | "corsOrigins">): string[] {
-  return [...namesIn(config.liveOrigins, "own"), ...sharedOrigins(config)];
-}
-
 function checkOrigins(config: Config): void {
-  const isOrigin = (name: string) => URL.canParse(name) && new URL(name).origin === name;
-  const refuse = (option: string, words: string, name: string | undefined) => {
-    if (name === undefined) return;
-    const expected = `expected ${words} origins such as https://example.org by comma`;
-    throw new ConfigError(`${option}: ${expected}, got ${quoted(name)}`);
-  };
-  const live = namesIn(config.liveOrigins, "own").find((name) => !isOrigin(name));
-  refuse("liveOrigins", "own, or", live);
-  const shared = sharedOrigins(config).find((name) => name !== "*" && !isOrigin(name));
-  refuse("corsOrigins", "none, *, or", shared);
+  const problem = originProblem(config);
+  if (problem !== undefined) throw new ConfigError(problem);
 }
 
 function isUrl(text: string, protocols: readonly string[]): boolean {

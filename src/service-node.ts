@@ -8,7 +8,8 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { buildApi } from "./api/app.ts";
 import { listen } from "./api/listen.ts";
 import { loadUws, type Uws } from "./api/uws.ts";
-import { type Config, nativeBuild, otherOrigins, rolesOf, sharedOrigins } from "./config.ts";
+import { type Config, nativeBuild, rolesOf } from "./config.ts";
+import { originsOf } from "./config-origins.ts";
 import { ByteBudget } from "./edge/byte-budget.ts";
 import { Edge } from "./edge/edge.ts";
 import { ForwardEdge } from "./edge/forward-edge.ts";
@@ -196,8 +197,7 @@ export async function startNode(config: Config, logger: Logger, version: string)
     connectionsMax: config.connectionsMax,
     requestTimeoutMs: config.requestTimeoutMs,
     closeMsMax: Math.floor(config.shutdownMsMax / 2),
-    live: { origins: otherOrigins(config) },
-    corsOrigins: sharedOrigins(config),
+    ...originsOf(config),
     uws,
     webFolder: fileURLToPath(new URL("./web/", import.meta.url)),
   });

@@ -3,7 +3,8 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { buildApi } from "./api/app.ts";
 import { listen } from "./api/listen.ts";
-import { type Config, otherOrigins, rolesOf, sharedOrigins } from "./config.ts";
+import { type Config, rolesOf } from "./config.ts";
+import { originsOf } from "./config-origins.ts";
 import { ByteBudget } from "./edge/byte-budget.ts";
 import { Edge, type EdgeDeps } from "./edge/edge.ts";
 import { AppliedClock } from "./ingest/applied-clock.ts";
@@ -313,8 +314,7 @@ async function openApi(config: Config, logger: Logger, pipeline: Pipeline, close
     connectionsMax: config.connectionsMax,
     requestTimeoutMs: config.requestTimeoutMs,
     closeMsMax: Math.floor(config.shutdownMsMax / 2),
-    live: { origins: otherOrigins(config) },
-    corsOrigins: sharedOrigins(config),
+    ...originsOf(config),
     uws: openUws(config),
     webFolder: fileURLToPath(new URL("./web/", import.meta.url)),
   });

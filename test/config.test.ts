@@ -11,6 +11,7 @@ import {
   variableOf,
 } from "../src/config.ts";
 import { configOptions } from "../src/config-options.ts";
+import { originsOf } from "../src/config-origins.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "rankstream-config-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -153,11 +154,25 @@ describe("docs/configuration.md", () => {
   });
 });
 
+describe("who may frame the board", () => {
+  it.each([
+    ["none", "'none'"],
+    ["own", "'self'"],
+    ["*", "*"],
+    ["own, https://a.example", "'self' https://a.example"],
+  ])("%s: %s", (embedOrigins, expected) => {
+    const { config } = loadConfig({ flags: { embedOrigins } });
+    expect(originsOf(config).frameAncestors).toBe(expected);
+  });
+});
+
 const onKafka = { log: "kafka", kafkaBrokers: "127.0.0.1:9092" };
 
 describe("a configuration that can not be used", () => {
   it.each([
     [{ liveOrigins: "own,example.org" }, "liveOrigins: expected own, or origins such as"],
+    [{ embedOrigins: "own,example.org" }, "embedOrigins: expected none, *, own, or origins"],
+    [{ embedOrigins: "*,own" }, 'got "*"'],
     [{ liveOrigins: "https://example.org/" }, 'got "https://example.org/"'],
     [{ corsOrigins: "*,shop.example" }, "corsOrigins: expected none, *, or origins such as"],
     [{ port: "65536" }, 'port: expected an integer 0..65535, got "65536" (from --port)'],

@@ -15,14 +15,20 @@ import {
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildBundles, isBundled } from "./bundles.mjs";
+import { buildSample } from "./sample.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const stamp = join(root, "build", ".built");
 const lock = join(root, ".build-lock");
 const lockWaitMsMax = 120_000;
-const sources = ["assembly", "src", "tools/bundles.mjs", "asconfig.json", "tsconfig.json"].concat(
-  "package.json",
-);
+const sources = [
+  "assembly",
+  "src",
+  "tools/bundles.mjs",
+  "tools/sample.mjs",
+  "asconfig.json",
+  "tsconfig.json",
+].concat("package.json");
 const assetEndings = [".html", ".css", ".svg"];
 
 function files(path) {
@@ -100,5 +106,6 @@ await withLock(async () => {
   run(["typescript", "bin", "tsc"], ["-p", "tsconfig.json"]);
   copyAssets();
   await buildBundles(root);
+  await buildSample(root);
   writeFileSync(stamp, `${started.toISOString()}\n`);
 });

@@ -95,6 +95,8 @@ export interface ApiDeps {
   corsOrigins?: readonly string[];
   /** Folder of the page's files; none are served where there is none. */
   webFolder?: string;
+  /** Who may frame the page where it is asked for with `embed=1`; default `'none'`. */
+  frameAncestors?: string;
   /** Bounds of GET /live and GET /live/events other than their own. */
   live?: LiveOptions;
   /** Has the port then, and takes POST /events itself. */
@@ -371,7 +373,7 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
   addStatus(app, deps.status);
   addOperations(app, deps, routes);
   if (deps.webFolder !== undefined) {
-    await addPages(app, deps.webFolder);
+    await addPages(app, deps.webFolder, deps.frameAncestors);
     await addClientFile(app, deps.webFolder);
   }
   answerUnrouted(app, methodsByPath);

@@ -20,16 +20,17 @@ const contentTypes: Readonly<Record<string, string>> = {
   ".html": "text/html; charset=utf-8",
   ".css": "text/css; charset=utf-8",
   ".js": "text/javascript; charset=utf-8",
+  ".json": "application/json; charset=utf-8",
   ".svg": "image/svg+xml",
   ".wasm": "application/wasm",
 };
 
 /** Pages load nothing from elsewhere; only the demo compiles WebAssembly. */
-function policyOf(path: string): string {
+function policyOf(path: string, frameAncestors: string): string {
   const scripts = path.startsWith("/web/demo/") ? "'self' 'wasm-unsafe-eval'" : "'self'";
   return (
     `default-src 'none'; style-src 'self'; script-src ${scripts}; connect-src 'self'; ` +
-    "img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    `img-src 'self'; form-action 'self'; frame-ancestors ${frameAncestors}; base-uri 'none'`
   );
 }
 
@@ -58,9 +59,14 @@ async function readPages(folder: string): Promise<PageFile[]> {
   return pages;
 }
 
-function servePage(app: FastifyInstance, page: PageFile, headers: Record<string, string>): void {
+function servePage(
+  app: FastifyInstance,
+  page: PageFile,
+  headersOf: (query: unknown) => Record<string, string>,
+): void {
   const { path, contentType, body, gzipped, etag } = page;
   app.get(path, (request, reply) => {
+    const headers = headersOf(request.query);
     reply.type(contentType).headers({ ...headers, vary: "accept-encoding", etag });
     if (request.headers["if-none-match"] === etag) return reply.code(304).send();
     const isPacked = new Negotiator(request.raw).encoding(["gzip", "identity"]) === "gzip";
@@ -69,11 +75,29 @@ function servePage(app: FastifyInstance, page: PageFile, headers: Record<string,
   });
 }
 
-/** Serves the files of `folder`; nothing where it has none. */
-export async function addPages(app: FastifyInstance, folder: string): Promise<void> {
+/** The bare board, to be shown within other pages. */
+function isEmbedded(path: string, query: unknown): boolean {
+  return path === "/" && (query as Record<string, unknown>)["embed"] === "1";
+}
+
+/**
+ * Serves the files of `folder`; nothing where it has none. `frameAncestors`, as a content security
+ * policy says it, may frame the embedded board; nobody may frame anything else.
+ */
+export async function addPages(
+  app: FastifyInstance,
+  folder: string,
+  frameAncestors = "'none'",
+): Promise<void> {
   for (const page of await readPages(folder)) {
-    const policy = policyOf(page.path);
-    servePage(app, page, { "content-security-policy": policy, "cache-control": "no-cache" });
+    const policies = {
+      alone: policyOf(page.path, "'none'"),
+      embedded: policyOf(page.path, frameAncestors),
+    };
+    servePage(app, page, (query) => ({
+      "content-security-policy": policies[isEmbedded(page.path, query) ? "embedded" : "alone"],
+      "cache-control": "no-cache",
+    }));
   }
 }
 
@@ -88,9 +112,11 @@ export async function addClientFile(app: FastifyInstance, webFolder: string): Pr
     () => false,
   );
   if (!isThere) return;
-  servePage(app, await readPage("/client.js", file, contentTypes[".js"] as string), {
+  const headers = {
     "access-control-allow-origin": "*",
     "cross-origin-resource-policy": "cross-origin",
     "cache-control": "public, max-age=3600",
-  });
+  };
+  const page = await readPage("/client.js", file, contentTypes[".js"] as string);
+  servePage(app, page, () => headers);
 }

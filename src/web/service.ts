@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { RankstreamClient } from "../client/client.ts";
 import { LiveBoards, type LiveState } from "../client/live.ts";
 import type { EventType, Leaderboard } from "../client/replies.ts";
-import type { Query } from "./view-state.ts";
+import { queryOf, questionOf, type ShownView } from "./view-state.ts";
 
 /** Types are asked for again after this, then after twice as long, up to the longest wait. */
 const typesWaitMsMin = 1000;
@@ -86,23 +86,33 @@ export function useEventTypes(): { types: EventType[] | null; refresh: () => voi
 }
 
 export interface WatchedBoard {
-  /** Null before the first board of this question. */
+  /** The newest board; of the question before until there is one of this. Null without any. */
   board: Leaderboard | null;
+  /** The view that board is of. */
+  of: ShownView | null;
+  isCurrent: boolean;
   /** The problem document that came last, where no board has come since. */
   problem: Readonly<Record<string, unknown>> | null;
 }
 
-/** The live board of these parameters; a new question begins with none. */
-export function useBoard(query: Query): WatchedBoard {
-  const key = JSON.stringify(query);
-  const [watched, setWatched] = useState<WatchedBoard & { key: string }>();
-  useEffect(() => {
-    const asked = JSON.parse(key) as Query;
-    return live.watch<Leaderboard>(asked, {
-      onBoard: (board) => setWatched({ key, board, problem: null }),
-      onProblem: (problem) =>
-        setWatched((old) => ({ key, board: old?.key === key ? old.board : null, problem })),
-    });
-  }, [key]);
-  return watched?.key === key ? watched : { board: null, problem: null };
+const nothingYet: WatchedBoard = { board: null, of: null, isCurrent: false, problem: null };
+
+/** The live board of a view. */
+export function useBoard(view: ShownView): WatchedBoard {
+  const key = questionOf(view);
+  const [watched, setWatched] = useState<WatchedBoard & { key: string }>({ ...nothingYet, key });
+  useEffect(
+    () =>
+      live.watch<Leaderboard>(queryOf(view), {
+        onBoard: (board) => setWatched({ key, board, of: view, isCurrent: true, problem: null }),
+        onProblem: (problem) =>
+          setWatched((old) => {
+            const kept = old.key === key && old.isCurrent ? old : nothingYet;
+            return { ...kept, key, problem };
+          }),
+      }),
+    [key],
+  );
+  if (watched.key === key) return watched;
+  return { ...watched, isCurrent: false, problem: null };
 }

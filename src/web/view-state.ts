@@ -152,6 +152,13 @@ export function viewToShow(
   return { ...asked, eventTypes, timeRange, timeZone, k: asked.k || kDefault, isChosen: true };
 }
 
+/** The types in words: `a + b`, or how many where they are many. */
+export function typesText(eventTypes: readonly string[]): string {
+  const [first, second] = eventTypes;
+  if (eventTypes.length <= 2) return [first, second].filter((name) => name).join(" + ");
+  return `${first} + ${eventTypes.length - 1} more`;
+}
+
 /** The zone that times are shown in. */
 export function zoneOf({ timeZone }: View): string {
   return timeZone === "" ? ownTimeZone() : timeZone;

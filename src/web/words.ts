@@ -1,28 +1,10 @@
 /** What the page says of a board, in plain words. */
 import type { Leaderboard, LeaderboardRow } from "../client/replies.ts";
-
-/** Time ranges to choose from: the parameter's value, and how it is called. */
-export const timeRanges: readonly (readonly [value: string, words: string])[] = [
-  ["last_minute", "Last minute"],
-  ["last_5_minutes", "Last 5 minutes"],
-  ["last_15_minutes", "Last 15 minutes"],
-  ["last_hour", "Last hour"],
-  ["last_3_hours", "Last 3 hours"],
-  ["last_24_hours", "Last 24 hours"],
-  ["last_7_days", "Last 7 days"],
-  ["last_30_days", "Last 30 days"],
-  ["today", "Today"],
-  ["yesterday", "Yesterday"],
-  ["this_week", "This week"],
-  ["this_month", "This month"],
-  ["this_year", "This year"],
-  ["all", "All time"],
-];
+import { rangeName } from "./ranges.ts";
 
 /** The range's name in the middle of a sentence; the value itself where it has none. */
 export function rangeWords(timeRange: string): string {
-  const words = timeRanges.find(([value]) => value === timeRange)?.[1];
-  return words?.toLowerCase() ?? timeRange;
+  return rangeName(timeRange)?.toLowerCase() ?? timeRange;
 }
 
 const whole = new Intl.NumberFormat("en");
@@ -34,6 +16,14 @@ export function countText(count: number): string {
 /** `5`, or `5–7` where only bounds are known. */
 export function boundsText(lower: number, upper: number): string {
   return lower === upper ? countText(lower) : `${countText(lower)}–${countText(upper)}`;
+}
+
+/** How many distinct items: the number, or what is known of it. */
+export function distinctText(board: Leaderboard): string {
+  const { distinct, distinctLower = 0, distinctUpper } = board;
+  if (distinct !== null) return countText(distinct);
+  if (distinctUpper === undefined) return `at least ${countText(distinctLower)}`;
+  return boundsText(distinctLower, distinctUpper);
 }
 
 /** A part of 1 as percent, with the more digits the smaller it is. */
@@ -75,7 +65,9 @@ export interface Change {
 }
 
 /** How a row stands against the period before. */
-export function changeOf(row: LeaderboardRow): Change {
+export function changeOf(
+  row: Pick<LeaderboardRow, "isNew" | "previousRank" | "rankChange">,
+): Change {
   const { rankChange, isNew, previousRank } = row;
   if (isNew) return { kind: "new", mark: "new", words: "new, it was not there before" };
   if (rankChange === null || rankChange === undefined)

@@ -283,7 +283,10 @@ describe("operations", () => {
       writeFileSync(join(folder, "secret.txt"), "no");
       mkdirSync(join(folder, "demo"));
       writeFileSync(join(folder, "demo", "index.html"), "demo");
-      const { app } = await makeApi({ webFolder: folder });
+      const { app } = await makeApi({
+        webFolder: folder,
+        frameAncestors: "'self' https://a.example",
+      });
       const page = await app.inject("/");
       expect([page.statusCode, page.body]).toEqual([200, "<!doctype html>"]);
       expect(page.headers).toMatchObject({
@@ -291,6 +294,12 @@ describe("operations", () => {
         "x-content-type-options": "nosniff",
       });
       expect(page.headers["content-security-policy"]).toContain("script-src 'self';");
+      const policy = async (address: string) =>
+        (await app.inject(address)).headers["content-security-policy"];
+      expect(await policy("/?embed=1")).toContain("frame-ancestors 'self' https://a.example;");
+      for (const address of ["/", "/?embed=0", "/web/demo/?embed=1"]) {
+        expect(await policy(address), address).toContain("frame-ancestors 'none';");
+      }
       expect((await app.inject("/web/board.js")).headers["content-type"]).toContain("javascript");
       expect((await app.inject("/web/demo/")).body).toBe("demo");
       const headers = { "accept-encoding": "gzip", "if-none-match": "" };

@@ -1,8 +1,13 @@
 /** The board itself: what is certain of it, its rows, and its sums. */
 import type { Leaderboard } from "../../client/replies.ts";
-import { useBoard } from "../service.ts";
-import { queryOf, type ShownView, zoneOf } from "../view-state.ts";
-import { boundsText, certaintyOf, countText, rangeWords, timeText } from "../words.ts";
+import { endsText } from "../ranges.ts";
+import { useBoard, useLiveState, type WatchedBoard } from "../service.ts";
+import { questionOf, type ShownView, typesText, zoneOf } from "../view-state.ts";
+import { boundsText, countText, distinctText, timeText } from "../words.ts";
+import { Announcer } from "./announcer.tsx";
+import { Certainty } from "./certainty.tsx";
+import { Dropped } from "./dropped.tsx";
+import { useHistories } from "./histories.ts";
 import { roleOf } from "./row.tsx";
 import { Rows } from "./rows.tsx";
 
@@ -12,18 +17,27 @@ interface BoardViewProps {
   onShowAll: () => void;
 }
 
-function distinctText({ distinct, distinctLower = 0, distinctUpper }: Leaderboard): string {
-  if (distinct !== null) return countText(distinct);
-  if (distinctUpper === undefined) return `at least ${countText(distinctLower)}`;
-  return boundsText(distinctLower, distinctUpper);
+/** Longer ranges are shown by the minute. */
+const secondsMsMax = 900_000;
+
+/** Characters of the widest count: its column is as wide. */
+function countCharsOf({ results }: Leaderboard): number {
+  const chars = results.flatMap(({ count, lower, upper, previousCount = 0 }) => [
+    countText(count).length,
+    countText(previousCount).length,
+    // Bounds are written smaller.
+    lower === upper ? 0 : boundsText(lower, upper).length * 0.8,
+  ]);
+  return Math.max(6, ...chars);
 }
 
-function Facts({ board, timeZone }: { board: Leaderboard; timeZone: string }) {
-  const { total, totalUpper = total, asOf } = board;
+function Facts({ board, zone }: { board: Leaderboard; zone: string }) {
+  const { total, totalUpper = total, asOf, others } = board;
   const facts = [
     ["total", "Total", boundsText(total, totalUpper)],
     ["distinct", "Distinct items", distinctText(board)],
-    ["as-of", "As of", timeText(asOf, new Date(), timeZone)],
+    ...(others === null ? [] : [["others", "In items not shown", countText(others)]]),
+    ["as-of", "As of", timeText(asOf, new Date(), zone)],
   ];
   return (
     <dl id="facts">
@@ -37,13 +51,19 @@ function Facts({ board, timeZone }: { board: Leaderboard; timeZone: string }) {
   );
 }
 
-function Heads({ isCompared, hasHistory }: { isCompared: boolean; hasHistory: boolean }) {
+interface HeadsProps {
+  isCompared: boolean;
+  hasHistory: boolean;
+  isOfUsers: boolean;
+}
+
+function Heads({ isCompared, hasHistory, isOfUsers }: HeadsProps) {
   const heads = [
     ["rank", "Rank"],
     ...(isCompared ? [["change", "Change"]] : []),
     ["item", "Item"],
     ...(hasHistory ? [["trend", "Trend"]] : []),
-    ["count", "Count"],
+    ["count", isOfUsers ? "Users" : "Count"],
     ...(isCompared ? [["before", "Before"]] : []),
     ["share", "Share"],
   ];
@@ -60,55 +80,120 @@ function Heads({ isCompared, hasHistory }: { isCompared: boolean; hasHistory: bo
   );
 }
 
-/** The board of a view, kept up to date. */
-export function BoardView({ view, onOpen, onShowAll }: BoardViewProps) {
-  const query = queryOf(view);
-  const { board, problem } = useBoard(query);
+function spanText(span: { effectiveFrom: string; effectiveTo: string }, zone: string): string {
+  const [from, to] = [Date.parse(span.effectiveFrom), Date.parse(span.effectiveTo)];
+  // Seconds matter to short ranges only.
+  const toMs = to - from < secondsMsMax ? 1000 : 60_000;
+  return endsText({ from: from - (from % toMs), to: to - (to % toMs) }, zone);
+}
+
+function Caption({ board, view }: { board: Leaderboard; view: ShownView }) {
+  const zone = zoneOf(view);
+  return (
+    <caption id="caption">
+      <strong>{typesText(view.eventTypes)}</strong>{" "}
+      <span>
+        {view.timeRange === "all" ? "all time" : spanText(board, zone)} ({zone})
+      </span>
+      {board.previous && <span> compared with {spanText(board.previous, zone)}</span>}
+    </caption>
+  );
+}
+
+function NoRows({ view, onShowAll }: Omit<BoardViewProps, "onOpen">) {
+  return (
+    <p id="no-rows" class="note">
+      Nothing was counted in this time range
+      {view.filters.length > 0 && " with these filters"}.{" "}
+      {view.timeRange !== "all" && (
+        <button type="button" id="show-all" onClick={onShowAll}>
+          Show all time
+        </button>
+      )}
+    </p>
+  );
+}
+
+type BoardProps = BoardViewProps & { board: Leaderboard; isCurrent: boolean };
+
+function Board({ board, view, isCurrent, onOpen, onShowAll }: BoardProps) {
+  const { isCompared } = view;
+  const question = questionOf(view);
+  const { histories, want } = useHistories(view);
+  const { length } = board.results;
+  const sizes = { "--count-chars": countCharsOf(board), "--row-count": Math.max(1, length) };
+  return (
+    <section id="board" aria-label="Leaderboard" aria-busy={!isCurrent}>
+      <Certainty board={board} />
+      <div class="card">
+        <table
+          {...roleOf("table")}
+          data-compared={isCompared ? "yes" : "no"}
+          data-trend={histories === null ? "no" : "yes"}
+          style={sizes}
+        >
+          <Caption board={board} view={view} />
+          <Heads
+            isCompared={isCompared}
+            hasHistory={histories !== null}
+            isOfUsers={view.by === "users"}
+          />
+          <Rows
+            rows={board.results}
+            certifiedRanks={board.certifiedRanks}
+            isCompared={isCompared}
+            question={question}
+            histories={histories}
+            want={want}
+            onOpen={onOpen}
+          />
+        </table>
+        {length === 0 && <NoRows view={view} onShowAll={onShowAll} />}
+      </div>
+      {board.dropped && <Dropped items={board.dropped} onOpen={onOpen} />}
+      <Facts board={board} zone={zoneOf(view)} />
+      <Announcer board={board} question={question} />
+    </section>
+  );
+}
+
+/** What hinders, in plain words: of the question, or of the connection. */
+function Hindrance({ watched, zone }: { watched: WatchedBoard; zone: string }) {
+  const state = useLiveState();
+  const { problem, board } = watched;
   return (
     <>
       {problem !== null && (
-        <p id="problem" role="alert">
+        <p id="problem" role="alert" class="banner">
           {`${problem["title"]}: ${problem["detail"]}`}
         </p>
       )}
-      {board !== null && <Board board={board} view={view} onOpen={onOpen} onShowAll={onShowAll} />}
+      {state === "lost" && (
+        <p id="lost" role="status" class="banner">
+          Connection lost; trying again.
+          {board !== null && ` This is the board as of ${timeText(board.asOf, new Date(), zone)}.`}
+        </p>
+      )}
     </>
   );
 }
 
-function Board({ board, view, onOpen, onShowAll }: BoardViewProps & { board: Leaderboard }) {
-  const { text, isCertain } = certaintyOf(board);
-  const types = view.eventTypes.join(" + ");
+/** The board of a view, kept up to date. */
+export function BoardView({ view, onOpen, onShowAll }: BoardViewProps) {
+  const watched = useBoard(view);
+  const { board, of, isCurrent } = watched;
   return (
-    <section id="board" aria-label="Leaderboard">
-      <p id="certainty" data-certain={isCertain ? "yes" : "no"}>
-        {text}
-      </p>
-      <div class="card">
-        <table {...roleOf("table")} data-compared={view.isCompared ? "yes" : "no"}>
-          <caption id="caption">{`${types}, ${rangeWords(view.timeRange)}`}</caption>
-          <Heads isCompared={view.isCompared} hasHistory={false} />
-          <Rows
-            rows={board.results}
-            certifiedRanks={board.certifiedRanks}
-            isCompared={view.isCompared}
-            question={JSON.stringify(queryOf(view))}
-            histories={null}
-            onOpen={onOpen}
-          />
-        </table>
-        {board.results.length === 0 && (
-          <p id="no-rows" class="note">
-            Nothing was counted in this time range.{" "}
-            {view.timeRange !== "all" && (
-              <button type="button" id="show-all" onClick={onShowAll}>
-                Show all time
-              </button>
-            )}
-          </p>
-        )}
-      </div>
-      <Facts board={board} timeZone={zoneOf(view)} />
-    </section>
+    <>
+      <Hindrance watched={watched} zone={zoneOf(view)} />
+      {board !== null && of !== null && (
+        <Board
+          board={board}
+          view={of}
+          isCurrent={isCurrent}
+          onOpen={onOpen}
+          onShowAll={onShowAll}
+        />
+      )}
+    </>
   );
 }

@@ -1,12 +1,14 @@
 /** What is chosen to be shown. */
 import type { EventType } from "../../client/replies.ts";
+import { Popover } from "../popover.tsx";
 import type { Go } from "../use-view.ts";
-import { lastSeenMs, type ShownView } from "../view-state.ts";
-import { timeRanges } from "../words.ts";
+import type { ShownView } from "../view-state.ts";
+import { FilterButton, FilterChips } from "./filters.tsx";
+import { RangePicker } from "./range-picker.tsx";
+import { ShareMenu } from "./share-menu.tsx";
+import { TypePicker } from "./type-picker.tsx";
 
-const rowChoices = ["5", "10", "20", "50", "100", "1000"];
-/** Types listed to choose from: the newest ones. */
-const typesMax = 500;
+const rowChoices = ["5", "10", "20", "50", "100", "200", "500", "1000"];
 
 interface ControlsProps {
   view: ShownView;
@@ -27,8 +29,8 @@ function Choice({ id, label, choices, chosen, onChoose }: ChoiceProps) {
   const isListed = choices.some(([value]) => value === chosen);
   const all = isListed ? choices : [[chosen, chosen] as const, ...choices];
   return (
-    <label>
-      {label}{" "}
+    <label class="field">
+      <span class="face-name">{label}</span>
       <select id={id} value={chosen} onChange={(event) => onChoose(event.currentTarget.value)}>
         {all.map(([value, words]) => (
           <option key={value} value={value}>
@@ -40,33 +42,85 @@ function Choice({ id, label, choices, chosen, onChoose }: ChoiceProps) {
   );
 }
 
-/** The form above the board. */
-export function Controls({ view, types, go }: ControlsProps) {
-  const newest = [...types].sort((a, b) => lastSeenMs(b) - lastSeenMs(a)).slice(0, typesMax);
-  const names = newest.map(({ name }) => name).sort();
+const modes = [
+  ["", "Automatic: exact where needed"],
+  ["approx", "Approximate, at once"],
+  ["exact", "Exact, may take longer"],
+] as const;
+const counted = [
+  ["", "Events"],
+  ["users", "Distinct users"],
+] as const;
+
+/** How it is counted: seldom changed, so out of the way. */
+function Options({ view, go }: Omit<ControlsProps, "types">) {
+  const isPlain = view.mode === "" && view.by === "";
+  const words = [view.by === "users" ? "users" : "", view.mode].filter((text) => text !== "");
   return (
-    <form id="controls" onSubmit={(event) => event.preventDefault()}>
-      <Choice
-        id="event-type"
-        label="Event type"
-        choices={names.map((name) => [name, name])}
-        chosen={view.eventTypes.join(",")}
-        onChoose={(name) => go({ eventTypes: name.split(",") })}
-      />
-      <Choice
-        id="time-range"
-        label="Time range"
-        choices={timeRanges}
-        chosen={view.timeRange}
-        onChoose={(timeRange) => go({ timeRange, from: "", to: "" })}
-      />
-      <Choice
-        id="k"
-        label="Rows"
-        choices={rowChoices.map((k) => [k, k])}
-        chosen={view.k}
-        onChoose={(k) => go({ k })}
-      />
-    </form>
+    <Popover
+      id="options"
+      name="How to count"
+      face={isPlain ? "Options" : `Options · ${words.join(", ")}`}
+    >
+      {() => (
+        <div class="fields">
+          <Choice
+            id="by"
+            label="Count"
+            choices={counted}
+            chosen={view.by === "events" ? "" : view.by}
+            onChoose={(by) => go({ by })}
+          />
+          <Choice
+            id="mode"
+            label="Answer"
+            choices={modes}
+            chosen={view.mode === "auto" ? "" : view.mode}
+            onChoose={(mode) => go({ mode })}
+          />
+          <p class="hint">Filters, users and comparisons are always answered exactly.</p>
+        </div>
+      )}
+    </Popover>
+  );
+}
+
+/** The row of choices above the board, and the filters in force below it. */
+export function Controls({ view, types, go }: ControlsProps) {
+  const isBoard = view.page === "board";
+  return (
+    <div id="controls">
+      <fieldset class="choices-row">
+        <legend class="unseen">What is shown</legend>
+        <TypePicker
+          types={types}
+          chosen={view.eventTypes}
+          onChoose={(eventTypes) => go({ eventTypes })}
+        />
+        <RangePicker view={view} go={go} />
+        <Choice
+          id="k"
+          label="Rows"
+          choices={rowChoices.map((k) => [k, k])}
+          chosen={view.k}
+          onChoose={(k) => go({ k })}
+        />
+        {isBoard && (
+          <button
+            type="button"
+            id="compare"
+            aria-pressed={view.isCompared}
+            title="Each row against the period before"
+            onClick={() => go({ isCompared: !view.isCompared })}
+          >
+            Compare
+          </button>
+        )}
+        <FilterButton view={view} go={go} />
+        {isBoard && <Options view={view} go={go} />}
+        {isBoard && <ShareMenu view={view} />}
+      </fieldset>
+      <FilterChips view={view} go={go} />
+    </div>
   );
 }

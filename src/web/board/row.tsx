@@ -1,18 +1,26 @@
 /** One row of the board. */
 import type { LeaderboardRow } from "../../client/replies.ts";
 import { Sparkline } from "../sparkline.tsx";
-import { boundsText, changeOf, countText, percentText } from "../words.ts";
+import { boundsText, changeOf, countText } from "../words.ts";
 
 export interface RowProps {
-  row: LeaderboardRow;
+  eventId: string;
+  label: string;
+  /** Where a browser may go for the item; "" where nowhere. */
+  href: string;
+  rank: number;
+  count: number;
+  lower: number;
+  upper: number;
+  /** In words, and as a part of the longest bar. */
+  share: string;
+  bar: number;
   /** Whether it is proven to stand where it stands. */
   isCertain: boolean;
-  isCompared: boolean;
-  /** The largest share of the board: its bar is the longest. */
-  largest: number;
-  /** Counts over the range; undefined while they aren't known. */
-  history: readonly number[] | undefined;
-  hasHistory: boolean;
+  /** The period before; null where nothing is compared. */
+  before: Pick<LeaderboardRow, "isNew" | "previousCount" | "previousRank" | "rankChange"> | null;
+  /** Counts over the range; undefined while they aren't known, null where none are shown. */
+  history: readonly number[] | undefined | null;
   /** Whether Tab stops at this row. */
   isTabStop: boolean;
 }
@@ -25,21 +33,15 @@ export function roleOf(role: string): { role: "row" } {
   return { role } as { role: "row" };
 }
 
-/** Where a browser may go for the item; "" where nowhere. */
-function addressOf({ url = "" }: LeaderboardRow): string {
-  return /^https?:/i.test(url) ? url : "";
-}
-
-function Name({ row, isTabStop }: Pick<RowProps, "row" | "isTabStop">) {
-  const { eventId, label = eventId } = row;
-  const href = addressOf(row);
+function Name({ eventId, label, href, isTabStop }: RowProps) {
+  const tabIndex = isTabStop ? 0 : -1;
   return (
     <span class="name-line">
       <button
         type="button"
         class="name"
         dir="auto"
-        tabIndex={isTabStop ? 0 : -1}
+        tabIndex={tabIndex}
         title={label === eventId ? undefined : eventId}
         data-item={eventId}
       >
@@ -52,7 +54,7 @@ function Name({ row, isTabStop }: Pick<RowProps, "row" | "isTabStop">) {
           rel="noreferrer"
           target="_blank"
           aria-label={`Open the page of ${label}`}
-          tabIndex={isTabStop ? 0 : -1}
+          tabIndex={tabIndex}
         >
           ↗
         </a>
@@ -61,8 +63,8 @@ function Name({ row, isTabStop }: Pick<RowProps, "row" | "isTabStop">) {
   );
 }
 
-function Change({ row }: { row: LeaderboardRow }) {
-  const { kind, mark, words } = changeOf(row);
+function Change({ before }: { before: NonNullable<RowProps["before"]> }) {
+  const { kind, mark, words } = changeOf(before);
   return (
     <td {...roleOf("cell")} class="change" data-kind={kind} title={words}>
       <span aria-hidden="true">{mark}</span>
@@ -71,39 +73,41 @@ function Change({ row }: { row: LeaderboardRow }) {
   );
 }
 
-/** A row; written again only where something of it differs (see `isSameRow`). */
+/** A row of the table. */
 export function Row(props: RowProps) {
-  const { row, isCertain, isCompared, largest, history, hasHistory, isTabStop } = props;
-  const isExact = row.lower === row.upper;
-  const width = largest === 0 ? 0 : row.share / largest;
+  const { rank, isCertain, before, history, count, lower, upper } = props;
   return (
     <tr {...roleOf("row")}>
-      <td {...roleOf("cell")} class="rank" data-certain={isCertain ? "yes" : "no"}>
-        {!isCertain && <span aria-hidden="true">≈</span>}
-        {row.rank}
-        {!isCertain && <span class="unseen"> (estimate)</span>}
+      <td {...roleOf("cell")} class="rank">
+        {!isCertain && (
+          <span class="estimate" title="An estimate: this rank is not proven">
+            <span aria-hidden="true">≈</span>
+            <span class="unseen">about </span>
+          </span>
+        )}
+        {rank}
       </td>
-      {isCompared && <Change row={row} />}
+      {before !== null && <Change before={before} />}
       <th {...roleOf("rowheader")} scope="row" class="item">
-        <span class="bar" aria-hidden="true" style={{ transform: `scaleX(${width})` }} />
-        <Name row={row} isTabStop={isTabStop} />
+        <span class="bar" aria-hidden="true" style={{ transform: `scaleX(${props.bar})` }} />
+        <Name {...props} />
       </th>
-      {hasHistory && (
+      {history !== null && (
         <td {...roleOf("cell")} class="trend">
           {history && <Sparkline points={history} label="Counts over the time range" />}
         </td>
       )}
       <td {...roleOf("cell")} class="count">
-        <span>{countText(row.count)}</span>
-        {!isExact && <span class="bounds">{boundsText(row.lower, row.upper)}</span>}
+        <span>{countText(count)}</span>
+        {lower !== upper && <span class="bounds">{boundsText(lower, upper)}</span>}
       </td>
-      {isCompared && (
+      {before !== null && (
         <td {...roleOf("cell")} class="before">
-          {countText(row.previousCount ?? 0)}
+          {countText(before.previousCount ?? 0)}
         </td>
       )}
       <td {...roleOf("cell")} class="share">
-        {percentText(row.share)}
+        {props.share}
       </td>
     </tr>
   );

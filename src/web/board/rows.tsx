@@ -1,17 +1,19 @@
 /** The table's rows: kept by item, moved rather than made anew, so that changes can be seen. */
 import { Component, createRef } from "preact";
 import type { LeaderboardRow } from "../../client/replies.ts";
+import { percentText } from "../words.ts";
 import { playMoves, type Tops, topsOf } from "./flip.ts";
+import type { HistoriesInSight } from "./histories.ts";
+import { placesInSight } from "./in-sight.ts";
 import { Row, type RowProps, roleOf } from "./row.tsx";
 
-export interface RowsProps {
+export interface RowsProps extends HistoriesInSight {
   rows: readonly LeaderboardRow[];
   /** Ranks proven, from the first on. */
   certifiedRanks: number;
   isCompared: boolean;
   /** Of the question: rows of another one don't move. */
   question: string;
-  histories: ReadonlyMap<string, readonly number[]> | null;
   onOpen: (eventId: string) => void;
 }
 
@@ -20,14 +22,17 @@ interface Snapshot {
   focused: HTMLElement | null;
 }
 
-/** A row that is written again only when something of it differs. */
+/** A scroll or a change is followed by a look at what is in sight, once it has ended. */
+const lookMs = 150;
+
+/** A row that is written again only where something that it shows differs. */
 class KeptRow extends Component<RowProps> {
   override shouldComponentUpdate(next: RowProps): boolean {
     const names = Object.keys(next) as (keyof RowProps)[];
-    return (
-      names.some((name) => name !== "row" && next[name] !== this.props[name]) ||
-      next.row !== this.props.row
-    );
+    return names.some((name) => {
+      if (name !== "before") return next[name] !== this.props[name];
+      return JSON.stringify(next.before) !== JSON.stringify(this.props.before);
+    });
   }
 
   override render() {
@@ -44,9 +49,42 @@ const steps: Readonly<Record<string, number>> = {
   End: Infinity,
 };
 
+function shownOf(row: LeaderboardRow, largest: number, isCompared: boolean) {
+  const { eventId, label = eventId, url = "", rank, count, lower, upper, share } = row;
+  const { isNew, previousCount, previousRank, rankChange } = row;
+  return {
+    eventId,
+    label,
+    href: /^https?:/i.test(url) ? url : "",
+    rank,
+    count,
+    lower,
+    upper,
+    share: percentText(share),
+    // A tenth of a percent can't be seen, and would be written again with each event.
+    bar: largest === 0 ? 0 : Math.round((share / largest) * 1000) / 1000,
+    before: isCompared
+      ? ({ isNew, previousCount, previousRank, rankChange } as RowProps["before"])
+      : null,
+  };
+}
+
 export class Rows extends Component<RowsProps, { current: string }> {
   readonly #body = createRef<HTMLTableSectionElement>();
+  #looking: ReturnType<typeof setTimeout> | undefined;
   override state = { current: "" };
+
+  override componentDidMount(): void {
+    addEventListener("scroll", this.#lookSoon, { passive: true });
+    addEventListener("resize", this.#lookSoon, { passive: true });
+    this.#lookSoon();
+  }
+
+  override componentWillUnmount(): void {
+    clearTimeout(this.#looking);
+    removeEventListener("scroll", this.#lookSoon);
+    removeEventListener("resize", this.#lookSoon);
+  }
 
   override getSnapshotBeforeUpdate(old: RowsProps): Snapshot | null {
     const body = this.#body.current;
@@ -58,8 +96,9 @@ export class Rows extends Component<RowsProps, { current: string }> {
     };
   }
 
-  override componentDidUpdate(_old: RowsProps, _state: unknown, snapshot: Snapshot | null): void {
+  override componentDidUpdate(old: RowsProps, _state: unknown, snapshot: Snapshot | null): void {
     const body = this.#body.current;
+    if (old.want !== this.props.want || old.rows !== this.props.rows) this.#lookSoon();
     if (body === null || snapshot === null) return;
     const { tops, focused } = snapshot;
     if (tops !== null) playMoves(body, tops);
@@ -68,6 +107,17 @@ export class Rows extends Component<RowsProps, { current: string }> {
       focused.focus({ preventScroll: true });
     }
   }
+
+  #lookSoon = (): void => {
+    if (this.#looking !== undefined) return;
+    this.#looking = setTimeout(() => {
+      this.#looking = undefined;
+      const body = this.#body.current;
+      if (body === null || this.props.histories === null) return;
+      const [from, to] = placesInSight(body);
+      this.props.want(this.props.rows.slice(from, to).map(({ eventId }) => eventId));
+    }, lookMs);
+  };
 
   #onKey = (event: KeyboardEvent): void => {
     const step = steps[event.key];
@@ -109,12 +159,9 @@ export class Rows extends Component<RowsProps, { current: string }> {
         {rows.map((row, place) => (
           <KeptRow
             key={row.eventId}
-            row={row}
+            {...shownOf(row, largest, isCompared)}
             isCertain={place < certifiedRanks}
-            isCompared={isCompared}
-            largest={largest}
-            history={histories?.get(row.eventId)}
-            hasHistory={histories !== null}
+            history={histories === null ? null : histories.get(row.eventId)}
             isTabStop={row.eventId === stop}
           />
         ))}

@@ -1,0 +1,21 @@
+/** The board as an address, a command and an element. */
+import { shellWord } from "../clipboard.ts";
+import { addressOf, questionOf, type ShownView } from "../view-state.ts";
+
+/** The board's answer at `origin`. */
+export function answerAddress(view: ShownView, origin: string, format?: "csv"): string {
+  const address = `${origin}/leaderboard${questionOf(view)}`;
+  return format === undefined ? address : `${address}&format=${format}`;
+}
+
+/** The command that asks for the board. */
+export function curlOf(view: ShownView, origin: string): string {
+  return `curl ${shellWord(answerAddress(view, origin))}`;
+}
+
+/** An element that shows the bare board within another page. */
+export function embedOf(view: ShownView, origin: string): string {
+  const address = `${origin}/${addressOf({ ...view, item: "", isEmbedded: true })}`;
+  const source = address.replaceAll("&", "&amp;").replaceAll('"', "&quot;");
+  return `<iframe src="${source}" title="Leaderboard" width="640" height="520"></iframe>`;
+}

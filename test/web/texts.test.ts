@@ -1,0 +1,33 @@
+// Commands, code and plots that the page makes, without a page.
+import { spawnSync } from "node:child_process";
+import { describe, expect, it } from "vitest";
+import { curlOf, embedOf } from "../../src/web/board/elsewhere.ts";
+import { shellWord } from "../../src/web/clipboard.ts";
+import { type ShownView, viewOfAddress } from "../../src/web/view-state.ts";
+
+describe("a shell's word", () => {
+  it.each(["plain", "it's", "a b", 'say "$HOME"', "`ls`;&|\\", "", "ü\n*"])(
+    "is one: %j",
+    (text) => {
+      const printed = spawnSync("sh", ["-c", `printf %s ${shellWord(text)}`], {
+        encoding: "utf8",
+      });
+      expect(printed.stdout).toBe(text);
+    },
+  );
+});
+
+describe("views elsewhere", () => {
+  const view = {
+    ...viewOfAddress("?eventType=a%26b&timeRange=all&k=5&item=x"),
+    isChosen: true,
+  } as ShownView;
+
+  it("are asked by curl, and framed without the item that is open", () => {
+    const address = "http://h/leaderboard?eventType=a%26b&timeRange=all&k=5";
+    expect(curlOf(view, "http://h")).toBe(`curl '${address}'`);
+    expect(embedOf(view, "http://h")).toContain(
+      'src="http://h/?eventType=a%26b&amp;timeRange=all&amp;k=5&amp;embed=1"',
+    );
+  });
+});

@@ -1,0 +1,1 @@
+export function sampleText(): Promise<string>;
