@@ -32,6 +32,8 @@ const program = join(root, "test", "client", "tracking-program.mjs");
 const testMsMax = 180_000;
 /** By turns from outside, and by itself between the log's sync and the reply. */
 const killsMax = 3;
+/** Events taken between two kills, at the least. */
+const acceptedMin = 2000;
 
 /** Tracks in a Node of its own until `end`, which resolves to what it says. */
 function track(node: string, url: string, eventType: string): { end(): Promise<Report> } {
@@ -93,9 +95,15 @@ async function openPage(origin: string): Promise<Page> {
   return page;
 }
 
-/** Lets a batch or so through, and then the reply to one of them is never sent. */
+/** Lets some batches through, and then the reply to one of them is never sent. */
 const replyNeverSent = (random: { int(low: number, high: number): number }) =>
-  `edge.before_reply:${random.int(3, 20)}`;
+  `edge.before_reply:${random.int(10, 60)}`;
+
+/** Waits until all that track are at it again, so that the kill meets them. */
+async function busy(service: RankstreamProcess): Promise<void> {
+  const accepted = async () => (await service.get("/status")).body.accepted.total;
+  await expect.poll(accepted, { timeout: 30_000 }).toBeGreaterThan(acceptedMin);
+}
 
 it("a service killed under load has counted each event once", { timeout: testMsMax }, async () => {
   const random = randomFromEnvironment("kills under track()");
@@ -121,7 +129,7 @@ it("a service killed under load has counted each event once", { timeout: testMsM
 
   for (let kill = 0; kill < killsMax; kill++) {
     if (kill % 2 === 0) {
-      await new Promise((resolve) => setTimeout(resolve, random.int(300, 1200)));
+      await busy(service);
       await service.kill();
       await new Promise((resolve) => setTimeout(resolve, random.int(0, 1000)));
       service = await start(kill + 1 < killsMax ? replyNeverSent(random) : undefined);

@@ -13,7 +13,7 @@ const client = new RankstreamClient({
   url,
   tracking: {
     batchMsMax: 30,
-    batchEventsMax: 500,
+    batchEventsMax: 50,
     // Fills up while the service is away.
     bufferedEventsMax: 3000,
     onRefused: (refusal) => faults.refused.push(refusal),
