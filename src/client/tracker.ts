@@ -192,7 +192,8 @@ export class Tracker {
     const key = this.#keyOf(batch);
     batch.firstSentAt ??= Date.now();
     this.#stored?.update(batch);
-    const keepalive = this.#mayOutlive(batch);
+    // Others may have used up what the browser allows: then only a plain request gets through.
+    const keepalive = attempt === 0 && this.#mayOutlive(batch);
     if (keepalive) this.#outliving.add(batch);
     let failure: ProblemError | UnreachableError;
     let waitMs = backoffMs(attempt);
