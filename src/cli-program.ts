@@ -3,6 +3,7 @@ import { Command, CommanderError } from "commander";
 import { addCompletionCommand } from "./cli-completion.ts";
 import { addConfigCommand } from "./cli-config.ts";
 import { addDemoCommand } from "./cli-demo.ts";
+import { addDoctorCommand } from "./cli-doctor.ts";
 import { addExportCommand } from "./cli-export.ts";
 import { addImportCommand } from "./cli-import.ts";
 import { type CliIo, CommandFailure, exitCodes } from "./cli-io.ts";
@@ -36,6 +37,7 @@ Examples:
                                        the same, live
   rankstream tail                      events as they come
   rankstream send song_play song_123   one event
+  rankstream doctor                    is everything there that the service needs?
   rankstream config check              what start would run with, and from where
   rankstream snapshot --to ./snapshot  its events and counts, as files for any DuckDB
   rankstream help start                every option, its variable and its default
@@ -76,6 +78,7 @@ export function makeProgram(io: CliIo, done: (code: number) => void): Command {
   addTypesCommand(program, io, done);
   addTailCommand(program, io, done);
   addSendCommand(program, io, done);
+  addDoctorCommand(program, io, done);
   addConfigCommand(program, io, done);
   addCompletionCommand(program, io, done);
   const commands = program.commands.flatMap((command) => [command, ...command.commands]);
