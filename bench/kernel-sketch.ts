@@ -5,6 +5,7 @@ import { runInNewContext } from "node:vm";
 import { deflateRawSync } from "node:zlib";
 import { Aggregator } from "../src/kernel/aggregator.ts";
 import { ChunkScanner } from "../src/kernel/chunk-scanner.ts";
+import { ItemCounter, itemCounterDefaults } from "../src/kernel/item-counter.ts";
 import { type ItemBlock, type ItemIds, ItemRegion, itemIds } from "../src/kernel/item-region.ts";
 import { layout } from "../src/kernel/layout.ts";
 import { OpenWindows } from "../src/kernel/open-windows.ts";
@@ -51,7 +52,7 @@ async function sketches(n: number): Promise<Sketch[]> {
   return Array.from({ length: n }, () => new Sketch(kernel, items, shape));
 }
 
-/** Updates of one sketch at the default size, from ids as bytes and as JavaScript strings. */
+/** Updates at the default size: from ids as bytes, with a heap too, and as JavaScript strings. */
 export async function timeUpdates(
   random: Random,
   { events, ids }: { events: number; ids: number },
@@ -65,10 +66,17 @@ export async function timeUpdates(
     sketch!.add(eventType, block);
     for (const text of texts) truth.set(text, (truth.get(text) ?? 0) + 1);
   }
-  const estimates = sketch!.estimates(eventType, itemIds([...truth.keys()]));
-  [...truth.values()].forEach((count, i) => {
-    if (!(estimates[i]! >= count)) throw new Error(`estimate ${estimates[i]} of ${count}`);
-  });
+  const counter = new ItemCounter(
+    await loadKernel(ItemCounter.memoryBytes()),
+    itemCounterDefaults,
+  );
+  for (const { block } of blocks) counter.addBlock(block);
+  const all = itemIds([...truth.keys()]);
+  for (const estimates of [sketch!.estimates(eventType, all), counter.estimates(all)]) {
+    [...truth.values()].forEach((count, i) => {
+      if (!(estimates[i]! >= count)) throw new Error(`estimate ${estimates[i]} of ${count}`);
+    });
+  }
   const fromBytes = () => {
     sketch!.reset();
     for (const { block } of blocks) sketch!.add(eventType, block);
@@ -79,9 +87,14 @@ export async function timeUpdates(
       sketch!.add(eventType, { ...itemIds(texts), counts: block.counts });
     }
   };
+  const withHeap = () => {
+    counter.reset();
+    for (const { block } of blocks) counter.addBlock(block);
+  };
   return timeAll(
     [
       { name: "ids as bytes: copied, hashed, counted", items, run: fromBytes },
+      { name: "ids as bytes, with a heap of 1,000 candidates", items, run: withHeap },
       { name: "ids as JavaScript strings", items, run: fromStrings },
     ],
     bounds,

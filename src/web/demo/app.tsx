@@ -19,22 +19,34 @@ import {
 import { type ItemSource, type MadeShape, madeStream } from "./streams.ts";
 import { TruthView } from "./truth-view.tsx";
 
-/** While it plays the truth is told so often: with many items that takes longer than a frame. */
+/** While it plays the truth is told no more often: with many items that takes many frames. */
 const analysisMsMin = 250;
+/** So many times as long as it took, the time goes to the stream. */
+const restShare = 5;
+
+interface Analysed {
+  analysis: Analysis;
+  k: number;
+  version: number;
+  atMs: number;
+  tookMs: number;
+}
 
 /** The analysis of what the lab holds: at once while it stands still, now and then else. */
 function useAnalysis(player: Player, k: number, version: number): Analysis {
-  const last = useRef<{ analysis: Analysis; k: number; version: number; atMs: number }>(undefined);
+  const last = useRef<Analysed>(undefined);
   const before = last.current;
   const now = performance.now();
   const isStale = before === undefined || before.k !== k || before.version !== version;
   const isRested =
     before === undefined ||
     player.state !== "playing" ||
-    now - before.atMs >= analysisMsMin ||
+    now - before.atMs >= Math.max(analysisMsMin, restShare * before.tookMs) ||
     player.speed <= 20;
   if (isStale && (isRested || before.k !== k)) {
-    last.current = { analysis: analyse(player.lab, k), k, version, atMs: now };
+    const analysis = analyse(player.lab, k);
+    const atMs = performance.now();
+    last.current = { analysis, k, version, atMs, tookMs: atMs - now };
   }
   return last.current!.analysis;
 }
@@ -175,6 +187,14 @@ function Views({ player, chosen, version, onChoose }: ViewsProps) {
   );
 }
 
+const places = [
+  ["experiments", "Try this"],
+  ["rows", "The rows"],
+  ["heap", "The heap"],
+  ["truth", "Estimate against truth"],
+  ["speed", "How fast?"],
+] as const;
+
 /** The page; `first` makes the stream that it begins with. */
 export function App({ player, first }: { player: Player; first: () => ItemSource }) {
   const [version, change] = useReducer((before: number, _: undefined) => before + 1, 0);
@@ -203,6 +223,13 @@ export function App({ player, first }: { player: Player; first: () => ItemSource
           fixed memory, with an error that only goes one way. This page runs the service's own
           WebAssembly kernel; no server takes part.
         </p>
+        <nav aria-label="On this page">
+          {places.map(([id, name]) => (
+            <a key={id} href={`#${id}`}>
+              {name}
+            </a>
+          ))}
+        </nav>
       </header>
       <div class="columns">
         <Side player={player} stream={stream} unchoose={unchoose} />

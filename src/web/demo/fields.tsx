@@ -2,10 +2,11 @@
 import type { ComponentChildren } from "preact";
 import { useId } from "preact/hooks";
 
-/** A whole number with separators; a fraction with one digit. */
+/** A whole number with separators; a fraction with one digit, below 1 with two. */
 export function numberText(value: number): string {
   if (!Number.isFinite(value)) return "no bound";
-  const digits = Number.isInteger(value) || value >= 1000 ? 0 : 1;
+  const fraction = value < 1 ? 2 : 1;
+  const digits = Number.isInteger(value) || value >= 1000 ? 0 : fraction;
   return value.toLocaleString("en", {
     minimumFractionDigits: digits,
     maximumFractionDigits: digits,
