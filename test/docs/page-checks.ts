@@ -56,6 +56,9 @@ export class PageRun {
   }
 }
 
+/** A block may start several services, on a busy machine. */
+const blockMsMax = 150_000;
+
 /** Output, formulas: what no program reads. */
 const silent = ["text"];
 
@@ -82,7 +85,7 @@ export function describePage(
       if (isLeft(block)) continue;
       const { runBy } = marks;
       if (runBy === undefined) {
-        it(`line ${line}, ${language}`, () => run.run(block));
+        it(`line ${line}, ${language}`, () => run.run(block), blockMsMax);
         continue;
       }
       it(`line ${line}, ${language}: run by ${runBy}`, () => {

@@ -16,6 +16,8 @@ const testedElsewhere = new Map([
   ["docs/concepts.md", "test/docs/concepts.test.ts"],
   ["docs/how-to/from-postgres.md", "test/docs/postgres.test.ts"],
   ["docs/operations.md", "test/docs/operations.test.ts"],
+  ["docs/how-to/from-kafka.md", "test/docs/nodes.test.ts"],
+  ["docs/how-to/from-a-web-page.md", "test/docs/web-page.test.ts"],
   ["docs/kafka.md", "test/docs/nodes.test.ts"],
   ["docs/scaling.md", "test/docs/nodes.test.ts"],
   ["docs/how-to/behind-a-proxy.md", "test/docs/proxies.test.ts"],
