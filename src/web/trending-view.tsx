@@ -1,7 +1,7 @@
 /** What grew beyond what chance explains, and what that means. */
 import type { Trending, TrendingItem } from "../client/replies.ts";
 import { CopyCurl } from "./panels/copy-curl.tsx";
-import { growthText, growthWords, scoreWords, shortCount } from "./panels/panel-words.ts";
+import { expectedText, growthText, growthWords, scoreWords } from "./panels/panel-words.ts";
 import { pollMsOf } from "./panels/steps.ts";
 import { usePolled } from "./panels/use-polled.ts";
 import { client } from "./service.ts";
@@ -39,7 +39,7 @@ function Row({ item, onOpen }: { item: TrendingItem; onOpen: (eventId: string) =
           <span style={{ transform: `scaleX(${part})` }} />
         </span>
       </td>
-      <td class="trend-expected">{shortCount(expected)}</td>
+      <td class="trend-expected">{expectedText(expected)}</td>
       <td class="trend-growth">{growthText(item)}</td>
       <td class="trend-score" title={`${scoreWords(score)} evidence`}>
         {score.toFixed(1)}

@@ -22,7 +22,9 @@ export function courseWords(points: readonly number[]): string {
   const mean = (part: readonly number[]) => part.reduce((sum, n) => sum + n, 0) / part.length;
   const [early, late] = [mean(points.slice(0, third)), mean(points.slice(-third))];
   const way = late > early * 1.2 ? "rising" : late < early / 1.2 ? "falling" : "steady";
-  return `${way}, ${countText(first)} to ${countText(last)}`;
+  const most = Math.max(...points);
+  const peak = most > 1.5 * Math.max(first, last) ? `, at most ${countText(most)}` : "";
+  return `${way}, ${countText(first)} to ${countText(last)}${peak}`;
 }
 
 /** How certain count and rank of an item are. */
@@ -55,12 +57,17 @@ export function scoreWords(score: number): string {
   return "clear";
 }
 
+/** A count that would have been usual: no closer than it can be known. */
+export function expectedText(expected: number): string {
+  return expected >= 100 ? countText(Math.round(expected)) : fine.format(expected);
+}
+
 /** What grew, as a sentence. */
 export function growthWords(item: TrendingItem): string {
   const { count, expected, growth, previousCount } = item;
   const seen = `${countText(count)} seen`;
   if (previousCount === 0) return `${seen}, none in the period before.`;
-  const usual = `where about ${shortCount(expected)} would have been usual`;
+  const usual = `where about ${expectedText(expected)} would have been usual`;
   const times = growth === null ? "" : `: ${fine.format(growth)} times its share of before`;
   return `${seen} ${usual}${times}.`;
 }
