@@ -6,8 +6,8 @@ import { ItemFacts, Neighbours } from "./panels/item-facts.tsx";
 import { ItemPlots } from "./panels/item-plots.tsx";
 import { useItem } from "./panels/item-questions.ts";
 import type { Span, StepName } from "./panels/steps.ts";
+import { rangeText } from "./ranges.ts";
 import { rangeQueryOf, type ShownView, zoneOf } from "./view-state.ts";
-import { rangeWords } from "./words.ts";
 
 interface ItemPanelProps {
   eventType: string;
@@ -52,7 +52,6 @@ interface AboutProps {
 
 /** Of which type and range all this is. */
 function About({ view, eventType, eventId, isLabelled, onType }: AboutProps) {
-  const range = view.timeRange === "" ? "the chosen time" : rangeWords(view.timeRange);
   return (
     <p class="item-about">
       {isLabelled && <code dir="auto">{eventId}</code>}
@@ -69,7 +68,7 @@ function About({ view, eventType, eventId, isLabelled, onType }: AboutProps) {
       ) : (
         <span>{eventType}</span>
       )}
-      <span>{range}</span>
+      <span>{rangeText(view, zoneOf(view))}</span>
     </p>
   );
 }

@@ -4,9 +4,10 @@ import { CopyCurl } from "./panels/copy-curl.tsx";
 import { expectedText, growthText, growthWords, scoreWords } from "./panels/panel-words.ts";
 import { pollMsOf } from "./panels/steps.ts";
 import { usePolled } from "./panels/use-polled.ts";
+import { endsText, rangeText } from "./ranges.ts";
 import { client } from "./service.ts";
 import { queryOf, type ShownView, zoneOf } from "./view-state.ts";
-import { countText, rangeWords, timeText } from "./words.ts";
+import { countText } from "./words.ts";
 
 interface TrendingViewProps {
   view: ShownView;
@@ -97,9 +98,9 @@ function Table({ trending, onOpen }: { trending: Trending; onOpen: (eventId: str
 function Summary({ trending, view }: { trending: Trending; view: ShownView }) {
   const { found, results, previous } = trending;
   const zone = zoneOf(view);
-  const time = (iso: string) => timeText(iso, new Date(), zone);
-  const range = view.timeRange === "" ? "the chosen time" : rangeWords(view.timeRange);
-  const span = `${time(previous.effectiveFrom)} to ${time(previous.effectiveTo)}`;
+  const range = rangeText(view, zone);
+  const ends = { from: Date.parse(previous.effectiveFrom), to: Date.parse(previous.effectiveTo) };
+  const span = endsText(ends, zone);
   const items = found === 1 ? "1 item" : `${countText(found)} items`;
   const shown = results.length < found ? `, the first ${results.length} shown` : "";
   return (
@@ -108,7 +109,7 @@ function Summary({ trending, view }: { trending: Trending; view: ShownView }) {
         ? "Nothing grew beyond what chance explains"
         : `${items} grew beyond what chance explains${shown}`}
       <span>
-        {range}, against {span}
+        {range}, against the period before: {span}
       </span>
     </p>
   );

@@ -1,12 +1,12 @@
 // The item panel, what is trending and the status corner, in a real Chromium over a real service.
-import axe from "axe-core";
-import { type Browser, chromium, type Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { courseWords } from "../../src/web/panels/panel-words.ts";
 import type { CountedEvent } from "../oracles/board-oracle.ts";
 import { ItemOracle } from "../oracles/item-oracle.ts";
-import { chromiumPath } from "../support/chromium.ts";
 import { type Random, randomFromEnvironment } from "../support/random.ts";
 import { type RankstreamProcess, startRankstream, temporaryFolder } from "../support/service.ts";
+import { axeFaults, launchBrowser, openPage as openIn } from "./browser.ts";
 
 const hourMs = 3_600_000;
 const eventType = "play";
@@ -38,8 +38,7 @@ let oracle: ItemOracle;
 const dataDir = temporaryFolder();
 
 beforeAll(async () => {
-  const args = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"];
-  const launching = chromium.launch({ executablePath: chromiumPath(), args });
+  const launching = launchBrowser();
   service = await startRankstream({ dataDir });
   const events = makeEvents(randomFromEnvironment("panels"));
   const sent = events.map(({ timeMs, eventId }) => ({ eventId, eventType, timestamp: timeMs }));
@@ -49,32 +48,21 @@ beforeAll(async () => {
 });
 afterAll(() => browser?.close());
 
-type PageOptions = NonNullable<Parameters<Browser["newPage"]>[0]>;
+type PageOptions = Parameters<typeof openIn>[3];
 
-async function openPage(search: string, options: PageOptions = {}) {
-  const page = await browser.newPage({ locale: "en-GB", ...options });
-  const complaints: string[] = [];
-  page.on("pageerror", (error) => complaints.push(String(error)));
-  page.on("console", (message) => {
-    if (message.type() === "error") complaints.push(message.text());
-  });
-  await page.goto(`${service.url}/${search}`);
-  return { page, complaints };
-}
-
-/** What axe finds on the page, by rule and place. */
-async function faults(page: Page): Promise<string[]> {
-  await page.evaluate(axe.source);
-  const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
-  const { violations } = await page.evaluate(
-    (values) => (globalThis as unknown as { axe: typeof axe }).axe.run({ runOnly: values }),
-    tags,
-  );
-  return violations.flatMap(({ id, nodes }) => nodes.map(({ target }) => `${id}: ${target}`));
-}
+const openPage = (search: string, options: PageOptions = {}) =>
+  openIn(browser, service, search, { locale: "en-GB", ...options });
 
 const factOf = (page: Page, name: string) =>
   page.locator("#item-panel dl div", { hasText: name }).locator("dd");
+
+/** An item's counts hour by hour, by a recount. */
+function hourlyOf(eventId: string): number[] {
+  const alone = oracle.only(eventType, eventId);
+  return Array.from({ length: hours }, (_, i) =>
+    alone.total({ eventType, from: from + i * hourMs, to: from + (i + 1) * hourMs }),
+  );
+}
 
 /** The item panel of the board's row at a place, opened by the keyboard. */
 async function openByKeyboard(page: Page, eventId: string): Promise<void> {
@@ -105,10 +93,7 @@ describe("the item panel", () => {
     await page.locator("h3", { hasText: "Count by hour" }).waitFor();
     await page.locator("summary", { hasText: "Counts as a table" }).click();
     const counted = await page.locator(".plot-table td").allTextContents();
-    const alone = oracle.only(eventType, "item 1");
-    const hourly = Array.from({ length: hours }, (_, i) =>
-      alone.total({ eventType, from: from + i * hourMs, to: from + (i + 1) * hourMs }),
-    );
+    const hourly = hourlyOf("item 1");
     expect(counted).toEqual(hourly.map((count) => number.format(count)));
 
     for (let i = 0; i < 30; i++) await page.keyboard.press("Tab");
@@ -188,7 +173,48 @@ describe("the item panel", () => {
     });
     expect(widths[0]).toBe(widths[1]);
     expect(widths[0]).toBeLessThanOrEqual(widths[2]!);
-    expect(await faults(page)).toEqual([]);
+    expect(await axeFaults(page)).toEqual([]);
+    await page.close();
+  });
+});
+
+describe("rows", () => {
+  it("draw their course, said in words too, and stand still while no rank changes", async () => {
+    const live = "rows";
+    const post = async (counts: Record<string, number>) => {
+      const sent = Object.entries(counts).flatMap(([eventId, count]) =>
+        Array.from({ length: count }, () => ({ eventId, eventType: live })),
+      );
+      expect((await service.post(sent)).status).toBe(202);
+    };
+    await post({ a: 50, b: 20 });
+    const { page, complaints } = await openPage(`${board}`);
+    const course = page.locator('#rows tr:has([data-item="item 0"]) .trend svg');
+    await course.waitFor();
+    expect(await course.getAttribute("aria-label")).toBe(courseWords(hourlyOf("item 0")));
+
+    await page.goto(`${service.url}/?eventType=${live}&timeRange=last_hour&k=10`);
+    await page.locator("#rows tr").nth(1).waitFor();
+    const tops = await page.locator("#rows").evaluateHandle((list) => {
+      const seen = new Set<number>();
+      const look = () => {
+        const [row] = list.children;
+        const place = row!.getBoundingClientRect().top - list.getBoundingClientRect().top;
+        seen.add(Math.round(place));
+        requestAnimationFrame(look);
+      };
+      // What comes in at first may still take its place.
+      setTimeout(look, 600);
+      return seen;
+    });
+    for (let i = 0; i < 4; i++) {
+      await post({ a: 2, b: 1 });
+      await page.waitForTimeout(400);
+    }
+    const grown = page.locator('#rows tr:has([data-item="a"]) .count', { hasText: "58" });
+    await grown.waitFor();
+    expect(await tops.evaluate((seen) => [...seen])).toEqual([0]);
+    expect(complaints).toEqual([]);
     await page.close();
   });
 });
@@ -202,11 +228,11 @@ describe("trending", () => {
     expect(await row.locator(".badge").textContent()).toBe("new");
     expect(await row.locator(".trend-seen").textContent()).toBe("120");
     await page.locator("summary", { hasText: "What this means" }).click();
-    expect(await faults(page)).toEqual([]);
+    expect(await axeFaults(page)).toEqual([]);
     await row.locator("button").click();
     await page.locator("#item-panel h2", { hasText: "مطار دبي" }).waitFor();
     await page.locator(".item-certainty").waitFor();
-    expect(await faults(page)).toEqual([]);
+    expect(await axeFaults(page)).toEqual([]);
     expect(complaints).toEqual([]);
     await page.close();
   });
@@ -222,7 +248,7 @@ describe("the status corner", () => {
     const details = page.locator("#status-details");
     await details.filter({ hasText: "nothing waits" }).waitFor();
     expect(await details.textContent()).toContain("ready, running for");
-    expect(await faults(page)).toEqual([]);
+    expect(await axeFaults(page)).toEqual([]);
     await page.keyboard.press("Escape");
     await details.waitFor({ state: "detached" });
     expect(await focusIsIn(page, ".status-button")).toBe(true);
@@ -233,6 +259,8 @@ describe("the status corner", () => {
     await service.kill();
     await level("bad");
     service = await startRankstream({ dataDir, port });
+    // Or the page would wait for its next try.
+    await page.evaluate(() => dispatchEvent(new Event("online")));
     await level("good");
     await page.close();
   });

@@ -26,8 +26,9 @@ export function topsOf(list: HTMLElement): Tops | null {
  * come before all writes, so that the page is laid out once.
  */
 export function playMoves(list: HTMLElement, before: Tops): void {
-  const start = list.offsetTop;
   const rows = ([...list.children] as HTMLElement[]).slice(0, movesMax);
+  // Of a list that is positioned itself rows are measured from its own top.
+  const start = rows[0]?.offsetParent === list ? 0 : list.offsetTop;
   // offsetTop is where a row stands, whatever moves are under way.
   const tops = rows.map((row) => row.offsetTop - start);
   rows.forEach((row, place) => {

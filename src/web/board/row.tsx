@@ -1,5 +1,6 @@
 /** One row of the board. */
 import type { LeaderboardRow } from "../../client/replies.ts";
+import { courseWords } from "../panels/panel-words.ts";
 import { Sparkline } from "../sparkline.tsx";
 import { boundsText, changeOf, countText } from "../words.ts";
 
@@ -94,7 +95,7 @@ export function Row(props: RowProps) {
       </th>
       {history !== null && (
         <td {...roleOf("cell")} class="trend">
-          {history && <Sparkline points={history} label="Counts over the time range" />}
+          {history && <Sparkline points={history} label={courseWords(history)} />}
         </td>
       )}
       <td {...roleOf("cell")} class="count">

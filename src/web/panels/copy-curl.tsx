@@ -1,6 +1,6 @@
 /** Takes a question along: as a command for a terminal. */
 import { useEffect, useRef, useState } from "preact/hooks";
-import { shellWord } from "./panel-words.ts";
+import { copyText, shellWord } from "../clipboard.ts";
 
 const saidMs = 2500;
 
@@ -17,8 +17,7 @@ export function CopyCurl({ path }: { path: string }) {
   const command = curlOf(path);
   const copy = async () => {
     try {
-      // Absent where the page came over plain HTTP from another machine.
-      await navigator.clipboard.writeText(command);
+      await copyText(command);
       setState("copied");
       clearTimeout(timer.current);
       timer.current = setTimeout(() => setState(""), saidMs);

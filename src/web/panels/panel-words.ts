@@ -44,11 +44,6 @@ export function standingCertainty(item: ItemStanding): { text: string; isCertain
   return { text: `${counted}${placed}.`, isCertain: false };
 }
 
-/** `by hour`. */
-export function stepWords(step: string): string {
-  return `by ${step}`;
-}
-
 /** How sure it is that more than chance is at work. */
 export function scoreWords(score: number): string {
   if (score >= 20) return "overwhelming";
@@ -75,11 +70,6 @@ export function growthWords(item: TrendingItem): string {
 /** `3.2×`; how many times the share is what it was. */
 export function growthText({ growth }: Pick<TrendingItem, "growth">): string {
   return growth === null ? "new" : `${fine.format(growth)}×`;
-}
-
-/** A word of `POSIX` shells, whatever is in it. */
-export function shellWord(text: string): string {
-  return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
 /** The moments of an axis: times of day with the date where it changes, or dates with the year. */
