@@ -173,7 +173,7 @@ async function runExport(path: string, flags: ExportFlags, io: CliIo): Promise<n
   await checkTarget(path, format, flags, io);
   const url = checkedUrl(flags.url).replace(/\/$/, "");
   const stop: Stopping = stopping(io);
-  const display = new ProgressDisplay(io);
+  let display = new ProgressDisplay(io);
   let all: number | null = null;
   const onProgress = (taken: number) => {
     // Of Parquet only bytes are known on the way.
@@ -183,6 +183,8 @@ async function runExport(path: string, flags: ExportFlags, io: CliIo): Promise<n
     const { signal } = stop;
     const taken = await download(url, addressOf(format, flags), { format, signal, onProgress });
     all = taken.events;
+    // The wait for the first byte says nothing of how fast they come.
+    display = new ProgressDisplay(io);
     if (path === stdout) await writeOut(io.output, taken.body, signal);
     else await writeFile(path, taken.body, signal);
     display.clear();
