@@ -23,6 +23,11 @@ function boardOf(rows: [string, number, number, number][], more: Partial<Leaderb
     stale: false,
     asOf: "2024-01-02T00:00:00.000Z",
     total: 12_345,
+    plan: {
+      rowsRead: { lists: 0, counts: 0, raw: 0 },
+      windows: { minute: 0, hour: 0, day: 0, month: 0 },
+      sketches: 0,
+    },
     distinct: 5,
     others: 7,
     results: rows.map(([eventId, count, lower, upper], i) => ({

@@ -12,6 +12,7 @@ const bundles = [
   { entry: "kernel/item-counter.ts", file: "kernel.browser.js" },
   { entry: "web/demo/main.tsx", file: "web/demo/main.js" },
   { entry: "web/demo/speed-worker.ts", file: "web/demo/speed-worker.js" },
+  { entry: "web/docs/main.ts", file: "web/docs/main.js" },
   { entry: "web/demo/demo.css", file: "web/demo/demo.css" },
 ];
 
@@ -21,6 +22,14 @@ const copies = [
   { from: "kernel/kernel.scalar.wasm", to: "web/demo/kernel.scalar.wasm" },
   { from: "web/icon.svg", to: "web/demo/icon.svg" },
 ];
+
+/** Files of packages that pages load as they are, and where below `build/` they go. */
+const packageFiles = ["swagger-ui-bundle.js", "swagger-ui.css", "LICENSE", "NOTICE"].map(
+  (name) => ({
+    from: `swagger-ui-dist/${name}`,
+    to: `web/docs/${name}`,
+  }),
+);
 
 /** Browsers with import attributes of WASM SIMD, BigInt64 and top-level await: since 2022. */
 const browsers = ["chrome105", "firefox105", "safari16"];
@@ -55,5 +64,8 @@ export async function buildBundles(root) {
       }),
     ),
   );
+  for (const { from, to } of packageFiles) {
+    cpSync(join(root, "node_modules", from), join(root, "build", to));
+  }
   for (const { from, to } of copies) cpSync(join(root, "build", from), join(root, "build", to));
 }

@@ -13,3 +13,6 @@ export declare function findNginx(): string | undefined;
 
 /** Folder of PostgreSQL's server programs: postgres, initdb, psql. */
 export declare function findPostgres(): string | undefined;
+
+/** Path of schemathesis' program `st`. */
+export declare function findSchemathesis(): string | undefined;

@@ -80,6 +80,8 @@ function familyOf(name: string, entry: ParameterDoc) {
     style: "form",
     explode: true,
     schema: { type: "object", propertyNames: { pattern }, additionalProperties: schema },
+    // Else pages that ask would fill in names of their own.
+    examples: { none: { summary: "Nothing", value: {} } },
   };
 }
 

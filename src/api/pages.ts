@@ -1,4 +1,4 @@
-/** The files of the pages, read once at start: `/`, all below `/web/`, and `/client.js`. */
+/** The pages' files, read once at start: `/`, all below `/web/`, `/docs`, `/client.js`. */
 import { createHash } from "node:crypto";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { extname, join } from "node:path";
@@ -11,10 +11,13 @@ interface PageFile {
   path: string;
   contentType: string;
   body: Buffer;
-  gzipped: Buffer;
   /** Of the body, however it is packed. */
   etag: string;
 }
+
+/** The API's reference, and the folder of what it loads. */
+const docsAddress = "/docs";
+const docsFolder = "/web/docs/";
 
 const contentTypes: Readonly<Record<string, string>> = {
   ".html": "text/html; charset=utf-8",
@@ -25,12 +28,19 @@ const contentTypes: Readonly<Record<string, string>> = {
   ".wasm": "application/wasm",
 };
 
-/** Pages load nothing from elsewhere; only the demo compiles WebAssembly. */
+/**
+ * Pages load nothing from elsewhere; only the demo compiles WebAssembly, and only Swagger UI sets
+ * styles in place and has pictures in its style sheet.
+ */
 function policyOf(path: string, frameAncestors: string): string {
+  const isDocs = path === docsAddress || path.startsWith(docsFolder);
   const scripts = path.startsWith("/web/demo/") ? "'self' 'wasm-unsafe-eval'" : "'self'";
+  const styles = isDocs ? "'self' 'unsafe-inline'" : "'self'";
+  const pictures = isDocs ? "'self' data:" : "'self'";
   return (
-    `default-src 'none'; style-src 'self'; script-src ${scripts}; connect-src 'self'; ` +
-    `img-src 'self'; form-action 'self'; frame-ancestors ${frameAncestors}; base-uri 'none'`
+    `default-src 'none'; style-src ${styles}; script-src ${scripts}; connect-src 'self'; ` +
+    `img-src ${pictures}; form-action 'self'; ` +
+    `frame-ancestors ${frameAncestors}; base-uri 'none'`
   );
 }
 
@@ -43,7 +53,7 @@ function addressOf(name: string): string {
 async function readPage(path: string, file: string, contentType: string): Promise<PageFile> {
   const body = await readFile(file);
   const etag = `W/"${createHash("sha256").update(body).digest("base64url").slice(0, 22)}"`;
-  return { path, contentType, body, gzipped: gzipSync(body), etag };
+  return { path, contentType, body, etag };
 }
 
 /** Files of a known ending, also in folders below; none when there is no page. */
@@ -64,14 +74,17 @@ function servePage(
   page: PageFile,
   headersOf: (query: unknown) => Record<string, string>,
 ): void {
-  const { path, contentType, body, gzipped, etag } = page;
+  const { path, contentType, body, etag } = page;
+  // Made when first asked for: large files would hold up the start.
+  let gzipped: Buffer | undefined;
   app.get(path, (request, reply) => {
     const headers = headersOf(request.query);
     reply.type(contentType).headers({ ...headers, vary: "accept-encoding", etag });
     if (request.headers["if-none-match"] === etag) return reply.code(304).send();
     const isPacked = new Negotiator(request.raw).encoding(["gzip", "identity"]) === "gzip";
-    if (isPacked) reply.header("content-encoding", "gzip");
-    return reply.send(isPacked ? gzipped : body);
+    if (!isPacked) return reply.send(body);
+    gzipped ??= gzipSync(body);
+    return reply.header("content-encoding", "gzip").send(gzipped);
   });
 }
 
@@ -94,10 +107,12 @@ export async function addPages(
       alone: policyOf(page.path, "'none'"),
       embedded: policyOf(page.path, frameAncestors),
     };
-    servePage(app, page, (query) => ({
+    const headersOf = (query: unknown) => ({
       "content-security-policy": policies[isEmbedded(page.path, query) ? "embedded" : "alone"],
       "cache-control": "no-cache",
-    }));
+    });
+    servePage(app, page, headersOf);
+    if (page.path === docsFolder) servePage(app, { ...page, path: docsAddress }, headersOf);
   }
 }
 

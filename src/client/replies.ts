@@ -49,6 +49,8 @@ export interface Snapshot {
   counts: number;
   /** Files of raw events that are the store's own, and take no room. */
   linkedFiles: number;
+  /** Up to where, by partition of the log. */
+  offsets: number[];
 }
 
 /** A range as the service takes it: `timeRange`, or `from` and `to`. */
@@ -117,25 +119,37 @@ export interface DroppedItem extends Labelled {
   rank: number | null;
 }
 
-export interface Leaderboard {
+/** What every answer says of its range and of itself. */
+export interface AnswerHead {
   timeRange: string;
   from: string;
   to: string;
+  /** The part of the range that can hold events. */
   effectiveFrom: string;
   effectiveTo: string;
-  eventType: string;
-  k: number;
   mode: "approx" | "exact";
   /** Every row is proven to be where it stands. */
   certified: boolean;
-  /** Length of the longest prefix of rows that is. */
-  certifiedRanks: number;
   /** A partition did not answer. */
   partial: boolean;
   /** The answer may lack what was just acknowledged. */
   stale: boolean;
   /** Everything acknowledged up to here is in. */
   asOf: string;
+}
+
+/** What answering took. */
+export interface BoardPlan {
+  rowsRead: Record<"lists" | "counts" | "raw", number>;
+  windows: Record<"minute" | "hour" | "day" | "month", number>;
+  sketches: number;
+}
+
+export interface Leaderboard extends AnswerHead {
+  eventType: string;
+  k: number;
+  /** Length of the longest prefix of rows that is certified. */
+  certifiedRanks: number;
   /** Exact, or a lower bound where `totalUpper` says more. */
   total: number;
   totalUpper?: number;
@@ -159,6 +173,7 @@ export interface Leaderboard {
   };
   /** Only from the first row on. */
   dropped?: DroppedItem[];
+  plan: BoardPlan;
 }
 
 /** The parameters of GET /leaderboard. */
@@ -232,14 +247,8 @@ export interface ItemStanding extends Labelled {
   share: number;
 }
 
-interface ItemHead {
+interface ItemHead extends AnswerHead {
   eventType: string;
-  timeRange: string;
-  effectiveFrom: string;
-  effectiveTo: string;
-  mode: "approx" | "exact";
-  certified: boolean;
-  asOf: string;
   total: number;
 }
 
@@ -287,12 +296,9 @@ export interface TrendingItem extends Labelled {
 }
 
 /** What grew against the period before. */
-export interface Trending {
-  timeRange: string;
-  effectiveFrom: string;
-  effectiveTo: string;
+export interface Trending extends AnswerHead {
   eventType: string;
-  asOf: string;
+  k: number;
   measure: string;
   minScore: number;
   minCount: number;
@@ -322,12 +328,8 @@ export interface SeriesSums {
   distinct?: number;
 }
 
-export interface Series extends SeriesSums {
+export interface Series extends AnswerHead, SeriesSums {
   eventType: string;
-  timeRange: string;
-  effectiveFrom: string;
-  effectiveTo: string;
-  asOf: string;
   step: string;
   timeZone: string;
   points: (SeriesSums & { from: string; to: string })[];

@@ -161,7 +161,13 @@ export class EventScanner {
     }
     this.#types?.freeze(isReplay);
     const typesBefore = this.#types?.size ?? 0;
-    const scan = this.#scan(body, format, receivedAt, partitionCount);
+    let scan: BatchScan;
+    try {
+      scan = this.#scan(body, format, receivedAt, partitionCount);
+    } finally {
+      // Others take types between batches.
+      if (isReplay) this.#types?.freeze(false);
+    }
     // Nothing of a malformed body counts, its types neither.
     if (scan.malformed !== undefined) this.#types?.forgetFrom(typesBefore);
     return scan;

@@ -116,6 +116,8 @@ describe.each<KernelBuild>(["simd", "scalar"])("the bound on event types (%s)", 
     expect(types.size).toBe(1);
     expect(scan(false)).toMatchObject({ accepted: 2, rejected: 0 });
     expect(scan(true)).toMatchObject({ accepted: 2, rejected: 0 });
+    // Whoever sets one between batches finds room for it.
+    expect(types.setRetention("set by hand", null, null)).toBe(true);
   });
 
   it("takes any type where it is not asked for", async () => {

@@ -1,0 +1,82 @@
+// The API's reference at /docs in a real Chromium, over a real service.
+import { type Browser, chromium, type Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { sampleEvents } from "../api/sample-events.ts";
+import { chromiumPath } from "../support/chromium.ts";
+import { type RankstreamProcess, startRankstream } from "../support/service.ts";
+
+const browserArgs = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"];
+const shownMsMax = 30_000;
+
+describe("the page at /docs", () => {
+  let browser: Browser;
+  let service: RankstreamProcess;
+  let page: Page;
+  const complaints: string[] = [];
+  const addresses: string[] = [];
+
+  beforeAll(async () => {
+    service = await startRankstream();
+    await service.post(sampleEvents);
+    // An exact answer waits until all of them are counted.
+    await service.get("/leaderboard", { eventType: "song_play", mode: "exact" });
+    browser = await chromium.launch({ executablePath: chromiumPath(), args: browserArgs });
+    page = await browser.newPage();
+    page.on("pageerror", (error) => complaints.push(String(error)));
+    page.on("console", (message) => {
+      if (message.type() === "error") complaints.push(message.text());
+    });
+    page.on("request", (request) => addresses.push(request.url()));
+    await page.goto(`${service.url}/docs`);
+    await page.locator(".opblock").first().waitFor({ timeout: shownMsMax });
+  });
+  afterAll(() => browser?.close());
+
+  it("shows every operation, from this service alone", async () => {
+    const { body } = await service.get("/openapi.json");
+    const told = Object.entries<object>(body.paths).flatMap(([path, operations]) =>
+      Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`),
+    );
+    const shown = await page.locator(".opblock").evaluateAll((blocks) =>
+      blocks.map((block) => {
+        const text = (name: string) => block.querySelector(name)?.textContent ?? "";
+        const path = block.querySelector("[data-path]")?.getAttribute("data-path") ?? "";
+        return `${text(".opblock-summary-method")} ${path}`;
+      }),
+    );
+    expect(shown.sort()).toEqual(told.sort());
+    expect(complaints).toEqual([]);
+    // Pictures of the style sheet are in it.
+    const elsewhere = addresses.filter((one) => !one.startsWith(`${service.url}/`));
+    expect(elsewhere.filter((one) => !one.startsWith("data:"))).toEqual([]);
+  });
+
+  it("asks the service for a leaderboard, with the values of the example", async () => {
+    const block = page.locator("#operations-Boards-get_leaderboard");
+    await block.locator(".opblock-summary-control").click();
+    await block.locator(".execute").click();
+    const reply = block.locator(".live-responses-table .response");
+    await reply.first().waitFor({ timeout: shownMsMax });
+    const asked = addresses.find((one) => one.startsWith(`${service.url}/leaderboard?`));
+    const status = await reply.locator(".response-col_status").first().textContent();
+    expect([asked, status]).toEqual([asked, "200"]);
+    expect(asked).toContain("eventType=song_play");
+    expect(await reply.locator(".highlight-code").first().textContent()).toContain('"song_3"');
+    expect(complaints).toEqual([]);
+  });
+
+  it("is served with entity tags, packed, under a policy without eval", async () => {
+    const file = `${service.url}/web/docs/swagger-ui-bundle.js`;
+    const first = await fetch(file);
+    expect(first.headers.get("content-encoding")).toBe("gzip");
+    const policy = first.headers.get("content-security-policy")!;
+    expect(policy).toContain("script-src 'self';");
+    expect((await first.text()).length).toBeGreaterThan(1_000_000);
+    const again = await fetch(file, {
+      headers: { "if-none-match": first.headers.get("etag")! },
+      cache: "no-store",
+    });
+    expect(again.status).toBe(304);
+    expect((await fetch(`${service.url}/docs`)).headers.get("content-type")).toContain("html");
+  });
+});
