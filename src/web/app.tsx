@@ -101,19 +101,17 @@ function Shown({ view, types, go }: ShownProps) {
     opened.current?.focus();
   };
   return (
-    <div class="shown" data-item={view.item === "" ? "no" : "yes"}>
-      <div class="shown-board">
-        {!view.isEmbedded && <Controls view={view} types={types} go={go} />}
-        {view.page === "trending" ? (
-          <TrendingView view={view} onOpen={open} />
-        ) : (
-          <BoardView
-            view={view}
-            onOpen={open}
-            onShowAll={() => go({ timeRange: "all", from: "", to: "" })}
-          />
-        )}
-      </div>
+    <>
+      {!view.isEmbedded && <Controls view={view} types={types} go={go} />}
+      {view.page === "trending" ? (
+        <TrendingView view={view} onOpen={open} />
+      ) : (
+        <BoardView
+          view={view}
+          onOpen={open}
+          onShowAll={() => go({ timeRange: "all", from: "", to: "" })}
+        />
+      )}
       {view.item !== "" && (
         <ItemPanel
           eventType={view.eventTypes[0] as string}
@@ -124,7 +122,7 @@ function Shown({ view, types, go }: ShownProps) {
           onZoom={(from, to) => go({ timeRange: "", from, to })}
         />
       )}
-    </div>
+    </>
   );
 }
 

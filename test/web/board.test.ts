@@ -80,18 +80,25 @@ describe("the board", () => {
       await page.evaluate(() => {
         const animate = Element.prototype.animate;
         Element.prototype.animate = function (this: Element, ...given) {
-          document.body.dataset["moves"] = "yes";
+          const isMove = JSON.stringify(given[0]).includes("translateY");
+          if (isMove) document.body.dataset["moves"] = "yes";
           return animate.apply(this, given);
         };
       });
-      const second = (await rowsOf(page))[1]![1]!;
+      const [[, first, count], [, second]] = (await rowsOf(page)) as [string[], string[]];
+      const moved = () => page.evaluate(() => document.body.dataset["moves"] === "yes");
+      await service.post(events({ [first!]: 1 }, "moving"));
+      const grown = String(Number(count) + 1);
+      await expect
+        .poll(async () => (await rowsOf(page))[0], { timeout: 15_000 })
+        .toEqual(["1", first, grown]);
+      expect(await moved(), "an event that changes no rank").toBe(false);
       await page.locator("#rows .name").nth(1).focus();
-      await service.post(events({ [second]: 2 }, "moving"));
+      await service.post(events({ [second!]: 3 }, "moving"));
       await expect
         .poll(async () => (await rowsOf(page))[0]?.[1], { timeout: 15_000 })
         .toBe(second);
-      const moved = await page.evaluate(() => document.body.dataset["moves"] === "yes");
-      expect(moved, reducedMotion).toBe(reducedMotion === "no-preference");
+      expect(await moved(), reducedMotion).toBe(reducedMotion === "no-preference");
       expect(await page.evaluate(() => document.activeElement?.textContent)).toBe(second);
       await page.close();
     }

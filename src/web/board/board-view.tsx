@@ -28,7 +28,7 @@ function countCharsOf({ results }: Leaderboard): number {
     // Bounds are written smaller.
     lower === upper ? 0 : boundsText(lower, upper).length * 0.8,
   ]);
-  return Math.max(6, ...chars);
+  return Math.max(4, ...chars);
 }
 
 function Facts({ board, zone }: { board: Leaderboard; zone: string }) {
