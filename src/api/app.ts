@@ -354,7 +354,9 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
   if (deps.proxy !== undefined)
     addHandOn(app, deps.proxy, deps.edge.tap === undefined ? [] : ["/tail"]);
   const leaderboard = async (request: LeaderboardRequest, address: string) =>
-    JSON.parse((await cache.ask("leaderboard", request, { address })).text) as object;
+    JSON.parse(
+      (await cache.ask("leaderboard", request, { address, isPatient: true })).text,
+    ) as object;
   await addLive(app, { leaderboard, counters, logger, options: live });
   addEvents(app, deps);
   addQueries(app, deps);

@@ -146,8 +146,8 @@ export class AnswerCache {
     const far = isKnown ? await this.#findFar(key, order, control) : undefined;
     if (far !== undefined) return this.#reply(far.answer, far.level);
     this.totals.misses++;
-    const isExact = "mode" in asked && asked.mode === "exact";
-    const mayBeStale = kept !== undefined && !isExact && this.#isAlive(kept);
+    const mustWait = control.isPatient || ("mode" in asked && asked.mode === "exact");
+    const mayBeStale = kept !== undefined && !mustWait && this.#isAlive(kept);
     const made = this.#make(key, order, control);
     return mayBeStale ? this.#orStale(made, kept) : this.#reply(await made, null);
   }

@@ -138,6 +138,17 @@ describe("kept answers", () => {
     expect(await ask()).toMatchObject({ number: 2, level: null });
   });
 
+  it("are not given out of date to whoever would rather wait", async () => {
+    const { ask, made, state, changes } = setUp();
+    await ask();
+    changes.note(2, [{ eventType: "a", from: 0, to: hourMs }]);
+    state.automatic = false;
+    const patient = ask(undefined, { isPatient: true });
+    expect(await ask()).toMatchObject({ number: 1, isStale: true });
+    made[1]!.answer({ number: 2 });
+    expect(await patient).toMatchObject({ number: 2, isStale: false });
+  });
+
   it("are not given, not even marked, once something of their types was taken back", async () => {
     const { ask, made, state, changes } = setUp();
     await ask();
