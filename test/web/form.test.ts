@@ -181,6 +181,8 @@ describe("by keys alone", () => {
     await page.keyboard.press("/");
     await page.getByLabel("Search event types").waitFor();
     await page.keyboard.type("keyed");
+    // The page hears of new types little by little.
+    await page.getByRole("button", { name: /^keyed \d/ }).waitFor();
     await page.keyboard.press("Tab");
     await page.keyboard.press("Tab");
     for (let steps = 0; !/^keyed \d/.test(await focused()) && steps < 6; steps++) {

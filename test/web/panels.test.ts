@@ -29,7 +29,9 @@ function makeEvents(random: Random): CountedEvent[] {
   });
   const late = () => to - random.int(1, 4 * hourMs);
   const grown = Array.from({ length: 120 }, () => one("مطار دبي", late()));
-  return [...usual.flat(), ...grown];
+  // All time is longer than can be ranked month by month.
+  const old = one("old", Date.UTC(2001, 0, 1));
+  return [...usual.flat(), ...grown, old];
 }
 
 let browser: Browser;
@@ -119,6 +121,9 @@ describe("the item panel", () => {
     await page.goto(`${service.url}/${board}&item=nobody`);
     await page.locator(".item-certainty", { hasText: "no event in this range" }).waitFor();
     expect(await factOf(page, "Rank").textContent()).toBe("none");
+    await page.goto(`${service.url}/?eventType=${eventType}&timeRange=all&k=10&item=nobody`);
+    await page.locator(".item-certainty", { hasText: "no event in this range" }).waitFor();
+    await page.locator(".plot-canvas canvas").waitFor();
     expect(complaints).toEqual([]);
     await page.close();
   });

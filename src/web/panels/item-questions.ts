@@ -2,7 +2,7 @@
 import type { Item, ItemQuery } from "../../client/replies.ts";
 import { client } from "../service.ts";
 import { rangeQueryOf, type ShownView } from "../view-state.ts";
-import { pollMsOf, type Span, type StepName, stepFor } from "./steps.ts";
+import { isRankable, pollMsOf, type Span, type StepName, stepFor } from "./steps.ts";
 import { type Polled, usePolled } from "./use-polled.ts";
 
 /** Shown above the item, and below it. */
@@ -75,6 +75,7 @@ export function useItem(name: ItemName, view: ShownView, chosen: StepName | ""):
   const plot = item.value && plotSpan(item.value, view);
   const step = chosen !== "" ? chosen : plot && stepFor(plot.span, view.isCompared);
   const isOwn = step === item.value?.step && view.timeRange !== "all";
+  const hasRanks = plot !== null && item.value!.count > 0 && isRankable(plot.span);
   const asked = plot && JSON.stringify([about, plot.range]);
   const of = (more: ItemQuery, signal: AbortSignal) =>
     client.item(eventType, eventId, { ...plot?.range, neighbours: 0, ...more }, signal);
@@ -86,7 +87,7 @@ export function useItem(name: ItemName, view: ShownView, chosen: StepName | ""):
   });
   const ranked = usePolled({
     about,
-    question: asked ?? "",
+    question: hasRanks ? asked! : "",
     everyMs: everyMs * ranksPace,
     ask: (signal) => of({ ranks: true }, signal),
   });

@@ -18,6 +18,9 @@ const pointsWanted = 200;
 const comparedPointsWanted = 60;
 const pointsMax = 2000;
 
+/** Steps that one answer ranks at most, less the two that a range's ends may cut off. */
+const rankedStepsMax = 98;
+
 const runningPollMs = 5000;
 /** Of the past: late events may still come. */
 const pastPollMs = 60_000;
@@ -38,6 +41,11 @@ export function stepsFor({ from, to }: Span): StepName[] {
 export function stepFor({ from, to }: Span, isCompared = false): StepName {
   const most = isCompared ? comparedPointsWanted : pointsWanted;
   return stepNames.find((name) => (to - from) / stepMs[name] <= most) ?? "month";
+}
+
+/** Whether a span has steps, the coarsest at least, that are few enough to be ranked. */
+export function isRankable({ from, to }: Span): boolean {
+  return (to - from) / stepMs.month <= rankedStepsMax;
 }
 
 /** Whether a range reaches up to now, so that what comes in changes it. */

@@ -1,6 +1,12 @@
 // How a plot is cut, and which ranges go on.
 import { expect, it } from "vitest";
-import { isRunning, stepFor, stepsFor, wholeSteps } from "../../../src/web/panels/steps.ts";
+import {
+  isRankable,
+  isRunning,
+  stepFor,
+  stepsFor,
+  wholeSteps,
+} from "../../../src/web/panels/steps.ts";
 
 const hour = 3_600_000;
 const span = (hours: number) => ({ from: 0, to: hours * hour });
@@ -21,6 +27,10 @@ it("offers no step that makes too many points", () => {
   expect(stepsFor(span(24))).toEqual(["minute", "hour", "day", "week", "month"]);
   expect(stepsFor(span(24 * 365))).toEqual(["day", "week", "month"]);
   expect(stepsFor({ from: 0, to: Number.MAX_SAFE_INTEGER })).toEqual(["month"]);
+});
+
+it("ranks what a hundred months at most are made of", () => {
+  expect([isRankable(span(24 * 28 * 98)), isRankable(span(24 * 28 * 99))]).toEqual([true, false]);
 });
 
 it("goes on where the range reaches now", () => {
