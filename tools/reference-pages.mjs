@@ -107,7 +107,7 @@ export function apiPage({ paths, tags, components }) {
     "# API reference",
     "",
     "Every call, as the service describes it itself: `GET /openapi.json` is the same as OpenAPI " +
-      "3.1. Made by `node tools/reference-pages.mjs`; a test fails where it says something else " +
+      "3.1, and `/docs` of a running service shows it. Made by `node tools/reference-pages.mjs`; a test fails where it says something else " +
       "than the service.",
   ];
   for (const { name } of tags) {
