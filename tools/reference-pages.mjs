@@ -107,8 +107,9 @@ export function apiPage({ paths, tags, components }) {
     "# API reference",
     "",
     "Every call, as the service describes it itself: `GET /openapi.json` is the same as OpenAPI " +
-      "3.1, and `/docs` of a running service shows it. Made by `node tools/reference-pages.mjs`; a test fails where it says something else " +
-      "than the service.",
+      "3.1, and `/docs` of a running service shows it. Made by " +
+      "`node tools/reference-pages.mjs`; a test fails where it says something else than the " +
+      "service.",
   ];
   for (const { name } of tags) {
     const own = calls.filter(({ operation }) => operation.tags.includes(name));
