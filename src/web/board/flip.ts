@@ -4,8 +4,10 @@
  */
 
 const moveMs = 450;
+/** No row is taller. */
+const rowPxMax = 300;
 /** Rows further down are seldom in sight: there is nothing to see of their moves. */
-const movesMax = 60;
+export const movesMax = 60;
 const timing = { duration: moveMs, easing: "cubic-bezier(0.2, 0.8, 0.2, 1)" };
 
 /** How far each of a list's first rows is from the list's own top, px. */
@@ -31,8 +33,12 @@ export function playMoves(list: HTMLElement, before: Tops): void {
   const start = rows[0]?.offsetParent === list ? 0 : list.offsetTop;
   // offsetTop is where a row stands, whatever moves are under way.
   const tops = rows.map((row) => row.offsetTop - start);
+  const { top: listTop } = list.getBoundingClientRect();
+  const isSeen = (top: number) => top > -listTop - rowPxMax && top < innerHeight - listTop;
   rows.forEach((row, place) => {
     const was = before.get(row);
+    // Each move costs a layer: only those that are seen are played.
+    if (!isSeen(tops[place]!) && (was === undefined || !isSeen(was))) return;
     if (was === undefined) row.animate([{ opacity: 0 }, { opacity: 1 }], timing);
     else move(row, was - tops[place]!);
   });

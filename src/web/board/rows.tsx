@@ -2,7 +2,7 @@
 import { Component, createRef } from "preact";
 import type { LeaderboardRow } from "../../client/replies.ts";
 import { percentText } from "../words.ts";
-import { playMoves, type Tops, topsOf } from "./flip.ts";
+import { movesMax, playMoves, type Tops, topsOf } from "./flip.ts";
 import type { HistoriesInSight } from "./histories.ts";
 import { placesInSight } from "./in-sight.ts";
 import { Row, type RowProps, roleOf } from "./row.tsx";
@@ -69,6 +69,14 @@ function shownOf(row: LeaderboardRow, largest: number, isCompared: boolean) {
   };
 }
 
+/**
+ * Rows that may be seen to move are kept by item, those further down by place: there a new order
+ * is new text in rows that stand still, which costs next to nothing while they are out of sight.
+ */
+function keyOf({ eventId }: LeaderboardRow, place: number): string {
+  return place < movesMax ? `item ${eventId}` : `place ${place}`;
+}
+
 export class Rows extends Component<RowsProps, { current: string }> {
   readonly #body = createRef<HTMLTableSectionElement>();
   #looking: ReturnType<typeof setTimeout> | undefined;
@@ -102,9 +110,18 @@ export class Rows extends Component<RowsProps, { current: string }> {
     if (body === null || snapshot === null) return;
     const { tops, focused } = snapshot;
     if (tops !== null) playMoves(body, tops);
-    // A row that was moved has lost the focus.
-    if (focused?.isConnected && document.activeElement !== focused) {
-      focused.focus({ preventScroll: true });
+    if (focused !== null) this.#keepFocus(body, focused);
+  }
+
+  /** The focus stays with its item: a row that was moved loses it, another may hold it now. */
+  #keepFocus(body: HTMLElement, focused: HTMLElement): void {
+    const { current } = this.state;
+    const isName = focused.matches(".name");
+    const isOther = isName && focused.dataset["item"] !== current;
+    const names = isOther ? [...body.querySelectorAll<HTMLElement>(".name")] : [focused];
+    const wanted = isOther ? names.find(({ dataset }) => dataset["item"] === current) : focused;
+    if (wanted?.isConnected && document.activeElement !== wanted) {
+      wanted.focus({ preventScroll: true });
     }
   }
 
@@ -158,7 +175,7 @@ export class Rows extends Component<RowsProps, { current: string }> {
       >
         {rows.map((row, place) => (
           <KeptRow
-            key={row.eventId}
+            key={keyOf(row, place)}
             {...shownOf(row, largest, isCompared)}
             isCertain={place < certifiedRanks}
             history={histories === null ? null : histories.get(row.eventId)}
