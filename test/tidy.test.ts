@@ -213,6 +213,15 @@ describe("pages", () => {
     expect(offences("Ask:\n\n```sh\n    curl a\n```\n")).toBe("");
   });
 
+  it("are all in the list of pages", () => {
+    const list = readFileSync(join(root, "docs", "README.md"), "utf8");
+    const missing = pageNames().filter((page) => {
+      const own = page.replace(/^docs\//, "");
+      return own !== "README.md" && !list.includes(`](${own})`) && !list.includes(`](${own}#`);
+    });
+    expect(missing).toEqual([]);
+  });
+
   it("have links that lead somewhere", () => {
     expect(pageNames().flatMap((page) => linkOffences(page))).toEqual([]);
     const offences = (text: string) => linkOffences("docs/a.md", text).join();

@@ -3,7 +3,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { apiPage } from "../../tools/reference-pages.mjs";
 import { freePort } from "../support/free-port.ts";
-import { readPage } from "../support/markdown.ts";
+import { pageNames, readPage } from "../support/markdown.ts";
 import { type RankstreamProcess, startRankstream } from "../support/service.ts";
 import { byName, documented, served } from "./metrics.ts";
 
@@ -36,6 +36,15 @@ describe("docs/api.md", () => {
 });
 
 describe("docs/metrics.md", () => {
+  it("has every metric that other pages name", () => {
+    const listed = readPage("docs/metrics.md");
+    const named = pageNames().flatMap((page) =>
+      [...readPage(page).matchAll(/`(rankstream_\w+)(?:`|\{)/g)].map(([, name]) => name!),
+    );
+    expect(named.length).toBeGreaterThan(10);
+    expect(named.filter((name) => !listed.includes(`| \`${name}\` |`))).toEqual([]);
+  });
+
   it("lists what a process with a store serves", async () => {
     expect(byName(documented("A process with a store"))).toEqual(byName(await served(service)));
   });
