@@ -10,8 +10,9 @@ import { EventScanner } from "./kernel/scanner.ts";
 import { TypeDictionary } from "./kernel/type-dictionary.ts";
 import type { EmbeddedLog } from "./log/embedded-log.ts";
 import { EmbeddedLogReader } from "./log/embedded-log-reader.ts";
-import { IdempotencyLedger, unionOfStates } from "./log/idempotency.ts";
-import type { Log } from "./log/log.ts";
+import { IdempotencyLedger } from "./log/idempotency.ts";
+import type { KafkaLog } from "./log/kafka-log.ts";
+import { provenByCounts, unionOfStates } from "./log/ledger-union.ts";
 import { eventBounds } from "./model.ts";
 import type { LocalStore } from "./store/local-store.ts";
 
@@ -106,20 +107,22 @@ export async function loadEdgeState(
 
 /**
  * Of a log in Kafka: what the store has counted, once it has counted what was there at the
- * start, or after 10 s. A key that is missing then is appended again, and counted once all the
- * same.
+ * start, or after 10 s. A key that is missing then, or of which it can't be told whether all of
+ * its batch is in the topic, is appended again, and counted once all the same.
  */
 export async function catchUpEdgeState(
   config: Config,
-  log: Log,
+  log: KafkaLog,
   store: LocalStore,
   ingest: IngestPool,
 ): Promise<EdgeState> {
   const ends = await log.ends().catch(() => []);
   await ingest.committed(ends, catchUpMsMax);
   const { scanner, types } = await makeScanner(config, await knownTypes(store));
-  const ledger = new IdempotencyLedger(sharedLedger);
-  ledger.load(unionOfStates(await store.loadSeen()));
+  const { oneRecordBytesMax: provenBytesMax } = log;
+  const ledger = new IdempotencyLedger({ ...sharedLedger, provenBytesMax });
+  const { state, proven } = provenByCounts(await store.loadSeen());
+  ledger.load(state, proven);
   types.limit(config.eventTypesMax);
   return { ledger, scanner, types };
 }

@@ -189,9 +189,8 @@ async function openPipeline(
   });
   const { clock, lag, stop } = followLog(config, opened, store, ingest, logger);
   closers.add(stop);
-  const isEdge = rolesOf(config).edge;
-  const late = isEdge && early === null;
-  const edge = late ? await catchUpEdgeState(config, log, store, ingest) : early;
+  const isLate = group !== null && rolesOf(config).edge;
+  const edge = isLate ? await catchUpEdgeState(config, group, store, ingest) : early;
   return { edge, types: edge?.types ?? null, log, embedded, group, store, ingest, clock, lag };
 }
 

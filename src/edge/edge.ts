@@ -51,7 +51,7 @@ export type KeyState =
 
 /** Remembers which keys are in the log. */
 export interface KeyLedger {
-  look(key: string, digest: Uint8Array | null): KeyState;
+  look(key: string, digest: Uint8Array | null, bodyBytes: number): KeyState;
   /** The run of sequences around this key's that are in the log; null for a free key. */
   seenAround(key: string): SequenceRun | null;
   /** Told of every batch that is durable in the log. */
@@ -181,7 +181,7 @@ export class Edge {
     // What an edge made up is known by the key alone (madeKey).
     const digest = madePartitionCount(key) === null ? digestOf(body) : null;
     for (let other = this.#inFlight.get(key); other; other = this.#inFlight.get(key)) await other;
-    const known = ledger.look(key, digest);
+    const known = ledger.look(key, digest, body.length);
     if (known.state === "seen") {
       return this.#replay(body, format, known.receivedAt ?? this.#now());
     }

@@ -14,6 +14,11 @@
  * nobody's fault: with `runsKept` the lowest runs are forgotten beyond so many, never refused.
  * Sequences whose details are still kept are known all the same.
  *
+ * A log that takes a batch's partitions one by one may hold a part of it after a crash. What is
+ * loaded from the workers' counts is then "seen" only where these prove the whole
+ * (`provenByCounts`); else the batch is "new" and appended again, which counts what is missing,
+ * and another body under its key is a mismatch all the same.
+ *
  * What would exceed a bound is answered "full" by `look`, never forgotten: `record` takes what
  * it is given, since that was let through by the edge's `look` and is in the log. A worker
  * takes "full" for "new".
@@ -34,6 +39,11 @@ export interface LedgerBounds {
   freeKeysMax: number;
   /** In place of `runsPerProducerMax`: the lowest runs beyond so many are forgotten. */
   runsKept?: number;
+  /**
+   * A larger body may be several records of one partition: counts of one prove nothing of the
+   * others.
+   */
+  provenBytesMax?: number;
 }
 
 const defaultBounds: LedgerBounds = {
@@ -135,20 +145,27 @@ export class IdempotencyLedger {
     return this.#newestReceivedAt;
   }
 
-  /** What is known of a key. `digest` as in the batch's header; null compares with anything. */
-  look(key: string, digest: Uint8Array | null): LedgerAnswer {
+  /**
+   * What is known of a key. `digest` as in the batch's header; null compares with anything.
+   * `bodyBytes`: how large the batch is.
+   */
+  look(key: string, digest: Uint8Array | null, bodyBytes = 0): LedgerAnswer {
     const parsed = classifyKey(key);
-    if (parsed.producer === null) return this.#lookFree(key, digest);
+    if (parsed.producer === null) return this.#lookFree(key, digest, bodyBytes);
     const producer = this.#producers.get(parsed.producer);
     if (!producer) {
       const isFull = this.#producers.size >= this.#bounds.producersMax;
       return isFull ? { state: "full", bound: "producersMax" } : { state: "new" };
     }
     const detail = this.#details.get(key);
-    if (detail) return compare(detail, digest);
-    if (producer.ranges.has(parsed.sequence)) {
+    if (detail) {
+      const answer = compare(detail, digest);
+      if (answer.state === "mismatch" || this.#isProven(detail, bodyBytes)) return answer;
+    }
+    if (producer.ranges.has(parsed.sequence) && this.#isOneRecord(bodyBytes)) {
       return { state: "seen", receivedAt: null, partitionCount: null };
     }
+    if (detail) return { state: "new" };
     const { from, to } = producer.ranges.runWith(parsed.sequence);
     const isApart = from === to && this.#bounds.runsKept === undefined;
     if (isApart && producer.ranges.count >= this.#bounds.runsPerProducerMax) {
@@ -165,9 +182,21 @@ export class IdempotencyLedger {
     return this.#details.get(key)?.partitionCount ?? null;
   }
 
-  #lookFree(key: string, digest: Uint8Array | null): LedgerAnswer {
+  #isOneRecord(bodyBytes: number): boolean {
+    return bodyBytes <= (this.#bounds.provenBytesMax ?? Number.POSITIVE_INFINITY);
+  }
+
+  #isProven({ proof }: Detail, bodyBytes: number): boolean {
+    return proof === "append" || (proof === "counts" && this.#isOneRecord(bodyBytes));
+  }
+
+  #lookFree(key: string, digest: Uint8Array | null, bodyBytes: number): LedgerAnswer {
     const detail = this.#details.get(key);
-    if (detail) return compare(detail, digest);
+    if (detail) {
+      const answer = compare(detail, digest);
+      if (answer.state === "mismatch" || this.#isProven(detail, bodyBytes)) return answer;
+      return { state: "new" };
+    }
     const isFull = this.#byReceipt.size >= this.#bounds.freeKeysMax;
     return isFull ? { state: "full", bound: "freeKeysMax" } : { state: "new" };
   }
@@ -199,11 +228,16 @@ export class IdempotencyLedger {
     const parsed = classifyKey(key);
     const ordinal = ++this.#ordinal;
     if (parsed.producer !== null) this.#recordRun(parsed, header.seen ?? null, ordinal);
-    if (this.#details.has(key)) return;
+    const known = this.#details.get(key);
+    if (known !== undefined) {
+      known.proof = "append";
+      return;
+    }
     // Made up by an edge: sent again by nobody but whoever was told it, with the same body.
     if (header.digest === null && madePartitionCount(key) !== null) return;
     const digest = hexOf(header.digest);
-    this.#keep(parsed, { ordinal, key, digest, receivedAt, partitionCount, isLive: true });
+    const detail = { ordinal, key, digest, receivedAt, partitionCount };
+    this.#keep(parsed, { ...detail, proof: "append", isLive: true });
   }
 
   #recordRun(key: IdempotencyKey, seen: SequenceRun | null, ordinal: number): void {
@@ -307,9 +341,10 @@ export class IdempotencyLedger {
 
   /**
    * Takes in stored state, which counts as committed. Into an empty ledger: the exact state it
-   * was saved from. For the edge: `unionOfStates` of all partitions'.
+   * was saved from. For the edge: `unionOfStates` of all partitions', or `provenByCounts`, of
+   * whose keys only the `proven` ones are sure to be whole (ledger-union.ts).
    */
-  load(state: LedgerState): void {
+  load(state: LedgerState, proven: ReadonlySet<string> | null = null): void {
     this.#newestReceivedAt = Math.max(this.#newestReceivedAt, state.newestReceivedAt);
     this.#expire();
     for (const { producer, from, to } of state.runs) {
@@ -322,7 +357,9 @@ export class IdempotencyLedger {
       this.#ordinal = isFirst ? row.ordinal : this.#ordinal + 1;
       const { key, digest, receivedAt, partitionCount } = row;
       const detail = { key, digest, receivedAt, partitionCount };
-      this.#keep(classifyKey(key), { ...detail, ordinal: this.#ordinal, isLive: true });
+      const counted = proven?.has(key) === true ? "counts" : null;
+      const proof = proven === null ? "append" : counted;
+      this.#keep(classifyKey(key), { ...detail, ordinal: this.#ordinal, proof, isLive: true });
     }
     this.#unsaved = [];
     this.#touched.clear();
@@ -333,17 +370,6 @@ export class IdempotencyLedger {
     const { size: details } = this.#byOrdinal;
     return { producers: this.#producers.size, details, freeKeys: this.#byReceipt.size };
   }
-}
-
-/** One state of several partitions' ledgers, for the edge's: rows in order of receipt. */
-export function unionOfStates(states: readonly LedgerState[]): LedgerState {
-  const rows = states.flatMap((state) => state.rows);
-  rows.sort((a, b) => a.receivedAt - b.receivedAt);
-  return {
-    newestReceivedAt: Math.max(0, ...states.map((state) => state.newestReceivedAt)),
-    rows: rows.map((row, index) => ({ ...row, ordinal: index + 1 })),
-    runs: states.flatMap((state) => state.runs),
-  };
 }
 
 function rowOf(detail: Detail): LedgerRow {

@@ -102,6 +102,11 @@ export class KafkaLog implements Log {
     return this.#partitionCount;
   }
 
+  /** A batch of at most so many bytes is one record in each of its partitions. */
+  get oneRecordBytesMax(): number {
+    return this.#recordBytesMax - ownBytesMax;
+  }
+
   /** Why nothing can be appended now; null while all is well. */
   get failure(): string | null {
     return this.#sender.failure;
@@ -191,6 +196,9 @@ export class KafkaLog implements Log {
     }
   }
 }
+
+/** No record has more beside its lines: a header with the longest key, and its envelope. */
+const ownBytesMax = 1024;
 
 function recordBytesOf({ messageBytesMax }: TopicFacts): number {
   return messageBytesMax - batchOverheadBytes;

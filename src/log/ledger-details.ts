@@ -6,6 +6,12 @@ export interface Detail {
   digest: string | null;
   receivedAt: number;
   partitionCount: number;
+  /**
+   * What says that all of the batch is in the log: `append`, that this ledger's owner wrote it or
+   * that it is a partition's own; `counts`, that each partition has counted a record of it;
+   * null, nothing.
+   */
+  proof: "append" | "counts" | null;
   /** False once forgotten: queues skip it. */
   isLive: boolean;
 }

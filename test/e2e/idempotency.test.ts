@@ -17,6 +17,11 @@ const manySequences = 3000;
 /** Which HTTP server took them makes no difference to the many: those are posted once. */
 const someSequences = 500;
 const postsAtOnce = 16;
+/**
+ * Of a log in Kafka a start can't tell of each key whether all of its batch is in the topic: it
+ * appends it again, which is counted once, and then says nothing of a replay.
+ */
+const marksReplays = process.env["RANKSTREAM_TEST_LOG"] !== "kafka";
 
 describe.each(httpServers)("over %s,", (httpServer) => {
   let service: RankstreamProcess;
@@ -52,7 +57,7 @@ describe.each(httpServers)("over %s,", (httpServer) => {
   async function expectReplay(batch: string, key: string, first: Answer): Promise<void> {
     const again = await service.post(batch, { key });
     expect([again.status, again.body]).toEqual([first.status, first.body]);
-    expect(isReplay(again)).toBe(true);
+    if (marksReplays) expect(isReplay(again)).toBe(true);
   }
 
   /** Sends the batch on a bare socket and cuts it off before, or in, the reply. */
@@ -139,7 +144,7 @@ describe.each(httpServers)("over %s,", (httpServer) => {
         await restart("kill");
         const again = await service.post(batch, { key });
         expect([again.status, again.body.accepted]).toEqual([202, 2]);
-        if (i % 2 === 1) expect(isReplay(again)).toBe(true);
+        if (i % 2 === 1 && marksReplays) expect(isReplay(again)).toBe(true);
         await expectReplay(batch, key, again);
         expect(await countOf(key)).toBe(2);
       }
@@ -187,6 +192,10 @@ describe.each(httpServers)("over %s,", (httpServer) => {
       await Promise.all(Array.from({ length: postsAtOnce }, client));
       return answers;
     };
+    const expectAgain = (answers: Answer[]) => {
+      expect(answers.every(({ status }) => status === 202)).toBe(true);
+      if (marksReplays) expect(answers.every(isReplay)).toBe(true);
+    };
     const sequences = httpServer === "fastify" ? manySequences : someSequences;
     const all = Array.from({ length: sequences }, (_, i) => i + 1);
     const firsts = await postAll(all);
@@ -194,11 +203,10 @@ describe.each(httpServers)("over %s,", (httpServer) => {
     const some = all.filter((number) => number % 53 === 0 || number < 10);
     for (const how of ["kill", "stop"] as const) {
       const again = await postAll(some);
-      expect(again.every((answer) => answer.status === 202 && isReplay(answer))).toBe(true);
+      expectAgain(again);
       await restart(how);
     }
-    const again = await postAll(some);
-    expect(again.every((answer) => answer.status === 202 && isReplay(answer))).toBe(true);
+    expectAgain(await postAll(some));
     expect(await total()).toBe(sequences);
     // Of the newest the bodies are still known, in whichever partition they went.
     for (let number = sequences - 200; number <= sequences; number += 9) {

@@ -5,9 +5,9 @@ import {
   type LedgerBounds,
   type LedgerChanges,
   type LedgerState,
-  unionOfStates,
 } from "../../src/log/idempotency.ts";
 import { classifyKey, parseIdempotencyKey } from "../../src/log/idempotency-key.ts";
+import { provenByCounts, unionOfStates } from "../../src/log/ledger-union.ts";
 import { SequenceRanges } from "../../src/log/sequence-ranges.ts";
 import type { BatchHeader } from "../../src/model.ts";
 import { type Random, randomFromEnvironment } from "../support/random.ts";
@@ -307,4 +307,54 @@ test("the edge's ledger is the union of the partitions'", () => {
       expect(loaded.seenAround(key)).toEqual(edge.seenAround(key));
     }
   }
+});
+
+describe("what partitions have counted of batches, in a log that may hold parts of them", () => {
+  const partitions = [new IdempotencyLedger(), new IdempotencyLedger()] as const;
+  const [one, other] = partitions;
+  // Whole, in the first partition alone as far as is known, and whole by what an edge said later.
+  for (const ledger of partitions) ledger.record(header("free whole"));
+  for (const ledger of partitions) ledger.record(header("p/1"));
+  one.record(header("free part"));
+  one.record(header("p/2"));
+  one.record({ ...header("q/9"), seen: { from: 0, to: 9 } });
+  other.record({ ...header("q/4"), seen: { from: 3, to: 4 } });
+  const loaded = () => {
+    const ledger = new IdempotencyLedger({ runsKept: 16, provenBytesMax: 1000 });
+    const { state, proven } = provenByCounts(partitions.map((each) => each.changesSince(0)));
+    ledger.load(state, proven);
+    return ledger;
+  };
+  const states = (ledger: IdempotencyLedger, digest: Uint8Array, bytes?: number) =>
+    ["free whole", "p/1", "free part", "p/2", "q/3", "q/9"].map(
+      (key) => ledger.look(key, digest, bytes).state,
+    );
+
+  test("is seen only where all partitions have it", () => {
+    expect(states(loaded(), digestA)).toEqual(["seen", "seen", "new", "new", "seen", "new"]);
+  });
+
+  test("refuses other bodies of all keys it knows", () => {
+    const mismatch = "mismatch";
+    expect(states(loaded(), digestB)).toEqual([
+      mismatch,
+      mismatch,
+      mismatch,
+      mismatch,
+      "seen",
+      mismatch,
+    ]);
+  });
+
+  test("proves nothing of batches that may be several records", () => {
+    expect(new Set(states(loaded(), digestA, 1001))).toEqual(new Set(["new"]));
+  });
+
+  test("is seen once it was appended again, whatever its size", () => {
+    const ledger = loaded();
+    for (const key of ["free part", "p/2"]) ledger.record(header(key));
+    expect(ledger.look("free part", digestA, 5000).state).toBe("seen");
+    expect(ledger.look("p/2", digestA, 5000).state).toBe("seen");
+    expect(ledger.sizes()).toEqual(loaded().sizes());
+  });
 });
