@@ -31,7 +31,9 @@ const memoryRatioTarget = 1.5;
 const sampleMs = 250;
 const sameMsMax = 20_000;
 /** Less than from one heartbeat to the next, or paused clients would be cut off. */
-const pausedSecondsMax = 12;
+const pausedMsMax = 13_000;
+/** Within it a board has come to all who read. */
+const settleMs = 1500;
 
 interface Size {
   clients: number;
@@ -71,7 +73,7 @@ function sizeOf({ smoke, connections, seconds }: BenchOptions): Size {
     clients: connections,
     ...boards,
     postsPerSecond: 20,
-    seconds: seconds ?? 15,
+    seconds: seconds ?? 12,
     warmSeconds: 2,
   };
 }
@@ -153,7 +155,10 @@ class Watching {
   }
 }
 
-/** Sends for `seconds`; the slow clients are paused, if at all, for most of it. */
+/**
+ * Sends for `seconds`; the slow clients, if they pause at all, do so until all others have what
+ * was sent: what they then read at once would hold up the others in the process they share.
+ */
 async function sendAll(
   feed: LiveFeed,
   load: LiveLoad,
@@ -162,15 +167,15 @@ async function sendAll(
   pauses: boolean,
 ) {
   const { seconds } = size;
-  const pausedMs = Math.min(seconds * 0.7, pausedSecondsMax) * 1000;
   const sending = feed.send(seconds);
-  await sleep(seconds * 100);
+  await sleep(Math.max(seconds * 100, seconds * 1000 + settleMs - pausedMsMax));
   const watching = new Watching(service);
   if (pauses) load.tell("pause");
-  await sleep(pausedMs);
+  const due = await sending;
+  await sleep(settleMs);
   await watching.stop();
   if (pauses) load.tell("resume");
-  return { due: await sending, watching };
+  return { due, watching };
 }
 
 async function runService(
