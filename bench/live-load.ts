@@ -1,6 +1,7 @@
 /**
  * Clients of the live bench, in a process of their own. Each keeps its boards as a page does, by
- * `applyDiff`, what all do alike done once; a diff to another board than the one it has ends the bench.
+ * `applyDiff`, what all do alike done once; a diff to another board than the one it has ends the
+ * bench.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { WebSocket } from "ws";
