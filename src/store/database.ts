@@ -183,6 +183,10 @@ async function confine(connection: DuckDBConnection, folder: string): Promise<vo
   await connection.run("SET lock_configuration = true");
 }
 
+/** An interrupted read ends within milliseconds, a statement that reads a file later. */
+const closeReadsMsMax = 5000;
+const closeLookMs = 5;
+
 export class Database {
   readonly #instance: DuckDBInstance;
   readonly #writer: DuckDBConnection;
@@ -196,6 +200,7 @@ export class Database {
   /** The reads under way by number, in the order they began. */
   readonly #reads = new Map<number, ReadWatch>();
   #readsBegun = 0;
+  #isClosing = false;
 
   private constructor(
     instance: DuckDBInstance,
@@ -353,7 +358,9 @@ export class Database {
     const watch = new ReadWatch(connection, { budgetMs, leftMs, signal, onProgress });
     const number = this.#readsBegun++;
     this.#reads.set(number, watch);
+    if (this.#isClosing) watch.stop(cancelled());
     try {
+      if (watch.why !== null) throw watch.why;
       await connection.run("BEGIN TRANSACTION READ ONLY");
       return await work(connection);
     } catch (error) {
@@ -366,11 +373,17 @@ export class Database {
     }
   }
 
-  /** Ends the reads under way, waits for the transaction under way, then closes the file. */
+  /**
+   * Ends the reads under way, waits for them and for the transaction under way, then closes the
+   * file. DuckDB ends the process when a thread goes that has a statement under way.
+   */
   async close(): Promise<void> {
+    this.#isClosing = true;
     this.#lanes.close();
     for (const watch of this.#reads.values()) watch.stop(cancelled());
     await this.#writing;
+    const endMs = performance.now() + closeReadsMsMax;
+    while (this.#reads.size > 0 && performance.now() < endMs) await sleep(closeLookMs);
     await this.#writer.run("CHECKPOINT").catch(() => undefined);
     const connections = [this.#writer, this.#copier, this.#maintainer, ...this.#lanes.idle];
     for (const connection of connections) connection.closeSync();

@@ -306,3 +306,31 @@ describe("a query that needs more memory than there is", () => {
     await database.close();
   });
 });
+
+describe("closing", () => {
+  it("ends reads under way, and waits for them", async () => {
+    const database = await Database.open(":memory:", databaseDefaults);
+    let hasEnded = false;
+    let begin: () => void = () => undefined;
+    const begun = new Promise<void>((resolve) => {
+      begin = resolve;
+    });
+    const read = database.read(readMs, async (connection) => {
+      const running = connection.run(
+        "SELECT sum(a.range * b.range) FROM range(1e6) a, range(1e6) b",
+      );
+      begin();
+      await running.catch(() => undefined);
+      // As a reader does that tidies up before it goes.
+      await connection.run("SELECT 1").catch(() => undefined);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      hasEnded = true;
+    });
+    const ended = read.catch((error: unknown) => error);
+    await begun;
+    await database.close();
+    expect(hasEnded).toBe(true);
+    await ended;
+    await expect(database.read(readMs, async () => undefined)).rejects.toThrow();
+  });
+});
