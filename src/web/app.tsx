@@ -104,12 +104,17 @@ function Shown({ view, types, go }: ShownProps) {
     <>
       {!view.isEmbedded && <Controls view={view} types={types} go={go} />}
       {view.page === "trending" ? (
-        <TrendingView view={view} onOpen={open} />
+        <TrendingView
+          view={view}
+          onOpen={open}
+          onRange={(timeRange) => go({ timeRange, from: "", to: "" })}
+        />
       ) : (
         <BoardView
           view={view}
           onOpen={open}
           onShowAll={() => go({ timeRange: "all", from: "", to: "" })}
+          onNoFilters={() => go({ filters: [] })}
         />
       )}
       {view.item !== "" && (
@@ -138,6 +143,28 @@ function useTheme(asked: Theme, go: Go): [Theme, (theme: Theme) => void] {
     go({ theme: next }, "replace");
   };
   return [theme, choose];
+}
+
+/** Where one comes from: the same board as a page of its own. */
+function EmbeddedFooter({ view }: { view: ShownView | null }) {
+  if (view === null) return null;
+  return (
+    <footer>
+      <a href={addressOf({ ...view, isEmbedded: false })} target="_blank" rel="noopener">
+        Rankstream
+      </a>
+    </footer>
+  );
+}
+
+/** The service's other pages. */
+function Footer() {
+  return (
+    <footer>
+      <a href="/docs">API: every call, to try out</a>
+      <a href="/web/demo/">How the counting works</a>
+    </footer>
+  );
 }
 
 /** The dashboard. */
@@ -170,13 +197,7 @@ export function App() {
         {isEmpty && <Empty go={go} onLoading={setLoading} />}
         {view !== null && !isLoading && <Shown view={view} types={types ?? []} go={go} />}
       </main>
-      {isEmbedded && view !== null && (
-        <footer>
-          <a href={addressOf({ ...view, isEmbedded: false })} target="_blank" rel="noopener">
-            Rankstream
-          </a>
-        </footer>
-      )}
+      {isEmbedded ? <EmbeddedFooter view={view} /> : <Footer />}
     </div>
   );
 }

@@ -19,6 +19,17 @@ function focusFirst(panel: HTMLElement): void {
   (wanted ?? panel.querySelector<HTMLElement>("button, input, select, a"))?.focus();
 }
 
+/** Room between a panel and the window's edges, px. */
+const edgePx = 8;
+
+/** Moves a panel that would lie beside the window into it. */
+function keepInSight(panel: HTMLElement): void {
+  const { left, right } = panel.getBoundingClientRect();
+  const over = right - (document.documentElement.clientWidth - edgePx);
+  const by = Math.max(edgePx - left, Math.min(0, -over));
+  if (by !== 0) panel.style.translate = `${by}px`;
+}
+
 /** Closes by Escape, by its button, and when anything outside is pressed or focused. */
 export function Popover({ id, face, name, align = "start", children }: PopoverProps) {
   const [isOpen, setOpen] = useState(false);
@@ -32,7 +43,10 @@ export function Popover({ id, face, name, align = "start", children }: PopoverPr
   // Before the next key comes: what is typed goes into the panel.
   useLayoutEffect(() => {
     if (!isOpen) return;
-    if (panel.current !== null) focusFirst(panel.current);
+    if (panel.current !== null) {
+      keepInSight(panel.current);
+      focusFirst(panel.current);
+    }
     const leave = (event: Event) => {
       if (!box.current?.contains(event.target as Node)) setOpen(false);
     };

@@ -134,6 +134,19 @@ export function endsText({ from, to }: Ends, zone: string): string {
   return `${momentText(from, zone)} – ${clock.format(to)}`;
 }
 
+/** Longer ranges are shown by the minute. */
+const secondsMsMax = 900_000;
+
+/** Where an answer begins and ends, in a zone; by the second where the range is short. */
+export function spanText(
+  { effectiveFrom, effectiveTo }: { effectiveFrom: string; effectiveTo: string },
+  zone: string,
+): string {
+  const [from, to] = [Date.parse(effectiveFrom), Date.parse(effectiveTo)];
+  const toMs = to - from < secondsMsMax ? 1000 : 60_000;
+  return endsText({ from: from - (from % toMs), to: to - (to % toMs) }, zone);
+}
+
 /** What the range is called; undefined of ends, and of what has no name here. */
 export function rangeName(timeRange: string): string | undefined {
   return [...rollingRanges, ...calendarRanges].find(([value]) => value === timeRange)?.[1];

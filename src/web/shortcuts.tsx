@@ -35,7 +35,7 @@ function isField(target: EventTarget | null): boolean {
 function Keys({ isOn, setOn }: { isOn: boolean; setOn: (isOn: boolean) => void }) {
   return (
     <>
-      <h2 id="keys-title">Keys</h2>
+      <h2 id="keys-title">Keyboard shortcuts</h2>
       <dl class="keys">
         {[...shortcuts, ...further].map(([key, words]) => (
           <div key={key}>
@@ -46,17 +46,19 @@ function Keys({ isOn, setOn }: { isOn: boolean; setOn: (isOn: boolean) => void }
           </div>
         ))}
       </dl>
-      <label class="tick">
-        <input
-          type="checkbox"
-          checked={isOn}
-          onChange={(event) => setOn(event.currentTarget.checked)}
-        />
-        Single keys do something
-      </label>
-      <form method="dialog">
-        <button type="submit">Close</button>
-      </form>
+      <div class="keys-end">
+        <form method="dialog">
+          <button type="submit">Close</button>
+        </form>
+        <label class="tick">
+          <input
+            type="checkbox"
+            checked={isOn}
+            onChange={(event) => setOn(event.currentTarget.checked)}
+          />
+          Single-key shortcuts
+        </label>
+      </div>
     </>
   );
 }
@@ -91,8 +93,8 @@ export function Shortcuts() {
         type="button"
         class="icon"
         id="keys"
-        aria-label="Keys"
-        title="Keys"
+        aria-label="Keyboard shortcuts"
+        title="Keyboard shortcuts"
         onClick={() => dialog.current?.showModal()}
       >
         <span aria-hidden="true">?</span>

@@ -5,23 +5,24 @@ interface SparklineProps {
   points: readonly number[];
   /** What it shows, in words. */
   label: string;
+  pointsMax?: number;
 }
 
 const width = 96;
 const height = 24;
 /** Room for the stroke, and for the dot at the end. */
 const edge = 2;
-/** Wider courses are drawn by the greatest of neighbours: finer than a pixel nothing is seen. */
-const pointsMax = 96;
+/** Longer courses are drawn by means of neighbours: finer, few events are nothing but noise. */
+const pointsMaxUsual = 36;
 
 /** The points, few enough to be told apart. */
-function thinned(points: readonly number[]): readonly number[] {
+function thinned(points: readonly number[], pointsMax: number): readonly number[] {
   const size = Math.ceil(points.length / pointsMax);
   if (size <= 1) return points;
   const groups = Array.from({ length: Math.ceil(points.length / size) }, (_, i) =>
     points.slice(i * size, (i + 1) * size),
   );
-  return groups.map((group) => Math.max(...group));
+  return groups.map((group) => group.reduce((sum, count) => sum + count, 0) / group.length);
 }
 
 /** Where the points lie: from the left edge to the right one, the greatest at the top. */
@@ -36,9 +37,9 @@ function placesOf(points: readonly number[]): [x: number, y: number][] {
 }
 
 /** Counts over time as a line; nothing where there is no course to show. */
-export function Sparkline({ points, label }: SparklineProps) {
+export function Sparkline({ points, label, pointsMax = pointsMaxUsual }: SparklineProps) {
   if (points.length < 2) return null;
-  const places = placesOf(thinned(points));
+  const places = placesOf(thinned(points, pointsMax));
   const line = `M${places.map((place) => place.join(" ")).join("L")}`;
   const [lastX, lastY] = places.at(-1)!;
   return (

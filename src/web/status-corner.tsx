@@ -117,7 +117,7 @@ export function StatusCorner() {
           onClick={() => setIsOpen(!isOpen)}
         >
           <span class="status-plot" aria-hidden="true">
-            <Sparkline points={rates} label="" />
+            <Sparkline points={rates} label="" pointsMax={pointsMax} />
           </span>
           {rate && <span class="status-rate">{shortCount(rate.perSecond)} events/s</span>}
           {part?.lag && (

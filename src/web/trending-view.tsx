@@ -4,7 +4,7 @@ import { CopyCurl } from "./panels/copy-curl.tsx";
 import { expectedText, growthText, growthWords, scoreWords } from "./panels/panel-words.ts";
 import { pollMsOf } from "./panels/steps.ts";
 import { usePolled } from "./panels/use-polled.ts";
-import { endsText, rangeText } from "./ranges.ts";
+import { rangeText, rollingRanges, spanText } from "./ranges.ts";
 import { client } from "./service.ts";
 import { queryOf, type ShownView, zoneOf } from "./view-state.ts";
 import { countText } from "./words.ts";
@@ -12,7 +12,12 @@ import { countText } from "./words.ts";
 interface TrendingViewProps {
   view: ShownView;
   onOpen: (eventId: string) => void;
+  /** Goes to a range by name. */
+  onRange: (timeRange: string) => void;
 }
+
+/** Ranges offered where the one chosen has no events before it. */
+const shorterRanges = ["last_3_hours", "last_hour", "last_15_minutes"];
 
 function Row({ item, onOpen }: { item: TrendingItem; onOpen: (eventId: string) => void }) {
   const { eventId, label = eventId, rank, count, expected, score, previousCount } = item;
@@ -94,20 +99,41 @@ function Table({ trending, onOpen }: { trending: Trending; onOpen: (eventId: str
   );
 }
 
+function hasNothingBefore({ previous, total }: Trending): boolean {
+  return previous.total === 0 && total > 0;
+}
+
+/** What else to look at, where nothing lies before. */
+function Shorter({ view, onRange }: Pick<TrendingViewProps, "view" | "onRange">) {
+  const others = rollingRanges.filter(
+    ([value]) => shorterRanges.includes(value) && value !== view.timeRange,
+  );
+  return (
+    <p class="shorter">
+      A shorter range may have something before it:{" "}
+      {others.map(([value, words]) => (
+        <button key={value} type="button" onClick={() => onRange(value)}>
+          {words}
+        </button>
+      ))}
+    </p>
+  );
+}
+
 /** How many grew, and against what. */
 function Summary({ trending, view }: { trending: Trending; view: ShownView }) {
   const { found, results, previous } = trending;
   const zone = zoneOf(view);
   const range = rangeText(view, zone);
-  const ends = { from: Date.parse(previous.effectiveFrom), to: Date.parse(previous.effectiveTo) };
-  const span = endsText(ends, zone);
+  const span = spanText(previous, zone);
   const items = found === 1 ? "1 item" : `${countText(found)} items`;
   const shown = results.length < found ? `, the first ${results.length} shown` : "";
+  const none = hasNothingBefore(trending)
+    ? "Nothing to compare with: the period before has no events"
+    : "Nothing grew beyond what chance explains";
   return (
     <p class="trending-summary">
-      {found === 0
-        ? "Nothing grew beyond what chance explains"
-        : `${items} grew beyond what chance explains${shown}`}
+      {found === 0 ? none : `${items} grew beyond what chance explains${shown}`}
       <span>
         {range}, against the period before: {span}
       </span>
@@ -116,7 +142,7 @@ function Summary({ trending, view }: { trending: Trending; view: ShownView }) {
 }
 
 /** What grew in the view's range, asked again every few seconds. */
-export function TrendingView({ view, onOpen }: TrendingViewProps) {
+export function TrendingView({ view, onOpen, onRange }: TrendingViewProps) {
   const { mode: _mode, compare: _compare, ...query } = queryOf(view);
   const question = JSON.stringify(query);
   const { value: trending, error } = usePolled<Trending>({
@@ -136,11 +162,7 @@ export function TrendingView({ view, onOpen }: TrendingViewProps) {
       {trending !== null && (
         <>
           <Summary trending={trending} view={view} />
-          {trending.previous.total === 0 && trending.total > 0 && (
-            <p class="note">
-              The period before has no events, so there is nothing to compare with.
-            </p>
-          )}
+          {hasNothingBefore(trending) && <Shorter view={view} onRange={onRange} />}
           {trending.results.length > 0 && (
             <div class="card trending-card">
               <Table trending={trending} onOpen={onOpen} />

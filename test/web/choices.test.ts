@@ -210,6 +210,27 @@ describe("the board elsewhere", () => {
     await page.close();
   });
 
+  it.each([1280, 760])("opens its panels within a window %d px wide", async (width) => {
+    const viewport = { width, height: 800 };
+    const { page } = await openPage(browser, service, "?eventType=shared", { viewport });
+    for (const id of ["event-type", "time-range", "filters", "options", "share"]) {
+      await page.click(`#${id}`);
+      const { x, width: own } = (await page.locator(`#${id}-panel`).boundingBox())!;
+      expect(x, id).toBeGreaterThanOrEqual(0);
+      expect(x + own, id).toBeLessThanOrEqual(width);
+    }
+    await page.close();
+  });
+
+  it("offers shorter ranges where there is nothing before to compare with", async () => {
+    const search = "?eventType=shared&timeRange=last_24_hours&view=trending";
+    const { page } = await openPage(browser, service, search);
+    await page.locator("#trending", { hasText: "the period before has no events" }).waitFor();
+    await page.getByRole("button", { name: "Last hour" }).click();
+    await expect.poll(() => asked(page).get("timeRange")).toBe("last_hour");
+    await page.close();
+  });
+
   it("is bare when embedded, and may be framed where that is allowed", async () => {
     await service.post(events({ a: 2 }, "framed"));
     const { page } = await openPage(browser, service, "?eventType=framed&embed=1");

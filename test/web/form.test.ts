@@ -202,7 +202,7 @@ describe("by keys alone", () => {
     await page.keyboard.press("Escape");
     expect(await focused()).toBe("time-range");
     await page.keyboard.press("?");
-    await page.getByRole("heading", { name: "Keys" }).waitFor();
+    await page.getByRole("heading", { name: "Keyboard shortcuts" }).waitFor();
     await page.keyboard.press("Escape");
     // Tab alone gets from the controls to the rows; there is one stop in them.
     for (let steps = 0; (await focused()) !== "a" && steps < 20; steps++) {

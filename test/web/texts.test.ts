@@ -30,4 +30,13 @@ describe("views elsewhere", () => {
       'src="http://h/?eventType=a%26b&amp;timeRange=all&amp;k=5&amp;embed=1"',
     );
   });
+
+  it("are framed as high as their rows are, up to a bound", () => {
+    const heightOf = (k: string) => {
+      const text = /height="(\d+)"/.exec(embedOf({ ...view, k }, "http://h"))?.[1];
+      return Number(text);
+    };
+    expect(heightOf("10") - heightOf("5")).toBe(5 * 47);
+    expect(heightOf("1000")).toBe(1200);
+  });
 });

@@ -1,6 +1,6 @@
 /** The board itself: what is certain of it, its rows, and its sums. */
 import type { Leaderboard } from "../../client/replies.ts";
-import { endsText } from "../ranges.ts";
+import { spanText } from "../ranges.ts";
 import { useBoard, useLiveState, type WatchedBoard } from "../service.ts";
 import { questionOf, type ShownView, typesText, zoneOf } from "../view-state.ts";
 import { boundsText, countText, distinctText, timeText } from "../words.ts";
@@ -15,10 +15,8 @@ interface BoardViewProps {
   view: ShownView;
   onOpen: (eventId: string) => void;
   onShowAll: () => void;
+  onNoFilters: () => void;
 }
-
-/** Longer ranges are shown by the minute. */
-const secondsMsMax = 900_000;
 
 /** Characters of the widest count: its column is as wide. */
 function countCharsOf({ results }: Leaderboard): number {
@@ -80,13 +78,6 @@ function Heads({ isCompared, hasHistory, isOfUsers }: HeadsProps) {
   );
 }
 
-function spanText(span: { effectiveFrom: string; effectiveTo: string }, zone: string): string {
-  const [from, to] = [Date.parse(span.effectiveFrom), Date.parse(span.effectiveTo)];
-  // Seconds matter to short ranges only.
-  const toMs = to - from < secondsMsMax ? 1000 : 60_000;
-  return endsText({ from: from - (from % toMs), to: to - (to % toMs) }, zone);
-}
-
 function Caption({ board, view }: { board: Leaderboard; view: ShownView }) {
   const zone = zoneOf(view);
   return (
@@ -95,16 +86,27 @@ function Caption({ board, view }: { board: Leaderboard; view: ShownView }) {
       <span>
         {view.timeRange === "all" ? "all time" : spanText(board, zone)} ({zone})
       </span>
-      {board.previous && <span> compared with {spanText(board.previous, zone)}</span>}
+      {board.previous && (
+        <span>
+          {" "}
+          compared with {spanText(board.previous, zone)}
+          {board.previous.total === 0 && board.total > 0 && ", which has no events"}
+        </span>
+      )}
     </caption>
   );
 }
 
-function NoRows({ view, onShowAll }: Omit<BoardViewProps, "onOpen">) {
+function NoRows({ view, onShowAll, onNoFilters }: Omit<BoardViewProps, "onOpen">) {
   return (
     <p id="no-rows" class="note">
       Nothing was counted in this time range
       {view.filters.length > 0 && " with these filters"}.{" "}
+      {view.filters.length > 0 && !view.isEmbedded && (
+        <button type="button" id="no-filters" onClick={onNoFilters}>
+          {view.filters.length === 1 ? "Remove the filter" : "Remove the filters"}
+        </button>
+      )}{" "}
       {view.timeRange !== "all" && (
         <button type="button" id="show-all" onClick={onShowAll}>
           Show all time
@@ -116,7 +118,7 @@ function NoRows({ view, onShowAll }: Omit<BoardViewProps, "onOpen">) {
 
 type BoardProps = BoardViewProps & { board: Leaderboard; isCurrent: boolean };
 
-function Board({ board, view, isCurrent, onOpen, onShowAll }: BoardProps) {
+function Board({ board, view, isCurrent, onOpen, onShowAll, onNoFilters }: BoardProps) {
   const { isCompared } = view;
   const question = questionOf(view);
   const { histories, want } = useHistories(view);
@@ -148,7 +150,7 @@ function Board({ board, view, isCurrent, onOpen, onShowAll }: BoardProps) {
             onOpen={onOpen}
           />
         </table>
-        {length === 0 && <NoRows view={view} onShowAll={onShowAll} />}
+        {length === 0 && <NoRows view={view} onShowAll={onShowAll} onNoFilters={onNoFilters} />}
       </div>
       {board.dropped && <Dropped items={board.dropped} onOpen={onOpen} />}
       <Facts board={board} zone={zoneOf(view)} />
@@ -179,20 +181,14 @@ function Hindrance({ watched, zone }: { watched: WatchedBoard; zone: string }) {
 }
 
 /** The board of a view, kept up to date. */
-export function BoardView({ view, onOpen, onShowAll }: BoardViewProps) {
+export function BoardView({ view, ...actions }: BoardViewProps) {
   const watched = useBoard(view);
   const { board, of, isCurrent } = watched;
   return (
     <>
       <Hindrance watched={watched} zone={zoneOf(view)} />
       {board !== null && of !== null && (
-        <Board
-          board={board}
-          view={of}
-          isCurrent={isCurrent}
-          onOpen={onOpen}
-          onShowAll={onShowAll}
-        />
+        <Board board={board} view={of} isCurrent={isCurrent} {...actions} />
       )}
     </>
   );

@@ -13,9 +13,15 @@ export function curlOf(view: ShownView, origin: string): string {
   return `curl ${shellWord(answerAddress(view, origin))}`;
 }
 
+/** What lies around the rows, a row, and the most that a frame takes of a page; px. */
+const aroundPx = 240;
+const rowPx = 47;
+const framePxMax = 1200;
+
 /** An element that shows the bare board within another page. */
 export function embedOf(view: ShownView, origin: string): string {
   const address = `${origin}/${addressOf({ ...view, item: "", isEmbedded: true })}`;
   const source = address.replaceAll("&", "&amp;").replaceAll('"', "&quot;");
-  return `<iframe src="${source}" title="Leaderboard" width="640" height="520"></iframe>`;
+  const height = Math.min(framePxMax, aroundPx + rowPx * Number(view.k));
+  return `<iframe src="${source}" title="Leaderboard" width="640" height="${height}"></iframe>`;
 }

@@ -8,7 +8,9 @@ import type { Go } from "../use-view.ts";
 /** The command that posts a first event. */
 export function firstCommand(origin: string): string {
   const event = JSON.stringify({ eventId: "song_123", eventType: "song_play" });
-  return `curl -d '${event}' -H content-type:application/json ${origin}/events`;
+  return [`curl ${origin}/events`, "  -H content-type:application/json", `  -d '${event}'`].join(
+    " \\\n",
+  );
 }
 
 function Command() {

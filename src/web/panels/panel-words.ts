@@ -5,10 +5,13 @@ import type { StepName } from "./steps.ts";
 
 const compact = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
 const fine = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
+const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 
-/** `1,234`, `12.3K`, `4.5B`: for axes and corners. */
+/** `0.3`, `1,234`, `12.3K`, `4.5B`: for axes and corners. */
 export function shortCount(count: number): string {
-  return Math.abs(count) < 10_000 ? fine.format(count) : compact.format(count);
+  const size = Math.abs(count);
+  if (size < 100) return fine.format(count);
+  return size < 9999.5 ? whole.format(count) : compact.format(count);
 }
 
 /** How a course goes, from its first to its last third. */

@@ -105,7 +105,8 @@ function ranksRange(_plot: uPlot, best: number | null, worst: number | null): [n
 }
 
 function seriesOf({ kind, steps, lines }: PlotShape): uPlot.Series[] {
-  const bars = uPlot.paths.bars!({ align: 1, size: [0.82, 60] });
+  // No greatest width: a bar that ends early would say that its step does.
+  const bars = uPlot.paths.bars!({ align: 1, size: [0.82] });
   const stepped = uPlot.paths.stepped!({ align: 1 });
   const isBars = kind === "counts" && steps.length <= barsMax;
   const own = lines.map(({ name, isBefore = false }): uPlot.Series => {
