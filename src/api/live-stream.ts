@@ -1,6 +1,7 @@
 /** One board as server-sent events: what the client may hold up is bounded as a socket's is. */
 import type { ServerResponse } from "node:http";
 import type { LiveQuery } from "../model-live.ts";
+import { cutOff, onceOver } from "./hang-up.ts";
 import type { Feed, LiveFeeds, Watcher } from "./live-feeds.ts";
 import { heartbeatEvent, problemEvent, streamHead, updateEvent } from "./live-messages.ts";
 import type { ClientBounds, LivePeer } from "./live-peer.ts";
@@ -36,7 +37,7 @@ export class LiveStream implements LivePeer, Watcher {
       end();
       return;
     }
-    this.#response.once("close", end);
+    onceOver(this.#response, end);
     this.#response.on("error", () => this.cut());
     this.#sentSeq = seq;
     this.#send(streamHead);
@@ -73,7 +74,7 @@ export class LiveStream implements LivePeer, Watcher {
   }
 
   cut(): void {
-    this.#response.destroy();
+    cutOff(this.#response);
   }
 
   /** A new stream is answered even where nothing is newer than what it has. */

@@ -5,6 +5,7 @@ import type { EventTap, TappedLines, TapWatcher } from "../edge/event-tap.ts";
 import { RankstreamError } from "../errors.ts";
 import { eventBounds } from "../model.ts";
 import { formatTimestamp } from "../query/timestamp.ts";
+import { cutOff, onceOver } from "./hang-up.ts";
 import type { RouteDoc } from "./openapi.ts";
 import { checkNames, numberOf, type ParameterTable, type RawQuery, single } from "./parameters.ts";
 
@@ -116,7 +117,7 @@ class Tail implements TapWatcher {
     const now = performance.now();
     const unsent = this.#response.writableLength;
     if (unsent === 0) this.#takenAt = now;
-    if (now - this.#takenAt > tailBounds.stallMsMax) this.#response.destroy();
+    if (now - this.#takenAt > tailBounds.stallMsMax) cutOff(this.#response);
     if (unsent > tailBounds.unsentBytesMax) return;
     const skipped = this.#skipped;
     this.#skipped = 0;
@@ -142,7 +143,7 @@ export function addTail(app: FastifyInstance, tap: EventTap | null): void {
     const tail = new Tail(raw, type ?? null, rate);
     const unwatch = tap.watch(tail);
     tails.add(tail);
-    raw.once("close", () => {
+    onceOver(raw, () => {
       unwatch();
       tail.end();
       tails.delete(tail);

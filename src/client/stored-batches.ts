@@ -32,7 +32,8 @@ export class StoredBatches {
 
   constructor(storage: BatchStorage, url: string, charsMax: number) {
     this.#storage = storage;
-    this.#prefix = `rankstream:${url}:`;
+    // Without colons of its own: http://a is not the start of http://a:8080.
+    this.#prefix = `rankstream:${encodeURIComponent(url)}:`;
     this.#charsMax = charsMax;
   }
 

@@ -38,6 +38,12 @@ export interface ExportStream {
   body: Readable;
 }
 
+/** Counts how long a client takes nothing; beyond the bound it is given up. */
+interface ClientWait {
+  await(): void;
+  stopWaiting(): void;
+}
+
 export const exportBounds = Object.freeze({ exportsMax: 2, stallMsMax: 300_000 });
 /** How long it waits for what was acknowledged before: a large import may still be counted. */
 const barrierMsMax = 600_000;
@@ -87,18 +93,22 @@ export class ExportDesk {
     const { stallMsMax = exportBounds.stallMsMax, store } = this.#deps;
     const gone = new AbortController();
     const signals = [gone.signal, ...(signal === undefined ? [] : [signal])];
-    const body = Readable.from(
-      this.#bytes(opened, AbortSignal.any(signals), () => timer.refresh()),
-      {
-        objectMode: false,
-        highWaterMark: chunkBytes,
-      },
-    );
-    const timer = setTimeout(() => {
-      body.destroy(new Error(`nobody took anything of an export for ${stallMsMax} ms`));
-    }, stallMsMax).unref();
+    let stalled: NodeJS.Timeout | undefined;
+    const stopWaiting = () => clearTimeout(stalled);
+    const awaitClient = () => {
+      stopWaiting();
+      stalled = setTimeout(() => {
+        body.destroy(new Error(`nobody took anything of an export for ${stallMsMax} ms`));
+      }, stallMsMax).unref();
+    };
+    const client = { await: awaitClient, stopWaiting };
+    const body = Readable.from(this.#bytes(opened, AbortSignal.any(signals), client), {
+      objectMode: false,
+      highWaterMark: chunkBytes,
+    });
+    awaitClient();
     body.once("close", () => {
-      clearTimeout(timer);
+      stopWaiting();
       gone.abort();
       this.#open--;
       // Of a store that has ended nothing is left to be closed.
@@ -107,8 +117,11 @@ export class ExportDesk {
     return body;
   }
 
-  /** The slices' bytes; the next slice is made while one is sent. */
-  async *#bytes({ id, slices }: OpenedExport, signal: AbortSignal, onTaken: () => void) {
+  /**
+   * The slices' bytes; the next slice is made while one is sent. The client is waited for but
+   * while a slice is made or read: that may take long, and is not its doing.
+   */
+  async *#bytes({ id, slices }: OpenedExport, signal: AbortSignal, client: ClientWait) {
     const make = (index: number) => {
       const made = this.#deps.store.exportSlice({ id, index }, { signal });
       // Awaited below, if it comes to that.
@@ -117,13 +130,14 @@ export class ExportDesk {
     };
     let next = make(0);
     for (let index = 0; index < slices; index++) {
+      client.stopWaiting();
       const path = await next;
       if (index + 1 < slices) next = make(index + 1);
       for await (const chunk of createReadStream(path, { highWaterMark: chunkBytes, signal })) {
-        onTaken();
+        client.await();
         yield chunk as Buffer;
+        client.stopWaiting();
       }
-      onTaken();
       await unlink(path);
     }
   }

@@ -11,19 +11,27 @@ async function makeAsked(answer: (signal: AbortSignal) => Promise<object>) {
   const asked = new Promise<void>((resolve) => {
     hasAsked = resolve;
   });
-  const { app } = await makeApi({
+  const parts = await makeApi({
     query: {
       leaderboard(_request, control) {
-        signals.push(control!.signal!);
+        if (control?.signal === undefined) return new Promise(() => undefined);
+        signals.push(control.signal);
         hasAsked();
-        return answer(control!.signal!);
+        return answer(control.signal);
       },
     },
   });
-  return { app, signals, asked };
+  return { ...parts, signals, asked };
 }
 
-describeOverEach("a question", () => {
+/** Looks until it is so; false where it is not within a time that no machine needs. */
+async function isSoon(look: () => boolean): Promise<boolean> {
+  const deadline = Date.now() + 20_000;
+  while (!look() && Date.now() < deadline) await new Promise((r) => setTimeout(r, 10));
+  return look();
+}
+
+describeOverEach("a question", (server) => {
   it("is given up when its connection closes before the answer", async () => {
     const { app, signals, asked } = await makeAsked(
       (signal) =>
@@ -47,5 +55,22 @@ describeOverEach("a question", () => {
     expect(await ended).toContain('{"total":0}');
     await new Promise((resolve) => setTimeout(resolve, 20));
     expect(signals[0]!.aborted).toBe(false);
+  });
+
+  // uWebSockets.js takes one request of a connection after the other.
+  it.skipIf(server === "uws")("is given up also where it waits behind another", async () => {
+    const { app, signals, edge, counters } = await makeAsked(() => new Promise(() => undefined));
+    const { socket } = rawConnection(await onSocket(app));
+    const clients = () => /^rankstream_live_clients (\d+)$/m.exec(counters.toPrometheus())?.[1];
+    const isTapped = () => edge.tap.sample([]) !== null;
+    const streams = ["/tail", "/live/events?eventType=b"];
+    const behind = streams.map((path) => `GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`);
+    socket.write([ask, ask.replace("=a", "=c"), ...behind].join(""));
+    expect(await isSoon(() => isTapped() && clients() === "1")).toBe(true);
+    const areGone = () => signals.slice(0, 2).map(({ aborted }) => aborted);
+    expect(areGone()).toEqual([false, false]);
+    socket.destroy();
+    expect(await isSoon(() => !isTapped() && clients() === "0")).toBe(true);
+    expect(areGone()).toEqual([true, true]);
   });
 });

@@ -38,6 +38,7 @@ describe("stored batches", () => {
     const stored = new StoredBatches(storage, "http://a", 1000);
     stored.put(batch("p.1"));
     new StoredBatches(storage, "http://b", 1000).put(batch("p.2"));
+    new StoredBatches(storage, "http://a:8080", 1000).put(batch("p.3"));
     const { body, events, firstSentAt } = batch("p.1");
     const next = new StoredBatches(storage, "http://a", 1000);
     expect(next.list()).toEqual([{ key: "p.1", body, events, firstSentAt }]);
@@ -46,14 +47,14 @@ describe("stored batches", () => {
     next.remove("p.1");
     expect(stored.look("p.1")).toBe("gone");
     expect([stored.look("p.9"), stored.look(null)]).toEqual([null, null]);
-    expect(storage.entries.size).toBe(1);
+    expect(storage.entries.size).toBe(2);
   });
 
   it("are bounded in all, and leave others' entries alone", () => {
     const storage = new MemoryStorage();
     storage.setItem("theirs", "x".repeat(10_000));
-    storage.setItem("rankstream:http://a:broken", "{");
-    storage.setItem("rankstream:http://a:other", '{"key":1}');
+    storage.setItem("rankstream:http%3A%2F%2Fa:broken", "{");
+    storage.setItem("rankstream:http%3A%2F%2Fa:other", '{"key":1}');
     const stored = new StoredBatches(storage, "http://a", 400);
     expect(stored.list()).toEqual([]);
     for (let i = 0; i < 9; i++) stored.put(batch(`p.${i}`, "x".repeat(100)));
@@ -140,7 +141,7 @@ describe("two pages with one storage", () => {
       events: 1,
       firstSentAt: Date.now() - 51 * 60_000,
     };
-    storage.setItem(`rankstream:${url}:p.1`, JSON.stringify(old));
+    storage.setItem(`rankstream:${encodeURIComponent(url)}:p.1`, JSON.stringify(old));
     const codes: string[] = [];
     const options = { storage, keys: "hourly" as const };
     const tracker = new RankstreamClient({ url }).tracker({

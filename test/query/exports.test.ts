@@ -9,7 +9,7 @@ const folder = temporaryFolder();
 const range = { from: 0, to: 10, effectiveFrom: 2, effectiveTo: 10 };
 const request = { eventTypes: null, range, format: "ndjson" } as ExportRequest;
 
-function deskOf(slices: (string | Error)[], more = {}) {
+function deskOf(slices: (string | Error)[], { sliceMs = 0, ...more } = {}) {
   const seen = { queries: [] as unknown[], made: 0, closed: [] as string[] };
   const store = {
     openExport: async (query: unknown) => {
@@ -19,6 +19,7 @@ function deskOf(slices: (string | Error)[], more = {}) {
     exportSlice: async ({ id, index }: { id: string; index: number }) => {
       const slice = slices[index]!;
       seen.made++;
+      if (sliceMs > 0) await new Promise((resolve) => setTimeout(resolve, sliceMs));
       if (slice instanceof Error) throw slice;
       const path = join(folder, `${id}-${index}`);
       writeFileSync(path, slice);
@@ -69,6 +70,12 @@ describe("the desk for exports", () => {
     expect(String(await failed)).toContain("nobody took anything");
     expect(seen.made).toBeLessThan(4);
     expect(seen.closed).toEqual(["e1"]);
+  });
+
+  it("gives no client up for the time that a slice takes to be made", async () => {
+    const { desk } = deskOf(["a\n", "b\n"], { stallMsMax: 100, sliceMs: 500 });
+    const { body } = await desk.open(request);
+    expect(Buffer.concat(await body.toArray()).toString()).toBe("a\nb\n");
   });
 
   it("refuses more at once than its bound, and takes others once one has ended", async () => {
