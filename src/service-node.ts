@@ -3,9 +3,11 @@
  * kept of the service behind it; what it doesn't answer itself is handed on, or refused where
  * there is nobody behind it.
  */
+
 import { fileURLToPath } from "node:url";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { buildApi } from "./api/app.ts";
+import { hangUpSignal } from "./api/hang-up.ts";
 import { listen } from "./api/listen.ts";
 import { loadUws, type Uws } from "./api/uws.ts";
 import { type Config, nativeBuild, rolesOf } from "./config.ts";
@@ -102,7 +104,7 @@ function openQuery(config: Config, counters: Counters, logger: Logger) {
     upstream,
     cache,
     proxy: (request: FastifyRequest, reply: FastifyReply) =>
-      proxied(upstream, request.raw as ProxyRequest, reply),
+      proxied(upstream, request.raw as ProxyRequest, reply, hangUpSignal(reply)),
     notReady: () => (changes.isFollowing ? [] : ["upstream"]),
     close: async () => {
       await changes.stop();

@@ -121,18 +121,22 @@ export class BatchQueue {
     return true;
   }
 
-  /** Puts its two halves in a batch's place, to be sent under keys of their own. */
-  split(batch: Batch): void {
+  /**
+   * Puts its two halves in a batch's place and returns them: `keyOf` says under which keys they
+   * are sent, by 1 and 2; null: ones that are still to be made. None where it is not here.
+   */
+  split(batch: Batch, keyOf: (half: number) => string | null): Batch[] {
     const at = this.#sealed.indexOf(batch);
-    if (at < 0) return;
+    if (at < 0) return [];
     const lines = linesOf(batch);
     const half = Math.ceil(lines.length / 2);
-    const parts = [lines.slice(0, half), lines.slice(half)].map((part) => {
+    const parts = [lines.slice(0, half), lines.slice(half)].map((part, i) => {
       const bytes = part.reduce((sum, line) => sum + utf8Bytes(line) + feedBytes, 0);
-      return makeBatch(batch.ordinal, part, bytes);
+      return { ...makeBatch(batch.ordinal, part, bytes), key: keyOf(i + 1) };
     });
     batch.isSettled = true;
     this.#sealed.splice(at, 1, ...parts);
+    return parts;
   }
 }
 

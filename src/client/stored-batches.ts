@@ -70,9 +70,11 @@ export class StoredBatches {
     if (batch.key !== null && this.#known.has(batch.key)) this.put(batch);
   }
 
-  remove(key: string | null): void {
-    if (key === null || !this.#known.delete(key)) return;
+  /** False where this page knows of none under that key. */
+  remove(key: string | null): boolean {
+    if (key === null || !this.#known.delete(key)) return false;
     this.#attempt(() => this.#storage.removeItem(this.#prefix + key));
+    return true;
   }
 
   /** What other pages did with a batch stored by this one; null where it never was. */

@@ -235,6 +235,13 @@ export class Tracker {
     return batch.key;
   }
 
+  /** Two pages may split the same stored batch: its halves have the same keys in both. */
+  #halfKey({ key }: Batch, half: number): string | null {
+    if (this.#stored === null || key === null) return null;
+    const separator = this.#isHourly ? "." : "/";
+    return `${key.replaceAll("/", ".")}${separator}${half}`;
+  }
+
   /**
    * Whether the batch is done with otherwise. Where the service may have forgotten its key it is
    * not sent again: it might count twice.
@@ -272,10 +279,11 @@ export class Tracker {
 
   #settle(batch: Batch, outcome: Exclude<Outcome, { kind: "retry" }>): void {
     if (batch.isSettled) return;
-    this.#stored?.remove(batch.key);
+    const wasStored = this.#stored?.remove(batch.key) === true;
     if (outcome.kind === "split") {
       this.#gaps += 1;
-      this.#queue.split(batch);
+      const halves = this.#queue.split(batch, (half) => this.#halfKey(batch, half));
+      if (wasStored) for (const half of halves) this.#stored?.put(half);
       return;
     }
     this.#queue.settle(batch);

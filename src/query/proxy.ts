@@ -41,11 +41,12 @@ function kept(headers: IncomingHttpHeaders): Record<string, string | string[] | 
   );
 }
 
-/** Throws `upstream_unavailable`, `upstream_loop`. */
+/** Throws `upstream_unavailable`, `upstream_loop`. `gone`: aborted once the client has left. */
 export async function proxied(
   upstream: Pick<Upstream, "request" | "url">,
   request: ProxyRequest,
   reply: ProxyReply,
+  gone?: AbortSignal,
 ): Promise<unknown> {
   const hops = String(request.headers.via ?? "")
     .split(",")
@@ -71,8 +72,8 @@ export async function proxied(
         via: via.join(", "),
       },
       body: hasBody ? request : null,
-      // These may pause for long; whoever asked ends them.
-      ...(isLong && { headersTimeout: 0, bodyTimeout: 0 }),
+      // These may pause for long, also before their first byte; whoever asked ends them.
+      ...(isLong && { headersTimeout: 0, bodyTimeout: 0, signal: gone }),
     });
     return reply
       .code(answer.statusCode)

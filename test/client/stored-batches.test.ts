@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import type { Batch } from "../../src/client/batch-queue.ts";
 import { type BatchStorage, RankstreamClient } from "../../src/client/client.ts";
 import { StoredBatches } from "../../src/client/stored-batches.ts";
-import { CountingService, scriptedService } from "./scripted-service.ts";
+import { CountingService, json, scriptedService } from "./scripted-service.ts";
 
 class MemoryStorage implements BatchStorage {
   readonly entries = new Map<string, string>();
@@ -80,11 +80,11 @@ describe("two pages with one storage", () => {
     vi.unstubAllGlobals();
   });
 
-  function openPage(url: string, storage: BatchStorage) {
+  function openPage(url: string, storage: BatchStorage, keys: "hourly" | "lasting" = "hourly") {
     const page = Object.assign(new EventTarget(), { visibilityState: "visible" });
     vi.stubGlobal("document", page);
     vi.stubGlobal("window", new EventTarget());
-    const options = { storage, keys: "hourly" as const, batchMsMax: 5 };
+    const options = { storage, keys, batchMsMax: 5 };
     const tracker = new RankstreamClient({ url }).tracker(options);
     const turn = (state: "visible" | "hidden") => {
       page.visibilityState = state;
@@ -127,6 +127,38 @@ describe("two pages with one storage", () => {
     await Promise.all([first, second].map(({ tracker }) => tracker.flush()));
     expect(store.ids).toEqual(["a"]);
     expect(new Set(seen.map(({ headers }) => headers["idempotency-key"])).size).toBe(1);
+    expect(storage.entries.size).toBe(0);
+    await Promise.all([first, second].map(({ tracker }) => tracker.close()));
+  });
+
+  it.each(["hourly", "lasting"] as const)("split what both have alike (%s)", async (keys) => {
+    const store = new CountingService();
+    const waiting: (() => void)[] = [];
+    const { url } = await scriptedService([
+      (response, one) => {
+        if (one.body.toString().trimEnd().split("\n").length < 3) {
+          store.take(response, one);
+          return;
+        }
+        // Not before both may have sent it.
+        waiting.push(() => json(413, { code: "body_too_large" })(response));
+        const answerAll = () => {
+          for (const answer of waiting.splice(0)) answer();
+        };
+        setTimeout(answerAll, waiting.length === 2 ? 0 : 1000);
+      },
+    ]);
+    const storage = new MemoryStorage();
+    goes(false);
+    const first = openPage(url, storage, keys);
+    for (const eventId of ["a", "b", "c"]) first.tracker.track({ eventId, eventType: "play" });
+    first.turn("hidden");
+    const second = openPage(url, storage, keys);
+    goes(true);
+    first.turn("visible");
+    second.turn("visible");
+    await Promise.all([first, second].map(({ tracker }) => tracker.flush()));
+    expect(store.ids.sort()).toEqual(["a", "b", "c"]);
     expect(storage.entries.size).toBe(0);
     await Promise.all([first, second].map(({ tracker }) => tracker.close()));
   });

@@ -9,7 +9,9 @@ const folder = temporaryFolder();
 const range = { from: 0, to: 10, effectiveFrom: 2, effectiveTo: 10 };
 const request = { eventTypes: null, range, format: "ndjson" } as ExportRequest;
 
-function deskOf(slices: (string | Error)[], { sliceMs = 0, ...more } = {}) {
+type Bounds = { exportsMax?: number; stallMsMax?: number; sliceMs?: number };
+
+function deskOf(slices: (string | Error)[], { sliceMs = 0, ...more }: Bounds = {}) {
   const seen = { queries: [] as unknown[], made: 0, closed: [] as string[] };
   const store = {
     openExport: async (query: unknown) => {
