@@ -81,6 +81,11 @@ const requestKinds = {
     title: "The address speaks WebSocket",
     hint: "Open it as ws:// or wss://, or poll GET /leaderboard.",
   },
+  http_version_too_old: {
+    status: 505,
+    title: "The reply can not be sent by HTTP/1.0",
+    hint: "Ask by HTTP/1.1; a proxy in between has to as well (nginx: proxy_http_version 1.1).",
+  },
   too_many_subscriptions: {
     status: 429,
     title: "Too many live boards are open",

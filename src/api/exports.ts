@@ -1,5 +1,6 @@
 /** GET /export: raw events, or their sums, as a stream. */
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import { RankstreamError } from "../errors.ts";
 import { eventBounds } from "../model.ts";
 import { type CountStep, countSteps, exportFormats } from "../model-export.ts";
 import type { AskControl } from "../query/ask.ts";
@@ -67,7 +68,7 @@ const doc: RouteDoc = {
     },
     headers: { "Content-Disposition": "A name for the file." },
   },
-  problems: [429],
+  problems: [429, 505],
 };
 
 function readRequest(query: RawQuery, now: number): ExportRequest {
@@ -84,10 +85,21 @@ function readRequest(query: RawQuery, now: number): ExportRequest {
   };
 }
 
+/**
+ * By HTTP/1.0 a reply ends where its connection does: one that broke off would look whole. Throws
+ * `http_version_too_old`.
+ */
+export function checkHttpVersion({ raw }: FastifyRequest): void {
+  if (raw.httpVersionMajor > 1 || raw.httpVersionMinor > 0) return;
+  const detail = `an export needs HTTP/1.1, got HTTP/${raw.httpVersion}`;
+  throw new RankstreamError("http_version_too_old", detail);
+}
+
 /** Adds the route. */
 export function addExports(app: FastifyInstance, port: ExportPort): void {
   const options = { config: { doc }, exposeHeadRoute: false };
   app.get("/export", options, async (request, reply) => {
+    checkHttpVersion(request);
     const asked = readRequest(request.query as RawQuery, Date.now());
     const { events, body } = await port.open(asked, { signal: hangUpSignal(reply) });
     const name = asked.counts === undefined ? "events" : "counts";

@@ -1,6 +1,7 @@
 /** On a stateless node: which requests it answers itself; all others go to the upstream. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { formatOf } from "./board-format.ts";
+import { checkHttpVersion } from "./exports.ts";
 import type { RawQuery } from "./parameters.ts";
 
 export type ProxyPort = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
@@ -55,6 +56,7 @@ export function addHandOn(
 ): void {
   app.addHook("onRequest", async (request, reply) => {
     if (isOwn(request, further)) return;
+    if (request.routeOptions.url === "/export") checkHttpVersion(request);
     await proxy(request, reply);
     return reply;
   });

@@ -37,7 +37,7 @@ interface Watch {
 const silenceMsMaxDefault = 40_000;
 /** A question there was no room for is asked again after so long. */
 const noRoomWaitMs = 10_000;
-const noRoomStatuses: readonly unknown[] = [429, 503];
+export const noRoomStatuses: readonly unknown[] = [429, 503];
 const firstWaitMs = 200;
 const waitMsMax = 5000;
 

@@ -1,5 +1,5 @@
 /** Live boards by question: all of a client's over one socket, which is there while any is. */
-import { type BoardWatcher, LiveBoards, type LiveState } from "./live.ts";
+import { type BoardWatcher, LiveBoards, type LiveState, noRoomStatuses } from "./live.ts";
 import type { Leaderboard, LeaderboardQuery } from "./replies.ts";
 import { ProblemError, parametersOf, UnreachableError } from "./requests.ts";
 
@@ -74,7 +74,9 @@ export class Subscriptions {
     };
     const watcher: BoardWatcher<Leaderboard> = {
       onBoard: (board) => handlers.onBoard(board),
-      onProblem: (problem, isEnded) => {
+      onProblem: (problem, isRefused) => {
+        // Where there was no room the question is asked again.
+        const isEnded = isRefused && !noRoomStatuses.includes(problem["status"]);
         if (isEnded) end();
         handlers.onProblem?.(new ProblemError(Number(problem["status"]), problem), isEnded);
       },

@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import { expect, it } from "vitest";
 import type { ExportRequest } from "../../src/query/exports.ts";
-import { describeOverEach, makeApi, onSocket } from "./api-fixture.ts";
+import { describeOverEach, makeApi, onSocket, rawConnection } from "./api-fixture.ts";
 
 /** An API whose exports are these bytes; the error, if any, comes after them. */
 async function apiOf(chunks: (string | Error)[]) {
@@ -20,12 +20,13 @@ async function apiOf(chunks: (string | Error)[]) {
     return { events: request.counts === undefined ? 2 : null, body };
   };
   const { app } = await makeApi({ exports: { open } });
-  const { host, port } = await onSocket(app);
+  const address = await onSocket(app);
+  const { host, port } = address;
   const get = (query: string) => fetch(`http://${host}:${port}/export?${query}`);
-  return { asked, bodies, get };
+  return { asked, bodies, get, address };
 }
 
-describeOverEach("GET /export", () => {
+describeOverEach("GET /export", (server) => {
   it("streams what was asked for", async () => {
     const { asked, get } = await apiOf(["a\n", "b\n"]);
     const query = "eventType=a,b&eventType=c&timeRange=2026-01-01T00:00:00Z/P1D&filter.x=y";
@@ -52,6 +53,18 @@ describeOverEach("GET /export", () => {
     const broken = get("").then((reply) => reply.text());
     await expect(broken).rejects.toThrow();
   });
+
+  // uWebSockets.js takes no HTTP/1.0.
+  it.skipIf(server === "uws")(
+    "refuses HTTP/1.0, where a reply that broke off looks whole",
+    async () => {
+      const { address, asked } = await apiOf(["a\n", new Error("disk")]);
+      const { socket, ended } = rawConnection(address);
+      socket.write("GET /export HTTP/1.0\r\nhost: x\r\n\r\n");
+      expect(await ended).toMatch(/^HTTP\/1.1 505 [\s\S]*"http_version_too_old"/);
+      expect(asked).toEqual([]);
+    },
+  );
 
   it("ends when the client goes", async () => {
     const { bodies, get } = await apiOf(Array(2000).fill("x".repeat(65_536)));

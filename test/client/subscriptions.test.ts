@@ -93,8 +93,10 @@ it("a question that is refused ends with a problem, the others go on", async () 
   const [one, other] = socket!.sent.map(({ id }) => id);
   const problem = { status: 400, code: "invalid_time_range", detail: "no" };
   socket!.says({ type: "error", id: other, ended: false, problem: { ...problem, status: 503 } });
+  socket!.says({ type: "error", id: other, ended: true, problem: { ...problem, status: 429 } });
   socket!.says({ type: "error", id: one, ended: true, problem });
   expect(problems).toEqual([
+    ["invalid_time_range", false],
     ["invalid_time_range", false],
     ["invalid_time_range", true],
   ]);
