@@ -46,11 +46,9 @@ function keepFlying(url) {
 }
 
 const common = "?eventType=flight_to&timeRange=last_24_hours&k=";
-/** Name of the file, address, size, colours, and what is done before. */
+/** Name of the file, address and size. */
 const pictures = [
-  { name: "images/board-dark.png", search: `${common}10`, size: [1440, 860], scheme: "dark" },
   { name: "images/board-phone.png", search: `${common}10`, size: [390, 844] },
-  { name: "images/board-wall.png", search: `${common}12`, size: [3840, 2160], scheme: "dark" },
   {
     name: "images/compare.png",
     search: "?eventType=flight_route&timeRange=last_3_hours&k=8&compare=previous",
@@ -62,24 +60,15 @@ const pictures = [
     search: "?eventType=flight_to&timeRange=last_3_hours&k=10&view=trending",
     size: [1440, 700],
   },
-  {
-    name: "images/range.png",
-    search: `${common}10`,
-    size: [1440, 860],
-    act: (page) => page.click("#time-range"),
-  },
   // The last: the rate in its corner is no longer that of the sample.
   { name: "board.png", search: `${common}10`, size: [1440, 860] },
 ];
 
-async function take(browser, url, { name, search, size, scheme = "light", act }) {
-  const [width, height] = size;
-  const page = await browser.newPage({ viewport: { width, height }, colorScheme: scheme });
+async function take(browser, url, { name, search, size: [width, height] }) {
+  const page = await browser.newPage({ viewport: { width, height }, colorScheme: "light" });
   page.setDefaultTimeout(patienceMs);
   await page.goto(`${url}/${search}`);
   await page.waitForTimeout(coursesMs);
-  await act?.(page);
-  await page.waitForTimeout(500);
   await page.screenshot({ path: join(docs, name) });
   await page.close();
 }
@@ -95,8 +84,6 @@ try {
   const page = await browser.newPage({ viewport: { width: 1440, height: 640 } });
   page.setDefaultTimeout(patienceMs);
   await page.goto(url);
-  await page.click("#load-sample", { trial: true });
-  await page.screenshot({ path: join(docs, "images", "empty.png") });
   await page.click("#load-sample");
   await page.locator("#rows tr").first().waitFor();
   await page.close();

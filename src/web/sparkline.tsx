@@ -27,7 +27,7 @@ function thinned(points: readonly number[], pointsMax: number): readonly number[
 
 /** Where the points lie: from the left edge to the right one, the greatest at the top. */
 function placesOf(points: readonly number[]): [x: number, y: number][] {
-  const most = Math.max(1, ...points);
+  const most = Math.max(...points) || 1;
   const step = (width - 2 * edge) / Math.max(1, points.length - 1);
   const round = (n: number) => Math.round(n * 10) / 10;
   return points.map((count, i) => [

@@ -210,6 +210,17 @@ describe("the board elsewhere", () => {
     await page.close();
   });
 
+  it("opens an item by a click anywhere in its row, and comes back to it", async () => {
+    const { page } = await openPage(browser, service, "?eventType=shared");
+    await page.locator("#rows tr .count").first().click();
+    await expect.poll(() => asked(page).get("item")).toBe("it's");
+    await page.locator("#item-panel h2").waitFor();
+    await page.keyboard.press("Escape");
+    await page.locator("#item-panel").waitFor({ state: "detached" });
+    expect(await page.evaluate(() => document.activeElement?.textContent)).toBe("it's");
+    await page.close();
+  });
+
   it.each([1280, 760])("opens its panels within a window %d px wide", async (width) => {
     const viewport = { width, height: 800 };
     const { page } = await openPage(browser, service, "?eventType=shared", { viewport });

@@ -154,9 +154,16 @@ export class Rows extends Component<RowsProps, { current: string }> {
   };
 
   #onClick = (event: MouseEvent): void => {
-    const name = (event.target as HTMLElement).closest<HTMLElement>(".name");
+    const target = event.target as HTMLElement;
+    // Whoever follows a link, or marks text to copy it, wants no item.
+    const isMarking = target.closest(".name") === null && getSelection()?.type === "Range";
+    if (target.closest("a") !== null || isMarking) return;
+    const name = target.closest("tr")?.querySelector<HTMLElement>(".name");
     const eventId = name?.dataset["item"];
-    if (eventId !== undefined) this.props.onOpen(eventId);
+    if (eventId === undefined) return;
+    // It comes back here when the item is closed.
+    name?.focus({ preventScroll: true });
+    this.props.onOpen(eventId);
   };
 
   override render() {
