@@ -72,10 +72,10 @@ interface Result {
 function planOf(options: BenchOptions): Plan {
   const { smoke, serviceArgs } = options;
   return {
-    events: options.events ?? (smoke ? 60_000 : 20_000_000),
+    events: options.events ?? (smoke ? 24_000 : 20_000_000),
     ids: options.ids ?? (smoke ? 20_000 : 5_000_000),
     rangesPaused: smoke ? 2 : 12,
-    rangesAfter: smoke ? 4 : 40,
+    rangesAfter: smoke ? 2 : 40,
     exactRanges: smoke ? 1 : 5,
     settleMs: smoke ? 0 : 20_000,
     liveGapMs: smoke ? 100 : 2000,

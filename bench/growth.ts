@@ -43,7 +43,6 @@ const shapes: readonly Shape[] = [
 ];
 
 const smokeShapes: readonly Shape[] = [
-  { name: "1,000 ids", ids: 1000, types: 3 },
   { name: "200 types", ids: 100, types: 200 },
   { name: "ids of 512 bytes", ids: 100, types: 3, idBytes: 512 },
   { name: "shuffled over 31 days", ids: 100, types: 3, days: 31 },

@@ -219,9 +219,9 @@ function usageGrid(soak: Soak, seconds: number) {
 
 /** Throws when an answer at the end is not the generator's own count. */
 export async function runSoak(options: BenchOptions): Promise<Outcome[]> {
-  const seconds = options.seconds ?? (options.smoke ? 16 : 3600);
+  const seconds = options.seconds ?? (options.smoke ? 9 : 3600);
   const rate = options.rate ?? (options.smoke ? 1000 : 20_000);
-  const killEvery = options.killEvery ?? (options.smoke ? 3 : 300);
+  const killEvery = options.killEvery ?? (options.smoke ? 2.5 : 300);
   const counts = new StreamCounts(eventTypes.length, ids);
   const form = "full" as const;
   const times = { startMs: Date.now(), stepMs: 1000 / rate, lateShare: 0.01, lateMsMax: 60_000 };

@@ -284,6 +284,7 @@ export class Database {
   }
 
   #enqueue<T>(run: () => Promise<T>): Promise<T> {
+    if (this.#isClosing) return Promise.reject(new Error("the store is closing"));
     const done = this.#writing.then(run, run);
     this.#writing = done.catch(() => undefined);
     return done;
@@ -307,7 +308,9 @@ export class Database {
    * work that changes no table. `refuseDeferrable` ends it.
    */
   async maintain<T>(work: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
-    if (this.#deferrable === "refused") throw new Error("the store is closing");
+    if (this.#deferrable === "refused" || this.#isClosing) {
+      throw new Error("the store is closing");
+    }
     this.#maintaining++;
     try {
       return await work(this.#maintainer);
@@ -374,8 +377,9 @@ export class Database {
   }
 
   /**
-   * Ends the reads under way, waits for them and for the transaction under way, then closes the
-   * file. DuckDB ends the process when a thread goes that has a statement under way.
+   * Takes no more work, ends the reads under way, waits for all that is under way, then closes
+   * the file. DuckDB ends the process when a connection is closed, or its thread goes, while a
+   * statement runs.
    */
   async close(): Promise<void> {
     this.#isClosing = true;
@@ -383,7 +387,8 @@ export class Database {
     for (const watch of this.#reads.values()) watch.stop(cancelled());
     await this.#writing;
     const endMs = performance.now() + closeReadsMsMax;
-    while (this.#reads.size > 0 && performance.now() < endMs) await sleep(closeLookMs);
+    const isBusy = () => this.#reads.size + this.#maintaining > 0;
+    while (isBusy() && performance.now() < endMs) await sleep(closeLookMs);
     await this.#writer.run("CHECKPOINT").catch(() => undefined);
     const connections = [this.#writer, this.#copier, this.#maintainer, ...this.#lanes.idle];
     for (const connection of connections) connection.closeSync();

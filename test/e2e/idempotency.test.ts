@@ -82,10 +82,12 @@ describe.each(httpServers)("over %s,", (httpServer) => {
     await closed;
   }
 
-  const keyForms = [
+  const forms = [
     ["a free key", () => randomUUID()],
     ["a producer's sequence", () => `${randomUUID()}/1`],
   ] as const;
+  // What is known of keys has nothing to do with who took the request: one form will do there.
+  const keyForms = httpServer === "fastify" ? forms : forms.slice(1);
 
   describe.each(keyForms)("a batch under %s", (_form, makeKey) => {
     it("counts once and is answered as at first, also after restarts", async () => {

@@ -317,7 +317,7 @@ describe("closing", () => {
     });
     const read = database.read(readMs, async (connection) => {
       const running = connection.run(
-        "SELECT sum(a.range * b.range) FROM range(1e6) a, range(1e6) b",
+        "SELECT sum(a.range * b.range) FROM range(1000000) a, range(1000000) b",
       );
       begin();
       await running.catch(() => undefined);
@@ -332,5 +332,20 @@ describe("closing", () => {
     expect(hasEnded).toBe(true);
     await ended;
     await expect(database.read(readMs, async () => undefined)).rejects.toThrow();
+  });
+
+  it("waits for the transaction under way, and takes none that comes meanwhile", async () => {
+    const database = await Database.open(":memory:", databaseDefaults);
+    const steps: string[] = [];
+    const slow = database.write(async (connection) => {
+      await connection.run("CREATE TABLE numbers AS FROM range(1000000)");
+      steps.push("written");
+    });
+    const closed = database.close().then(() => steps.push("closed"));
+    const late = (connection: DuckDBConnection) => connection.run("DROP TABLE numbers");
+    await expect(database.write(late)).rejects.toThrow("the store is closing");
+    await expect(database.maintain(late)).rejects.toThrow("the store is closing");
+    await Promise.all([slow, closed]);
+    expect(steps).toEqual(["written", "closed"]);
   });
 });
