@@ -17,10 +17,21 @@ export interface StoredBatch {
   firstSentAt: number | null;
 }
 
+/** So many lines of JSON: another version, or whoever else writes there, may leave other things. */
+function isBody(body: unknown, events: unknown): boolean {
+  if (typeof body !== "string" || !body.endsWith("\n")) return false;
+  const lines = body.slice(0, -1).split("\n");
+  try {
+    return lines.length === events && lines.every((line) => typeof JSON.parse(line) === "object");
+  } catch {
+    return false;
+  }
+}
+
 function isStoredBatch(value: unknown): value is StoredBatch {
   const { key, body, events, firstSentAt } = (value ?? {}) as Record<string, unknown>;
   const isSent = firstSentAt === null || typeof firstSentAt === "number";
-  return typeof key === "string" && typeof body === "string" && Number.isInteger(events) && isSent;
+  return typeof key === "string" && isSent && isBody(body, events);
 }
 
 export class StoredBatches {

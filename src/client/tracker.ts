@@ -156,6 +156,7 @@ export class Tracker {
 
   #end(): void {
     this.#isClosed = true;
+    this.#tellRoom();
     this.#stopListening();
     this.#store();
     this.#stop.abort(new TrackerClosedError("the tracker was closed"));

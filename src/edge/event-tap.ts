@@ -41,7 +41,8 @@ function firstLines(blocks: readonly PartitionBlock[], most: number): Sample {
     value: Buffer.from(value.buffer, value.byteOffset, value.length),
     at: 0,
   }));
-  while (lines.length < Math.min(most, all)) {
+  for (let before = -1; lines.length < Math.min(most, all) && lines.length > before; ) {
+    before = lines.length;
     for (const place of places) {
       const end = place.value.indexOf(lineFeed, place.at);
       if (end < 0 || lines.length >= most) continue;

@@ -55,12 +55,18 @@ describe("stored batches", () => {
     storage.setItem("theirs", "x".repeat(10_000));
     storage.setItem("rankstream:http%3A%2F%2Fa:broken", "{");
     storage.setItem("rankstream:http%3A%2F%2Fa:other", '{"key":1}');
+    for (const body of ["no json\n", "{}", "{}\n{}\n", '""\n"']) {
+      const text = JSON.stringify({ key: body, body, events: 1, firstSentAt: null });
+      storage.setItem(`rankstream:http%3A%2F%2Fa:${body}`, text);
+    }
     const stored = new StoredBatches(storage, "http://a", 400);
     expect(stored.list()).toEqual([]);
-    for (let i = 0; i < 9; i++) stored.put(batch(`p.${i}`, "x".repeat(100)));
+    expect([...storage.entries.keys()]).toEqual(["theirs"]);
+    const large = `{"a":"${"x".repeat(80)}"}\n`;
+    for (let i = 0; i < 9; i++) stored.put(batch(`p.${i}`, large));
     expect(stored.list().map(({ key }) => key)).toEqual(["p.0", "p.1"]);
     // The same again is no more.
-    stored.put({ ...batch("p.1", "x".repeat(100)), firstSentAt: 1 });
+    stored.put({ ...batch("p.1", large), firstSentAt: 1 });
     expect(stored.look("p.1")).toMatchObject({ firstSentAt: 1 });
     expect([...storage.entries.keys()]).toContain("theirs");
   });

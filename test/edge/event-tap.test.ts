@@ -34,6 +34,15 @@ describe("the tap", () => {
     expect(shown[1]).toEqual({ receivedAt: 8, lines: ["a", "b"], skipped: 0 });
   });
 
+  it("ends where a block has fewer lines than it says", () => {
+    const tap = new EventTap();
+    const { watcher, shown } = watcherOf(10);
+    tap.watch(watcher);
+    const [block] = blocksOf(["a", "b"]);
+    tap.show(tap.sample([{ ...block!, events: 5 }])!, 1);
+    expect(shown).toEqual([{ receivedAt: 1, lines: ["a", "b"], skipped: 3 }]);
+  });
+
   it("finds the lines that hold a text, each once", () => {
     const tap = new EventTap();
     const { watcher, shown } = watcherOf(2, '"t"');
