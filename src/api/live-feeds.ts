@@ -13,6 +13,8 @@ import { toRankstreamError } from "./problems.ts";
 export interface FeedBounds {
   /** Least time from one look at a board to the next. */
   pollMs: number;
+  /** Most time from the end of a look to the next, however long it took. */
+  restMsMax: number;
   /** A board on which nothing but the time went on is sent so often. */
   clockOnlyMs: number;
   /** Questions looked at, or kept for those who may come back. */
@@ -28,6 +30,8 @@ export interface FeedBounds {
 
 export const feedBounds: FeedBounds = Object.freeze({
   pollMs: 500,
+  // A start under load makes a first look of many seconds: nobody is to wait three times as long.
+  restMsMax: 3000,
   clockOnlyMs: 5000,
   feedsMax: 500,
   // Most of a look is waiting for the commit that has what was acknowledged: they share it.
@@ -278,8 +282,9 @@ export class LiveFeeds {
    * before has to be committed once for all of them.
    */
   #restMs(tookMs: number): number {
-    const { pollMs } = this.#bounds;
-    const restMs = Math.max(pollMs - tookMs, (tookMs - pollMs / 2) * restPerLook);
+    const { pollMs, restMsMax } = this.#bounds;
+    const slowMs = Math.min(restMsMax, (tookMs - pollMs / 2) * restPerLook);
+    const restMs = Math.max(pollMs - tookMs, slowMs);
     const now = performance.now();
     const stepMs = pollMs / stepsPerPoll;
     return Math.max(0, Math.round((now + restMs) / stepMs) * stepMs - now);

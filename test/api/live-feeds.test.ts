@@ -57,4 +57,13 @@ describe("looks", () => {
     // A second, and twice what it took beyond half a period.
     expect(third - second).toBeCloseTo(1000 + 2 * 800, 5);
   });
+
+  it("are never longer apart than their time and three seconds", async () => {
+    const { feeds, watch, timesOf } = makeFeeds(10_000);
+    watch("a");
+    await vi.advanceTimersByTimeAsync(40_000);
+    feeds.close();
+    const [, second = 0, third = 0] = timesOf("a");
+    expect(third - second).toBeCloseTo(10_000 + 3000, 5);
+  });
 });

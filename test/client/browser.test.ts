@@ -89,10 +89,13 @@ it("sends what it holds when the page is left, closed or hidden", async () => {
   await left.goto("about:blank");
   await expect.poll(() => count("left"), patience).toBe(3);
 
-  const closed = await openPage();
+  // Of a context of its own, which outlives it as a browser does.
+  const context = await browser.newContext();
+  const closed = await openPage(context);
   await hold(closed, "closed", 250);
   await closed.close({ runBeforeUnload: true });
   await expect.poll(() => count("closed"), patience).toBe(250);
+  await context.close();
 
   const hidden = await openPage();
   await hold(hidden, "hidden", 2);
