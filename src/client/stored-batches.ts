@@ -17,7 +17,7 @@ export interface StoredBatch {
   firstSentAt: number | null;
 }
 
-/** So many lines of JSON: another version, or whoever else writes there, may leave other things. */
+/** So many lines of JSON: another version, or who else writes there, may leave other things. */
 function isBody(body: unknown, events: unknown): boolean {
   if (typeof body !== "string" || !body.endsWith("\n")) return false;
   const lines = body.slice(0, -1).split("\n");
