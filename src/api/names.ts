@@ -5,15 +5,19 @@ import { text } from "./schema.ts";
 
 const { eventIdBytesMax, eventTypeBytesMax } = eventBounds;
 
+const withoutNul = "^[^\\u0000]*$";
+
 /** Lengths are those of bytes of UTF-8, of which a character takes one to four. */
 export const nameSchemas = Object.freeze({
   eventType: text(`The event type: 1 to ${eventTypeBytesMax} bytes of UTF-8.`, {
     minLength: 1,
     maxLength: eventTypeBytesMax,
+    pattern: withoutNul,
   }),
   eventId: text(`The item: 1 to ${eventIdBytesMax} bytes of UTF-8.`, {
     minLength: 1,
     maxLength: eventIdBytesMax,
+    pattern: withoutNul,
   }),
 });
 
