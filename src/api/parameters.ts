@@ -105,6 +105,7 @@ export function checkNames(query: RawQuery, table: ParameterTable): void {
 export function checkName(name: string, value: string | undefined, bytesMax: number): string {
   const expected = `a name of 1..${bytesMax} bytes`;
   if (value === undefined) throw invalidParameter(name, expected, "none");
+  if (value.includes("\0")) throw invalidParameter(name, "text without NUL", quoted(value));
   const bytes = Buffer.byteLength(value);
   if (bytes >= 1 && bytes <= bytesMax) return value;
   throw invalidParameter(name, expected, `${bytes} bytes: ${quoted(value)}`);

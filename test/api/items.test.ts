@@ -71,6 +71,7 @@ describe("GET /items/{eventType}/{eventId}", () => {
 
   it.each([
     ["/items/t/", "invalid_parameter", "eventId: expected a name of 1..512 bytes, got 0 bytes"],
+    ["/items/t/a%00b", "invalid_parameter", "eventId: expected text without NUL"],
     [`/items/t/${"x".repeat(513)}`, "invalid_parameter", "got 513 bytes"],
     [`/items/${"x".repeat(129)}/a`, "invalid_parameter", "eventType: expected a name of 1..128"],
     ["/items/t/%ff", "bad_request", "not a valid url component"],
