@@ -26,8 +26,8 @@ const eventTypesPerQueryMax = 100;
 const comparisons = ["none", "previous"] as const;
 const tieRules = ["competition", "dense", "ordinal"] as const;
 
-/** Names by comma; those of characters that take more bytes are shorter. */
-const oneType = `[^,]{1,${eventBounds.eventTypeBytesMax}}`;
+/** Names by comma, without NUL; those of characters that take more bytes are shorter. */
+const oneType = `[^,\\u0000]{1,${eventBounds.eventTypeBytesMax}}`;
 const eventTypesPattern = `^${oneType}(,${oneType})*$`;
 
 /** A checked request for a leaderboard. */
