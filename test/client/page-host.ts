@@ -1,9 +1,9 @@
 // A web server of another origin than the service's, whose pages import the client from it.
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { type Browser, chromium } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { afterAll } from "vitest";
-import { chromiumPath } from "../support/chromium.ts";
+import { launchBrowser as launch } from "../support/chromium.ts";
 
 const closers: (() => unknown)[] = [];
 afterAll(async () => {
@@ -25,8 +25,7 @@ export async function hostPage(html: () => string): Promise<string> {
 }
 
 export async function launchBrowser(): Promise<Browser> {
-  const args = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"];
-  const browser = await chromium.launch({ executablePath: chromiumPath(), args });
+  const browser = await launch();
   closers.push(() => browser.close());
   return browser;
 }

@@ -1,9 +1,9 @@
 // docs/kernel.md: its programs in Node, its pages in a real Chromium from a plain static host,
 // its bundles made by the bundlers. Each block of JSON is what the block before it must give.
 import { delimiter, join } from "node:path";
-import { type Browser, chromium } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { chromiumPath } from "../support/chromium.ts";
+import { launchBrowser } from "../support/chromium.ts";
 import { type Block, blocksOf } from "../support/markdown.ts";
 import { root } from "../support/source-tree.ts";
 import { type StaticServer, serveFolder } from "../support/static-server.ts";
@@ -19,10 +19,7 @@ beforeAll(async () => {
   const path = `${programs}${delimiter}${process.env["PATH"]}`;
   world = new DocWorld("http://127.0.0.1:8080", new Map(), { PATH: path });
   host = await serveFolder(world.folder);
-  browser = await chromium.launch({
-    executablePath: chromiumPath(),
-    args: ["--headless", "--no-sandbox", "--disable-gpu"],
-  });
+  browser = await launchBrowser();
 });
 afterAll(async () => {
   await browser?.close();

@@ -1,9 +1,9 @@
 // docs/how-to/from-a-web-page.md in a real Chromium: its page, served by another address.
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { type Browser, chromium } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { chromiumPath } from "../support/chromium.ts";
+import { launchBrowser } from "../support/chromium.ts";
 import { blocksOf } from "../support/markdown.ts";
 import { type RankstreamProcess, startRankstream } from "../support/service.ts";
 import { DocWorld } from "./doc-world.ts";
@@ -28,8 +28,7 @@ beforeAll(async () => {
   shopUrl = `http://127.0.0.1:${(shop.address() as AddressInfo).port}`;
   service = await startRankstream({ args: ["--cors-origins", shopUrl] });
   world = new DocWorld(service.url);
-  const args = ["--headless", "--no-sandbox", "--disable-gpu"];
-  browser = await chromium.launch({ executablePath: chromiumPath(), args });
+  browser = await launchBrowser();
 });
 
 afterAll(async () => {

@@ -1,9 +1,9 @@
 // GET /live/events over real services: a browser's EventSource that outlives a restart, and a
 // stateless node that streams what the service behind it counts.
-import { type Browser, chromium } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { StreamClient } from "../api/live-fixture.ts";
-import { chromiumPath } from "../support/chromium.ts";
+import { launchBrowser } from "../support/chromium.ts";
 import { freePort } from "../support/free-port.ts";
 import { type RankstreamProcess, startRankstream, temporaryFolder } from "../support/service.ts";
 
@@ -17,8 +17,7 @@ let port: number;
 beforeAll(async () => {
   port = await freePort();
   service = await startRankstream({ dataDir, port });
-  const args = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"];
-  browser = await chromium.launch({ executablePath: chromiumPath(), args });
+  browser = await launchBrowser();
 });
 afterAll(async () => {
   await browser?.close();

@@ -1,8 +1,9 @@
 // The board at / in a real Chromium: it begins, follows, says what is certain, and comes back.
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { launchBrowser } from "../support/chromium.ts";
 import { type RankstreamProcess, startRankstream, temporaryFolder } from "../support/service.ts";
-import { events, launchBrowser, openPage, rowsOf, untilRows, untilState } from "./browser.ts";
+import { events, openPage, rowsOf, untilRows, untilState } from "./browser.ts";
 
 let browser: Browser;
 /** Of all tests that don't stop theirs; each has an event type of its own. */

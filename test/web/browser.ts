@@ -1,27 +1,12 @@
 // A real Chromium over a real service, for the tests of the pages.
 import { createRequire } from "node:module";
-import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { expect } from "vitest";
-import { chromiumPath } from "../support/chromium.ts";
+import { watchPage } from "../support/chromium.ts";
 import type { RankstreamProcess } from "../support/service.ts";
 
-const browserArgs = [
-  "--headless",
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
 /** A busy machine may take its time. */
 const patienceMs = 20_000;
-
-/** The caller closes it. */
-export function launchBrowser(): Promise<Browser> {
-  return chromium.launch({ executablePath: chromiumPath(), args: browserArgs });
-}
 
 export interface Opened {
   page: Page;
@@ -40,13 +25,7 @@ export async function openPage(
 ): Promise<Opened> {
   const page = await browser.newPage(options);
   page.setDefaultTimeout(patienceMs);
-  const complaints: string[] = [];
-  const addresses: string[] = [];
-  page.on("pageerror", (error) => complaints.push(String(error)));
-  page.on("console", (message) => {
-    if (message.type() === "error") complaints.push(message.text());
-  });
-  page.on("request", (request) => addresses.push(request.url()));
+  const { complaints, addresses } = watchPage(page);
   await page.goto(`${url}/${search}`);
   return { page, complaints, addresses };
 }

@@ -1,8 +1,9 @@
 // What a reader can choose on the board: each choice is in the address, and back undoes it.
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { launchBrowser } from "../support/chromium.ts";
 import { type RankstreamProcess, startRankstream } from "../support/service.ts";
-import { events, launchBrowser, openPage, untilRows } from "./browser.ts";
+import { events, openPage, untilRows } from "./browser.ts";
 
 let browser: Browser;
 let service: RankstreamProcess;

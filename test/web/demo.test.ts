@@ -3,12 +3,12 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fastify from "fastify";
-import { type Browser, chromium, type Locator, type Page } from "playwright-core";
+import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { addPages } from "../../src/api/pages.ts";
 import { itemCounterDefaults, itemType } from "../../src/kernel/item-counter.ts";
 import { OracleSketch, oracleRowHash } from "../oracles/sketch-cells.ts";
-import { chromiumPath } from "../support/chromium.ts";
+import { launchBrowser, watchPage } from "../support/chromium.ts";
 import { type Random, randomFromEnvironment, ZipfSampler } from "../support/random.ts";
 import { temporaryFolder } from "../support/service.ts";
 import { root } from "../support/source-tree.ts";
@@ -20,10 +20,7 @@ const { seed } = itemCounterDefaults;
 let browser: Browser;
 let host: StaticServer;
 beforeAll(async () => {
-  browser = await chromium.launch({
-    executablePath: chromiumPath(),
-    args: ["--headless", "--no-sandbox", "--disable-gpu"],
-  });
+  browser = await launchBrowser();
   host = await serveFolder(join(root, "build", "web", "demo"));
 });
 afterAll(async () => {
@@ -43,13 +40,7 @@ async function openDemo(
   options: Parameters<Browser["newPage"]>[0] = {},
 ): Promise<Opened> {
   const page = await browser.newPage(options);
-  const complaints: string[] = [];
-  const addresses: string[] = [];
-  page.on("pageerror", (error) => complaints.push(String(error)));
-  page.on("console", (message) => {
-    if (message.type() === "error") complaints.push(message.text());
-  });
-  page.on("request", (request) => addresses.push(request.url()));
+  const { complaints, addresses } = watchPage(page);
   await page.goto(url);
   await page.locator("#top tbody tr").first().waitFor();
   return { page, complaints, addresses };

@@ -1,32 +1,27 @@
 // The API's reference at /docs in a real Chromium, over a real service.
-import { type Browser, chromium, type Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { sampleEvents } from "../api/sample-events.ts";
-import { chromiumPath } from "../support/chromium.ts";
+import { launchBrowser, watchPage } from "../support/chromium.ts";
 import { type RankstreamProcess, startRankstream } from "../support/service.ts";
 
-const browserArgs = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"];
 const shownMsMax = 30_000;
 
 describe("the page at /docs", () => {
   let browser: Browser;
   let service: RankstreamProcess;
   let page: Page;
-  const complaints: string[] = [];
-  const addresses: string[] = [];
+  let complaints: string[] = [];
+  let addresses: string[] = [];
 
   beforeAll(async () => {
     service = await startRankstream();
     await service.post(sampleEvents);
     // An exact answer waits until all of them are counted.
     await service.get("/leaderboard", { eventType: "song_play", mode: "exact" });
-    browser = await chromium.launch({ executablePath: chromiumPath(), args: browserArgs });
+    browser = await launchBrowser();
     page = await browser.newPage();
-    page.on("pageerror", (error) => complaints.push(String(error)));
-    page.on("console", (message) => {
-      if (message.type() === "error") complaints.push(message.text());
-    });
-    page.on("request", (request) => addresses.push(request.url()));
+    ({ complaints, addresses } = watchPage(page));
     await page.goto(`${service.url}/docs`);
     await page.locator(".opblock").first().waitFor({ timeout: shownMsMax });
   });

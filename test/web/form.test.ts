@@ -4,13 +4,13 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { launchBrowser } from "../support/chromium.ts";
 import { randomFromEnvironment } from "../support/random.ts";
 import { type RankstreamProcess, startRankstream } from "../support/service.ts";
 import { root } from "../support/source-tree.ts";
 import {
   axeFaults,
   events,
-  launchBrowser,
   openPage,
   overflowOf,
   rowsOf,

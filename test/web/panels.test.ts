@@ -4,9 +4,10 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { courseWords } from "../../src/web/panels/panel-words.ts";
 import type { CountedEvent } from "../oracles/board-oracle.ts";
 import { ItemOracle } from "../oracles/item-oracle.ts";
+import { launchBrowser } from "../support/chromium.ts";
 import { type Random, randomFromEnvironment } from "../support/random.ts";
 import { type RankstreamProcess, startRankstream, temporaryFolder } from "../support/service.ts";
-import { axeFaults, launchBrowser, openPage as openIn } from "./browser.ts";
+import { axeFaults, openPage as openIn } from "./browser.ts";
 
 const hourMs = 3_600_000;
 const eventType = "play";

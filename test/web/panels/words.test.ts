@@ -1,7 +1,7 @@
 // What the panels and the status corner say.
 import { describe, expect, it } from "vitest";
 import type { ItemStanding, TrendingItem } from "../../../src/client/replies.ts";
-import type { Status } from "../../../src/client/status.ts";
+import type { Status } from "../../../src/model-status.ts";
 import {
   axisTexts,
   courseWords,
