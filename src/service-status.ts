@@ -1,8 +1,8 @@
 /** What a process says of itself at a glance: how fast, how far behind, how full. */
 import { lstat, readdir, statfs } from "node:fs/promises";
 import { join } from "node:path";
-import type { DiskStatus, EventRate, NodeStatus, UpstreamStatus } from "./api/status.ts";
 import { type Config, processFigures, rolesOf } from "./config.ts";
+import type { DiskStatus, EventRate, Status, UpstreamStatus } from "./model-status.ts";
 import type { Upstream } from "./query/upstream.ts";
 import type { Counters } from "./telemetry.ts";
 
@@ -95,7 +95,7 @@ function keptFor<T>(ageMsMax: number, make: () => Promise<T>): () => Promise<T> 
 async function statusOf(upstream: Upstream): Promise<UpstreamStatus> {
   try {
     const signal = AbortSignal.timeout(upstreamMsMax);
-    const status = (await upstream.json("/status?upstream=false", signal)) as NodeStatus;
+    const status = (await upstream.json("/status?upstream=false", signal)) as Status;
     return { reachable: true, status };
   } catch {
     return { reachable: false, status: null };
@@ -160,7 +160,7 @@ export class StatusDesk {
   }
 
   /** Asks nothing of the store; the disk is looked at once in 15 s, the upstream once a second. */
-  async read(withUpstream: boolean): Promise<NodeStatus> {
+  async read(withUpstream: boolean): Promise<Status> {
     const { notReady, version, counters, config, upstream } = this.#deps;
     const now = performance.now();
     const roles = rolesOf(config);
@@ -187,7 +187,7 @@ export class StatusDesk {
     };
   }
 
-  #lag(): NodeStatus["lag"] {
+  #lag(): Status["lag"] {
     const { counting } = this.#deps;
     if (counting === null) return null;
     const records = counting.waitingRecords();
@@ -201,7 +201,7 @@ export class StatusDesk {
     };
   }
 
-  #checkpoints(): NodeStatus["checkpoints"] {
+  #checkpoints(): Status["checkpoints"] {
     const { counting } = this.#deps;
     if (counting === null) return null;
     const at = this.#committedAt;

@@ -1,6 +1,7 @@
 /** One board as server-sent events: what the client may hold up is bounded as a socket's is. */
 import type { ServerResponse } from "node:http";
 import type { LiveQuery } from "../model-live.ts";
+import { endEventStream } from "./event-stream.ts";
 import { cutOff, onceOver } from "./hang-up.ts";
 import type { Feed, LiveFeeds, Watcher } from "./live-feeds.ts";
 import { heartbeatEvent, problemEvent, streamHead, updateEvent } from "./live-messages.ts";
@@ -69,8 +70,7 @@ export class LiveStream implements LivePeer, Watcher {
   }
 
   dismiss(): void {
-    // The client comes back by itself; the connection is of no more use.
-    this.#response.end(() => this.#response.destroy());
+    endEventStream(this.#response);
   }
 
   cut(): void {

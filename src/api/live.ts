@@ -3,6 +3,7 @@ import websocket, { type WebSocket } from "@fastify/websocket";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { RankstreamError } from "../errors.ts";
 import type { LiveQuery } from "../model-live.ts";
+import { beginEventStream, eventStreamReply } from "./event-stream.ts";
 import { type LiveDeps, LiveHub, liveParameters, readLive } from "./live-hub.ts";
 import { webSocketUpgrades } from "./live-upgrade.ts";
 import type { RouteDoc } from "./openapi.ts";
@@ -38,21 +39,9 @@ const streamDoc: RouteDoc = {
       schema: { type: "string" },
     },
   },
-  reply: {
-    status: 200,
-    description: "The events, without end.",
-    schema: { type: "string" },
-    mediaType: "text/event-stream",
-  },
+  reply: eventStreamReply,
   problems: [429, 503],
 };
-
-const streamHeaders = Object.freeze({
-  "content-type": "text/event-stream",
-  "cache-control": "no-store",
-  // Else nginx would hold events back until it has enough of them.
-  "x-accel-buffering": "no",
-});
 
 /** The number of the last event seen; null where there is none that could be ours. */
 function lastSeqOf({ headers }: FastifyRequest): number | null {
@@ -66,10 +55,7 @@ function stream(hub: LiveHub, request: FastifyRequest, reply: FastifyReply) {
     readLive(query, Date.now());
     hub.checkRoom();
   }
-  const begin = () => {
-    reply.headers(streamHeaders).hijack();
-    reply.raw.writeHead(200, reply.getHeaders() as Record<string, string>);
-  };
+  const begin = () => beginEventStream(reply);
   if (request.method === "HEAD") {
     begin();
     reply.raw.end();

@@ -1,55 +1,12 @@
 /** GET /status: how a process is, at a glance. */
 import type { FastifyInstance } from "fastify";
+import type { Status } from "../model-status.ts";
 import type { RouteDoc } from "./openapi.ts";
 import { checkNames, flagOf, type ParameterTable, type RawQuery } from "./parameters.ts";
-
-/** Events since the start, and how many a second lately. */
-export interface EventRate {
-  total: number;
-  /** Over the last 10 seconds. */
-  perSecond: number;
-  perSecondLastMinute: number;
-}
-
-export interface DiskStatus {
-  storeBytes: number;
-  /** Of the log in the data folder; null where the log is elsewhere. */
-  logBytes: number | null;
-  freeBytes: number;
-  totalBytes: number;
-}
-
-/** What a service says of itself. Times are ISO 8601 UTC. */
-export interface NodeStatus {
-  status: "ready" | "not_ready";
-  /** The parts that are missing. */
-  notReady: string[];
-  roles: ("edge" | "ingest" | "query")[];
-  version: string;
-  now: string;
-  startedAt: string;
-  uptimeSeconds: number;
-  /** What this process took into the log; null where it appends nothing itself. */
-  accepted: EventRate | null;
-  /** What it counted; null without a store. */
-  counted: EventRate | null;
-  /** How old the oldest event is, at most, that is acknowledged and not counted. */
-  lag: { ms: number; records: number; asOf: string | null } | null;
-  checkpoints: { count: number; lastAt: string | null; ageMs: number | null } | null;
-  disk: DiskStatus | null;
-  live: { clients: number; boards: number };
-  memory: { rssBytes: number; heapBytes: number; bufferBytes: number };
-  /** The service behind a node; null where there is none, or it was not asked for. */
-  upstream: UpstreamStatus | null;
-}
-
-export interface UpstreamStatus {
-  reachable: boolean;
-  status: NodeStatus | null;
-}
+import { object, orNull } from "./schema.ts";
 
 /** Says how the process is; with the upstream's word where that is wanted. */
-export type StatusPort = (withUpstream: boolean) => Promise<NodeStatus>;
+export type StatusPort = (withUpstream: boolean) => Promise<Status>;
 
 const statusParameters = Object.freeze({
   upstream: {
@@ -61,17 +18,6 @@ const statusParameters = Object.freeze({
 const number = { type: "number", minimum: 0 };
 const integer = { type: "integer", minimum: 0 };
 const time = { type: "string", format: "date-time" };
-
-const isNull = { type: "null" };
-
-function objectOf(properties: Record<string, unknown>) {
-  const required = Object.keys(properties);
-  return { type: "object", required, properties };
-}
-
-const orNull = (properties: Record<string, unknown>) => ({
-  anyOf: [objectOf(properties), isNull],
-});
 
 const rate = {
   total: integer,
@@ -87,40 +33,48 @@ const properties = {
   now: time,
   startedAt: time,
   uptimeSeconds: integer,
-  accepted: { ...orNull(rate), description: "Events this process took into the log." },
-  counted: { ...orNull(rate), description: "Events it counted." },
+  accepted: { ...orNull(object(rate)), description: "Events this process took into the log." },
+  counted: { ...orNull(object(rate)), description: "Events it counted." },
   lag: {
-    ...orNull({
-      ms: number,
-      records: { ...integer, description: "Records of the log that wait." },
-      asOf: {
-        type: ["string", "null"],
-        format: "date-time",
-        description: "Everything acknowledged up to here is counted.",
-      },
-    }),
+    ...orNull(
+      object({
+        ms: number,
+        records: { ...integer, description: "Records of the log that wait." },
+        asOf: {
+          type: ["string", "null"],
+          format: "date-time",
+          description: "Everything acknowledged up to here is counted.",
+        },
+      }),
+    ),
     description: "How old the oldest event is, at most, that is acknowledged and not counted.",
   },
-  checkpoints: orNull({
-    count: integer,
-    lastAt: { type: ["string", "null"], format: "date-time" },
-    ageMs: { type: ["number", "null"], minimum: 0 },
-  }),
-  disk: orNull({
-    storeBytes: integer,
-    logBytes: { type: ["integer", "null"], minimum: 0 },
-    freeBytes: integer,
-    totalBytes: integer,
-  }),
-  live: objectOf({ clients: integer, boards: integer }),
-  memory: objectOf({ rssBytes: integer, heapBytes: integer, bufferBytes: integer }),
+  checkpoints: orNull(
+    object({
+      count: integer,
+      lastAt: { type: ["string", "null"], format: "date-time" },
+      ageMs: { type: ["number", "null"], minimum: 0 },
+    }),
+  ),
+  disk: orNull(
+    object({
+      storeBytes: integer,
+      logBytes: { type: ["integer", "null"], minimum: 0 },
+      freeBytes: integer,
+      totalBytes: integer,
+    }),
+  ),
+  live: object({ clients: integer, boards: integer }),
+  memory: object({ rssBytes: integer, heapBytes: integer, bufferBytes: integer }),
 };
 
 const upstreamDoc = {
-  ...orNull({
-    reachable: { type: "boolean" },
-    status: { anyOf: [objectOf({ ...properties, upstream: isNull }), isNull] },
-  }),
+  ...orNull(
+    object({
+      reachable: { type: "boolean" },
+      status: orNull(object({ ...properties, upstream: { type: "null" } })),
+    }),
+  ),
   description: "What the service behind a node says; null where there is none.",
 };
 
@@ -133,7 +87,7 @@ const statusDoc: RouteDoc = {
   reply: {
     status: 200,
     description: "As of now.",
-    schema: objectOf({ ...properties, upstream: upstreamDoc }),
+    schema: object({ ...properties, upstream: upstreamDoc }),
   },
 };
 

@@ -5,6 +5,7 @@ import type { EventTap, TappedLines, TapWatcher } from "../edge/event-tap.ts";
 import { RankstreamError } from "../errors.ts";
 import { eventBounds } from "../model.ts";
 import { formatTimestamp } from "../query/timestamp.ts";
+import { beginEventStream, endEventStream, eventStreamReply } from "./event-stream.ts";
 import { cutOff, onceOver } from "./hang-up.ts";
 import type { RouteDoc } from "./openapi.ts";
 import { checkNames, numberOf, type ParameterTable, type RawQuery, single } from "./parameters.ts";
@@ -43,21 +44,9 @@ const doc: RouteDoc = {
     '"skipped" event says how many more came than are shown. Only what this process takes ' +
     "itself; nothing of before the request. The stream does not end by itself.",
   parameters,
-  reply: {
-    status: 200,
-    description: "The events, without end.",
-    schema: { type: "string" },
-    mediaType: "text/event-stream",
-  },
+  reply: eventStreamReply,
   problems: [421, 429],
 };
-
-const headers = Object.freeze({
-  "content-type": "text/event-stream",
-  "cache-control": "no-store",
-  // Else nginx would hold events back until it has enough of them.
-  "x-accel-buffering": "no",
-});
 
 /** One client. */
 class Tail implements TapWatcher {
@@ -104,7 +93,7 @@ class Tail implements TapWatcher {
 
   end(): void {
     clearInterval(this.#beat);
-    if (!this.#response.destroyed) this.#response.end(() => this.#response.destroy());
+    if (!this.#response.destroyed) endEventStream(this.#response);
   }
 
   /** The type's text may stand in another field. */
@@ -149,8 +138,7 @@ export function addTail(app: FastifyInstance, tap: EventTap | null): void {
       tails.delete(tail);
     });
     raw.on("error", () => raw.destroy());
-    reply.headers(headers).hijack();
-    raw.writeHead(200, reply.getHeaders() as Record<string, string>);
+    beginEventStream(reply);
     tail.start();
   });
   app.addHook("preClose", async () => {

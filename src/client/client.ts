@@ -2,6 +2,8 @@
  * The client of a Rankstream service: tracks events, each counted once; boards, once and live;
  * event types, health. Runs wherever there is `fetch`: Node, browsers, workers.
  */
+
+import type { Status } from "../model-status.ts";
 import type { TrackedEvent } from "./event-line.ts";
 import type { ItemsQuery, ItemsReply } from "./item-histories.ts";
 import type {
@@ -37,12 +39,12 @@ import {
   sleep,
   UnreachableError,
 } from "./requests.ts";
-import type { Status } from "./status.ts";
 import { type BoardHandlers, type Subscription, Subscriptions } from "./subscriptions.ts";
 import { type PostBatch, Tracker } from "./tracker.ts";
 import type { TrackerOptions } from "./tracker-options.ts";
 import { Transport, type TransportOptions } from "./transport.ts";
 
+export type { EventRate, Status } from "../model-status.ts";
 export type { Refusal } from "./batch-outcome.ts";
 export type { EventFault, TrackedEvent } from "./event-line.ts";
 export { InvalidEventError } from "./event-line.ts";
@@ -52,7 +54,6 @@ export type { LiveState } from "./live.ts";
 export type * from "./replies.ts";
 export type { ProblemCode } from "./requests.ts";
 export { ProblemError, UnreachableError } from "./requests.ts";
-export type { EventRate, Status } from "./status.ts";
 export type { BatchStorage } from "./stored-batches.ts";
 export type { BoardHandlers, Subscription } from "./subscriptions.ts";
 export { type Tracker, TrackerClosedError } from "./tracker.ts";

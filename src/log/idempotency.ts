@@ -158,14 +158,12 @@ export class IdempotencyLedger {
       return isFull ? { state: "full", bound: "producersMax" } : { state: "new" };
     }
     const detail = this.#details.get(key);
-    if (detail) {
-      const answer = compare(detail, digest);
-      if (answer.state === "mismatch" || this.#isProven(detail, bodyBytes)) return answer;
-    }
+    const known = detail && this.#judge(detail, digest, bodyBytes);
+    if (known && known.state !== "new") return known;
     if (producer.ranges.has(parsed.sequence) && this.#isOneRecord(bodyBytes)) {
       return { state: "seen", receivedAt: null, partitionCount: null };
     }
-    if (detail) return { state: "new" };
+    if (known) return known;
     const { from, to } = producer.ranges.runWith(parsed.sequence);
     const isApart = from === to && this.#bounds.runsKept === undefined;
     if (isApart && producer.ranges.count >= this.#bounds.runsPerProducerMax) {
@@ -186,17 +184,17 @@ export class IdempotencyLedger {
     return bodyBytes <= (this.#bounds.provenBytesMax ?? Number.POSITIVE_INFINITY);
   }
 
-  #isProven({ proof }: Detail, bodyBytes: number): boolean {
-    return proof === "append" || (proof === "counts" && this.#isOneRecord(bodyBytes));
+  /** By its details alone: "new" where these don't prove that all of the batch is in the log. */
+  #judge(detail: Detail, digest: Uint8Array | null, bodyBytes: number): LedgerAnswer {
+    const answer = compare(detail, digest);
+    const { proof } = detail;
+    const isProven = proof === "append" || (proof === "counts" && this.#isOneRecord(bodyBytes));
+    return answer.state === "mismatch" || isProven ? answer : { state: "new" };
   }
 
   #lookFree(key: string, digest: Uint8Array | null, bodyBytes: number): LedgerAnswer {
     const detail = this.#details.get(key);
-    if (detail) {
-      const answer = compare(detail, digest);
-      if (answer.state === "mismatch" || this.#isProven(detail, bodyBytes)) return answer;
-      return { state: "new" };
-    }
+    if (detail) return this.#judge(detail, digest, bodyBytes);
     const isFull = this.#byReceipt.size >= this.#bounds.freeKeysMax;
     return isFull ? { state: "full", bound: "freeKeysMax" } : { state: "new" };
   }

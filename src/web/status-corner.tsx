@@ -1,6 +1,6 @@
 /** The header's corner: how many events come in, how far behind counting is, and health. */
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { Status } from "../client/status.ts";
+import type { Status } from "../model-status.ts";
 import { shortCount } from "./panels/panel-words.ts";
 import { countingPart, durationText, healthOf, statusLines } from "./panels/status-words.ts";
 import { usePolled } from "./panels/use-polled.ts";

@@ -1,5 +1,7 @@
 /** One sketch as a map of its cells: a line a row, the darker the more it holds. */
+
 import { useEffect, useRef, useState } from "preact/hooks";
+import { onThemeChange } from "../panels/theme-colours.ts";
 
 export interface CellMapProps {
   name: string;
@@ -111,12 +113,10 @@ function useSurroundings(canvas: { current: HTMLCanvasElement | null }) {
   useEffect(() => {
     const observer = new ResizeObserver(([entry]) => setPixels(entry!.contentRect.width));
     observer.observe(canvas.current!);
-    const dark = matchMedia("(prefers-color-scheme: dark)");
-    const onTheme = () => setTheme((before) => before + 1);
-    dark.addEventListener("change", onTheme);
+    const stop = onThemeChange(() => setTheme((before) => before + 1));
     return () => {
       observer.disconnect();
-      dark.removeEventListener("change", onTheme);
+      stop();
     };
   }, [canvas]);
   return { pixels, theme };

@@ -1,6 +1,8 @@
 /** How far the estimates lie above the truth, by true rank. */
+
 import { useEffect, useRef, useState } from "preact/hooks";
 import UPlot from "uplot";
+import { onThemeChange } from "../panels/theme-colours.ts";
 import type { ErrorBand } from "./analysis.ts";
 import { numberText } from "./fields.tsx";
 
@@ -74,12 +76,10 @@ export function ErrorPlot({ bands }: { bands: readonly ErrorBand[] }) {
       made.setSize({ width: element.clientWidth, height: plotPixelsHigh });
     });
     observer.observe(element);
-    const dark = matchMedia("(prefers-color-scheme: dark)");
-    const onTheme = () => setTheme((before) => before + 1);
-    dark.addEventListener("change", onTheme);
+    const stop = onThemeChange(() => setTheme((before) => before + 1));
     return () => {
       observer.disconnect();
-      dark.removeEventListener("change", onTheme);
+      stop();
       made.destroy();
     };
   }, [theme]);

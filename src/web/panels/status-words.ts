@@ -1,6 +1,6 @@
 /** What the status corner says, in plain words. */
 import type { LiveState } from "../../client/live.ts";
-import type { EventRate, Status } from "../../client/status.ts";
+import type { EventRate, Status } from "../../model-status.ts";
 import { countText, timeText } from "../words.ts";
 import { shortCount } from "./panel-words.ts";
 

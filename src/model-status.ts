@@ -1,4 +1,4 @@
-/** What GET /status says, as the client hands it on. Times are ISO 8601 UTC. */
+/** What GET /status says, to whoever asks and of whichever process. Times are ISO 8601 UTC. */
 
 /** Events since the start of a process, and how many a second lately. */
 export interface EventRate {
@@ -6,6 +6,14 @@ export interface EventRate {
   /** Over the last 10 seconds. */
   perSecond: number;
   perSecondLastMinute: number;
+}
+
+export interface DiskStatus {
+  storeBytes: number;
+  /** Of the log in the data folder; null where the log is elsewhere. */
+  logBytes: number | null;
+  freeBytes: number;
+  totalBytes: number;
 }
 
 /** How a service is, at a glance. */
@@ -25,15 +33,14 @@ export interface Status {
   /** `ms`: how old the oldest event is, at most, that is acknowledged and not counted. */
   lag: { ms: number; records: number; asOf: string | null } | null;
   checkpoints: { count: number; lastAt: string | null; ageMs: number | null } | null;
-  /** `logBytes` is null where the log is elsewhere. */
-  disk: {
-    storeBytes: number;
-    logBytes: number | null;
-    freeBytes: number;
-    totalBytes: number;
-  } | null;
+  disk: DiskStatus | null;
   live: { clients: number; boards: number };
   memory: { rssBytes: number; heapBytes: number; bufferBytes: number };
-  /** What the service behind a node says; null where there is none. */
-  upstream: { reachable: boolean; status: Status | null } | null;
+  /** What the service behind a node says; null where there is none, or it was not asked for. */
+  upstream: UpstreamStatus | null;
+}
+
+export interface UpstreamStatus {
+  reachable: boolean;
+  status: Status | null;
 }
