@@ -20,7 +20,7 @@ import {
   unfinishedParquet,
 } from "./kills.ts";
 
-const killsDefault = 12;
+const killsDefault = 8;
 const kills = Number(process.env["RANKSTREAM_CRASH_KILLS"] ?? killsDefault);
 const logPath = process.env["RANKSTREAM_CRASH_LOG"];
 const killMsMax = 90_000 + kills * 15_000;

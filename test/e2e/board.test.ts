@@ -7,7 +7,8 @@ import { ask, expectTrueBoard, modes, randomQuestion } from "./board-checks.ts";
 import { randomEvents, writeBatches } from "./random-events.ts";
 
 const eventsSize = 4000;
-const questionsSize = 200;
+/** `npm run test:oracle` asks for more. */
+const questionsSize = Number(process.env["RANKSTREAM_BOARD_QUESTIONS"] ?? 80);
 const postsAtOnce = 8;
 const stopMsMax = 10_000;
 
