@@ -9,7 +9,8 @@ import { EmbeddedLog } from "./log/embedded-log.ts";
 import { KafkaLog } from "./log/kafka-log.ts";
 import type { KafkaSettings } from "./log/kafka-settings.ts";
 import type { Log } from "./log/log.ts";
-import type { Counters, Logger } from "./telemetry.ts";
+import type { Logger } from "./telemetry.ts";
+import type { Metrics } from "./telemetry-metrics.ts";
 
 export function kafkaSettings(config: Config): KafkaSettings {
   const { kafkaTopic: topic, kafkaDeadLetterTopic } = config;
@@ -74,9 +75,9 @@ export async function openLog(config: Config, logger: Logger): Promise<OpenLog> 
 }
 
 /** What /metrics says of the log. */
-export function describeLog(counters: Counters, { embedded, group }: Partial<OpenLog>): void {
-  const gauge = (name: string, help: string, read: () => number, kind?: "counter") =>
-    counters.gauge(`rankstream_log_${name}`, help, read, kind);
+export function describeLog(metrics: Metrics, { embedded, group }: Partial<OpenLog>): void {
+  const gauge = (name: string, help: string, read: () => number) =>
+    metrics.readGauge(`rankstream_log_${name}`, help, read);
   const queueHelp = "Bytes waiting to be written to the log.";
   if (embedded) {
     gauge("bytes", "Bytes of the log on disk.", () => embedded.stats().bytes);
@@ -86,6 +87,7 @@ export function describeLog(counters: Counters, { embedded, group }: Partial<Ope
     gauge("queue_bytes", queueHelp, () => group.stats().queueBytes);
     gauge("partitions", "Partitions of the topic.", () => group.partitionCount);
     const failed = "Requests to the brokers that failed for good.";
-    gauge("failed_requests_total", failed, () => group.stats().failures, "counter");
+    const name = "rankstream_log_failed_requests_total";
+    metrics.readCounter(name, failed, () => group.stats().failures);
   }
 }

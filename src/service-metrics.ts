@@ -4,26 +4,28 @@ import type { Jobs } from "./query/jobs.ts";
 import type { RedisLevel } from "./query/redis-level.ts";
 import type { ReadLoad, ReadLoadName } from "./store/read-load.ts";
 import type { Store } from "./store/store.ts";
-import type { Counters, Logger } from "./telemetry.ts";
+import type { Logger } from "./telemetry.ts";
+import type { Metrics } from "./telemetry-metrics.ts";
 
 /** How questions ended that a kept answer may serve, and what is kept. */
 export function describeCache(
-  counters: Counters,
+  metrics: Metrics,
   { cache, memory }: Pick<Answers, "cache" | "memory">,
 ): void {
   const { totals } = cache;
-  const total = (name: string, help: string, read: () => number) =>
-    counters.gauge(`rankstream_cache_${name}`, help, read, "counter");
   for (const level of Object.keys(totals.hits)) {
     const read = () => totals.hits[level]!;
-    total(`hits_total{level="${level}"}`, "Answers that were kept, by level.", read);
+    const help = "Answers that were kept, by level.";
+    metrics.readCounter("rankstream_cache_hits_total", help, read, { level });
   }
+  const total = (name: string, help: string, read: () => number) =>
+    metrics.readCounter(`rankstream_cache_${name}`, help, read);
   total("misses_total", "Answers that were made.", () => totals.misses);
   total("joined_total", "Questions that shared an answer being made.", () => totals.joined);
   total("stale_total", "Answers given that were out of date, marked so.", () => totals.stale);
   total("evictions_total", "Answers dropped for lack of room.", () => memory.evictions);
-  counters.gauge("rankstream_cache_entries", "Answers kept in memory.", () => memory.size);
-  counters.gauge("rankstream_cache_bytes", "Bytes they take, about.", () => memory.bytes);
+  metrics.readGauge("rankstream_cache_entries", "Answers kept in memory.", () => memory.size);
+  metrics.readGauge("rankstream_cache_bytes", "Bytes they take, about.", () => memory.bytes);
 }
 
 export interface MetricsKeeping {
@@ -42,7 +44,7 @@ export interface MetricsKeeper {
 
 /** Keeps every number in the store now and then. */
 export function keepMetrics(
-  counters: Counters,
+  metrics: Metrics,
   store: Pick<Store, "putMetrics">,
   { metricsIntervalMs, metricsRetentionDays }: MetricsKeeping,
   logger: Logger,
@@ -53,7 +55,7 @@ export function keepMetrics(
   let writing: Promise<void> | null = null;
   const write = async () => {
     const at = Date.now();
-    const samples = counters.samples().filter(({ value }) => Number.isFinite(value));
+    const samples = metrics.samples().filter(({ value }) => Number.isFinite(value));
     try {
       await store.putMetrics({ at, samples, keepFrom: at - metricsRetentionDays * dayMs });
     } catch (error) {
@@ -79,29 +81,29 @@ export function keepMetrics(
 }
 
 /** Whether Redis is used, and how often it wasn't there. */
-export function describeRedis(counters: Counters, redis: RedisLevel): void {
-  counters.gauge("rankstream_redis_left_out", "1 while Redis is left out.", () =>
+export function describeRedis(metrics: Metrics, redis: RedisLevel): void {
+  metrics.readGauge("rankstream_redis_left_out", "1 while Redis is left out.", () =>
     redis.isOpen ? 1 : 0,
   );
   const help = "Commands that Redis did not answer in time, or was not asked.";
-  counters.gauge("rankstream_redis_failures_total", help, () => redis.failures, "counter");
+  metrics.readCounter("rankstream_redis_failures_total", help, () => redis.failures);
 }
 
 /** How many jobs there are, by status. */
-export function describeJobs(counters: Counters, jobs: Jobs): void {
+export function describeJobs(metrics: Metrics, jobs: Jobs): void {
   for (const status of ["queued", "running", "done", "failed", "cancelled"] as const) {
-    const name = `rankstream_jobs{status="${status}"}`;
-    counters.gauge(name, "Jobs known, by status.", () => jobs.count(status));
+    const read = () => jobs.count(status);
+    metrics.readGauge("rankstream_jobs", "Jobs known, by status.", read, { status });
   }
 }
 
 /** How busy the store's readers are, by lane (store/read-lanes.ts says what the lanes are). */
-export function describeReads(counters: Counters, load: ReadLoad): void {
-  const gauge = (name: string, help: string, from: ReadLoadName, kind?: "counter") =>
-    counters.gauge(`rankstream_reads_${name}`, help, () => load.get(from), kind);
+export function describeReads(metrics: Metrics, load: ReadLoad): void {
+  const gauge = (name: string, help: string, lane: string, from: ReadLoadName) =>
+    metrics.readGauge(`rankstream_reads_${name}`, help, () => load.get(from), { lane });
   for (const lane of ["quick", "slow", "apart"] as const) {
-    gauge(`running{lane="${lane}"}`, "Reads of the store under way.", `${lane}Running`);
-    gauge(`waiting{lane="${lane}"}`, "Reads waiting for their turn.", `${lane}Waiting`);
+    gauge("running", "Reads of the store under way.", lane, `${lane}Running`);
+    gauge("waiting", "Reads waiting for their turn.", lane, `${lane}Waiting`);
   }
   const failures = {
     timed_out: "timedOut",
@@ -110,6 +112,7 @@ export function describeReads(counters: Counters, load: ReadLoad): void {
     refused: "refused",
   } as const;
   for (const [why, name] of Object.entries(failures)) {
-    gauge(`failed_total{why="${why}"}`, "Reads that ended without answer.", name, "counter");
+    const help = "Reads that ended without answer.";
+    metrics.readCounter("rankstream_reads_failed_total", help, () => load.get(name), { why });
   }
 }

@@ -29,7 +29,8 @@ import { makeForwardScanner, makeScanner, sharedLedger, takesNoEvents } from "./
 import { describeLog, openKafka } from "./service-log.ts";
 import { describeCache, describeRedis } from "./service-metrics.ts";
 import { StatusDesk } from "./service-status.ts";
-import { Counters, type Logger } from "./telemetry.ts";
+import type { Logger } from "./telemetry.ts";
+import { Metrics } from "./telemetry-metrics.ts";
 
 const portWaitMsMax = 5000;
 
@@ -77,7 +78,7 @@ export function openUws({ httpServer }: Config): Uws | null {
 }
 
 /** Answers are kept here, and made by the service behind. */
-function openQuery(config: Config, counters: Counters, logger: Logger) {
+function openQuery(config: Config, metrics: Metrics, logger: Logger) {
   const upstream = new Upstream(config.upstream);
   const changes = follow(upstream, logger);
   const redis = openRedis(config, () => changes.dataId, logger);
@@ -98,8 +99,8 @@ function openQuery(config: Config, counters: Counters, logger: Logger) {
     },
     memory,
   );
-  describeCache(counters, { cache, memory });
-  if (redis !== null) describeRedis(counters, redis);
+  describeCache(metrics, { cache, memory });
+  if (redis !== null) describeRedis(metrics, redis);
   return {
     upstream,
     cache,
@@ -130,12 +131,12 @@ const noQuery = Object.freeze({
 async function openKafkaEdge(
   config: Config,
   budget: ByteBudget,
-  counters: Counters,
+  metrics: Metrics,
   logger: Logger,
 ) {
   if (config.log !== "kafka" || !rolesOf(config).edge) return null;
   const log = await openKafka(config, logger);
-  describeLog(counters, { group: log });
+  describeLog(metrics, { group: log });
   const { scanner, types } = await makeScanner(config, new Set());
   types.limit(config.eventTypesMax);
   const edge = new Edge({
@@ -145,7 +146,7 @@ async function openKafkaEdge(
     ledger: new IdempotencyLedger(sharedLedger),
     makesKeys: true,
     budget,
-    counters,
+    metrics,
     logger,
     unpackedBytesMax: config.unpackedBytesMax,
   });
@@ -171,10 +172,10 @@ async function openForwardEdge(
  */
 export async function startNode(config: Config, logger: Logger, version: string) {
   const uws = openUws(config);
-  const counters = new Counters();
+  const metrics = new Metrics();
   const budget = new ByteBudget(config.ingestBytesMax);
-  const own = await openKafkaEdge(config, budget, counters, logger);
-  const query = config.upstream === "none" ? noQuery : openQuery(config, counters, logger);
+  const own = await openKafkaEdge(config, budget, metrics, logger);
+  const query = config.upstream === "none" ? noQuery : openQuery(config, metrics, logger);
   const { upstream, cache, proxy } = query;
   const isEdge = rolesOf(config).edge;
   const isForwarding = own === null && isEdge && upstream !== null;
@@ -182,7 +183,7 @@ export async function startNode(config: Config, logger: Logger, version: string)
   const edge = own?.edge ?? forward ?? takesNoEvents;
   const notReady = () => [...query.notReady(), ...(own?.log.failure ? ["log"] : [])];
   const hasLog = own !== null;
-  const parts = { config, version, counters, notReady, counting: null, upstream, hasLog };
+  const parts = { config, version, metrics, notReady, counting: null, upstream, hasLog };
   const status = new StatusDesk(parts);
   const app = await buildApi({
     edge,
@@ -190,7 +191,7 @@ export async function startNode(config: Config, logger: Logger, version: string)
     ...handedOn,
     proxy,
     budget,
-    counters,
+    metrics,
     logger,
     notReady,
     status: (withUpstream) => status.read(withUpstream),

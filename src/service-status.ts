@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type Config, processFigures, rolesOf } from "./config.ts";
 import type { DiskStatus, EventRate, Status, UpstreamStatus } from "./model-status.ts";
 import type { Upstream } from "./query/upstream.ts";
-import type { Counters } from "./telemetry.ts";
+import type { Metrics } from "./telemetry-metrics.ts";
 
 const sampleIntervalMs = 1000;
 const shortWindowMs = 10_000;
@@ -118,7 +118,7 @@ export interface CountingParts {
 export interface StatusDeps {
   config: Config;
   version: string;
-  counters: Counters;
+  metrics: Metrics;
   notReady: () => readonly string[];
   /** Null on a node without a store. */
   counting: CountingParts | null;
@@ -142,10 +142,10 @@ export class StatusDesk {
   #committedAt: number | null = null;
 
   constructor(deps: StatusDeps) {
-    const { counters, counting, hasLog, config, upstream } = deps;
+    const { metrics, counting, hasLog, config, upstream } = deps;
     this.#deps = deps;
     const now = performance.now();
-    this.#accepted = hasLog ? new Rate(() => counters.value(acceptedName), now) : null;
+    this.#accepted = hasLog ? new Rate(() => metrics.value(acceptedName), now) : null;
     this.#counted = counting && new Rate(counting.counted, now);
     counting?.onCommit(() => {
       this.#committedAt = Date.now();
@@ -161,7 +161,7 @@ export class StatusDesk {
 
   /** Asks nothing of the store; the disk is looked at once in 15 s, the upstream once a second. */
   async read(withUpstream: boolean): Promise<Status> {
-    const { notReady, version, counters, config, upstream } = this.#deps;
+    const { notReady, version, metrics, config, upstream } = this.#deps;
     const now = performance.now();
     const roles = rolesOf(config);
     const missing = notReady();
@@ -179,8 +179,8 @@ export class StatusDesk {
       checkpoints: this.#checkpoints(),
       disk: await this.#diskStatus(),
       live: {
-        clients: counters.value("rankstream_live_clients"),
-        boards: counters.value("rankstream_live_boards"),
+        clients: metrics.value("rankstream_live_clients"),
+        boards: metrics.value("rankstream_live_boards"),
       },
       memory: processFigures(),
       upstream: upstream === null || !withUpstream ? null : await this.#upstream(),

@@ -25,7 +25,8 @@ import {
 import { openRedis, openUws, startNode } from "./service-node.ts";
 import { StatusDesk } from "./service-status.ts";
 import { LocalStore } from "./store/local-store.ts";
-import { Counters, type Logger } from "./telemetry.ts";
+import type { Logger } from "./telemetry.ts";
+import { Metrics } from "./telemetry-metrics.ts";
 
 export interface Service {
   readonly host: string;
@@ -42,21 +43,16 @@ function packageVersion(): string {
   return (JSON.parse(manifest) as { version: string }).version;
 }
 
-function describeMetrics(counters: Counters, { ingest, types, lag, ...rest }: Pipeline): void {
-  describeLog(counters, rest);
+function describeMetrics(metrics: Metrics, { ingest, types, lag, ...rest }: Pipeline): void {
+  describeLog(metrics, rest);
   const gauge = (name: string, help: string, read: () => number) =>
-    counters.gauge(`rankstream_${name}`, help, read);
+    metrics.readGauge(`rankstream_${name}`, help, read);
   const stoppedHelp = "Partitions that are not counted any further.";
   gauge("ingest_stopped_partitions", stoppedHelp, () => ingest.stoppedPartitions);
   gauge("log_lag_records", "Records of the log not counted yet.", () => lag.lag);
   gauge("event_types", "Distinct event types known.", () => types?.size ?? 0);
   const total = (name: string, field: keyof IngestTotals, help: string) =>
-    counters.gauge(
-      `rankstream_ingest_${name}_total`,
-      help,
-      () => ingest.totals()[field],
-      "counter",
-    );
+    metrics.readCounter(`rankstream_ingest_${name}_total`, help, () => ingest.totals()[field]);
   total("events", "events", "Events counted since the start.");
   total("bytes", "bytes", "Bytes of NDJSON counted since the start.");
   total("batches", "batches", "Batches counted since the start.");
@@ -198,7 +194,7 @@ function openEdge(
   config: Config,
   { edge, log, group }: Pipeline,
   budget: ByteBudget,
-  counters: Counters,
+  metrics: Metrics,
   logger: Logger,
   onAppend: EdgeDeps["onAppend"],
 ): Pick<Edge, "ingest"> & Partial<Pick<Edge, "tap">> {
@@ -211,19 +207,19 @@ function openEdge(
     // A batch in Kafka is several records.
     makesKeys: group !== null,
     budget,
-    counters,
+    metrics,
     logger,
     unpackedBytesMax: config.unpackedBytesMax,
   });
 }
 
 /** Says how the process is, from what its parts know. */
-function openStatus(config: Config, pipeline: Pipeline, counters: Counters): StatusDesk {
+function openStatus(config: Config, pipeline: Pipeline, metrics: Metrics): StatusDesk {
   const { store, ingest, clock, lag, embedded, edge } = pipeline;
   return new StatusDesk({
     config,
     version: packageVersion(),
-    counters,
+    metrics,
     notReady: () => failing(pipeline),
     upstream: null,
     hasLog: edge !== null,
@@ -252,9 +248,9 @@ function failing({ store, ingest, log }: Pipeline): string[] {
 /** The parts that answer, over those that count. */
 async function openApi(config: Config, logger: Logger, pipeline: Pipeline, closers: Closers) {
   const { log, store, ingest } = pipeline;
-  const counters = new Counters();
-  describeMetrics(counters, pipeline);
-  describeReads(counters, store.readLoad);
+  const metrics = new Metrics();
+  describeMetrics(metrics, pipeline);
+  describeReads(metrics, store.readLoad);
   const budget = new ByteBudget(config.ingestBytesMax);
   const freshness: FreshnessDeps = {
     acknowledged: () => log.endOffsets(),
@@ -268,7 +264,7 @@ async function openApi(config: Config, logger: Logger, pipeline: Pipeline, close
   const redis = openRedis(config, () => log.id, logger);
   if (redis !== null) {
     closers.add(() => redis.close());
-    describeRedis(counters, redis);
+    describeRedis(metrics, redis);
   }
   const answers = await Answers.open({
     ...config,
@@ -283,15 +279,15 @@ async function openApi(config: Config, logger: Logger, pipeline: Pipeline, close
     logger,
   });
   closers.add(() => answers.close());
-  describeJobs(counters, answers.jobs);
-  describeCache(counters, answers);
-  const metrics = keepMetrics(counters, store, config, logger);
-  closers.add(() => metrics.close());
-  answers.snapshots.beforeTake = () => metrics.sample();
-  const status = openStatus(config, pipeline, counters);
+  describeJobs(metrics, answers.jobs);
+  describeCache(metrics, answers);
+  const keeper = keepMetrics(metrics, store, config, logger);
+  closers.add(() => keeper.close());
+  answers.snapshots.beforeTake = () => keeper.sample();
+  const status = openStatus(config, pipeline, metrics);
   closers.add(async () => status.close());
   const noteAppend = (first: number, last: number) => answers.noteAppend(first, last);
-  const edge = openEdge(config, pipeline, budget, counters, logger, noteAppend);
+  const edge = openEdge(config, pipeline, budget, metrics, logger, noteAppend);
   return buildApi({
     edge,
     cache: answers.cache,
@@ -304,7 +300,7 @@ async function openApi(config: Config, logger: Logger, pipeline: Pipeline, close
     exports: answers.exports,
     deleteEvents: (request, control) => answers.deleteEvents(request, control),
     budget,
-    counters,
+    metrics,
     logger,
     notReady: () => failing(pipeline),
     status: (withUpstream) => status.read(withUpstream),

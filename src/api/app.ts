@@ -7,7 +7,8 @@ import type { EventTap } from "../edge/event-tap.ts";
 import { didYouMean, quoted, RankstreamError } from "../errors.ts";
 import type { PageRequest } from "../query/pages.ts";
 import { RelayedReply } from "../query/upstream.ts";
-import type { Counters, Logger } from "../telemetry.ts";
+import type { Logger } from "../telemetry.ts";
+import type { Metrics } from "../telemetry-metrics.ts";
 import { addAdmin } from "./admin.ts";
 import { formatOf, sendRows, tableSchemas } from "./board-format.ts";
 import { bodyReader } from "./body.ts";
@@ -78,7 +79,7 @@ export interface ApiDeps {
   deleteEvents: DeletePort;
   /** The edge's own: bodies being received are in it too. */
   budget: ByteBudget;
-  counters: Counters;
+  metrics: Metrics;
   logger: Logger;
   /** Names of the parts that are not ready; empty once events are taken and queries answered. */
   notReady: () => readonly string[];
@@ -308,16 +309,16 @@ function addOperations(app: FastifyInstance, deps: ApiDeps, routes: DocumentedRo
     throw new RankstreamError("not_ready", detail, { extensions: { parts } });
   });
   const metricsDoc: RouteDoc = {
-    summary: "Counters in Prometheus text format",
+    summary: "The process's numbers in Prometheus text format",
     reply: {
       status: 200,
-      description: "All counters.",
+      description: "All of them.",
       mediaType: "text/plain",
       schema: metricsSchema,
     },
   };
   app.get("/metrics", { config: { doc: metricsDoc } }, async (_request, reply) =>
-    reply.type("text/plain; version=0.0.4; charset=utf-8").send(deps.counters.toPrometheus()),
+    reply.type(deps.metrics.contentType).send(await deps.metrics.text()),
   );
   const openApiDoc: RouteDoc = {
     summary: "This description",
@@ -350,14 +351,14 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
   // The first: whatever is answered, a page may read it.
   addCors(app, corsOrigins);
   boundClosing(app, deps.closeMsMax);
-  const { cache, counters, logger, live = {} } = deps;
+  const { cache, metrics, logger, live = {} } = deps;
   if (deps.proxy !== undefined)
     addHandOn(app, deps.proxy, deps.edge.tap === undefined ? [] : ["/tail"]);
   const leaderboard = async (request: LeaderboardRequest, address: string) =>
     JSON.parse(
       (await cache.ask("leaderboard", request, { address, isPatient: true })).text,
     ) as object;
-  await addLive(app, { leaderboard, counters, logger, options: live });
+  await addLive(app, { leaderboard, metrics, logger, options: live });
   addEvents(app, deps);
   addQueries(app, deps);
   addTrending(app, deps);
@@ -379,7 +380,7 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
     await addClientFile(app, deps.webFolder);
   }
   answerUnrouted(app, methodsByPath);
-  deps.counters.gauge("rankstream_ingest_bytes_held", "Bytes of bodies held.", () => {
+  deps.metrics.readGauge("rankstream_ingest_bytes_held", "Bytes of bodies held.", () => {
     return deps.budget.bytesHeld;
   });
   // The last, after long polls and live sockets were told to end.

@@ -158,7 +158,7 @@ export const operationExamples: Readonly<Record<string, readonly RouteExample[]>
   "GET /metrics": [
     {
       name: "all",
-      summary: "All counters",
+      summary: "Every number",
       status: 200,
     },
   ],

@@ -3,7 +3,8 @@ import type { ServerResponse } from "node:http";
 import type { WebSocket } from "@fastify/websocket";
 import { RankstreamError } from "../errors.ts";
 import type { LiveQuery } from "../model-live.ts";
-import type { Counters, Logger } from "../telemetry.ts";
+import type { Logger } from "../telemetry.ts";
+import type { Metrics } from "../telemetry-metrics.ts";
 import {
   type LeaderboardRequest,
   leaderboardParameters,
@@ -28,7 +29,7 @@ export interface LiveOptions extends Partial<FeedBounds>, Partial<ClientBounds> 
 
 export interface LiveDeps {
   leaderboard(request: LeaderboardRequest, address: string): Promise<object>;
-  counters: Counters;
+  metrics: Metrics;
   logger: Logger;
   options: LiveOptions;
 }
@@ -59,7 +60,7 @@ export class LiveHub {
   #isClosed = false;
 
   constructor(deps: LiveDeps) {
-    const { options, logger, counters } = deps;
+    const { options, logger, metrics } = deps;
     this.#deps = deps;
     this.#bounds = { ...clientBounds, ...options };
     this.#feeds = new LiveFeeds({
@@ -73,7 +74,7 @@ export class LiveHub {
     }, options.heartbeatMs ?? heartbeatMsDefault);
     this.#beating.unref();
     const gauge = (name: string, help: string, read: () => number) =>
-      counters.gauge(`rankstream_live_${name}`, help, read);
+      metrics.readGauge(`rankstream_live_${name}`, help, read);
     gauge("clients", "Live sockets and event streams.", () => this.#peers.size);
     gauge("boards", "Different boards watched, or kept a while after.", () => this.#feeds.size);
     gauge("unsent_bytes", "Bytes that live clients have yet to read, in all.", () =>

@@ -9,7 +9,8 @@ import { failPoint } from "../fail-point.ts";
 import { madeKey, madePartitionCount, parseIdempotencyKey } from "../log/idempotency-key.ts";
 import type { Log } from "../log/log.ts";
 import type { BatchHeader, LineError, PartitionBlock, SequenceRun } from "../model.ts";
-import type { Counter, Counters, Logger } from "../telemetry.ts";
+import type { Logger } from "../telemetry.ts";
+import type { Counter, Metrics } from "../telemetry-metrics.ts";
 import type { ByteBudget } from "./byte-budget.ts";
 import { acceptedEncodings, type BodyFormat, bodyEncoding, bodyFormat } from "./content.ts";
 import { EventTap } from "./event-tap.ts";
@@ -66,7 +67,7 @@ export interface EdgeDeps {
   ledger: KeyLedger;
   /** Shared with whatever reads the bodies: all bytes held at once. */
   budget: ByteBudget;
-  counters: Counters;
+  metrics: Metrics;
   logger: Logger;
   unpackedBytesMax: number;
   /** Told of each batch once it is durable: the times of its first and last event, epoch ms. */
@@ -118,15 +119,15 @@ export class Edge {
   constructor(deps: EdgeDeps) {
     this.#deps = deps;
     this.#now = deps.now ?? Date.now;
-    const { counters } = deps;
+    const { metrics } = deps;
     const name = "rankstream_events";
-    this.#accepted = counters.counter(`${name}_accepted_total`, "Events stored in the log.");
-    this.#rejected = counters.counter(`${name}_rejected_total`, "Events refused.");
-    this.#slowLines = counters.counter(
+    this.#accepted = metrics.counter(`${name}_accepted_total`, "Events stored in the log.");
+    this.#rejected = metrics.counter(`${name}_rejected_total`, "Events refused.");
+    this.#slowLines = metrics.counter(
       "rankstream_scanner_slow_lines_total",
       "Lines that took the scanner's slow path.",
     );
-    this.#replayed = counters.counter(
+    this.#replayed = metrics.counter(
       "rankstream_batches_replayed_total",
       "Batches answered again under a known Idempotency-Key.",
     );
@@ -246,8 +247,8 @@ export class Edge {
     const partitionCount = this.#splitOf(key);
     const batch = this.#scan(body, format, receivedAt, false, partitionCount);
     if (isOwn) discard(body);
-    this.#slowLines.value += batch.slowLines;
-    this.#rejected.value += batch.rejected;
+    this.#slowLines.add(batch.slowLines);
+    this.#rejected.add(batch.rejected);
     if (batch.accepted === 0) return refusal(batch);
     const { log, ledger } = this.#deps;
     const tapped = this.tap.sample(batch.blocks);
@@ -262,14 +263,14 @@ export class Edge {
     if (batch.span) this.#deps.onAppend?.(batch.span.first, batch.span.last);
     // Without a key, too: the ledger's time is the records' own.
     ledger.record(header);
-    this.#accepted.value += batch.accepted;
+    this.#accepted.add(batch.accepted);
     failPoint("edge.before_reply");
     return acceptance(batch);
   }
 
   /** Scans again as of the first receipt: the same bytes get the same reply. */
   #replay(body: Uint8Array, format: BodyFormat, receivedAt: number): IngestReply {
-    this.#replayed.value += 1;
+    this.#replayed.add();
     const batch = this.#scan(body, format, receivedAt, true);
     const reply = batch.accepted === 0 ? refusal(batch) : acceptance(batch);
     return { ...reply, headers: { ...reply.headers, "idempotency-replayed": "true" } };

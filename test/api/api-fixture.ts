@@ -83,7 +83,7 @@ export async function makeApi(
     snapshots: { take: unscripted, list: async () => [], drop: unscripted },
     deleteEvents: unscripted,
     budget: edgeOverrides.budget ?? parts.budget,
-    counters: parts.counters,
+    metrics: parts.metrics,
     logger: silentLogger,
     notReady: () => [],
     status: unscripted,

@@ -59,18 +59,18 @@ describeOverEach("a question", (server) => {
 
   // uWebSockets.js takes one request of a connection after the other.
   it.skipIf(server === "uws")("is given up also where it waits behind another", async () => {
-    const { app, signals, edge, counters } = await makeAsked(() => new Promise(() => undefined));
+    const { app, signals, edge, metrics } = await makeAsked(() => new Promise(() => undefined));
     const { socket } = rawConnection(await onSocket(app));
-    const clients = () => /^rankstream_live_clients (\d+)$/m.exec(counters.toPrometheus())?.[1];
+    const clients = () => metrics.value("rankstream_live_clients");
     const isTapped = () => edge.tap.sample([]) !== null;
     const streams = ["/tail", "/live/events?eventType=b"];
     const behind = streams.map((path) => `GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`);
     socket.write([ask, ask.replace("=a", "=c"), ...behind].join(""));
-    expect(await isSoon(() => isTapped() && clients() === "1")).toBe(true);
+    expect(await isSoon(() => isTapped() && clients() === 1)).toBe(true);
     const areGone = () => signals.slice(0, 2).map(({ aborted }) => aborted);
     expect(areGone()).toEqual([false, false]);
     socket.destroy();
-    expect(await isSoon(() => !isTapped() && clients() === "0")).toBe(true);
+    expect(await isSoon(() => !isTapped() && clients() === 0)).toBe(true);
     expect(areGone()).toEqual([true, true]);
   });
 });

@@ -79,7 +79,7 @@ describeOverEach("an event stream", () => {
   });
 
   it("has heartbeats; left, its board is looked at no more", async () => {
-    const { asked, counters, address } = await makeLive({
+    const { asked, metrics, address } = await makeLive({
       heartbeatMs: 20,
       clockOnlyMs: 60_000,
     });
@@ -89,7 +89,7 @@ describeOverEach("an event stream", () => {
     }, waiting);
     client.close();
     await vi.waitFor(() => {
-      expect(counters.toPrometheus()).toContain("\nrankstream_live_clients 0\n");
+      expect(metrics.value("rankstream_live_clients")).toBe(0);
     }, waiting);
     const looks = asked.length;
     await new Promise((resolve) => setTimeout(resolve, 60));

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import type { Socket } from "node:net";
 import { expect, it, vi } from "vitest";
 import type { Address } from "../../src/api/listen.ts";
+import type { Metrics } from "../../src/telemetry-metrics.ts";
 import { describeOverEach, rawConnection } from "./api-fixture.ts";
 import { handshake, makeLive, StreamClient, subscribe, waiting } from "./live-fixture.ts";
 
@@ -43,14 +44,14 @@ function countsOf(round: number): Record<string, number> {
 
 const totalOf = (round: number) => (rowsPerBoard * (rowsPerBoard - 1)) / 2 + rowsPerBoard * round;
 
-function gaugeOf(text: string, name: string): number {
-  return Number(new RegExp(`^rankstream_live_${name} (\\d+)$`, "m").exec(text)?.[1]);
+function gaugeOf(metrics: Metrics, name: string): number {
+  return metrics.value(`rankstream_live_${name}`);
 }
 
 describeOverEach("clients that stop reading", () => {
   it("hold one version beyond the bound, keep nobody from any, and get the latest", async () => {
     const live = { unsentBytesSoft, clockOnlyMs: 60_000, heartbeatMs: 600_000 };
-    const { counters, state, address, open } = await makeLive(live);
+    const { metrics, state, address, open } = await makeLive(live);
     const paused: Socket[] = [];
     for (let i = 0; i < pausedOfEach; i++) {
       paused.push(await pausedSocket(address), await pausedStream(address));
@@ -67,11 +68,10 @@ describeOverEach("clients that stop reading", () => {
       await stream.until(({ data }) => (data.changes?.set ?? data.board).total === total);
       socket.messages.length = 0;
       stream.events.length = 0;
-      const text = counters.toPrometheus();
-      const now = gaugeOf(text, "unsent_bytes_most");
+      const now = gaugeOf(metrics, "unsent_bytes_most");
       if (now > most) lastGrown = round;
       most = Math.max(most, now);
-      expect(gaugeOf(text, "unsent_bytes")).toBeLessThan(
+      expect(gaugeOf(metrics, "unsent_bytes")).toBeLessThan(
         (paused.length + 2) * (unsentBytesSoft + versionBytesMax),
       );
     }
@@ -89,19 +89,19 @@ describeOverEach("clients that stop reading", () => {
         await vi.waitFor(() => expect(received).toContain(`"0 of ${rounds} x`), waiting);
       }),
     );
-    expect(gaugeOf(counters.toPrometheus(), "clients")).toBe(paused.length + 2);
+    expect(gaugeOf(metrics, "clients")).toBe(paused.length + 2);
   });
 
   it("are cut off when they don't go on", async () => {
     const live = { unsentBytesSoft, heartbeatMs: 200 };
-    const { counters, state, address } = await makeLive(live);
+    const { metrics, state, address } = await makeLive(live);
     await pausedSocket(address);
     await pausedStream(address);
     let round = 0;
     // Until the system's own buffers are full.
     await vi.waitFor(() => {
       state.counts = countsOf(++round);
-      expect(gaugeOf(counters.toPrometheus(), "clients")).toBe(0);
+      expect(gaugeOf(metrics, "clients")).toBe(0);
     }, waiting);
   });
 });

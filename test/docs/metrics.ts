@@ -1,4 +1,5 @@
 // Metrics as they are served, and as docs/metrics.md lists them.
+import { readExposition } from "../support/exposition.ts";
 import { readPage } from "../support/markdown.ts";
 import type { RankstreamProcess } from "../support/service.ts";
 
@@ -9,18 +10,13 @@ export interface Metric {
   help: string;
 }
 
-/** Families as they are served. */
+/** Families as they are served; `le` of histograms goes without saying. */
 export async function served({ url }: RankstreamProcess): Promise<Metric[]> {
   const text = await (await fetch(`${url}/metrics`)).text();
-  return [...text.matchAll(/^# HELP (\S+) (.+)\n# TYPE \S+ (\S+)$/gm)].map(
-    ([, name, help, type]) => {
-      const sample = new RegExp(`^${name}\\{(.+)\\} `, "m").exec(text)?.[1] ?? "";
-      const labels = [...sample.matchAll(/(\w+)="/g)]
-        .map(([, label]) => `\`${label}\``)
-        .join(", ");
-      return { name: name!, type: type!, labels, help: help! };
-    },
-  );
+  return readExposition(text).map(({ name, type, help, series }) => {
+    const names = Object.keys(series[0]?.labels ?? {}).filter((label) => label !== "le");
+    return { name, type, labels: names.map((label) => `\`${label}\``).join(", "), help };
+  });
 }
 
 /** Rows of the page, by where they are served. */

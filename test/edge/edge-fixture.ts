@@ -2,7 +2,8 @@
 import { ByteBudget } from "../../src/edge/byte-budget.ts";
 import { type BatchScanner, Edge, type EdgeDeps, type KeyLedger } from "../../src/edge/edge.ts";
 import type { BatchHeader, PartitionBlock } from "../../src/model.ts";
-import { Counters, silentLogger } from "../../src/telemetry.ts";
+import { silentLogger } from "../../src/telemetry.ts";
+import { Metrics } from "../../src/telemetry-metrics.ts";
 
 export interface Appended {
   header: BatchHeader;
@@ -96,16 +97,16 @@ export function makeEdge(overrides: Partial<EdgeDeps> = {}) {
   const log = new ScriptedLog();
   const ledger = new PlainLedger();
   const budget = new ByteBudget(1_000_000);
-  const counters = new Counters();
+  const metrics = new Metrics();
   const edge = new Edge({
     scanner: plainScanner,
     log,
     ledger,
     budget,
-    counters,
+    metrics,
     logger: silentLogger,
     unpackedBytesMax: 100_000,
     ...overrides,
   });
-  return { edge, log, ledger, budget, counters };
+  return { edge, log, ledger, budget, metrics };
 }

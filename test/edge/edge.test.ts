@@ -59,7 +59,7 @@ describe("a batch", () => {
   });
 
   it("says which lines are bad and keeps the others", async () => {
-    const { edge, log, counters } = makeEdge();
+    const { edge, log, metrics } = makeEdge();
     const reply = await post(edge, '{"eventId":"a"}\n{}\n{"eventId":"b"}\n', {
       type: "application/x-ndjson",
     });
@@ -68,8 +68,8 @@ describe("a batch", () => {
     expect(Buffer.from(log.appended[0]!.blocks[0]!.value).toString()).toBe(
       '{"eventId":"a"}\n{"eventId":"b"}\n',
     );
-    expect(counters.toPrometheus()).toContain("rankstream_events_accepted_total 2\n");
-    expect(counters.toPrometheus()).toContain("rankstream_events_rejected_total 1\n");
+    expect(metrics.value("rankstream_events_accepted_total")).toBe(2);
+    expect(metrics.value("rankstream_events_rejected_total")).toBe(1);
   });
 
   it("of bad lines only is refused whole", async () => {

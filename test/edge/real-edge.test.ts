@@ -13,7 +13,8 @@ import { EventScanner } from "../../src/kernel/scanner.ts";
 import { EmbeddedLog } from "../../src/log/embedded-log.ts";
 import { EmbeddedLogReader } from "../../src/log/embedded-log-reader.ts";
 import { IdempotencyLedger } from "../../src/log/idempotency.ts";
-import { Counters, silentLogger } from "../../src/telemetry.ts";
+import { silentLogger } from "../../src/telemetry.ts";
+import { Metrics } from "../../src/telemetry-metrics.ts";
 
 const partitionCount = 4;
 const bounds = { bodyBytesMax: 4 << 20, errorsMax: 100, futureMsMax: 300_000 };
@@ -64,7 +65,7 @@ async function open(folder: string, clock: { now: number }) {
     log,
     ledger,
     budget,
-    counters: new Counters(),
+    metrics: new Metrics(),
     logger: silentLogger,
     unpackedBytesMax: bounds.bodyBytesMax,
     now: () => clock.now,

@@ -48,6 +48,7 @@ const mayImport: Record<string, string[]> = {
 const owners: { dependency: RegExp; parts: string[] }[] = [
   { dependency: /^kafkajs$/, parts: ["log"] },
   { dependency: /^@duckdb\//, parts: ["store"] },
+  { dependency: /^prom-client$/, parts: ["telemetry"] },
   { dependency: /^(?:fastify$|@fastify\/)/, parts: ["edge", "api", "service"] },
 ];
 
