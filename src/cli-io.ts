@@ -9,6 +9,8 @@ export interface RunningService {
   port: number;
   /** Resolves with what went wrong when the service can't go on. */
   failed: Promise<string>;
+  /** Reads again what may change without a restart; never rejects. */
+  reload(): Promise<void>;
   /** Takes no more, finishes what is under way, writes a checkpoint. */
   stop(): Promise<void>;
 }
@@ -29,7 +31,7 @@ export interface CliIo {
   output: Writable;
   /** Stdin. */
   input: Readable;
-  onSignal(signal: "SIGTERM" | "SIGINT", listener: () => void): void;
+  onSignal(signal: "SIGTERM" | "SIGINT" | "SIGHUP", listener: () => void): void;
   /** Ends the process at once. */
   exit(code: number): void;
   startService: StartService;

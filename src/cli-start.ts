@@ -14,6 +14,7 @@ import {
   rolesOf,
   variableOf,
 } from "./config.ts";
+import { needsKeys } from "./config-access.ts";
 import { type ConfigOption, configOptions } from "./config-options.ts";
 import { RankstreamError } from "./errors.ts";
 import { createLogger, type Logger } from "./telemetry.ts";
@@ -136,6 +137,8 @@ export async function runService(
   const service = await io.startService(config, logger);
   const host = service.host.includes(":") ? `[${service.host}]` : service.host;
   const url = `http://${host}:${service.port}`;
+  // Otherwise it ends the process, as it does where a terminal is closed.
+  if (needsKeys(config)) io.onSignal("SIGHUP", () => void service.reload());
   io.writeOut(`Rankstream is ready on ${url}\n`);
   const stopping = new AbortController();
   const beside = alongside?.(url, stopping.signal).then(

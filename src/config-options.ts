@@ -163,6 +163,15 @@ export const configOptions = Object.freeze({
   logBytesMax: bytes(8 * GiB, 16 * MiB, 1024 * GiB, "Size of the log; beyond: 503."),
   logSegmentBytes: bytes(256 * MiB, MiB, 4 * GiB, "Size of one file of the log."),
   logQueueBytesMax: bytes(64 * MiB, MiB, 4 * GiB, "Batches waiting to be written; beyond: 503."),
+  accessKeys: text("none", "File of the API keys; where there is one, nothing is asked without."),
+  openAccess: choice(
+    ["off", "on"],
+    "Whether to listen beyond this machine although nobody needs a key.",
+  ),
+  upstreamKey: {
+    ...text("none", "A node's key at its upstream; best given as RANKSTREAM_UPSTREAM_KEY_FILE."),
+    isSecret: true,
+  },
   liveOrigins: text("own", "Origins, by comma, whose pages may open /live beside the own."),
   corsOrigins: text(
     "none",

@@ -3,6 +3,7 @@
  * then the defaults; checked once, then frozen.
  */
 import { readFileSync } from "node:fs";
+import { accessProblem } from "./config-access.ts";
 import {
   type ChoiceOption,
   type ConfigOption,
@@ -205,6 +206,11 @@ function checkOrigins(config: Config): void {
   if (problem !== undefined) throw new ConfigError(problem);
 }
 
+function checkAccess(config: Config): void {
+  const problem = accessProblem(config);
+  if (problem !== undefined) throw new ConfigError(problem);
+}
+
 function isUrl(text: string, protocols: readonly string[]): boolean {
   return URL.canParse(text) && protocols.includes(new URL(text).protocol);
 }
@@ -358,7 +364,7 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
   };
   allOf(configNames.map((name) => () => read(name)));
   const config = Object.freeze(values) as Config;
-  const together = [checkOrigins, checkRole, checkRedis, checkKafka, checkBounds];
+  const together = [checkAccess, checkOrigins, checkRole, checkRedis, checkKafka, checkBounds];
   allOf(together.map((check) => () => check(config)));
   const known = Object.freeze(origins) as LoadedConfig["origins"];
   return { config, origins: known, warnings: unknownVariables(environment) };

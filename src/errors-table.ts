@@ -2,6 +2,7 @@
  * The kinds of errors that reach a user: one table of code, HTTP status, title and what to do.
  * The documentation's table is checked against it by a test.
  */
+import { accessKinds } from "./errors-access.ts";
 
 export interface ErrorKind {
   status: number;
@@ -374,7 +375,7 @@ const serviceKinds = {
   },
 } satisfies Record<string, ErrorKind>;
 
-const kinds = { ...requestKinds, ...ingestKinds, ...serviceKinds };
+const kinds = { ...requestKinds, ...accessKinds, ...ingestKinds, ...serviceKinds };
 
 export type ErrorCode = keyof typeof kinds;
 

@@ -35,6 +35,12 @@ export interface ErrorReply {
   body: string;
 }
 
+/** RFC 6750: of a credential that came, what is wrong with it. */
+function challengeOf(code: ErrorCode): string {
+  const isMissing = code === "key_required";
+  return `Bearer realm="rankstream"${isMissing ? "" : ', error="invalid_token"'}`;
+}
+
 /** The answer an error is sent as: a problem document with `code`, `detail` and `hint`. */
 export function problemReply(error: RankstreamError): ErrorReply {
   const { status, title, hint } = errorKinds[error.code];
@@ -42,6 +48,8 @@ export function problemReply(error: RankstreamError): ErrorReply {
   if (error.retryAfterSeconds !== undefined) {
     headers["retry-after"] = String(Math.max(1, Math.ceil(error.retryAfterSeconds)));
   }
+  // RFC 9110: whoever is told 401 is told how to do better.
+  if (status === 401) headers["www-authenticate"] = challengeOf(error.code);
   const type = `urn:rankstream:error:${error.code}`;
   const document = { type, title, status, code: error.code, detail: error.message, hint };
   return { status, headers, body: JSON.stringify({ ...document, ...error.extensions }) };

@@ -25,6 +25,7 @@ import { RedisLevel } from "./query/redis-level.ts";
 import { remoteAsker } from "./query/remote-asker.ts";
 import { RemoteChanges } from "./query/remote-changes.ts";
 import { Upstream } from "./query/upstream.ts";
+import { openAccessOf } from "./service-access.ts";
 import { makeForwardScanner, makeScanner, sharedLedger, takesNoEvents } from "./service-edge.ts";
 import { describeLog, openKafka } from "./service-log.ts";
 import { describeCache, describeRedis } from "./service-metrics.ts";
@@ -168,10 +169,12 @@ async function openForwardEdge(
 
 /**
  * Starts a node and resolves once it listens; it is ready once what it leans on answers. Throws
- * RankstreamError `port_in_use`, `http_server_unavailable`, `log_unavailable`, `topic_unusable`.
+ * RankstreamError `port_in_use`, `http_server_unavailable`, `log_unavailable`, `topic_unusable`,
+ * `keys_unusable`.
  */
 export async function startNode(config: Config, logger: Logger, version: string) {
   const uws = openUws(config);
+  const { access, reload, close } = await openAccessOf(config, logger);
   const metrics = new Metrics();
   const budget = new ByteBudget(config.ingestBytesMax);
   const own = await openKafkaEdge(config, budget, metrics, logger);
@@ -202,16 +205,18 @@ export async function startNode(config: Config, logger: Logger, version: string)
     closeMsMax: Math.floor(config.shutdownMsMax / 2),
     ...originsOf(config),
     uws,
+    access,
     webFolder: fileURLToPath(new URL("./web/", import.meta.url)),
   });
   const stop = async () => {
     status.close();
+    close();
     await app.close();
     await Promise.all([query.close(), own?.log.close()]);
   };
   try {
     const address = await listen(app, config, portWaitMsMax);
-    return { ...address, failed: new Promise<string>(() => undefined), stop };
+    return { ...address, failed: new Promise<string>(() => undefined), reload, stop };
   } catch (error) {
     await stop().catch(() => undefined);
     throw error;

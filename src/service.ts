@@ -1,6 +1,7 @@
 /** Composes the service: log, store, ingest workers, edge, query engine, HTTP. */
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import type { Access } from "./access/access.ts";
 import { buildApi } from "./api/app.ts";
 import { listen } from "./api/listen.ts";
 import { type Config, rolesOf } from "./config.ts";
@@ -13,6 +14,7 @@ import { LagWatch, waitingRecords } from "./ingest/lag-watch.ts";
 import type { IngestTotals } from "./ingest/messages.ts";
 import { Answers } from "./query/answers.ts";
 import type { FreshnessDeps } from "./query/freshness.ts";
+import { openAccessOf } from "./service-access.ts";
 import { catchUpEdgeState, knownTypes, loadEdgeState, takesNoEvents } from "./service-edge.ts";
 import { describeLog, type OpenLog, openLog } from "./service-log.ts";
 import {
@@ -33,6 +35,8 @@ export interface Service {
   readonly port: number;
   /** Resolves with what went wrong if the service can't go on. */
   readonly failed: Promise<string>;
+  /** Reads again what may change without a restart: the file of keys. */
+  reload(): Promise<void>;
   /** Takes no more, counts and commits what was acknowledged, closes everything. */
   stop(): Promise<void>;
 }
@@ -245,22 +249,32 @@ function failing({ store, ingest, log }: Pipeline): string[] {
     .map(([name]) => name);
 }
 
+/** What answers wait for, to say what was acknowledged before them. */
+function freshnessOf(config: Config, { log, ingest, clock }: Pipeline): FreshnessDeps {
+  return {
+    acknowledged: () => log.endOffsets(),
+    ends: () => log.ends(),
+    committed: (offsets, waitMsMax, signal) => ingest.committed(offsets, waitMsMax, signal),
+    blocked: (offsets) => ingest.blocked(offsets),
+    committedThrough: () => clock.appliedThrough,
+    exactTimeoutMs: config.exactTimeoutMs,
+    freshnessWaitMsMax: config.freshnessWaitMsMax,
+  };
+}
+
 /** The parts that answer, over those that count. */
-async function openApi(config: Config, logger: Logger, pipeline: Pipeline, closers: Closers) {
+async function openApi(
+  config: Config,
+  logger: Logger,
+  pipeline: Pipeline,
+  access: Access,
+  closers: Closers,
+) {
   const { log, store, ingest } = pipeline;
   const metrics = new Metrics();
   describeMetrics(metrics, pipeline);
   describeReads(metrics, store.readLoad);
   const budget = new ByteBudget(config.ingestBytesMax);
-  const freshness: FreshnessDeps = {
-    acknowledged: () => log.endOffsets(),
-    ends: () => log.ends(),
-    committed: (offsets, waitMsMax, signal) => ingest.committed(offsets, waitMsMax, signal),
-    blocked: (offsets) => ingest.blocked(offsets),
-    committedThrough: () => pipeline.clock.appliedThrough,
-    exactTimeoutMs: config.exactTimeoutMs,
-    freshnessWaitMsMax: config.freshnessWaitMsMax,
-  };
   const redis = openRedis(config, () => log.id, logger);
   if (redis !== null) {
     closers.add(() => redis.close());
@@ -272,7 +286,7 @@ async function openApi(config: Config, logger: Logger, pipeline: Pipeline, close
     isShared: pipeline.group !== null,
     redis,
     store,
-    freshness,
+    freshness: freshnessOf(config, pipeline),
     asked: () => ingest.asked(),
     onRetention: (name, retentionMs, floor) =>
       pipeline.types?.setRetention(name, retentionMs, floor) ?? true,
@@ -311,6 +325,7 @@ async function openApi(config: Config, logger: Logger, pipeline: Pipeline, close
     closeMsMax: Math.floor(config.shutdownMsMax / 2),
     ...originsOf(config),
     uws: openUws(config),
+    access,
     webFolder: fileURLToPath(new URL("./web/", import.meta.url)),
   });
 }
@@ -318,8 +333,7 @@ async function openApi(config: Config, logger: Logger, pipeline: Pipeline, close
 /**
  * Starts the service and resolves once it takes events and answers queries. Throws
  * RankstreamError: `data_folder_in_use`, `data_folder_mismatch`, `log_corrupt`, `port_in_use`,
- * `http_server_unavailable`;
- * then nothing is left open.
+ * `http_server_unavailable`, `keys_unusable`; then nothing is left open.
  */
 export async function startService(config: Config, logger: Logger): Promise<Service> {
   if (!rolesOf(config).ingest) return startNode(config, logger, packageVersion());
@@ -329,11 +343,13 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
   });
   const closers = new Closers();
   try {
+    const { access, reload, close } = await openAccessOf(config, logger);
+    closers.add(async () => close());
     const pipeline = await openPipeline(config, logger, closers, (why) => fail(why));
-    const app = await openApi(config, logger, pipeline, closers);
+    const app = await openApi(config, logger, pipeline, access, closers);
     closers.add(() => app.close());
     const address = await listen(app, config, portWaitMsMax);
-    return { ...address, failed, stop: () => closers.close() };
+    return { ...address, failed, reload, stop: () => closers.close() };
   } catch (error) {
     await closers.close().catch((second) => logger.warn({ err: second }, "closing failed"));
     throw error;

@@ -40,7 +40,8 @@ function command(
     exit: (code) => exits.push(code),
     freeBytes: async () => freeBytes,
     startService: async (config) => {
-      const service = { host: "127.0.0.1", port: 1234, failed: new Promise<string>(() => {}) };
+      const failed = new Promise<string>(() => {});
+      const service = { host: "127.0.0.1", port: 1234, failed, reload: async () => {} };
       return { ...service, stop: async () => {}, ...(await start?.(config)) };
     },
   });

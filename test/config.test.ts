@@ -121,9 +121,9 @@ describe("the configuration", () => {
   });
 
   it("reads a variable's value from a file", () => {
-    const path = fileOf("0.0.0.0\n");
+    const path = fileOf("127.0.0.2\n");
     const { config, warnings } = loadConfig({ environment: { RANKSTREAM_HOST_FILE: path } });
-    expect(config.host).toBe("0.0.0.0");
+    expect(config.host).toBe("127.0.0.2");
     expect(warnings).toEqual([]);
     const both = { RANKSTREAM_HOST_FILE: path, RANKSTREAM_HOST: "::1" };
     expect(refusal({ environment: both })).toContain("RANKSTREAM_HOST_FILE are both set");
@@ -163,6 +163,32 @@ describe("who may frame the board", () => {
   ])("%s: %s", (embedOrigins, expected) => {
     const { config } = loadConfig({ flags: { embedOrigins } });
     expect(originsOf(config).frameAncestors).toBe(expected);
+  });
+});
+
+describe("where nobody needs a key", () => {
+  it.each(["127.0.0.1", "127.9.9.9", "localhost", "::1", "::ffff:127.0.0.1"])(
+    "%s is this machine's own",
+    (host) => {
+      expect(loadConfig({ flags: { host } }).config.host).toBe(host);
+    },
+  );
+
+  it.each(["0.0.0.0", "::", "10.0.0.1", "example.org", "1270.0.0.1", "127.0.0.1.example.org"])(
+    "%s is refused unless that is meant",
+    (host) => {
+      const message = refusal({ flags: { host } });
+      expect(message).toContain(`host ${host}: others than this machine could reach`);
+      expect(message).toMatch(/rankstream keys create.*--access-keys.*--open-access on/);
+      for (const flags of [{ openAccess: "on" }, { accessKeys: "keys.json" }]) {
+        expect(loadConfig({ flags: { host, ...flags } }).config.host).toBe(host);
+      }
+    },
+  );
+
+  it("is not said beside keys", () => {
+    const flags = { openAccess: "on", accessKeys: "keys.json" };
+    expect(refusal({ flags })).toContain("openAccess: expected off beside accessKeys");
   });
 });
 

@@ -1,7 +1,7 @@
 /** The HTTP side: routes, limits, and one form for every error. */
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
+import { type Access, openAccess } from "../access/access.ts";
 import type { ByteBudget } from "../edge/byte-budget.ts";
-import { bodyFormat } from "../edge/content.ts";
 import type { Edge } from "../edge/edge.ts";
 import type { EventTap } from "../edge/event-tap.ts";
 import { didYouMean, quoted, RankstreamError } from "../errors.ts";
@@ -9,14 +9,14 @@ import type { PageRequest } from "../query/pages.ts";
 import { RelayedReply } from "../query/upstream.ts";
 import type { Logger } from "../telemetry.ts";
 import type { Metrics } from "../telemetry-metrics.ts";
+import { addAccess } from "./access-hook.ts";
 import { addAdmin } from "./admin.ts";
 import { formatOf, sendRows, tableSchemas } from "./board-format.ts";
-import { bodyReader } from "./body.ts";
 import { addChanges, type ChangePort } from "./changes.ts";
 import { addCors, corsHeaders } from "./cors.ts";
 import { addDeletes, type DeletePort } from "./deletes.ts";
-import { eventsDoc } from "./event-docs.ts";
 import { addEventTypes, type EventTypePort } from "./event-types.ts";
+import { addEvents } from "./events.ts";
 import { addExports, type ExportPort } from "./exports.ts";
 import { addHandOn, type ProxyPort } from "./hand-on.ts";
 import { hangUpSignal } from "./hang-up.ts";
@@ -40,7 +40,7 @@ import { addLive } from "./live.ts";
 import type { LiveOptions } from "./live-hub.ts";
 import { type DocumentedRoute, openApiDocument, type RouteDoc } from "./openapi.ts";
 import { addClientFile, addPages } from "./pages.ts";
-import { checkNames, type RawQuery, single } from "./parameters.ts";
+import { type RawQuery, single } from "./parameters.ts";
 import { answerSocketError, sendProblem, sendText, toRankstreamError } from "./problems.ts";
 import { listOf, object, ref, text } from "./schema.ts";
 import { addSeries } from "./series.ts";
@@ -102,6 +102,8 @@ export interface ApiDeps {
   live?: LiveOptions;
   /** Has the port then, and takes POST /events itself. */
   uws?: Uws | null;
+  /** Says who asks; default: anybody may do everything. */
+  access?: Access;
 }
 
 const headerBytesMax = 16 * 1024;
@@ -215,49 +217,6 @@ function boundClosing(app: FastifyInstance, closeMsMax: number): void {
   });
 }
 
-/** HTTP gives headers as Latin-1; keys are UTF-8. */
-function idempotencyKeyOf(request: FastifyRequest): string | undefined {
-  const header = request.headers["idempotency-key"];
-  if (header === undefined) return undefined;
-  const all = request.raw.headersDistinct?.["idempotency-key"] ?? [header].flat();
-  if (all.length > 1) {
-    throw new RankstreamError("invalid_idempotency_key", `expected one, got ${all.length}`);
-  }
-  return Buffer.from(all[0] as string, "latin1").toString("utf8");
-}
-
-function addEvents(app: FastifyInstance, { edge, budget, bodyBytesMax }: ApiDeps): void {
-  app.register(async (scope) => {
-    scope.addContentTypeParser("*", bodyReader(bodyBytesMax, budget));
-    // Refused before the body is read, so that the wrong type costs nothing.
-    scope.addHook("onRequest", async (request) => {
-      if (request.method !== "POST") return;
-      checkNames(request.query as RawQuery, {});
-      bodyFormat(request.headers["content-type"]);
-    });
-    scope.post("/events", { config: { doc: eventsDoc } }, async (request, reply) => {
-      const body = (request.body as Buffer | undefined) ?? Buffer.alloc(0);
-      const { length } = body;
-      try {
-        const {
-          status,
-          headers,
-          body: text,
-        } = await edge.ingest({
-          body,
-          isOwn: true,
-          contentType: request.headers["content-type"],
-          contentEncoding: request.headers["content-encoding"],
-          idempotencyKey: idempotencyKeyOf(request),
-        });
-        return sendText(reply, status, headers, text);
-      } finally {
-        budget.release(length);
-      }
-    });
-  });
-}
-
 function addQueries(app: FastifyInstance, ports: ApiDeps): void {
   const leaderboardDoc: RouteDoc = {
     summary: "The top K of a time range",
@@ -334,9 +293,12 @@ function addOperations(app: FastifyInstance, deps: ApiDeps, routes: DocumentedRo
 /** Builds the app; the caller listens on it (see listen.ts) and closes it. */
 export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
   const app = makeFastify(deps);
-  const { uws = null, corsOrigins = [] } = deps;
+  const { uws = null, corsOrigins = [], access = openAccess } = deps;
   const cors = corsHeaders(corsOrigins);
-  app.decorate("uwsServer", uws && new UwsServer(uws, app, { ...deps, headerBytesMax, cors }));
+  app.decorate(
+    "uwsServer",
+    uws && new UwsServer(uws, app, { ...deps, headerBytesMax, cors, access }),
+  );
   const methodsByPath = new Map<string, Set<string>>();
   const routes: DocumentedRoute[] = [];
   app.addHook("onRoute", ({ method, url, config }) => {
@@ -351,6 +313,7 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
   // The first: whatever is answered, a page may read it.
   addCors(app, corsOrigins);
   boundClosing(app, deps.closeMsMax);
+  addAccess(app, access);
   const { cache, metrics, logger, live = {} } = deps;
   if (deps.proxy !== undefined)
     addHandOn(app, deps.proxy, deps.edge.tap === undefined ? [] : ["/tail"]);

@@ -1,10 +1,14 @@
 /**
  * POST /events over uWebSockets.js: what src/api/app.ts does over Fastify, with the same replies.
  */
+import type { Access } from "../access/access.ts";
+import { callerHeader } from "../access/caller.ts";
 import type { ByteBudget } from "../edge/byte-budget.ts";
 import { bodyFormat } from "../edge/content.ts";
 import type { Edge } from "../edge/edge.ts";
 import { type ErrorReply, problemReply, RankstreamError } from "../errors.ts";
+import type { Principal } from "../model-access.ts";
+import { checkScope } from "./access-hook.ts";
 import { joinChunks, overloaded, tooLarge } from "./body.ts";
 import type { CorsHeaders } from "./cors.ts";
 import type { UwsRequest, UwsResponse } from "./uws.ts";
@@ -17,6 +21,7 @@ export interface UwsEventsDeps {
   headerBytesMax: number;
   requests: UwsRequests;
   cors: CorsHeaders;
+  access: Access;
 }
 
 interface Head {
@@ -24,6 +29,8 @@ interface Head {
   contentEncoding: string | undefined;
   idempotencyKeys: string[];
   origin: string | undefined;
+  authorization: string | undefined;
+  caller: string | undefined;
   /** As announced; 0 where it isn't. */
   lengths: string[];
   bytes: number;
@@ -32,6 +39,11 @@ interface Head {
 /** ": " and the line's end. */
 const headerLineBytes = 4;
 
+/** Several of a header make one. */
+function joined(before: string | undefined, value: string): string {
+  return before === undefined ? value : `${before}, ${value}`;
+}
+
 /** What matters of the request's headers; which of several counts is as with Node. */
 function readHead(request: UwsRequest): Head {
   const head: Head = {
@@ -39,6 +51,8 @@ function readHead(request: UwsRequest): Head {
     contentEncoding: undefined,
     idempotencyKeys: [],
     origin: undefined,
+    authorization: undefined,
+    caller: undefined,
     lengths: [],
     bytes: 0,
   };
@@ -47,10 +61,11 @@ function readHead(request: UwsRequest): Head {
     if (name === "content-type") head.contentType ??= value;
     else if (name === "content-length") head.lengths.push(value);
     else if (name === "origin") head.origin ??= value;
+    else if (name === "authorization") head.authorization ??= value;
+    else if (name === callerHeader) head.caller = joined(head.caller, value);
     else if (name === "idempotency-key") head.idempotencyKeys.push(value);
     else if (name === "content-encoding") {
-      const before = head.contentEncoding;
-      head.contentEncoding = before === undefined ? value : `${before}, ${value}`;
+      head.contentEncoding = joined(head.contentEncoding, value);
     }
   });
   return head;
@@ -80,7 +95,8 @@ const closesAfter = new Set(["headers_too_large", "bad_request", "request_timeou
 class EventsRequest implements UwsPending {
   readonly response: UwsResponse;
   uploadSince: number | null = performance.now();
-  readonly isPaused = false;
+  /** Nothing is read while somebody else is asked who asks. */
+  isPaused = false;
   readonly #deps: UwsEventsDeps;
   readonly #head: Head;
   #chunks: Buffer[] = [];
@@ -88,14 +104,54 @@ class EventsRequest implements UwsPending {
   #length = 0;
   /** Answered or gone: the response must not be touched. */
   #isOver = false;
+  /** Null until it is known who asks. */
+  #principal: Principal | null = null;
+  /** Everything has come. */
+  #isWhole = false;
 
-  constructor(response: UwsResponse, head: Head, deps: UwsEventsDeps) {
+  constructor(
+    response: UwsResponse,
+    head: Head,
+    deps: UwsEventsDeps,
+    asking: Principal | Promise<Principal>,
+  ) {
     this.response = response;
     this.#head = head;
     this.#deps = deps;
     deps.requests.add(this);
     response.onAborted(() => this.#onAborted());
     response.onData((chunk, isLast) => this.#onData(chunk, isLast));
+    if (asking instanceof Promise) this.#await(asking);
+    else this.#principal = asking;
+  }
+
+  /** Takes the body once it is known who sends it. */
+  #await(asking: Promise<Principal>): void {
+    this.response.pause();
+    this.isPaused = true;
+    asking.then(
+      (principal) => {
+        if (this.#isOver) return;
+        this.isPaused = false;
+        this.response.resume();
+        try {
+          checkScope(principal, "ingest");
+        } catch (error) {
+          this.#refuse(error as RankstreamError);
+          return;
+        }
+        this.#principal = principal;
+        if (this.#isWhole) void this.#ingest(principal);
+      },
+      (error: unknown) => {
+        if (this.#isOver) return;
+        this.isPaused = false;
+        this.response.resume();
+        const isOwn = error instanceof RankstreamError;
+        const unknown = () => new RankstreamError("internal_error", "the request failed");
+        this.#refuse(isOwn ? error : unknown());
+      },
+    );
   }
 
   onLate(): void {
@@ -122,10 +178,11 @@ class EventsRequest implements UwsPending {
     }
     if (!isLast) return;
     this.uploadSince = null;
-    void this.#ingest();
+    this.#isWhole = true;
+    if (this.#principal !== null) void this.#ingest(this.#principal);
   }
 
-  async #ingest(): Promise<void> {
+  async #ingest(principal: Principal): Promise<void> {
     const body = joinChunks(this.#chunks, this.#length);
     const { contentType, contentEncoding, idempotencyKeys } = this.#head;
     const reply = await this.#deps.edge.ingest({
@@ -134,6 +191,7 @@ class EventsRequest implements UwsPending {
       contentType,
       contentEncoding,
       idempotencyKey: idempotencyKeys[0],
+      principal,
     });
     this.#release();
     if (this.#isOver) return;
@@ -188,8 +246,11 @@ export function takeEvents(response: UwsResponse, request: UwsRequest, deps: Uws
   try {
     const refusal = deps.requests.refusal();
     if (refusal !== null) throw refusal;
+    const { authorization, caller } = head;
+    const asking = deps.access.authenticate({ authorization, caller });
+    if (!(asking instanceof Promise)) checkScope(asking, "ingest");
     checkHead(head, deps);
-    new EventsRequest(response, head, deps);
+    new EventsRequest(response, head, deps, asking);
   } catch (error) {
     if (!(error instanceof RankstreamError)) throw error;
     response.onAborted(() => undefined);

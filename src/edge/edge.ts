@@ -9,6 +9,7 @@ import { failPoint } from "../fail-point.ts";
 import { madeKey, madePartitionCount, parseIdempotencyKey } from "../log/idempotency-key.ts";
 import type { Log } from "../log/log.ts";
 import type { BatchHeader, LineError, PartitionBlock, SequenceRun } from "../model.ts";
+import type { Principal } from "../model-access.ts";
 import type { Logger } from "../telemetry.ts";
 import type { Counter, Metrics } from "../telemetry-metrics.ts";
 import type { ByteBudget } from "./byte-budget.ts";
@@ -86,6 +87,8 @@ export interface IngestRequest {
   contentType: string | undefined;
   contentEncoding?: string | undefined;
   idempotencyKey?: string | undefined;
+  /** Who sends it; left out: somebody who may send everything. */
+  principal?: Principal;
 }
 
 export type IngestReply = ErrorReply;

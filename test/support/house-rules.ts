@@ -17,15 +17,17 @@ const mayImport: Record<string, string[]> = {
   config: [],
   telemetry: [],
   kernel: [],
+  access: ["telemetry"],
   client: [],
   log: ["telemetry", "files", "discard"],
   store: ["kernel", "telemetry", "files", "discard"],
   edge: ["log", "kernel", "telemetry", "discard"],
   ingest: ["log", "kernel", "store", "telemetry", "files"],
   query: ["store", "kernel", "telemetry"],
-  api: ["edge", "query", "telemetry", "discard"],
+  api: ["access", "edge", "query", "telemetry", "discard"],
   web: ["client", "kernel"],
   service: [
+    "access",
     "files",
     "config",
     "telemetry",
@@ -41,7 +43,7 @@ const mayImport: Record<string, string[]> = {
     "import",
   ],
   import: ["store/reader", "client"],
-  cli: ["service", "config", "client", "import", "telemetry"],
+  cli: ["access", "service", "config", "client", "import", "telemetry"],
 };
 
 /** A dependency with an owner is imported there and nowhere else. */
