@@ -11,6 +11,8 @@ export interface RunningService {
   failed: Promise<string>;
   /** Reads again what may change without a restart; never rejects. */
   reload(): Promise<void>;
+  /** From now on it says that it isn't ready, and does its work as before. */
+  drain(): void;
   /** Takes no more, finishes what is under way, writes a checkpoint. */
   stop(): Promise<void>;
 }

@@ -2,10 +2,12 @@
 import { constants } from "node:fs";
 import { access, mkdir } from "node:fs/promises";
 import { resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Command, Option } from "commander";
 import { type CliIo, exitCodes } from "./cli-io.ts";
 import {
   bytesText,
+  type Config,
   configNames,
   expectedOf,
   flagOf,
@@ -90,18 +92,22 @@ async function checkDataFolder(path: string, io: CliIo): Promise<void> {
 }
 
 /** Ends the process when it still runs after that time. */
-function giveUpAfter(io: CliIo, logger: Logger, shutdownMsMax: number): void {
+function giveUpAfter(io: CliIo, logger: Logger, shutdownMsMax: number, drainMs = 0): void {
   setTimeout(() => {
     logger.fatal({ shutdownMsMax }, "the stop took too long");
     io.exit(exitCodes.failure);
-  }, shutdownMsMax).unref();
+  }, drainMs + shutdownMsMax).unref();
 }
 
 /**
- * Resolves at the first signal, from when on the process has `shutdownMsMax` to end; the second
- * ends it at once.
+ * Resolves at the first signal, from when on the process has `drainMs` and `shutdownMsMax` to
+ * end; the second ends it at once.
  */
-function untilSignal(io: CliIo, logger: Logger, shutdownMsMax: number): Promise<void> {
+function untilSignal(
+  io: CliIo,
+  logger: Logger,
+  { shutdownMsMax, drainMs }: Config,
+): Promise<void> {
   return new Promise((resolveSignal) => {
     let signals = 0;
     const listen = (signal: "SIGTERM" | "SIGINT") =>
@@ -109,7 +115,7 @@ function untilSignal(io: CliIo, logger: Logger, shutdownMsMax: number): Promise<
         signals += 1;
         if (signals > 1) return io.exit(exitCodes.failure);
         logger.info({ signal }, "stopping");
-        giveUpAfter(io, logger, shutdownMsMax);
+        giveUpAfter(io, logger, shutdownMsMax, drainMs);
         resolveSignal();
       });
     listen("SIGTERM");
@@ -133,7 +139,7 @@ export async function runService(
   for (const warning of warnings) logger.warn({}, warning);
   // A node without a store has no folder.
   if (rolesOf(config).ingest) await checkDataFolder(config.dataDir, io);
-  const signalled = untilSignal(io, logger, config.shutdownMsMax);
+  const signalled = untilSignal(io, logger, config);
   const service = await io.startService(config, logger);
   const host = service.host.includes(":") ? `[${service.host}]` : service.host;
   const url = `http://${host}:${service.port}`;
@@ -152,6 +158,10 @@ export async function runService(
     logger.fatal({}, failure);
     io.writeError(`rankstream: the service can not go on: ${failure}\n`);
     giveUpAfter(io, logger, config.shutdownMsMax);
+  }
+  if (end === undefined && config.drainMs > 0) {
+    service.drain();
+    await sleep(config.drainMs);
   }
   stopping.abort();
   await beside;

@@ -184,6 +184,12 @@ export const configOptions = Object.freeze({
   connectionsMax: integer(10_000, 1, 1_000_000, "Connections held at once."),
   requestTimeoutMs: integer(30_000, 100, dayMs, "How long a request may take to arrive."),
   shutdownMsMax: integer(10_000, 100, 600_000, "How long a stop may take."),
+  drainMs: integer(
+    0,
+    0,
+    300_000,
+    "How long before a stop the process says it isn't ready, and goes on all the same.",
+  ),
   logLevel: choice(
     ["info", "debug", "trace", "warn", "error", "fatal", "silent"],
     "Least severe message written to stderr.",

@@ -184,7 +184,12 @@ export async function startNode(config: Config, logger: Logger, version: string)
   const isForwarding = own === null && isEdge && upstream !== null;
   const forward = isForwarding ? await openForwardEdge(upstream, config, budget, logger) : null;
   const edge = own?.edge ?? forward ?? takesNoEvents;
-  const notReady = () => [...query.notReady(), ...(own?.log.failure ? ["log"] : [])];
+  let isStopping = false;
+  const notReady = () => [
+    ...query.notReady(),
+    ...(own?.log.failure ? ["log"] : []),
+    ...(isStopping ? ["stopping"] : []),
+  ];
   const hasLog = own !== null;
   const parts = { config, version, metrics, notReady, counting: null, upstream, hasLog };
   const status = new StatusDesk(parts);
@@ -216,7 +221,11 @@ export async function startNode(config: Config, logger: Logger, version: string)
   };
   try {
     const address = await listen(app, config, portWaitMsMax);
-    return { ...address, failed: new Promise<string>(() => undefined), reload, stop };
+    const failed = new Promise<string>(() => undefined);
+    const drain = () => {
+      isStopping = true;
+    };
+    return { ...address, failed, reload, drain, stop };
   } catch (error) {
     await stop().catch(() => undefined);
     throw error;

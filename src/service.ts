@@ -37,6 +37,8 @@ export interface Service {
   readonly failed: Promise<string>;
   /** Reads again what may change without a restart: the file of keys. */
   reload(): Promise<void>;
+  /** From now on it says that it isn't ready, and does its work as before. */
+  drain(): void;
   /** Takes no more, counts and commits what was acknowledged, closes everything. */
   stop(): Promise<void>;
 }
@@ -191,7 +193,10 @@ async function openPipeline(
   closers.add(stop);
   const isLate = group !== null && rolesOf(config).edge;
   const edge = isLate ? await catchUpEdgeState(config, group, store, ingest) : early;
-  return { edge, types: edge?.types ?? null, log, embedded, group, store, ingest, clock, lag };
+  const types = edge?.types ?? null;
+  /** Told to those who ask whether it is ready. */
+  const stopping = { isAnnounced: false };
+  return { edge, types, log, embedded, group, store, ingest, clock, lag, stopping };
 }
 
 function openEdge(
@@ -242,11 +247,12 @@ function openStatus(config: Config, pipeline: Pipeline, metrics: Metrics): Statu
 }
 
 /** Names of the parts that do not work. */
-function failing({ store, ingest, log }: Pipeline): string[] {
+function failing({ store, ingest, log, stopping }: Pipeline): string[] {
   const parts = { store: store.failure, ingest: ingest.failure, log: log.failure };
-  return Object.entries(parts)
+  const missing = Object.entries(parts)
     .filter(([, failure]) => failure !== null)
     .map(([name]) => name);
+  return stopping.isAnnounced ? [...missing, "stopping"] : missing;
 }
 
 /** What answers wait for, to say what was acknowledged before them. */
@@ -349,7 +355,10 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
     const app = await openApi(config, logger, pipeline, access, closers);
     closers.add(() => app.close());
     const address = await listen(app, config, portWaitMsMax);
-    return { ...address, failed, reload, stop: () => closers.close() };
+    const drain = () => {
+      pipeline.stopping.isAnnounced = true;
+    };
+    return { ...address, failed, reload, drain, stop: () => closers.close() };
   } catch (error) {
     await closers.close().catch((second) => logger.warn({ err: second }, "closing failed"));
     throw error;

@@ -42,7 +42,7 @@ function command(
     startService: async (config) => {
       const failed = new Promise<string>(() => {});
       const service = { host: "127.0.0.1", port: 1234, failed, reload: async () => {} };
-      return { ...service, stop: async () => {}, ...(await start?.(config)) };
+      return { ...service, drain() {}, stop: async () => {}, ...(await start?.(config)) };
     },
   });
   const code = runCli(args, io);
@@ -105,6 +105,23 @@ describe("rankstream start", () => {
     run.signal("SIGINT");
     expect(await run.code).toBe(0);
     expect([stopped, run.exits]).toEqual([1, []]);
+  });
+
+  it("says that it isn't ready for a while before it stops, where told so", async () => {
+    const steps: [string, number][] = [];
+    const note = (step: string) => steps.push([step, Date.now()]);
+    const args = ["start", "--drain-ms", "150", "--shutdown-ms-max", "100"];
+    const run = command(args, async () => ({
+      drain: () => note("drain"),
+      stop: async () => void note("stop"),
+    }));
+    await run.isReady;
+    run.signal("SIGTERM");
+    expect(await run.code).toBe(0);
+    expect(steps.map(([step]) => step)).toEqual(["drain", "stop"]);
+    // Timers may be early by a millisecond.
+    expect(steps[1]![1] - steps[0]![1]).toBeGreaterThanOrEqual(149);
+    expect(run.exits).toEqual([]);
   });
 
   it("ends at once at the second signal", async () => {
