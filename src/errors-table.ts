@@ -3,6 +3,7 @@
  * The documentation's table is checked against it by a test.
  */
 import { accessKinds } from "./errors-access.ts";
+import { backupKinds } from "./errors-backup.ts";
 
 export interface ErrorKind {
   status: number;
@@ -375,7 +376,7 @@ const serviceKinds = {
   },
 } satisfies Record<string, ErrorKind>;
 
-const kinds = { ...requestKinds, ...accessKinds, ...ingestKinds, ...serviceKinds };
+const kinds = { ...requestKinds, ...accessKinds, ...ingestKinds, ...serviceKinds, ...backupKinds };
 
 export type ErrorCode = keyof typeof kinds;
 

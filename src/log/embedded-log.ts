@@ -8,49 +8,17 @@ import { RankstreamError } from "../errors.ts";
 import { failPoint } from "../fail-point.ts";
 import { type AppendFile, type Files, isDiskFull } from "../files.ts";
 import type { BatchHeader, PartitionBlock } from "../model.ts";
+import {
+  type EmbeddedLogOptions,
+  type EmbeddedLogStats,
+  fullOptions,
+} from "./embedded-log-options.ts";
 import { encodeFrame, type Frame, stampFrame } from "./frame.ts";
 import type { Log, LogPosition } from "./log.ts";
 import { recoverLog, type Segment } from "./recovery.ts";
-import {
-  createSegment,
-  partitionCountMax,
-  segmentHeaderBytes,
-  segmentPath,
-  segmentSeed,
-} from "./segment.ts";
-import { type SyncLatency, SyncLatencyRecorder } from "./sync-latency.ts";
+import { createSegment, segmentHeaderBytes, segmentPath, segmentSeed } from "./segment.ts";
+import { SyncLatencyRecorder } from "./sync-latency.ts";
 
-export interface EmbeddedLogOptions {
-  partitionCount: number;
-  /** A segment is closed before it grows past this (one larger batch has one to itself). */
-  segmentBytesMax?: number;
-  /** Of batches waiting or being written, in memory. */
-  queueBytesMax?: number;
-  /** Of all segments together, on disk. */
-  logBytesMax?: number;
-  /** Written under one sync. */
-  groupBytesMax?: number;
-}
-
-export interface EmbeddedLogStats {
-  bytes: number;
-  segments: number;
-  queueBytes: number;
-  queueBatches: number;
-  appendedBatches: number;
-  appendedBytes: number;
-  sync: SyncLatency;
-}
-
-const mebibyte = 1024 * 1024;
-const defaults = {
-  segmentBytesMax: 256 * mebibyte,
-  queueBytesMax: 64 * mebibyte,
-  logBytesMax: 8192 * mebibyte,
-  groupBytesMax: 16 * mebibyte,
-};
-/** Positions in a segment are u32. */
-const segmentBytesLimit = 2048 * mebibyte;
 /** The queue empties within a sync or two, the disk when a checkpoint lets segments go. */
 const queueRetrySeconds = 1;
 const diskRetrySeconds = 5;
@@ -84,6 +52,7 @@ export class EmbeddedLog implements Log {
   #trimming: Promise<void> = Promise.resolve();
   /** A segment's removal may not be durable yet. */
   #removalPending = false;
+  #keptFrom = Number.POSITIVE_INFINITY;
   /** Once set, nothing more is written until the log is opened anew. */
   #failure: RankstreamError | null = null;
   #closing: Promise<void> | null = null;
@@ -118,18 +87,8 @@ export class EmbeddedLog implements Log {
     folder: string,
     options: EmbeddedLogOptions,
   ): Promise<EmbeddedLog> {
-    const full = { ...defaults, ...options };
-    // Only whole segments can be freed: a log of one would fill up for good.
-    full.segmentBytesMax = Math.min(full.segmentBytesMax, Math.floor(full.logBytesMax / 4));
-    const { partitionCount, segmentBytesMax } = full;
-    const isWhole = Number.isInteger(partitionCount) && partitionCount > 0;
-    if (!isWhole || partitionCount > partitionCountMax) {
-      throw new RangeError(`partitionCount ${partitionCount}, 1 to ${partitionCountMax} expected`);
-    }
-    if (segmentBytesMax > segmentBytesLimit) {
-      throw new RangeError(`segmentBytesMax ${segmentBytesMax}, at most ${segmentBytesLimit}`);
-    }
-    const recovered = await recoverLog(files, folder, partitionCount);
+    const full = fullOptions(options);
+    const recovered = await recoverLog(files, folder, full.partitionCount);
     const last = recovered.segments.at(-1)!;
     const file = await files.openAppend(segmentPath(folder, last.sequence));
     return new EmbeddedLog(files, folder, full, recovered, file);
@@ -197,6 +156,21 @@ export class EmbeddedLog implements Log {
       appendedBytes: this.#appendedBytes,
       sync: this.#latency.read(),
     };
+  }
+
+  /**
+   * Segments of this sequence and later ones stay, whatever is trimmed: they are to be copied
+   * elsewhere first. Infinity: none do.
+   */
+  keepFrom(sequence: number): void {
+    this.#keptFrom = sequence;
+  }
+
+  /** Sequence of the segment from which on all records from these offsets on are. */
+  segmentOf(offsets: readonly number[]): number {
+    const isBefore = ({ baseOffsets }: Segment) =>
+      baseOffsets.every((base, partition) => base <= (offsets[partition] ?? 0));
+    return (this.#segments.findLast(isBefore) ?? this.#segments[0]!).sequence;
   }
 
   trim(committed: readonly number[]): Promise<void> {
@@ -378,7 +352,7 @@ export class EmbeddedLog implements Log {
       this.#removalPending = false;
       const [oldest, next] = this.#segments;
       const isStored = next?.baseOffsets.every((base, partition) => base <= committed[partition]!);
-      if (!oldest || !isStored) return;
+      if (!oldest || !isStored || oldest.sequence >= this.#keptFrom) return;
       failPoint("log.before_trim");
       await this.#files.remove(segmentPath(this.#folder, oldest.sequence));
       this.#removalPending = true;

@@ -5,37 +5,15 @@
  */
 import { dirname, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type DuckDBConnection, DuckDBInstance, type DuckDBValue } from "@duckdb/node-api";
+import type { DuckDBConnection, DuckDBInstance, DuckDBValue } from "@duckdb/node-api";
 import { RankstreamError } from "../errors.ts";
 import type { ErrorCode } from "../errors-table.ts";
+import { FileCheckpoints, type FileHold } from "./file-checkpoints.ts";
+import { confine, databaseDefaults, openInstance } from "./open-instance.ts";
 import { makePatient } from "./patient-connection.ts";
 import { type ReadLane, ReadLanes } from "./read-lanes.ts";
 import { ReadLoad, type ReadLoadName } from "./read-load.ts";
 import { cancelled, ReadWatch } from "./read-watch.ts";
-import { sqlText } from "./sql.ts";
-
-export interface DatabaseOptions {
-  memoryBytesMax: number;
-  threads: number;
-  /**
-   * Reading connections; further readers wait. Each running query holds one of libuv's threads
-   * (4 unless UV_THREADPOOL_SIZE says otherwise before the start), and so does the writer: two
-   * readers leave one thread to the log's writes and syncs.
-   */
-  readersMax: number;
-  /** Reads waiting for a connection, by lane; further ones are refused. */
-  waitingReadsMax: Record<ReadLane, number>;
-  /** How long to wait for another process to let go of the file. */
-  lockWaitMsMax: number;
-}
-
-export const databaseDefaults: DatabaseOptions = Object.freeze({
-  memoryBytesMax: 768 * 1024 * 1024,
-  threads: 2,
-  readersMax: 2,
-  waitingReadsMax: Object.freeze({ quick: 1000, slow: 64, apart: 16 }),
-  lockWaitMsMax: 5000,
-});
 
 /** Budget of reads that no request waits for. */
 export const ownReadBudgetMs = 60_000;
@@ -130,57 +108,11 @@ export async function insertRows(
   await connection.run(`INSERT INTO ${table} ${select} RETURNING true`);
 }
 
-function isLockError(error: unknown): boolean {
-  return error instanceof Error && /Could not set lock on file/.test(error.message);
-}
-
-async function openInstance(path: string, options: DatabaseOptions): Promise<DuckDBInstance> {
-  const settings = {
-    threads: String(options.threads),
-    memory_limit: `${Math.floor(options.memoryBytesMax / 1e6)}MB`,
-    autoinstall_known_extensions: "false",
-    autoload_known_extensions: "false",
-    // Rows leave in whatever order is fastest; every query that cares says ORDER BY.
-    preserve_insertion_order: "false",
-    // Its own thread divides its time among statements instead of running one to its end; that
-    // costs nothing measurable, and long work apart (jobs, merges) would hold it for minutes.
-    scheduler_process_partial: "true",
-    // At its default of 16 MB every third commit under load wrote the tables anew; what is in the
-    // WAL is read again after a crash, a second for 25 MB.
-    wal_autocheckpoint: "64MB",
-  };
-  const deadline = performance.now() + options.lockWaitMsMax;
-  for (;;) {
-    try {
-      return await DuckDBInstance.create(path, settings);
-    } catch (error) {
-      if (!isLockError(error)) throw error;
-      if (performance.now() >= deadline) {
-        const holder = /PID (\d+)/.exec((error as Error).message)?.[1];
-        const who = holder === undefined ? "another process" : `process ${holder}`;
-        throw new RankstreamError(
-          "data_folder_in_use",
-          `the data folder is held by ${who} (${path}); stop it or choose another --data-dir`,
-          { cause: error },
-        );
-      }
-      await sleep(100);
-    }
-  }
-}
-
 /** Lets `progress` be read while a statement runs. */
 async function reportProgress(connection: DuckDBConnection): Promise<void> {
   await connection.run("SET enable_progress_bar = true");
   await connection.run("SET enable_progress_bar_print = false");
   await connection.run("SET progress_bar_time = 0");
-}
-
-/** SQL reaches the data folder and nothing else, loads no extension, and can't change that. */
-async function confine(connection: DuckDBConnection, folder: string): Promise<void> {
-  await connection.run(`SET allowed_directories = [${sqlText(folder)}]`);
-  await connection.run("SET enable_external_access = false");
-  await connection.run("SET lock_configuration = true");
 }
 
 /** An interrupted read ends within milliseconds, a statement that reads a file later. */
@@ -194,6 +126,7 @@ export class Database {
   readonly #copier: DuckDBConnection;
   readonly #maintainer: DuckDBConnection;
   readonly #load: ReadLoad;
+  readonly #checkpoints: FileCheckpoints;
   #writing: Promise<unknown> = Promise.resolve();
   #deferrable: "idle" | "running" | "refused" = "idle";
   #maintaining = 0;
@@ -211,6 +144,7 @@ export class Database {
     },
     lanes: ReadLanes,
     load: ReadLoad,
+    checkpoints: FileCheckpoints,
   ) {
     this.#instance = instance;
     this.#writer = connections.writer;
@@ -218,6 +152,7 @@ export class Database {
     this.#maintainer = connections.maintainer;
     this.#lanes = lanes;
     this.#load = load;
+    this.#checkpoints = checkpoints;
   }
 
   /** Opens the file at `path`, creating it; tells `load`. Throws `data_folder_in_use`. */
@@ -236,7 +171,8 @@ export class Database {
     for (const connection of [apart, maintainer, copier]) makePatient(connection);
     if (path !== ":memory:") await confine(writer, dirname(resolve(path)));
     const lanes = new ReadLanes(readers, apart, { waitingMax: options.waitingReadsMax }, load);
-    return new Database(instance, { writer, copier, maintainer }, lanes, load);
+    const checkpoints = new FileCheckpoints(path, options.checkpoints);
+    return new Database(instance, { writer, copier, maintainer }, lanes, load, checkpoints);
   }
 
   /** The writing connection, for registering functions. */
@@ -286,8 +222,26 @@ export class Database {
   #enqueue<T>(run: () => Promise<T>): Promise<T> {
     if (this.#isClosing) return Promise.reject(new Error("the store is closing"));
     const done = this.#writing.then(run, run);
-    this.#writing = done.catch(() => undefined);
+    // Whoever waits for the commit needn't wait for what DuckDB does with it afterwards.
+    const look = () => this.#checkpoints.look(() => this.#writer.run("CHECKPOINT"));
+    this.#writing = done.then(look, look);
     return done;
+  }
+
+  /**
+   * Runs `work` between two transactions with a hold on the file: from what `work` sees on until
+   * the hold is released, its blocks don't change, and its WAL only grows.
+   */
+  between<T>(work: (hold: FileHold, checkpoints: FileCheckpoints) => Promise<T>): Promise<T> {
+    return this.#enqueue(async () => {
+      const hold = this.#checkpoints.hold();
+      try {
+        return await work(hold, this.#checkpoints);
+      } catch (error) {
+        hold.release();
+        throw error;
+      }
+    });
   }
 
   async #transaction<T>(work: (connection: DuckDBConnection) => Promise<T>): Promise<T> {

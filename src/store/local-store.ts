@@ -315,6 +315,13 @@ export class LocalStore implements Store {
     return this.#call("closeExport", id);
   }
 
+  /** What a backup reads (BaseCuts). */
+  readonly cuts = Object.freeze({
+    open: () => this.#call("openCut", null),
+    release: (id: number) => this.#call("releaseCut", id),
+    close: (id: number) => this.#call("closeCut", id),
+  });
+
   putMetrics(part: MetricsPart): Promise<null> {
     return this.#call("putMetrics", part);
   }

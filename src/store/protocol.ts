@@ -1,6 +1,7 @@
 /** Messages between the main thread and the store's thread. */
 import { RankstreamError } from "../errors.ts";
 import type { LabelChange, LabelledItem } from "../model-labels.ts";
+import type { BaseCut } from "./base-cuts.ts";
 import type { Touched } from "./changes.ts";
 import type { DeleteAnswer, DeleteQuery } from "./delete-questions.ts";
 import type { ExportQuery } from "./export-sql.ts";
@@ -85,6 +86,9 @@ export interface StoreCalls {
   openExport: [ExportQuery, OpenedExport];
   exportSlice: [{ id: string; index: number }, string];
   closeExport: [string, null];
+  openCut: [null, BaseCut];
+  releaseCut: [number, boolean];
+  closeCut: [number, null];
   putMetrics: [MetricsPart, null];
   deleteEvents: [DeleteQuery, DeleteAnswer];
   keptAnswer: [string, KeptRow | null];

@@ -118,6 +118,7 @@ export class RawFiles {
   /** With the number of reads that had begun when the replacement was committed. */
   #replaced: { path: string; at: number; readsBegun: number }[] = [];
   #knownFolders = new Set<string>();
+  #pins = 0;
 
   constructor(database: Database, options: RawFilesOptions) {
     this.#database = database;
@@ -293,8 +294,17 @@ export class RawFiles {
     return this.#database.read(ownReadBudgetMs, (c) => this.checks.checkNext(c));
   }
 
+  /** No file is removed until what this returns was called, once. */
+  pin(): () => void {
+    this.#pins++;
+    return () => {
+      this.#pins--;
+    };
+  }
+
   /** Removes replaced files that no query can be reading any more. */
   async removeReplaced(now: number): Promise<void> {
+    if (this.#pins > 0) return;
     const { removeAfterMs } = this.#options;
     const isUnread = ({ at, readsBegun }: { at: number; readsBegun: number }) =>
       now - at >= removeAfterMs && this.#database.haveEnded(readsBegun);

@@ -9,12 +9,13 @@ import type { DuckDBConnection } from "@duckdb/node-api";
 import { discardBuffers } from "../discard.ts";
 import { nodeFiles } from "../files.ts";
 import { adopt } from "./adopt.ts";
+import { cutHandlers } from "./base-cuts.ts";
 import { type OnTouch, readMutations, type Touched, versionOf } from "./changes.ts";
 import { Checkpointer, StaleOffsetError, TypeIds } from "./checkpoint.ts";
 import { CoarseWindows, coarseDefaults } from "./coarse.ts";
 import { Compactor, compactDefaults } from "./compact.ts";
 import { newestMinuteOf, readEventTypes } from "./contents.ts";
-import { Database, databaseDefaults, ownReadBudgetMs, rowsOf } from "./database.ts";
+import { Database, ownReadBudgetMs, rowsOf } from "./database.ts";
 import { Deleter, deleteDefaults } from "./delete.ts";
 import { Exports, exportsDefaults } from "./exports.ts";
 import { Graves } from "./graves.ts";
@@ -28,6 +29,7 @@ import {
   writeLabels,
 } from "./labels.ts";
 import { Maintenance } from "./maintenance.ts";
+import { databaseDefaults } from "./open-instance.ts";
 import {
   type CallMessage,
   type FromStoreThread,
@@ -101,6 +103,7 @@ class StoreThread {
     loadSeen: () => this.#database.read(ownReadBudgetMs, readSeen),
     eventTypes: () => this.#database.read(ownReadBudgetMs, readEventTypes),
     ...readHandlers(() => this.#sources!),
+    ...cutHandlers(() => this.#sources!),
     loadTypeSettings: () => this.#database.read(ownReadBudgetMs, readTypeSettings),
     putTypeSettings: async (settings) => {
       this.#sources!.coarse.noteSettings(settings.aggregationWindow);
@@ -148,10 +151,7 @@ class StoreThread {
         : this.#deleter!.run(scope, control.signal),
     close: async () => {
       this.#closing = true;
-      await this.#maintenance?.stop();
-      await this.#deleter?.stop();
-      await this.#snapshots?.stop();
-      await this.#exports?.stop();
+      for (const part of this.#stoppable) await part?.stop();
       await this.#database.close();
       return null;
     },
@@ -186,10 +186,11 @@ class StoreThread {
    */
   lastTry(): void {
     this.#lastTry.abort();
-    void this.#maintenance?.stop();
-    void this.#deleter?.stop();
-    void this.#snapshots?.stop();
-    void this.#exports?.stop();
+    for (const part of this.#stoppable) void part?.stop();
+  }
+
+  get #stoppable() {
+    return [this.#maintenance, this.#deleter, this.#snapshots, this.#exports];
   }
 
   /** Seals and tidies; a failure is told and tried again at the next tick. */
@@ -249,7 +250,6 @@ class StoreThread {
     const types = await TypeIds.load(writer);
     const { folder, candidatesMax, coarsenAfterMs } = this.#data;
     const { rawFiles, sketches, sealer } = await this.#openContents(identity);
-    const sealedBefore = () => sealer.sealedBefore;
     const database = this.#database;
     const kept = await this.#loadKept();
     const onTouch: OnTouch = (connection, touched) => kept.dropTouched(connection, touched);
@@ -258,7 +258,7 @@ class StoreThread {
       staged,
       types,
       rawFiles,
-      sealedBefore,
+      () => sealer.sealedBefore,
       onTouch,
     );
     const compactor = new Compactor(database, compactDefaults);

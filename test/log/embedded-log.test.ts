@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Files } from "../../src/files.ts";
-import { EmbeddedLog, type EmbeddedLogOptions } from "../../src/log/embedded-log.ts";
+import { EmbeddedLog } from "../../src/log/embedded-log.ts";
+import type { EmbeddedLogOptions } from "../../src/log/embedded-log-options.ts";
 import { EmbeddedLogReader } from "../../src/log/embedded-log-reader.ts";
 import type { LogPosition } from "../../src/log/log.ts";
 import { PowerLossDisk } from "../support/power-loss.ts";
@@ -173,6 +174,23 @@ describe("bounds", () => {
     await log.trim([20, 20]);
     expect(log.stats().segments).toBe(1);
     expect((await open(disk)).endOffsets()).toEqual([20, 20]);
+  });
+
+  test("segments that are to be copied first stay, however much is stored", async () => {
+    const disk = new PowerLossDisk();
+    const { log } = await filled(disk, 40, 300, { segmentBytesMax: 2000 });
+    const first = log.segmentOf([0, 0]);
+    expect(log.segmentOf([19, 0])).toBe(first);
+    const last = log.durableEnd().segment;
+    expect(log.segmentOf([20, 20])).toBe(last);
+    const { segments } = log.stats();
+    log.keepFrom(first + 2);
+    await log.trim([20, 20]);
+    expect(log.stats().segments).toBe(segments - 2);
+    expect(log.segmentOf([0, 0])).toBe(first + 2);
+    log.keepFrom(Number.POSITIVE_INFINITY);
+    await log.trim([20, 20]);
+    expect(log.stats().segments).toBe(1);
   });
 
   test("a reader goes on though the segment it has read to its end is trimmed", async () => {

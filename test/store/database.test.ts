@@ -2,7 +2,8 @@
 import { join } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import { Database, databaseDefaults, insertRows, rowsOf } from "../../src/store/database.ts";
+import { Database, insertRows, rowsOf } from "../../src/store/database.ts";
+import { databaseDefaults } from "../../src/store/open-instance.ts";
 import type { ReadLane } from "../../src/store/read-lanes.ts";
 import { ReadLoad } from "../../src/store/read-load.ts";
 import { temporaryFolder } from "../support/service.ts";

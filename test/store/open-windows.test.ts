@@ -2,7 +2,8 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { layout } from "../../src/kernel/layout.ts";
-import { Database, databaseDefaults, rowsOf } from "../../src/store/database.ts";
+import { Database, rowsOf } from "../../src/store/database.ts";
+import { databaseDefaults } from "../../src/store/open-instance.ts";
 import { readOpen, writeOpen } from "../../src/store/open-windows.ts";
 import { prepareSchema } from "../../src/store/schema.ts";
 import { StagedTables } from "../../src/store/staged.ts";

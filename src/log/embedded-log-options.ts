@@ -1,0 +1,51 @@
+/** What the embedded log is opened with, and what it tells of itself. */
+import { partitionCountMax } from "./segment.ts";
+import type { SyncLatency } from "./sync-latency.ts";
+
+export interface EmbeddedLogOptions {
+  partitionCount: number;
+  /** A segment is closed before it grows past this (one larger batch has one to itself). */
+  segmentBytesMax?: number;
+  /** Of batches waiting or being written, in memory. */
+  queueBytesMax?: number;
+  /** Of all segments together, on disk. */
+  logBytesMax?: number;
+  /** Written under one sync. */
+  groupBytesMax?: number;
+}
+
+export interface EmbeddedLogStats {
+  bytes: number;
+  segments: number;
+  queueBytes: number;
+  queueBatches: number;
+  appendedBatches: number;
+  appendedBytes: number;
+  sync: SyncLatency;
+}
+
+const mebibyte = 1024 * 1024;
+const defaults = {
+  segmentBytesMax: 256 * mebibyte,
+  queueBytesMax: 64 * mebibyte,
+  logBytesMax: 8192 * mebibyte,
+  groupBytesMax: 16 * mebibyte,
+};
+/** Positions in a segment are u32. */
+const segmentBytesLimit = 2048 * mebibyte;
+
+/** All options, checked. Throws RangeError. */
+export function fullOptions(options: EmbeddedLogOptions): Required<EmbeddedLogOptions> {
+  const full = { ...defaults, ...options };
+  // Only whole segments can be freed: a log of one would fill up for good.
+  full.segmentBytesMax = Math.min(full.segmentBytesMax, Math.floor(full.logBytesMax / 4));
+  const { partitionCount, segmentBytesMax } = full;
+  const isWhole = Number.isInteger(partitionCount) && partitionCount > 0;
+  if (!isWhole || partitionCount > partitionCountMax) {
+    throw new RangeError(`partitionCount ${partitionCount}, 1 to ${partitionCountMax} expected`);
+  }
+  if (segmentBytesMax > segmentBytesLimit) {
+    throw new RangeError(`segmentBytesMax ${segmentBytesMax}, at most ${segmentBytesLimit}`);
+  }
+  return full;
+}
