@@ -141,7 +141,7 @@ class Watching {
   async #watch(service: ServiceProcess): Promise<void> {
     while (!this.#isOver) {
       this.residentBytes.push(service.residentBytes());
-      const most = await service.metric("rankstream_live_unsent_bytes_most");
+      const most = await service.metric("rankstream_live_unsent_max_bytes");
       const all = await service.metric("rankstream_live_unsent_bytes");
       this.unsentBytesMost = Math.max(this.unsentBytesMost, most ?? 0);
       this.unsentBytesAll = Math.max(this.unsentBytesAll, all ?? 0);

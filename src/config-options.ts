@@ -144,6 +144,7 @@ export const configOptions = Object.freeze({
   ),
   freshnessWaitMsMax: integer(50, 0, 10_000, "How long an answer waits for what came before it."),
   exactTimeoutMs: integer(5000, 10, 600_000, "Longest time a query may take."),
+  metrics: choice(["on", "off"], "Whether numbers are measured and served at /metrics."),
   metricsIntervalMs: integer(
     60_000,
     1000,

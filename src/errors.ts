@@ -33,6 +33,8 @@ export interface ErrorReply {
   headers: Record<string, string>;
   /** RFC 9457 `application/problem+json`. */
   body: string;
+  /** Of the error, where it is one. */
+  code?: ErrorCode;
 }
 
 /** RFC 6750: of a credential that came, what is wrong with it. */
@@ -52,7 +54,8 @@ export function problemReply(error: RankstreamError): ErrorReply {
   if (status === 401) headers["www-authenticate"] = challengeOf(error.code);
   const type = `urn:rankstream:error:${error.code}`;
   const document = { type, title, status, code: error.code, detail: error.message, hint };
-  return { status, headers, body: JSON.stringify({ ...document, ...error.extensions }) };
+  const body = JSON.stringify({ ...document, ...error.extensions });
+  return { status, headers, body, code: error.code };
 }
 
 /** Edits (insert, delete, replace, swap of neighbours) that turn `a` into `b`. */

@@ -1,11 +1,22 @@
 /** What /metrics says of the parts that keep their own numbers. */
+import type { Config } from "./config.ts";
 import type { Answers } from "./query/answers.ts";
 import type { Jobs } from "./query/jobs.ts";
 import type { RedisLevel } from "./query/redis-level.ts";
 import type { ReadLoad, ReadLoadName } from "./store/read-load.ts";
 import type { Store } from "./store/store.ts";
 import type { Logger } from "./telemetry.ts";
-import type { Metrics } from "./telemetry-metrics.ts";
+import { Metrics } from "./telemetry-metrics.ts";
+
+/** A process's numbers: of its own at first, and what it is. */
+export function openMetrics(config: Config, version: string): Metrics {
+  const metrics = new Metrics({ isOn: config.metrics === "on" });
+  metrics.addProcess();
+  const { role, log, httpServer: http_server } = config;
+  const help = "1; the labels say what this process is.";
+  metrics.readGauge("rankstream_build_info", help, () => 1, { version, role, log, http_server });
+  return metrics;
+}
 
 /** How questions ended that a kept answer may serve, and what is kept. */
 export function describeCache(
@@ -49,14 +60,14 @@ export function keepMetrics(
   { metricsIntervalMs, metricsRetentionDays }: MetricsKeeping,
   logger: Logger,
 ): MetricsKeeper {
-  if (metricsRetentionDays === 0) {
+  if (metricsRetentionDays === 0 || !metrics.isOn) {
     return { sample: async () => undefined, close: async () => undefined };
   }
   let writing: Promise<void> | null = null;
   const write = async () => {
     const at = Date.now();
-    const samples = metrics.samples().filter(({ value }) => Number.isFinite(value));
     try {
+      const samples = await metrics.samples();
       await store.putMetrics({ at, samples, keepFrom: at - metricsRetentionDays * dayMs });
     } catch (error) {
       logger.warn({ err: error }, "the service's numbers were not kept");

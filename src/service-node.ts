@@ -28,10 +28,10 @@ import { Upstream } from "./query/upstream.ts";
 import { openAccessOf } from "./service-access.ts";
 import { makeForwardScanner, makeScanner, sharedLedger, takesNoEvents } from "./service-edge.ts";
 import { describeLog, openKafka } from "./service-log.ts";
-import { describeCache, describeRedis } from "./service-metrics.ts";
+import { describeCache, describeRedis, openMetrics } from "./service-metrics.ts";
 import { StatusDesk } from "./service-status.ts";
 import type { Logger } from "./telemetry.ts";
-import { Metrics } from "./telemetry-metrics.ts";
+import type { Metrics } from "./telemetry-metrics.ts";
 
 const portWaitMsMax = 5000;
 
@@ -175,7 +175,7 @@ async function openForwardEdge(
 export async function startNode(config: Config, logger: Logger, version: string) {
   const uws = openUws(config);
   const { access, reload, close } = await openAccessOf(config, logger);
-  const metrics = new Metrics();
+  const metrics = openMetrics(config, version);
   const budget = new ByteBudget(config.ingestBytesMax);
   const own = await openKafkaEdge(config, budget, metrics, logger);
   const query = config.upstream === "none" ? noQuery : openQuery(config, metrics, logger);

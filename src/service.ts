@@ -23,12 +23,13 @@ import {
   describeReads,
   describeRedis,
   keepMetrics,
+  openMetrics,
 } from "./service-metrics.ts";
 import { openRedis, openUws, startNode } from "./service-node.ts";
 import { StatusDesk } from "./service-status.ts";
 import { LocalStore } from "./store/local-store.ts";
 import type { Logger } from "./telemetry.ts";
-import { Metrics } from "./telemetry-metrics.ts";
+import type { Metrics } from "./telemetry-metrics.ts";
 
 export interface Service {
   readonly host: string;
@@ -277,7 +278,7 @@ async function openApi(
   closers: Closers,
 ) {
   const { log, store, ingest } = pipeline;
-  const metrics = new Metrics();
+  const metrics = openMetrics(config, packageVersion());
   describeMetrics(metrics, pipeline);
   describeReads(metrics, store.readLoad);
   const budget = new ByteBudget(config.ingestBytesMax);

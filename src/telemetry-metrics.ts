@@ -3,7 +3,7 @@
  * object for each number and touch it once a batch or request: that is an addition to a field.
  * What there is of each is only read when somebody asks.
  */
-import { type Metric, Registry } from "prom-client";
+import { collectDefaultMetrics, type Metric, Registry } from "prom-client";
 import { type Buckets, Histogram } from "./telemetry-histogram.ts";
 
 /** A number that only grows. */
@@ -69,6 +69,17 @@ const familiesMax = 500;
 const seriesMaxDefault = 500;
 const namePattern = /^[a-z_][a-z0-9_]*$/;
 const overflow = "other";
+/** Of Node's own numbers, in samples; the first of them measures the others. */
+const sampledDefaults = Object.freeze([
+  "nodejs_eventloop_lag_seconds",
+  "nodejs_eventloop_lag_p99_seconds",
+  "nodejs_eventloop_lag_max_seconds",
+  "process_cpu_seconds_total",
+  "process_resident_memory_bytes",
+  "nodejs_heap_size_used_bytes",
+  "nodejs_external_memory_bytes",
+  "process_open_fds",
+]);
 /** Of histograms, in samples. */
 const sampledQuantiles = Object.freeze([0.5, 0.99]);
 
@@ -171,10 +182,22 @@ function sampled(name: string, labels: Labels, series: Series): Sample[] {
   ];
 }
 
+/** Stands in for every distribution where nothing is measured. */
+class SilentHistogram extends Histogram {
+  override observe(): void {}
+}
+
 /** Every number of the process; at most 500 names, and of each at most 500 series. */
 export class Metrics {
+  /** Whether numbers are served: else nothing is timed, and counted what /status needs. */
+  readonly isOn: boolean;
   readonly #registry = new Registry();
   readonly #families = new Map<string, MetricFamily<Series>>();
+  readonly #refreshers: (() => Promise<void>)[] = [];
+
+  constructor({ isOn = true }: { isOn?: boolean } = {}) {
+    this.isOn = isOn;
+  }
 
   /** The counter of this name, made at its first use. Names of counters end in `_total`. */
   counter(name: string, help: string): Counter {
@@ -218,7 +241,8 @@ export class Metrics {
     seriesMax = seriesMaxDefault,
   ): Family<Histogram> {
     const shape = { kind: "histogram" as const, name, help, labelNames };
-    return this.#family(shape, () => new Histogram(buckets), seriesMax);
+    const make = () => (this.isOn ? new Histogram(buckets) : new SilentHistogram(buckets));
+    return this.#family(shape, make, seriesMax);
   }
 
   /** A gauge that is read whenever somebody asks; while it is no number it is left out. */
@@ -238,24 +262,48 @@ export class Metrics {
     return series instanceof Histogram ? series.count : series.value;
   }
 
+  /** Has `refresh` look after numbers that take a while to get, before each time all are read. */
+  beforeRead(refresh: () => Promise<void>): void {
+    this.#refreshers.push(refresh);
+  }
+
+  /** Adds the process's own numbers and Node's: CPU, memory, descriptors, event loop, GC. */
+  addProcess(): void {
+    if (this.isOn) collectDefaultMetrics({ register: this.#registry });
+  }
+
   /**
-   * Every number as it is now. Of a histogram `_count`, `_sum`, and under its own name the median
-   * and the 99th percentile of what came since the last call.
+   * Every number as it is now; of the process's own a few. Of a histogram `_count`, `_sum`, and
+   * under its own name the median and the 99th percentile of what came since the last call.
    */
-  samples(): Sample[] {
-    return [...this.#families.values()].flatMap((family) =>
+  async samples(): Promise<Sample[]> {
+    await this.#refresh();
+    const own = [...this.#families.values()].flatMap((family) =>
       [...family.all].flatMap(({ labels, series }) => sampled(family.name, labels, series)),
     );
+    const defaults = await Promise.all(
+      sampledDefaults.map((name) => this.#registry.getSingleMetric(name)?.get()),
+    );
+    const more = defaults.flatMap((metric) =>
+      (metric?.values ?? []).map(({ value }) => ({ name: metric!.name, value, labels: {} })),
+    );
+    return [...own, ...more].filter(({ value }) => Number.isFinite(value));
   }
 
   /** Prometheus' text exposition format 0.0.4. */
-  text(): Promise<string> {
+  async text(): Promise<string> {
+    await this.#refresh();
     return this.#registry.metrics();
   }
 
   /** The media type of `text`. */
   get contentType(): string {
     return this.#registry.contentType;
+  }
+
+  /** What one number can't be had of doesn't keep the others back. */
+  async #refresh(): Promise<void> {
+    await Promise.allSettled(this.#refreshers.map((refresh) => refresh()));
   }
 
   #read(

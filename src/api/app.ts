@@ -20,6 +20,7 @@ import { addEvents } from "./events.ts";
 import { addExports, type ExportPort } from "./exports.ts";
 import { addHandOn, type ProxyPort } from "./hand-on.ts";
 import { hangUpSignal } from "./hang-up.ts";
+import { HttpMetrics } from "./http-metrics.ts";
 import { addItems } from "./items.ts";
 import {
   addJobs,
@@ -38,11 +39,12 @@ import {
 } from "./leaderboard.ts";
 import { addLive } from "./live.ts";
 import type { LiveOptions } from "./live-hub.ts";
-import { type DocumentedRoute, openApiDocument, type RouteDoc } from "./openapi.ts";
+import type { DocumentedRoute, RouteDoc } from "./openapi.ts";
+import { addOperations } from "./operations.ts";
 import { addClientFile, addPages } from "./pages.ts";
 import { type RawQuery, single } from "./parameters.ts";
 import { answerSocketError, sendProblem, sendText, toRankstreamError } from "./problems.ts";
-import { listOf, object, ref, text } from "./schema.ts";
+import { ref } from "./schema.ts";
 import { addSeries } from "./series.ts";
 import { addSnapshots, type SnapshotPort } from "./snapshots.ts";
 import { addStatus, type StatusPort } from "./status.ts";
@@ -112,17 +114,11 @@ const idleSweepMs = 20;
 /** 512 bytes of id, each percent-encoded, twice over. */
 const paramLengthMax = 4096;
 const shutdownRetryAfterSeconds = 5;
-const metricsSchema = text("A line a counter.");
-const openApiSchema = object({
-  openapi: text("3.1.0"),
-  info: object({}, [], "Title, version, licence."),
-  servers: listOf(object({}, [], "Where it is."), "The service itself."),
-  tags: listOf(object({ name: text("A heading.") }), "In their order."),
-  paths: object({}, [], "By address."),
-  components: object({}, [], "Schemas and replies that several operations share."),
-});
 
-function makeFastify(deps: ApiDeps): FastifyInstance {
+/** Sends a problem document, and counts it. */
+type Refuse = (reply: FastifyReply, error: RankstreamError) => FastifyReply;
+
+function makeFastify(deps: ApiDeps, http: HttpMetrics, refuse: Refuse): FastifyInstance {
   const app = fastify({
     logger: false,
     forceCloseConnections: "idle",
@@ -137,9 +133,9 @@ function makeFastify(deps: ApiDeps): FastifyInstance {
       headersTimeout: deps.requestTimeoutMs,
       connectionsCheckingInterval: Math.min(1000, Math.ceil(deps.requestTimeoutMs / 4)),
     },
-    clientErrorHandler: answerSocketError,
+    clientErrorHandler: (error, socket) => http.failed(answerSocketError(error, socket)),
     frameworkErrors: (error, _request, reply) => {
-      sendProblem(reply as unknown as FastifyReply, toRankstreamError(error, deps.logger));
+      refuse(reply as unknown as FastifyReply, toRankstreamError(error, deps.logger));
     },
   });
   app.server.maxConnections = deps.connectionsMax;
@@ -150,7 +146,7 @@ function makeFastify(deps: ApiDeps): FastifyInstance {
     if (error instanceof RelayedReply) {
       return sendText(reply, error.status, error.headers, error.body);
     }
-    return sendProblem(reply, toRankstreamError(error, deps.logger));
+    return refuse(reply, toRankstreamError(error, deps.logger));
   });
   return app;
 }
@@ -164,7 +160,11 @@ function isAt(route: string, path: string): boolean {
 }
 
 /** 405 where the address is known with other methods, else 404 with the nearest address. */
-function answerUnrouted(app: FastifyInstance, methodsByPath: Map<string, Set<string>>): void {
+function answerUnrouted(
+  app: FastifyInstance,
+  methodsByPath: Map<string, Set<string>>,
+  refuse: Refuse,
+): void {
   const answer = (request: FastifyRequest, reply: FastifyReply) => {
     const path = request.url.split("?", 1)[0] as string;
     const methods = [...methodsByPath].flatMap(([route, own]) =>
@@ -173,14 +173,14 @@ function answerUnrouted(app: FastifyInstance, methodsByPath: Map<string, Set<str
     if (methods.length > 0) {
       const allow = [...new Set(methods)].sort().join(", ");
       const detail = `${path} takes ${allow}, got ${request.method}`;
-      return sendProblem(
+      return refuse(
         reply.header("allow", allow),
         new RankstreamError("method_not_allowed", detail),
       );
     }
     const hint = didYouMean(path, methodsByPath.keys());
     const detail = `there is nothing at ${quoted(path)}.${hint}`;
-    return sendProblem(reply, new RankstreamError("not_found", detail));
+    return refuse(reply, new RankstreamError("not_found", detail));
   };
   app.setNotFoundHandler(answer);
   // Fastify would first of all ask for the type of a body that nobody reads.
@@ -250,54 +250,19 @@ function addQueries(app: FastifyInstance, ports: ApiDeps): void {
 /** As much of a board as its rows take. */
 type RowsOf = Parameters<typeof sendRows>[2];
 
-function addOperations(app: FastifyInstance, deps: ApiDeps, routes: DocumentedRoute[]): void {
-  const status = ref("Status");
-  const liveDoc: RouteDoc = {
-    summary: "Whether the process runs",
-    reply: { status: 200, description: "It does.", schema: status },
-  };
-  app.get("/health/live", { config: { doc: liveDoc } }, async () => ({ status: "live" }));
-  const readyDoc: RouteDoc = {
-    summary: "Whether events are taken and queries answered",
-    reply: { status: 200, description: "They are.", schema: status },
-  };
-  app.get("/health/ready", { config: { doc: readyDoc } }, async () => {
-    const parts = deps.notReady();
-    if (parts.length === 0) return { status: "ready" };
-    const detail = `not ready: ${parts.join(", ")}`;
-    throw new RankstreamError("not_ready", detail, { extensions: { parts } });
-  });
-  const metricsDoc: RouteDoc = {
-    summary: "The process's numbers in Prometheus text format",
-    reply: {
-      status: 200,
-      description: "All of them.",
-      mediaType: "text/plain",
-      schema: metricsSchema,
-    },
-  };
-  app.get("/metrics", { config: { doc: metricsDoc } }, async (_request, reply) =>
-    reply.type(deps.metrics.contentType).send(await deps.metrics.text()),
-  );
-  const openApiDoc: RouteDoc = {
-    summary: "This description",
-    reply: { status: 200, description: "OpenAPI 3.1.", schema: openApiSchema },
-  };
-  let document: object | undefined;
-  app.get("/openapi.json", { config: { doc: openApiDoc } }, async () => {
-    document ??= openApiDocument(routes, deps.version);
-    return document;
-  });
-}
-
 /** Builds the app; the caller listens on it (see listen.ts) and closes it. */
 export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
-  const app = makeFastify(deps);
+  const http = new HttpMetrics(deps.metrics);
+  const refuse: Refuse = (reply, error) => {
+    http.failed(error.code);
+    return sendProblem(reply, error);
+  };
+  const app = makeFastify(deps, http, refuse);
   const { uws = null, corsOrigins = [], access = openAccess } = deps;
   const cors = corsHeaders(corsOrigins);
   app.decorate(
     "uwsServer",
-    uws && new UwsServer(uws, app, { ...deps, headerBytesMax, cors, access }),
+    uws && new UwsServer(uws, app, { ...deps, headerBytesMax, cors, access, http }),
   );
   const methodsByPath = new Map<string, Set<string>>();
   const routes: DocumentedRoute[] = [];
@@ -310,7 +275,8 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
       if (doc !== undefined && name !== "HEAD") routes.push({ method: name, path: url, doc });
     }
   });
-  // The first: whatever is answered, a page may read it.
+  if (deps.metrics.isOn) http.attach(app);
+  // Before all that answers: whatever it says, a page may read it.
   addCors(app, corsOrigins);
   boundClosing(app, deps.closeMsMax);
   addAccess(app, access);
@@ -322,7 +288,7 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
       (await cache.ask("leaderboard", request, { address, isPatient: true })).text,
     ) as object;
   await addLive(app, { leaderboard, metrics, logger, options: live });
-  addEvents(app, deps);
+  addEvents(app, deps, http);
   addQueries(app, deps);
   addTrending(app, deps);
   addSeries(app, deps);
@@ -342,8 +308,8 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
     await addPages(app, deps.webFolder, deps.frameAncestors);
     await addClientFile(app, deps.webFolder);
   }
-  answerUnrouted(app, methodsByPath);
-  deps.metrics.readGauge("rankstream_ingest_bytes_held", "Bytes of bodies held.", () => {
+  answerUnrouted(app, methodsByPath, refuse);
+  deps.metrics.readGauge("rankstream_http_held_bytes", "Bytes of bodies held.", () => {
     return deps.budget.bytesHeld;
   });
   // The last, after long polls and live sockets were told to end.

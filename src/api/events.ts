@@ -6,6 +6,7 @@ import type { Edge } from "../edge/edge.ts";
 import { RankstreamError } from "../errors.ts";
 import { bodyReader } from "./body.ts";
 import { eventsDoc } from "./event-docs.ts";
+import type { HttpMetrics } from "./http-metrics.ts";
 import { checkNames, type RawQuery } from "./parameters.ts";
 import { sendText } from "./problems.ts";
 
@@ -27,7 +28,11 @@ function idempotencyKeyOf(request: FastifyRequest): string | undefined {
 }
 
 /** Adds the route. */
-export function addEvents(app: FastifyInstance, deps: EventsDeps): void {
+export function addEvents(
+  app: FastifyInstance,
+  deps: EventsDeps,
+  http: Pick<HttpMetrics, "failed">,
+): void {
   const { edge, budget, bodyBytesMax } = deps;
   app.register(async (scope) => {
     scope.addContentTypeParser("*", bodyReader(bodyBytesMax, budget));
@@ -41,11 +46,7 @@ export function addEvents(app: FastifyInstance, deps: EventsDeps): void {
       const body = (request.body as Buffer | undefined) ?? Buffer.alloc(0);
       const { length } = body;
       try {
-        const {
-          status,
-          headers,
-          body: text,
-        } = await edge.ingest({
+        const answered = await edge.ingest({
           body,
           isOwn: true,
           contentType: request.headers["content-type"],
@@ -53,7 +54,8 @@ export function addEvents(app: FastifyInstance, deps: EventsDeps): void {
           idempotencyKey: idempotencyKeyOf(request),
           principal: request.principal,
         });
-        return sendText(reply, status, headers, text);
+        http.failed(answered.code);
+        return sendText(reply, answered.status, answered.headers, answered.body);
       } finally {
         budget.release(length);
       }

@@ -80,7 +80,7 @@ export class LiveHub {
     gauge("unsent_bytes", "Bytes that live clients have yet to read, in all.", () =>
       this.#unsent().reduce((sum, bytes) => sum + bytes, 0),
     );
-    gauge("unsent_bytes_most", "Bytes that one live client has yet to read, at most.", () =>
+    gauge("unsent_max_bytes", "Bytes that one live client has yet to read, at most.", () =>
       this.#unsent().reduce((most, bytes) => Math.max(most, bytes), 0),
     );
   }

@@ -71,14 +71,20 @@ interface AnsweredSocket extends Socket {
   _httpMessage?: { headersSent: boolean } | null;
 }
 
-/** Answers what never became a request (broken HTTP, too slow, too long) and hangs up. */
-export function answerSocketError(error: NodeJS.ErrnoException, socket: Socket): void {
+/**
+ * Answers what never became a request (broken HTTP, too slow, too long) and hangs up. Returns the
+ * code of the answer, where there was somebody to answer.
+ */
+export function answerSocketError(
+  error: NodeJS.ErrnoException,
+  socket: Socket,
+): ErrorCode | undefined {
   const answered = (socket as AnsweredSocket)._httpMessage?.headersSent === true;
   if (error.code === "ECONNRESET" || socket.destroyed || !socket.writable || answered) {
     socket.destroy();
-    return;
+    return undefined;
   }
-  const { status, headers, body } = problemReply(socketError(error));
+  const { status, headers, body, code } = problemReply(socketError(error));
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   const length = Buffer.byteLength(body);
   socket.end(
@@ -86,4 +92,5 @@ export function answerSocketError(error: NodeJS.ErrnoException, socket: Socket):
       `connection: close\r\n\r\n${body}`,
     () => socket.destroy(),
   );
+  return code;
 }

@@ -11,6 +11,7 @@ import type { Principal } from "../model-access.ts";
 import { checkScope } from "./access-hook.ts";
 import { joinChunks, overloaded, tooLarge } from "./body.ts";
 import type { CorsHeaders } from "./cors.ts";
+import { clientGoneStatus, type HttpMetrics, type RouteMetrics } from "./http-metrics.ts";
 import type { UwsRequest, UwsResponse } from "./uws.ts";
 import { sendReply, type UwsPending, type UwsRequests } from "./uws-requests.ts";
 
@@ -22,6 +23,9 @@ export interface UwsEventsDeps {
   requests: UwsRequests;
   cors: CorsHeaders;
   access: Access;
+  http: HttpMetrics;
+  /** Null: nothing is measured. */
+  measured: RouteMetrics | null;
 }
 
 interface Head {
@@ -94,7 +98,8 @@ const closesAfter = new Set(["headers_too_large", "bad_request", "request_timeou
 /** One batch: its body as it comes, then its reply. */
 class EventsRequest implements UwsPending {
   readonly response: UwsResponse;
-  uploadSince: number | null = performance.now();
+  readonly #since = performance.now();
+  uploadSince: number | null = this.#since;
   /** Nothing is read while somebody else is asked who asks. */
   isPaused = false;
   readonly #deps: UwsEventsDeps;
@@ -119,6 +124,7 @@ class EventsRequest implements UwsPending {
     this.#head = head;
     this.#deps = deps;
     deps.requests.add(this);
+    if (deps.measured !== null) deps.http.inFlight.add();
     response.onAborted(() => this.#onAborted());
     response.onData((chunk, isLast) => this.#onData(chunk, isLast));
     if (asking instanceof Promise) this.#await(asking);
@@ -195,19 +201,20 @@ class EventsRequest implements UwsPending {
     });
     this.#release();
     if (this.#isOver) return;
-    this.#end();
+    this.#end(reply.status);
     this.#send(reply, this.#deps.requests.isClosing);
   }
 
   /** What still comes of the body is read and dropped, so that the client reads the refusal. */
   #refuse(error: RankstreamError): void {
     this.#release();
-    this.#end();
+    this.#end(error.status);
     const isLast = closesAfter.has(error.code) || this.#deps.requests.isClosing;
     this.#send(problemReply(error), isLast);
   }
 
   #send(reply: ErrorReply, isLast: boolean): void {
+    this.#deps.http.failed(reply.code);
     sendReply(this.response, readable(reply, this.#head, this.#deps), isLast);
   }
 
@@ -215,7 +222,7 @@ class EventsRequest implements UwsPending {
     if (this.#isOver) return;
     // A batch that has arrived whole is stored all the same; its bytes are held until then.
     if (this.uploadSince !== null) this.#release();
-    this.#end();
+    this.#end(clientGoneStatus);
   }
 
   #release(): void {
@@ -224,10 +231,14 @@ class EventsRequest implements UwsPending {
     this.#chunks = [];
   }
 
-  #end(): void {
+  #end(status: number): void {
     this.#isOver = true;
     this.uploadSince = null;
-    this.#deps.requests.remove(this);
+    const { requests, measured, http } = this.#deps;
+    requests.remove(this);
+    if (measured === null) return;
+    http.inFlight.add(-1);
+    measured.done(status, (performance.now() - this.#since) / 1000);
   }
 }
 
@@ -255,6 +266,8 @@ export function takeEvents(response: UwsResponse, request: UwsRequest, deps: Uws
     if (!(error instanceof RankstreamError)) throw error;
     response.onAborted(() => undefined);
     const isLast = closesAfter.has(error.code) || deps.requests.isClosing;
+    deps.http.failed(error.code);
+    deps.measured?.done(error.status, 0);
     sendReply(response, readable(problemReply(error), head, deps), isLast);
   }
 }

@@ -115,6 +115,7 @@ function shakeHands(
 ): void {
   const refusal = deps.requests.refusal();
   if (refusal !== null) {
+    deps.http.failed(refusal.code);
     sendReply(response, problemReply(refusal), true);
     return;
   }

@@ -11,6 +11,7 @@ import {
 import type { Duplex } from "node:stream";
 import { problemReply, RankstreamError } from "../errors.ts";
 import type { Logger } from "../telemetry.ts";
+import type { HttpMetrics } from "./http-metrics.ts";
 import { streamPair } from "./stream-pair.ts";
 import type { UwsRequest, UwsResponse } from "./uws.ts";
 import {
@@ -25,6 +26,7 @@ export interface UwsRelayDeps {
   server: Server;
   requests: UwsRequests;
   logger: Logger;
+  http: Pick<HttpMetrics, "failed">;
 }
 
 /** Of the connection alone; what uWebSockets.js itself has answered or writes. */
@@ -229,6 +231,7 @@ export function relay(response: UwsResponse, request: UwsRequest, deps: UwsRelay
     // Node refuses to write what is no path.
     const detail = `not valid HTTP: ${(error as Error).message}`;
     const problem = isKnown ? error : new RankstreamError("bad_request", detail);
+    deps.http.failed(problem.code);
     sendReply(response, problemReply(problem), true);
   }
 }

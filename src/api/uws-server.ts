@@ -4,6 +4,7 @@
  */
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "../telemetry.ts";
+import type { Metrics } from "../telemetry-metrics.ts";
 import type { Address } from "./listen.ts";
 import type { Uws, UwsApp, UwsListenSocket } from "./uws.ts";
 import { takeEvents, type UwsEventsDeps } from "./uws-events.ts";
@@ -11,8 +12,9 @@ import { liveBehavior } from "./uws-live.ts";
 import { relay } from "./uws-relay.ts";
 import { UwsRequests } from "./uws-requests.ts";
 
-export interface UwsServerDeps extends Omit<UwsEventsDeps, "requests"> {
+export interface UwsServerDeps extends Omit<UwsEventsDeps, "requests" | "measured"> {
   logger: Logger;
+  metrics: Metrics;
   connectionsMax: number;
   requestTimeoutMs: number;
   closeMsMax: number;
@@ -29,8 +31,10 @@ export class UwsServer {
     const { connectionsMax, requestTimeoutMs, logger } = deps;
     // One request a connection is under way: so this bounds those that do anything.
     const requests = new UwsRequests(connectionsMax, requestTimeoutMs);
-    const events = { ...deps, requests };
-    const relaying = { server: fastify.server, requests, logger };
+    const { http, metrics } = deps;
+    const measured = metrics.isOn ? http.of("/events", "POST") : null;
+    const events = { ...deps, requests, measured };
+    const relaying = { server: fastify.server, requests, logger, http };
     this.#uws = uws;
     this.#requests = requests;
     this.#closeMsMax = deps.closeMsMax;

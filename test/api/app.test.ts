@@ -230,7 +230,7 @@ describe("operations", () => {
     expect(reply.headers["content-type"]).toBe("text/plain; version=0.0.4; charset=utf-8");
     expect(reply.body).toContain("# TYPE rankstream_events_accepted_total counter\n");
     expect(reply.body).toContain("\nrankstream_events_accepted_total 1\n");
-    expect(reply.body).toContain("\nrankstream_ingest_bytes_held 0\n");
+    expect(reply.body).toContain("\nrankstream_http_held_bytes 0\n");
   });
 
   it("describe every call in OpenAPI", async () => {

@@ -68,7 +68,7 @@ describeOverEach("clients that stop reading", () => {
       await stream.until(({ data }) => (data.changes?.set ?? data.board).total === total);
       socket.messages.length = 0;
       stream.events.length = 0;
-      const now = gaugeOf(metrics, "unsent_bytes_most");
+      const now = gaugeOf(metrics, "unsent_max_bytes");
       if (now > most) lastGrown = round;
       most = Math.max(most, now);
       expect(gaugeOf(metrics, "unsent_bytes")).toBeLessThan(
