@@ -8,6 +8,7 @@ import { addExportCommand } from "./cli-export.ts";
 import { addImportCommand } from "./cli-import.ts";
 import { type CliIo, CommandFailure, exitCodes } from "./cli-io.ts";
 import { addItemCommand } from "./cli-item.ts";
+import { addKeysCommand } from "./cli-keys.ts";
 import { addSendCommand } from "./cli-send.ts";
 import { addSnapshotCommand } from "./cli-snapshot.ts";
 import { addStartCommand } from "./cli-start.ts";
@@ -37,6 +38,8 @@ Examples:
                                        the same, live
   rankstream tail                      events as they come
   rankstream send song_play song_123   one event
+  rankstream keys create shop --scope ingest
+                                       a key for a service that asks for one
   rankstream doctor                    is everything there that the service needs?
   rankstream config check              what start would run with, and from where
   rankstream snapshot --to ./snapshot  its events and counts, as files for any DuckDB
@@ -78,6 +81,7 @@ export function makeProgram(io: CliIo, done: (code: number) => void): Command {
   addTypesCommand(program, io, done);
   addTailCommand(program, io, done);
   addSendCommand(program, io, done);
+  addKeysCommand(program, io, done);
   addDoctorCommand(program, io, done);
   addConfigCommand(program, io, done);
   addCompletionCommand(program, io, done);
