@@ -165,7 +165,8 @@ function urlOf(flags: DoctorFlags, isNamed: boolean, config: Config | null): str
   if (isNamed) return checkedUrl(flags.url);
   if (config === null || config.port === 0) return defaultUrl;
   const host = config.host === "0.0.0.0" || config.host === "::" ? "127.0.0.1" : config.host;
-  return `http://${host.includes(":") ? `[${host}]` : host}:${config.port}`;
+  const scheme = config.tlsCert === "none" ? "http" : "https";
+  return `${scheme}://${host.includes(":") ? `[${host}]` : host}:${config.port}`;
 }
 
 async function runDoctor(

@@ -142,7 +142,8 @@ export async function runService(
   const signalled = untilSignal(io, logger, config);
   const service = await io.startService(config, logger);
   const host = service.host.includes(":") ? `[${service.host}]` : service.host;
-  const url = `http://${host}:${service.port}`;
+  const scheme = config.tlsCert === "none" ? "http" : "https";
+  const url = `${scheme}://${host}:${service.port}`;
   // Otherwise it ends the process, as it does where a terminal is closed.
   if (needsKeys(config)) io.onSignal("SIGHUP", () => void service.reload());
   io.writeOut(`Rankstream is ready on ${url}\n`);

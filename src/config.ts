@@ -4,6 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { accessProblem } from "./config-access.ts";
+import { networkProblem } from "./config-network.ts";
 import {
   type ChoiceOption,
   type ConfigOption,
@@ -202,8 +203,9 @@ export function processFigures() {
 }
 
 function checkOrigins(config: Config): void {
-  const problem = originProblem(config);
-  if (problem !== undefined) throw new ConfigError(problem);
+  for (const problem of [originProblem(config), networkProblem(config)]) {
+    if (problem !== undefined) throw new ConfigError(problem);
+  }
 }
 
 function checkAccess(config: Config): void {

@@ -4,6 +4,7 @@
  */
 import { accessKinds } from "./errors-access.ts";
 import { backupKinds } from "./errors-backup.ts";
+import { limitKinds } from "./errors-limits.ts";
 
 export interface ErrorKind {
   status: number;
@@ -376,7 +377,14 @@ const serviceKinds = {
   },
 } satisfies Record<string, ErrorKind>;
 
-const kinds = { ...requestKinds, ...accessKinds, ...ingestKinds, ...serviceKinds, ...backupKinds };
+const kinds = {
+  ...requestKinds,
+  ...accessKinds,
+  ...limitKinds,
+  ...ingestKinds,
+  ...serviceKinds,
+  ...backupKinds,
+};
 
 export type ErrorCode = keyof typeof kinds;
 

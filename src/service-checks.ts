@@ -5,6 +5,7 @@ import { connect, createServer } from "node:net";
 import { dirname, join, resolve } from "node:path";
 import { type Config, rolesOf } from "./config.ts";
 import { loadKernelModule } from "./kernel/module.ts";
+import { readCertificate } from "./service-tls.ts";
 
 export interface Check {
   name: string;
@@ -200,6 +201,25 @@ async function checkAddress(name: string, host: string, port: number): Promise<C
   return { name, status: "fail", message: `${place}: ${failure}`, hint };
 }
 
+const dayMs = 86_400_000;
+const daysLeftGood = 14;
+
+/** The service's own certificate, where it has one: of use, and for how long. */
+export function checkCertificate(config: Config, now: number): Check[] {
+  if (config.tlsCert === "none") return [];
+  const name = "certificate";
+  try {
+    const days = Math.floor((readCertificate(config).expiresAt - now) / dayMs);
+    const message = days < 0 ? "has expired" : `expires in ${days} days`;
+    if (days >= daysLeftGood) return [{ name, status: "ok", message }];
+    const hint = "replace the files: the service reads them again by itself";
+    return [{ name, status: days < 0 ? "fail" : "warn", message, hint }];
+  } catch (error) {
+    const hint = "tlsCert and tlsKey take PEM files of a certificate and its own key";
+    return [{ name, status: "fail", message: (error as Error).message, hint }];
+  }
+}
+
 /** What the configuration leans on: Redis, Kafka's brokers, the upstream. */
 export async function checkOthers(config: Config): Promise<Check[]> {
   const { redisUrl, log, kafkaBrokers, upstream } = config;
@@ -220,6 +240,7 @@ export async function checkOthers(config: Config): Promise<Check[]> {
 /** All of these, of a process with these roles. */
 export async function checkMachine(config: Config): Promise<Check[]> {
   const folder = rolesOf(config).ingest ? checkFolder(config) : [];
-  const parts = [checkKernel(), folder, checkOpenFiles(config), checkOthers(config)];
+  const certificate = checkCertificate(config, Date.now());
+  const parts = [checkKernel(), folder, certificate, checkOpenFiles(config), checkOthers(config)];
   return (await Promise.all(parts)).flat();
 }

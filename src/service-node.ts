@@ -7,10 +7,12 @@
 import { fileURLToPath } from "node:url";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { buildApi } from "./api/app.ts";
+import { forwardedHeaders } from "./api/forwarded.ts";
 import { hangUpSignal } from "./api/hang-up.ts";
 import { listen } from "./api/listen.ts";
 import { loadUws, type Uws } from "./api/uws.ts";
 import { type Config, nativeBuild, rolesOf } from "./config.ts";
+import { networkOf } from "./config-network.ts";
 import { originsOf } from "./config-origins.ts";
 import { ByteBudget } from "./edge/byte-budget.ts";
 import { Edge } from "./edge/edge.ts";
@@ -30,6 +32,7 @@ import { makeForwardScanner, makeScanner, sharedLedger, takesNoEvents } from "./
 import { describeLog, openKafka } from "./service-log.ts";
 import { describeCache, describeRedis, openMetrics } from "./service-metrics.ts";
 import { StatusDesk } from "./service-status.ts";
+import { openTls } from "./service-tls.ts";
 import type { Logger } from "./telemetry.ts";
 import type { Metrics } from "./telemetry-metrics.ts";
 
@@ -78,9 +81,15 @@ export function openUws({ httpServer }: Config): Uws | null {
   return httpServer === "uws" ? loadUws(nativeBuild()) : null;
 }
 
+const given = (path: string) => (path === "none" ? undefined : path);
+
 /** Answers are kept here, and made by the service behind. */
 function openQuery(config: Config, metrics: Metrics, logger: Logger) {
-  const upstream = new Upstream(config.upstream);
+  const upstream = new Upstream(config.upstream, {
+    ca: given(config.upstreamCa),
+    cert: given(config.upstreamClientCert),
+    key: given(config.upstreamClientKey),
+  });
   const changes = follow(upstream, logger);
   const redis = openRedis(config, () => changes.dataId, logger);
   const memory = new MemoryLevel(config.cacheBytesMax);
@@ -106,7 +115,11 @@ function openQuery(config: Config, metrics: Metrics, logger: Logger) {
     upstream,
     cache,
     proxy: (request: FastifyRequest, reply: FastifyReply) =>
-      proxied(upstream, request.raw as ProxyRequest, reply, hangUpSignal(reply)),
+      proxied(upstream, request.raw as ProxyRequest, reply, {
+        host: request.host,
+        forwarded: forwardedHeaders(request),
+        gone: hangUpSignal(reply),
+      }),
     notReady: () => (changes.isFollowing ? [] : ["upstream"]),
     close: async () => {
       await changes.stop();
@@ -170,12 +183,13 @@ async function openForwardEdge(
 /**
  * Starts a node and resolves once it listens; it is ready once what it leans on answers. Throws
  * RankstreamError `port_in_use`, `http_server_unavailable`, `log_unavailable`, `topic_unusable`,
- * `keys_unusable`.
+ * `keys_unusable`, `tls_unusable`.
  */
 export async function startNode(config: Config, logger: Logger, version: string) {
   const uws = openUws(config);
   const { access, reload, close } = await openAccessOf(config, logger);
   const metrics = openMetrics(config, version);
+  const tls = openTls(config, metrics, logger);
   const budget = new ByteBudget(config.ingestBytesMax);
   const own = await openKafkaEdge(config, budget, metrics, logger);
   const query = config.upstream === "none" ? noQuery : openQuery(config, metrics, logger);
@@ -209,13 +223,16 @@ export async function startNode(config: Config, logger: Logger, version: string)
     requestTimeoutMs: config.requestTimeoutMs,
     closeMsMax: Math.floor(config.shutdownMsMax / 2),
     ...originsOf(config),
+    ...networkOf(config),
     uws,
     access,
+    tls,
     webFolder: fileURLToPath(new URL("./web/", import.meta.url)),
   });
   const stop = async () => {
     status.close();
     close();
+    tls?.close();
     await app.close();
     await Promise.all([query.close(), own?.log.close()]);
   };

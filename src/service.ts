@@ -5,6 +5,7 @@ import type { Access } from "./access/access.ts";
 import { buildApi } from "./api/app.ts";
 import { listen } from "./api/listen.ts";
 import { type Config, rolesOf } from "./config.ts";
+import { networkOf } from "./config-network.ts";
 import { originsOf } from "./config-origins.ts";
 import { ByteBudget } from "./edge/byte-budget.ts";
 import { Edge, type EdgeDeps } from "./edge/edge.ts";
@@ -27,6 +28,7 @@ import {
 } from "./service-metrics.ts";
 import { openRedis, openUws, startNode } from "./service-node.ts";
 import { StatusDesk } from "./service-status.ts";
+import { openTls } from "./service-tls.ts";
 import { LocalStore } from "./store/local-store.ts";
 import type { Logger } from "./telemetry.ts";
 import type { Metrics } from "./telemetry-metrics.ts";
@@ -279,6 +281,7 @@ async function openApi(
 ) {
   const { log, store, ingest } = pipeline;
   const metrics = openMetrics(config, packageVersion());
+  const tls = openTls(config, metrics, logger, closers);
   describeMetrics(metrics, pipeline);
   describeReads(metrics, store.readLoad);
   const budget = new ByteBudget(config.ingestBytesMax);
@@ -331,8 +334,10 @@ async function openApi(
     requestTimeoutMs: config.requestTimeoutMs,
     closeMsMax: Math.floor(config.shutdownMsMax / 2),
     ...originsOf(config),
+    ...networkOf(config),
     uws: openUws(config),
     access,
+    tls,
     webFolder: fileURLToPath(new URL("./web/", import.meta.url)),
   });
 }
@@ -340,7 +345,7 @@ async function openApi(
 /**
  * Starts the service and resolves once it takes events and answers queries. Throws
  * RankstreamError: `data_folder_in_use`, `data_folder_mismatch`, `log_corrupt`, `port_in_use`,
- * `http_server_unavailable`, `keys_unusable`; then nothing is left open.
+ * `http_server_unavailable`, `keys_unusable`, `tls_unusable`; then nothing is left open.
  */
 export async function startService(config: Config, logger: Logger): Promise<Service> {
   if (!rolesOf(config).ingest) return startNode(config, logger, packageVersion());

@@ -1,18 +1,18 @@
 /** The HTTP side: routes, limits, and one form for every error. */
-import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { type Access, openAccess } from "../access/access.ts";
 import type { ByteBudget } from "../edge/byte-budget.ts";
 import type { Edge } from "../edge/edge.ts";
 import type { EventTap } from "../edge/event-tap.ts";
 import { didYouMean, quoted, RankstreamError } from "../errors.ts";
 import type { PageRequest } from "../query/pages.ts";
-import { RelayedReply } from "../query/upstream.ts";
-import type { Logger } from "../telemetry.ts";
 import type { Metrics } from "../telemetry-metrics.ts";
 import { addAccess } from "./access-hook.ts";
 import { addAdmin } from "./admin.ts";
+import { addHostCheck, hostCheck } from "./allowed-hosts.ts";
 import { formatOf, sendRows, tableSchemas } from "./board-format.ts";
 import { addChanges, type ChangePort } from "./changes.ts";
+import { boundClosing } from "./closing.ts";
 import { addCors, corsHeaders } from "./cors.ts";
 import { addDeletes, type DeletePort } from "./deletes.ts";
 import { addEventTypes, type EventTypePort } from "./event-types.ts";
@@ -20,6 +20,13 @@ import { addEvents } from "./events.ts";
 import { addExports, type ExportPort } from "./exports.ts";
 import { addHandOn, type ProxyPort } from "./hand-on.ts";
 import { hangUpSignal } from "./hang-up.ts";
+import {
+  type HttpAppOptions,
+  headerBytesMax,
+  makeFastify,
+  type Refuse,
+  refusing,
+} from "./http-app.ts";
 import { HttpMetrics } from "./http-metrics.ts";
 import { addItems } from "./items.ts";
 import {
@@ -43,8 +50,8 @@ import type { DocumentedRoute, RouteDoc } from "./openapi.ts";
 import { addOperations } from "./operations.ts";
 import { addClientFile, addPages } from "./pages.ts";
 import { type RawQuery, single } from "./parameters.ts";
-import { answerSocketError, sendProblem, sendText, toRankstreamError } from "./problems.ts";
 import { ref } from "./schema.ts";
+import { addSecurityHeaders } from "./security-headers.ts";
 import { addSeries } from "./series.ts";
 import { addSnapshots, type SnapshotPort } from "./snapshots.ts";
 import { addStatus, type StatusPort } from "./status.ts";
@@ -63,7 +70,7 @@ declare module "fastify" {
   }
 }
 
-export interface ApiDeps {
+export interface ApiDeps extends HttpAppOptions {
   /** `tap`: of one that takes events itself. */
   edge: Pick<Edge, "ingest"> & { tap?: EventTap };
   /** Of a node that hands on what it doesn't answer itself (hand-on.ts). */
@@ -82,18 +89,15 @@ export interface ApiDeps {
   /** The edge's own: bodies being received are in it too. */
   budget: ByteBudget;
   metrics: Metrics;
-  logger: Logger;
   /** Names of the parts that are not ready; empty once events are taken and queries answered. */
   notReady: () => readonly string[];
   /** How the process is, at a glance. */
   status: StatusPort;
   version: string;
-  bodyBytesMax: number;
-  connectionsMax: number;
-  /** How long headers and body together may take to arrive. */
-  requestTimeoutMs: number;
   /** How long requests under way may take once closing has begun; then they are cut. */
   closeMsMax: number;
+  /** Names that may be asked for beside localhost and addresses; null, the default: any. */
+  allowedHosts?: readonly string[] | null;
   /** Whose pages may send events and ask; `*`: everybody's. */
   corsOrigins?: readonly string[];
   /** Folder of the page's files; none are served where there is none. */
@@ -106,49 +110,6 @@ export interface ApiDeps {
   uws?: Uws | null;
   /** Says who asks; default: anybody may do everything. */
   access?: Access;
-}
-
-const headerBytesMax = 16 * 1024;
-const keepAliveMs = 72_000;
-const idleSweepMs = 20;
-/** 512 bytes of id, each percent-encoded, twice over. */
-const paramLengthMax = 4096;
-const shutdownRetryAfterSeconds = 5;
-
-/** Sends a problem document, and counts it. */
-type Refuse = (reply: FastifyReply, error: RankstreamError) => FastifyReply;
-
-function makeFastify(deps: ApiDeps, http: HttpMetrics, refuse: Refuse): FastifyInstance {
-  const app = fastify({
-    logger: false,
-    forceCloseConnections: "idle",
-    return503OnClosing: false,
-    requestTimeout: deps.requestTimeoutMs,
-    keepAliveTimeout: keepAliveMs,
-    bodyLimit: deps.bodyBytesMax,
-    exposeHeadRoutes: true,
-    routerOptions: { maxParamLength: paramLengthMax },
-    http: {
-      maxHeaderSize: headerBytesMax,
-      headersTimeout: deps.requestTimeoutMs,
-      connectionsCheckingInterval: Math.min(1000, Math.ceil(deps.requestTimeoutMs / 4)),
-    },
-    clientErrorHandler: (error, socket) => http.failed(answerSocketError(error, socket)),
-    frameworkErrors: (error, _request, reply) => {
-      refuse(reply as unknown as FastifyReply, toRankstreamError(error, deps.logger));
-    },
-  });
-  app.server.maxConnections = deps.connectionsMax;
-  // Every parameter is checked by hand: the messages say what was expected and what came.
-  app.setValidatorCompiler(() => () => true);
-  app.removeAllContentTypeParsers();
-  app.setErrorHandler((error, _request, reply) => {
-    if (error instanceof RelayedReply) {
-      return sendText(reply, error.status, error.headers, error.body);
-    }
-    return refuse(reply, toRankstreamError(error, deps.logger));
-  });
-  return app;
 }
 
 /** Whether a route such as `/items/:eventType/:eventId` is at this address. */
@@ -189,34 +150,6 @@ function answerUnrouted(
   });
 }
 
-/** Refuses new work once closing has begun, and cuts what is still open when time is up. */
-function boundClosing(app: FastifyInstance, closeMsMax: number): void {
-  let closing = false;
-  let timer: NodeJS.Timeout | undefined;
-  let sweeper: NodeJS.Timeout | undefined;
-  app.addHook("onRequest", async (_request, reply) => {
-    // What doesn't say how long it may be kept is not: some caches keep refusals for minutes.
-    reply.headers({ "x-content-type-options": "nosniff", "cache-control": "no-store" });
-    if (!closing) return;
-    reply.header("connection", "close");
-    throw new RankstreamError("shutting_down", "the service is stopping", {
-      retryAfterSeconds: shutdownRetryAfterSeconds,
-    });
-  });
-  app.addHook("preClose", async () => {
-    closing = true;
-    app.uwsServer?.stopListening();
-    if (!app.server.listening) return;
-    timer = setTimeout(() => app.server.closeAllConnections(), closeMsMax);
-    // A connection whose last request was under way becomes idle only now.
-    sweeper = setInterval(() => app.server.closeIdleConnections(), idleSweepMs);
-  });
-  app.server.once("close", () => {
-    clearTimeout(timer);
-    clearInterval(sweeper);
-  });
-}
-
 function addQueries(app: FastifyInstance, ports: ApiDeps): void {
   const leaderboardDoc: RouteDoc = {
     summary: "The top K of a time range",
@@ -252,18 +185,14 @@ type RowsOf = Parameters<typeof sendRows>[2];
 
 /** Builds the app; the caller listens on it (see listen.ts) and closes it. */
 export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
-  const http = new HttpMetrics(deps.metrics);
-  const refuse: Refuse = (reply, error) => {
-    http.failed(error.code);
-    return sendProblem(reply, error);
-  };
-  const app = makeFastify(deps, http, refuse);
   const { uws = null, corsOrigins = [], access = openAccess } = deps;
+  const http = new HttpMetrics(deps.metrics);
+  // Over uWebSockets.js connections within the process are plain.
+  const app = makeFastify(uws === null ? deps : { ...deps, tls: undefined }, http);
   const cors = corsHeaders(corsOrigins);
-  app.decorate(
-    "uwsServer",
-    uws && new UwsServer(uws, app, { ...deps, headerBytesMax, cors, access, http }),
-  );
+  const checkHost = hostCheck(deps.allowedHosts ?? null);
+  const uwsDeps = { ...deps, headerBytesMax, cors, checkHost, access, http };
+  app.decorate("uwsServer", uws && new UwsServer(uws, app, uwsDeps));
   const methodsByPath = new Map<string, Set<string>>();
   const routes: DocumentedRoute[] = [];
   app.addHook("onRoute", ({ method, url, config }) => {
@@ -276,8 +205,10 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
     }
   });
   if (deps.metrics.isOn) http.attach(app);
+  addSecurityHeaders(app);
   // Before all that answers: whatever it says, a page may read it.
   addCors(app, corsOrigins);
+  addHostCheck(app, checkHost);
   boundClosing(app, deps.closeMsMax);
   addAccess(app, access);
   const { cache, metrics, logger, live = {} } = deps;
@@ -308,7 +239,7 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
     await addPages(app, deps.webFolder, deps.frameAncestors);
     await addClientFile(app, deps.webFolder);
   }
-  answerUnrouted(app, methodsByPath, refuse);
+  answerUnrouted(app, methodsByPath, refusing(http));
   deps.metrics.readGauge("rankstream_http_held_bytes", "Bytes of bodies held.", () => {
     return deps.budget.bytesHeld;
   });

@@ -28,7 +28,7 @@ export function webSocketUpgrades(server: Server): Server {
       return;
     }
     socket.unshift(Buffer.concat([plainHead(request), head]));
-    server.emit("connection", socket);
+    server.emit("encrypted" in socket ? "secureConnection" : "connection", socket);
   });
   // All that is asked of it is `on("upgrade")`.
   return upgrades as Server;

@@ -7,9 +7,9 @@ import { quoted, RankstreamError } from "../errors.ts";
  * of `others` (`https://example.org`, `*`) and programs, which send no Origin, may. Throws
  * `forbidden_origin`.
  */
-export function checkOrigin({ headers }: FastifyRequest, others: readonly string[] = []): void {
-  const { origin, host } = headers;
+export function checkOrigin(request: FastifyRequest, others: readonly string[] = []): void {
+  const { origin } = request.headers;
   if (origin === undefined || others.includes(origin) || others.includes("*")) return;
-  if (URL.canParse(origin) && new URL(origin).host === host?.toLowerCase()) return;
+  if (URL.canParse(origin) && new URL(origin).host === request.host.toLowerCase()) return;
   throw new RankstreamError("forbidden_origin", `pages of ${quoted(origin)} may not do this`);
 }

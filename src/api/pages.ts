@@ -5,6 +5,7 @@ import { extname, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import type { FastifyInstance } from "fastify";
 import Negotiator from "negotiator";
+import { pageHeaders } from "./security-headers.ts";
 
 interface PageFile {
   /** `/`, `/web/<name>`, or `/web/<folder>/` and what is in it. */
@@ -108,6 +109,7 @@ export async function addPages(
       embedded: policyOf(page.path, frameAncestors),
     };
     const headersOf = (query: unknown) => ({
+      ...pageHeaders,
       "content-security-policy": policies[isEmbedded(page.path, query) ? "embedded" : "alone"],
       "cache-control": "no-cache",
     });

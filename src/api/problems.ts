@@ -4,6 +4,7 @@ import type { FastifyError, FastifyReply } from "fastify";
 import { problemReply, RankstreamError } from "../errors.ts";
 import type { ErrorCode } from "../errors-table.ts";
 import type { Logger } from "../telemetry.ts";
+import { securityHeaders } from "./security-headers.ts";
 
 const byFrameworkCode: Readonly<Record<string, ErrorCode>> = {
   FST_ERR_BAD_URL: "bad_request",
@@ -80,12 +81,21 @@ export function answerSocketError(
   socket: Socket,
 ): ErrorCode | undefined {
   const answered = (socket as AnsweredSocket)._httpMessage?.headersSent === true;
-  if (error.code === "ECONNRESET" || socket.destroyed || !socket.writable || answered) {
+  // Nothing can be said to who has not shaken hands.
+  const isBefore = /^(?:ERR_SSL_|ERR_TLS_|EPROTO)/.test(error.code ?? "");
+  if (
+    isBefore ||
+    error.code === "ECONNRESET" ||
+    socket.destroyed ||
+    !socket.writable ||
+    answered
+  ) {
     socket.destroy();
     return undefined;
   }
   const { status, headers, body, code } = problemReply(socketError(error));
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  const all = { ...headers, ...securityHeaders };
+  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
   const length = Buffer.byteLength(body);
   socket.end(
     `HTTP/1.1 ${status} Refused\r\n${lines.join("")}content-length: ${length}\r\n` +

@@ -51,10 +51,13 @@ class End extends Duplex {
 class ServerEnd extends End {
   /** As of a socket: who is at the other end. */
   readonly remoteAddress: string;
+  /** As of a socket: the client's own connection is. */
+  readonly encrypted: boolean;
 
-  constructor(remoteAddress: string) {
+  constructor(remoteAddress: string, isEncrypted: boolean) {
     super();
     this.remoteAddress = remoteAddress;
+    this.encrypted = isEncrypted;
   }
 
   override onGone(): void {
@@ -70,9 +73,12 @@ class ServerEnd extends End {
 }
 
 /** The two ends of one connection; to the server it comes from `remoteAddress`. */
-export function streamPair(remoteAddress: string): { client: Duplex; server: Duplex } {
+export function streamPair(
+  remoteAddress: string,
+  isEncrypted = false,
+): { client: Duplex; server: Duplex } {
   const client = new End();
-  const server = new ServerEnd(remoteAddress);
+  const server = new ServerEnd(remoteAddress, isEncrypted);
   client.other = server;
   server.other = client;
   return { client, server };

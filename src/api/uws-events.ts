@@ -9,11 +9,12 @@ import type { Edge } from "../edge/edge.ts";
 import { type ErrorReply, problemReply, RankstreamError } from "../errors.ts";
 import type { Principal } from "../model-access.ts";
 import { checkScope } from "./access-hook.ts";
+import type { HostCheck } from "./allowed-hosts.ts";
 import { joinChunks, overloaded, tooLarge } from "./body.ts";
 import type { CorsHeaders } from "./cors.ts";
 import { clientGoneStatus, type HttpMetrics, type RouteMetrics } from "./http-metrics.ts";
 import type { UwsRequest, UwsResponse } from "./uws.ts";
-import { sendReply, type UwsPending, type UwsRequests } from "./uws-requests.ts";
+import type { UwsPending, UwsRequests } from "./uws-requests.ts";
 
 export interface UwsEventsDeps {
   edge: Pick<Edge, "ingest">;
@@ -26,6 +27,7 @@ export interface UwsEventsDeps {
   http: HttpMetrics;
   /** Null: nothing is measured. */
   measured: RouteMetrics | null;
+  checkHost: HostCheck;
 }
 
 interface Head {
@@ -35,6 +37,7 @@ interface Head {
   origin: string | undefined;
   authorization: string | undefined;
   caller: string | undefined;
+  host: string | undefined;
   /** As announced; 0 where it isn't. */
   lengths: string[];
   bytes: number;
@@ -57,6 +60,7 @@ function readHead(request: UwsRequest): Head {
     origin: undefined,
     authorization: undefined,
     caller: undefined,
+    host: undefined,
     lengths: [],
     bytes: 0,
   };
@@ -64,6 +68,7 @@ function readHead(request: UwsRequest): Head {
     head.bytes += name.length + value.length + headerLineBytes;
     if (name === "content-type") head.contentType ??= value;
     else if (name === "content-length") head.lengths.push(value);
+    else if (name === "host") head.host ??= value;
     else if (name === "origin") head.origin ??= value;
     else if (name === "authorization") head.authorization ??= value;
     else if (name === callerHeader) head.caller = joined(head.caller, value);
@@ -76,7 +81,9 @@ function readHead(request: UwsRequest): Head {
 }
 
 /** Throws what is wrong with a request by its head alone. */
-function checkHead(head: Head, { bodyBytesMax, headerBytesMax }: UwsEventsDeps): void {
+function checkHead(head: Head, deps: UwsEventsDeps): void {
+  const { bodyBytesMax, headerBytesMax, checkHost } = deps;
+  checkHost(head.host);
   if (head.bytes > headerBytesMax) {
     const detail = `the headers are larger than ${headerBytesMax / 1024} KiB`;
     throw new RankstreamError("headers_too_large", detail);
@@ -214,8 +221,9 @@ class EventsRequest implements UwsPending {
   }
 
   #send(reply: ErrorReply, isLast: boolean): void {
-    this.#deps.http.failed(reply.code);
-    sendReply(this.response, readable(reply, this.#head, this.#deps), isLast);
+    const { http, requests } = this.#deps;
+    http.failed(reply.code);
+    requests.send(this.response, readable(reply, this.#head, this.#deps), isLast);
   }
 
   #onAborted(): void {
@@ -268,6 +276,6 @@ export function takeEvents(response: UwsResponse, request: UwsRequest, deps: Uws
     const isLast = closesAfter.has(error.code) || deps.requests.isClosing;
     deps.http.failed(error.code);
     deps.measured?.done(error.status, 0);
-    sendReply(response, readable(problemReply(error), head, deps), isLast);
+    deps.requests.send(response, readable(problemReply(error), head, deps), isLast);
   }
 }

@@ -15,7 +15,6 @@ import type {
   UwsWebSocket,
 } from "./uws.ts";
 import { addressOf, type RelayedHead, relayedHead, type UwsRelayDeps } from "./uws-relay.ts";
-import { sendReply } from "./uws-requests.ts";
 
 /** Node's server refuses shorter ones already, with a close code; past this a client is cut. */
 const messageBytesMax = 64 * 1024;
@@ -91,6 +90,7 @@ function toInner(): Pick<UwsBehavior<Bridge>, "open" | "message" | "pong" | "dra
 
 /** Answers what Node's server refused to shake hands with. */
 async function relayRefusal(
+  { requests }: UwsRelayDeps,
   response: UwsResponse,
   refusal: IncomingMessage,
   isGone: () => boolean,
@@ -104,7 +104,7 @@ async function relayRefusal(
     if (typeof value === "string") headers[name] = value;
   }
   const body = Buffer.concat(chunks).toString();
-  sendReply(response, { status: refusal.statusCode ?? 500, headers, body }, true);
+  requests.send(response, { status: refusal.statusCode ?? 500, headers, body }, true);
 }
 
 function shakeHands(
@@ -116,12 +116,12 @@ function shakeHands(
   const refusal = deps.requests.refusal();
   if (refusal !== null) {
     deps.http.failed(refusal.code);
-    sendReply(response, problemReply(refusal), true);
+    deps.requests.send(response, problemReply(refusal), true);
     return;
   }
   const key = request.getHeader("sec-websocket-key");
   const head = relayedHead(request);
-  const { client, server } = streamPair(addressOf(response));
+  const { client, server } = streamPair(addressOf(response), deps.isEncrypted);
   const inner = new WebSocket(`ws://localhost${head.path}`, {
     createConnection: () => client as never,
     headers: headersOf(head),
@@ -140,7 +140,7 @@ function shakeHands(
   deps.server.emit("connection", server);
   inner.once("unexpected-response", (_request, reply) => {
     const close = () => !isOver && response.close();
-    relayRefusal(response, reply, () => isOver).then(() => (isOver = true), close);
+    relayRefusal(deps, response, reply, () => isOver).then(() => (isOver = true), close);
   });
   inner.once("open", () => {
     if (isOver) return;

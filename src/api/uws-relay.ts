@@ -14,17 +14,13 @@ import type { Logger } from "../telemetry.ts";
 import type { HttpMetrics } from "./http-metrics.ts";
 import { streamPair } from "./stream-pair.ts";
 import type { UwsRequest, UwsResponse } from "./uws.ts";
-import {
-  keepAliveHint,
-  sendReply,
-  statusLine,
-  type UwsPending,
-  type UwsRequests,
-} from "./uws-requests.ts";
+import { keepAliveHint, statusLine, type UwsPending, type UwsRequests } from "./uws-requests.ts";
 
 export interface UwsRelayDeps {
   server: Server;
   requests: UwsRequests;
+  /** Clients connect over TLS. */
+  isEncrypted: boolean;
   logger: Logger;
   http: Pick<HttpMetrics, "failed">;
 }
@@ -102,7 +98,7 @@ class RelayedRequest implements UwsPending {
   constructor(response: UwsResponse, head: RelayedHead, deps: UwsRelayDeps) {
     this.response = response;
     this.#deps = deps;
-    const { client, server } = streamPair(addressOf(response));
+    const { client, server } = streamPair(addressOf(response), deps.isEncrypted);
     this.#server = server;
     const { method, path, headers, hasBody } = head;
     this.#outgoing = httpRequest({ method, path, headers, createConnection: () => client });
@@ -232,6 +228,6 @@ export function relay(response: UwsResponse, request: UwsRequest, deps: UwsRelay
     const detail = `not valid HTTP: ${(error as Error).message}`;
     const problem = isKnown ? error : new RankstreamError("bad_request", detail);
     deps.http.failed(problem.code);
-    sendReply(response, problemReply(problem), true);
+    deps.requests.send(response, problemReply(problem), true);
   }
 }

@@ -4,6 +4,7 @@
  */
 import { STATUS_CODES } from "node:http";
 import { type ErrorReply, RankstreamError } from "../errors.ts";
+import { securityHeaders, tlsSecurityHeaders } from "./security-headers.ts";
 import type { UwsResponse } from "./uws.ts";
 
 /** One request that is not answered yet. */
@@ -17,6 +18,15 @@ export interface UwsPending {
   onLate?(): void;
 }
 
+export interface UwsRequestsOptions {
+  /** Requests under way at once. */
+  pendingMax: number;
+  /** How long a body may take to arrive. */
+  uploadMsMax: number;
+  /** Clients connect over TLS. */
+  isEncrypted: boolean;
+}
+
 const sweepMsMax = 1000;
 
 /** `202 Accepted`. */
@@ -27,30 +37,19 @@ export function statusLine(status: number): string {
 /** When clients should use a connection again at the latest: after 8 to 12 s it is closed. */
 export const keepAliveHint = "timeout=7";
 
-/** Answers; the response must not be used any more. */
-export function sendReply(response: UwsResponse, reply: ErrorReply, isLast = false): void {
-  response.cork(() => {
-    response.writeStatus(statusLine(reply.status));
-    response.writeHeader("x-content-type-options", "nosniff");
-    for (const name of Object.keys(reply.headers)) {
-      response.writeHeader(name, reply.headers[name] as string);
-    }
-    if (!isLast) response.writeHeader("keep-alive", keepAliveHint);
-    response.end(reply.body, isLast);
-  });
-}
-
 export class UwsRequests {
   readonly #pending = new Set<UwsPending>();
   readonly #pendingMax: number;
   readonly #uploadMsMax: number;
   readonly #sweeping: NodeJS.Timeout;
+  readonly #headersOfAll: [name: string, value: string][];
   #whenIdle: (() => void) | null = null;
   isClosing = false;
 
-  constructor(pendingMax: number, uploadMsMax: number) {
+  constructor({ pendingMax, uploadMsMax, isEncrypted }: UwsRequestsOptions) {
     this.#pendingMax = pendingMax;
     this.#uploadMsMax = uploadMsMax;
+    this.#headersOfAll = Object.entries(isEncrypted ? tlsSecurityHeaders : securityHeaders);
     const sweepMs = Math.min(sweepMsMax, Math.ceil(uploadMsMax / 4));
     this.#sweeping = setInterval(() => this.#sweep(), sweepMs);
     this.#sweeping.unref();
@@ -58,6 +57,19 @@ export class UwsRequests {
 
   get count(): number {
     return this.#pending.size;
+  }
+
+  /** Answers; the response must not be used any more. */
+  send(response: UwsResponse, reply: ErrorReply, isLast = false): void {
+    response.cork(() => {
+      response.writeStatus(statusLine(reply.status));
+      for (const [name, value] of this.#headersOfAll) response.writeHeader(name, value);
+      for (const name of Object.keys(reply.headers)) {
+        response.writeHeader(name, reply.headers[name] as string);
+      }
+      if (!isLast) response.writeHeader("keep-alive", keepAliveHint);
+      response.end(reply.body, isLast);
+    });
   }
 
   /** Why no more can be taken now; null when it can. */

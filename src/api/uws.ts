@@ -96,6 +96,8 @@ export interface UwsApp {
 
 export interface Uws {
   App(): UwsApp;
+  /** Reads the files at once; throws where they are of no use. Takes TLS 1.2 and newer. */
+  SSLApp(files: { key_file_name: string; cert_file_name: string }): UwsApp;
   us_listen_socket_close(socket: UwsListenSocket): void;
   us_socket_local_port(socket: UwsListenSocket): number;
   LIBUS_LISTEN_EXCLUSIVE_PORT: number;

@@ -30,6 +30,14 @@ const hopByHop = new Set([
   "expect",
   "host",
 ]);
+/** Said by each node itself: who is behind it may believe the node, and not its clients. */
+const ownNames = new Set([
+  "forwarded",
+  "x-forwarded-host",
+  "x-forwarded-port",
+  "x-real-ip",
+  "strict-transport-security",
+]);
 const hopsMax = 4;
 
 function kept(headers: IncomingHttpHeaders): Record<string, string | string[] | undefined> {
@@ -37,16 +45,27 @@ function kept(headers: IncomingHttpHeaders): Record<string, string | string[] | 
     .split(",")
     .map((name) => name.trim().toLowerCase());
   return Object.fromEntries(
-    Object.entries(headers).filter(([name]) => !hopByHop.has(name) && !named.includes(name)),
+    Object.entries(headers).filter(
+      ([name]) => !hopByHop.has(name) && !ownNames.has(name) && !named.includes(name),
+    ),
   );
 }
 
-/** Throws `upstream_unavailable`, `upstream_loop`. `gone`: aborted once the client has left. */
+export interface Proxying {
+  /** The host asked for, by the Host header or a proxy that is believed. */
+  host: string;
+  /** X-Forwarded-For and -Proto: who asked, and how. */
+  forwarded: Readonly<Record<string, string>>;
+  /** Aborted once the client has left. */
+  gone?: AbortSignal;
+}
+
+/** Throws `upstream_unavailable`, `upstream_loop`. */
 export async function proxied(
   upstream: Pick<Upstream, "request" | "url">,
   request: ProxyRequest,
   reply: ProxyReply,
-  gone?: AbortSignal,
+  { host, forwarded, gone }: Proxying,
 ): Promise<unknown> {
   const hops = String(request.headers.via ?? "")
     .split(",")
@@ -60,7 +79,7 @@ export async function proxied(
   const origin = request.headers.origin;
   // To the upstream the page is of its own origin where it is of this node's.
   const isOwn = origin !== undefined && URL.canParse(origin);
-  const own = isOwn && new URL(origin).host === request.headers.host?.toLowerCase();
+  const own = isOwn && new URL(origin).host === host.toLowerCase();
   try {
     const isLong = /^\/(?:export|tail)\b/.test(request.url);
     const answer = await upstream.request({
@@ -68,6 +87,7 @@ export async function proxied(
       path: request.url,
       headers: {
         ...kept(request.headers),
+        ...forwarded,
         ...(own && { origin: new URL(upstream.url).origin }),
         via: via.join(", "),
       },

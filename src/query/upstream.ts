@@ -1,6 +1,7 @@
 /** The service that a stateless node stands in front of: calls, and replies as they are. */
+import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Dispatcher, Pool } from "undici";
+import { buildConnector, type Dispatcher, Pool } from "undici";
 import { RankstreamError } from "../errors.ts";
 
 /** A reply of the upstream's that is the answer, whatever it says. */
@@ -41,16 +42,40 @@ const relayedHeaders = [
   "accept-encoding",
 ];
 
+/** PEM files; each undefined where the runtime's own trust, or no certificate, will do. */
+export interface UpstreamTls {
+  /** Of who signed the upstream's certificate. */
+  ca?: string | undefined;
+  /** This node's own. */
+  cert?: string | undefined;
+  key?: string | undefined;
+}
+
+const read = (path: string | undefined) => path && readFileSync(path, "utf8");
+
+/** Reads the files anew for each connection: they may be replaced while the node runs. */
+function connectorOf({ ca, cert, key }: UpstreamTls): buildConnector.connector {
+  return (options, done) => {
+    try {
+      const own = { ca: read(ca), cert: read(cert), key: read(key) };
+      const given = Object.entries(own).filter(([, text]) => text !== undefined);
+      buildConnector({ timeout: connectMsMax, ...Object.fromEntries(given) })(options, done);
+    } catch (error) {
+      done(error as Error, null);
+    }
+  };
+}
+
 export class Upstream {
   readonly url: string;
   readonly #pool: Pool;
 
   /** `url`: `http://host:port`, with a path before the service's own where it has one. */
-  constructor(url: string) {
+  constructor(url: string, tls: UpstreamTls = {}) {
     this.url = url.replace(/\/$/, "");
     this.#pool = new Pool(new URL(this.url).origin, {
       connections: connectionsMax,
-      connectTimeout: connectMsMax,
+      connect: connectorOf(tls),
       headersTimeout: replyMsMax,
       bodyTimeout: replyMsMax,
     });

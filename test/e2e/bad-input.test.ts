@@ -276,7 +276,7 @@ describe.each(httpServers)("over %s,", (httpServer) => {
     expect(JSON.parse(body)).toMatchObject({ status, code });
   }
 
-  const head = `POST /events HTTP/1.1\r\nhost: x\r\ncontent-type: ${json}\r\n`;
+  const head = `POST /events HTTP/1.1\r\nhost: localhost\r\ncontent-type: ${json}\r\n`;
 
   describe("a body that is", () => {
     it("100 MB, announced, gets 413", async () => {
@@ -287,7 +287,7 @@ describe.each(httpServers)("over %s,", (httpServer) => {
     it("100 MB is answered though its client reads only once all is sent", async () => {
       const length = 100 * mebibyte;
       const parts = Array.from({ length: 100 }, () => Buffer.alloc(mebibyte, " "));
-      const next = "GET /health/live HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+      const next = "GET /health/live HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
       const replies = await speak([`${head}content-length: ${length}\r\n\r\n`, ...parts, next]);
       const second = replies.indexOf("HTTP/1.1 ", 1);
       expectRawProblem(replies.slice(0, second), 413, "body_too_large");
@@ -359,7 +359,9 @@ describe.each(httpServers)("over %s,", (httpServer) => {
         const closed = new Promise((resolve) => socket.once("close", resolve));
         const type = i % 2 === 0 ? json : ndjson;
         const length = `content-length: ${line.length * 2}\r\n`;
-        socket.write(`POST /events HTTP/1.1\r\nhost: x\r\ncontent-type: ${type}\r\n${length}\r\n`);
+        socket.write(
+          `POST /events HTTP/1.1\r\nhost: localhost\r\ncontent-type: ${type}\r\n${length}\r\n`,
+        );
         await new Promise((resolve) => socket.write(line, resolve));
         await sleep(i);
         socket.destroy();

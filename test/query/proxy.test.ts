@@ -26,7 +26,8 @@ it("gives up an export whose client leaves before its first byte", async () => {
       const asked = { method: "GET", url: "/export?eventType=a", headers: {} };
       const request = Object.assign(Readable.from([]), asked) as unknown as ProxyRequest;
       const reply = { code: () => reply, headers: () => reply, send: () => undefined };
-      proxied(upstream, request, reply, gone.signal).catch(() => undefined);
+      const proxying = { host: "node", forwarded: {}, gone: gone.signal };
+      proxied(upstream, request, reply, proxying).catch(() => undefined);
     });
   });
   await left;

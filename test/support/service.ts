@@ -11,7 +11,7 @@ import { deleteKafkaTopics, kafkaArgs } from "./service-log.ts";
 
 export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const builtProgram = join(root, "build", "cli.js");
-const readyLine = /^Rankstream is ready on (http:\/\/\S+)$/m;
+const readyLine = /^Rankstream is ready on (https?:\/\/\S+)$/m;
 const readyMsMax = 20_000;
 const stopMsMax = 15_000;
 const requestMsMax = 60_000;
