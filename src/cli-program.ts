@@ -1,5 +1,6 @@
 /** Wires the commands: one file each. */
 import { Command, CommanderError } from "commander";
+import { addCapacityCommand } from "./cli-capacity.ts";
 import { addCompletionCommand } from "./cli-completion.ts";
 import { addConfigCommand } from "./cli-config.ts";
 import { addDemoCommand } from "./cli-demo.ts";
@@ -42,6 +43,8 @@ Examples:
                                        a key for a service that asks for one
   rankstream doctor                    is everything there that the service needs?
   rankstream config check              what start would run with, and from where
+  rankstream capacity --events-per-second 11574
+                                       what a billion events a day take
   rankstream snapshot --to ./snapshot  its events and counts, as files for any DuckDB
   rankstream help start                every option, its variable and its default
 
@@ -84,6 +87,7 @@ export function makeProgram(io: CliIo, done: (code: number) => void): Command {
   addKeysCommand(program, io, done);
   addDoctorCommand(program, io, done);
   addConfigCommand(program, io, done);
+  addCapacityCommand(program, io, done);
   addCompletionCommand(program, io, done);
   const commands = program.commands.flatMap((command) => [command, ...command.commands]);
   for (const command of commands) {

@@ -13,14 +13,16 @@ const bundles = [
   { entry: "web/demo/main.tsx", file: "web/demo/main.js" },
   { entry: "web/demo/speed-worker.ts", file: "web/demo/speed-worker.js" },
   { entry: "web/docs/main.ts", file: "web/docs/main.js" },
+  { entry: "web/capacity/main.tsx", file: "web/capacity/main.js" },
   { entry: "web/demo/demo.css", file: "web/demo/demo.css" },
 ];
 
-/** Files below `build/` that the demo's folder holds too: any static host can serve it alone. */
+/** Files below `build/` that the demo and the calculator hold too: any static host serves them. */
 const copies = [
   { from: "kernel/kernel.wasm", to: "web/demo/kernel.wasm" },
   { from: "kernel/kernel.scalar.wasm", to: "web/demo/kernel.scalar.wasm" },
   { from: "web/icon.svg", to: "web/demo/icon.svg" },
+  { from: "web/icon.svg", to: "web/capacity/icon.svg" },
 ];
 
 /** Files of packages that pages load as they are, and where below `build/` they go. */

@@ -163,6 +163,7 @@ function Footer() {
     <footer>
       <a href="/docs">API: every call, to try out</a>
       <a href="/web/demo/">How the counting works</a>
+      <a href="/web/capacity/">What a load takes</a>
     </footer>
   );
 }

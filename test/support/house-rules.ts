@@ -19,13 +19,14 @@ const mayImport: Record<string, string[]> = {
   kernel: [],
   access: ["telemetry"],
   client: [],
+  capacity: [],
   log: ["telemetry", "files", "discard"],
   store: ["kernel", "telemetry", "files", "discard"],
   edge: ["log", "kernel", "telemetry", "discard"],
   ingest: ["log", "kernel", "store", "telemetry", "files"],
   query: ["store", "kernel", "telemetry"],
   api: ["access", "edge", "query", "telemetry", "discard"],
-  web: ["client", "kernel"],
+  web: ["client", "kernel", "capacity"],
   service: [
     "access",
     "files",
@@ -43,7 +44,7 @@ const mayImport: Record<string, string[]> = {
     "import",
   ],
   import: ["store/reader", "client"],
-  cli: ["access", "service", "config", "client", "import", "telemetry"],
+  cli: ["access", "service", "config", "client", "import", "telemetry", "capacity"],
 };
 
 /** A dependency with an owner is imported there and nowhere else. */
