@@ -14,6 +14,7 @@ import { type CliIo, CommandFailure, exitCodes } from "./cli-io.ts";
 import { asFailure } from "./cli-service.ts";
 import { addConfigOptions, loadConfigOf, runService } from "./cli-start.ts";
 import { type LeaderboardQuery, RankstreamClient } from "./client/client.ts";
+import type { LoadedConfig } from "./config.ts";
 import { directFetch } from "./import/direct-fetch.ts";
 import { type FileOptions, openEventFile } from "./import/event-file.ts";
 import { countText, durationText } from "./import/progress.ts";
@@ -66,9 +67,15 @@ export function addDemoCommand(program: Command, io: CliIo, done: (code: number)
       const flights = findFlights();
       const demo = (url: string, stopping: AbortSignal) =>
         new Demo(io, url, flights, stopping).run(exitAfterLoad === true);
-      done(await runService(loadConfigOf(flags, io), io, demo));
+      done(await runService(quieter(loadConfigOf(flags, io)), io, demo));
     });
   addConfigOptions(command);
+}
+
+/** Whoever watches the demo reads its boards: without the lines of a service in order. */
+function quieter(loaded: LoadedConfig): LoadedConfig {
+  if (loaded.origins.logLevel !== "default") return loaded;
+  return { ...loaded, config: { ...loaded.config, logLevel: "warn" } };
 }
 
 class Demo {

@@ -1,6 +1,7 @@
 /** `rankstream start`: the service, until it is told to stop. */
 import { constants } from "node:fs";
 import { access, mkdir } from "node:fs/promises";
+import { hostname } from "node:os";
 import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Command, Option } from "commander";
@@ -14,12 +15,15 @@ import {
   type LoadedConfig,
   loadConfig,
   rolesOf,
+  shownValue,
   variableOf,
 } from "./config.ts";
 import { needsKeys } from "./config-access.ts";
 import { type ConfigOption, configOptions } from "./config-options.ts";
+import { secretsOf } from "./config-secrets.ts";
 import { RankstreamError } from "./errors.ts";
-import { createLogger, type Logger } from "./telemetry.ts";
+import type { Logger } from "./telemetry.ts";
+import { createLogger, type ServiceLogger } from "./telemetry-log.ts";
 
 const helpAfter = `
 Flags win over variables, variables over the file, the file over defaults. Any variable with
@@ -123,6 +127,28 @@ function untilSignal(
   });
 }
 
+/** What this process is called where there are several. */
+function nodeNameOf({ nodeName }: LoadedConfig["config"]): string {
+  return nodeName === "own" ? hostname() : nodeName;
+}
+
+function makeLogger({ config }: LoadedConfig, { version }: CliIo): ServiceLogger {
+  return createLogger({
+    level: config.logLevel,
+    version,
+    nodeName: nodeNameOf(config),
+    secrets: secretsOf(config),
+    repeats: { linesMax: config.logRepeatsMax },
+  });
+}
+
+/** One line with all that was set, without passwords. */
+function tellStart({ config, origins }: LoadedConfig, io: CliIo, logger: Logger): void {
+  const set = configNames.filter((name) => origins[name] !== "default");
+  const options = Object.fromEntries(set.map((name) => [name, shownValue(name, config[name])]));
+  logger.info({ role: config.role, node: io.nodeVersion, options }, "starting");
+}
+
 /** What a command does beside the running service: rejects when it can't go on. */
 export type Alongside = (url: string, stopping: AbortSignal) => Promise<"stay" | "stop">;
 
@@ -131,11 +157,26 @@ export type Alongside = (url: string, stopping: AbortSignal) => Promise<"stay" |
  * exit code; throws what `alongside` throws, once the service has stopped.
  */
 export async function runService(
-  { config, warnings }: LoadedConfig,
+  loaded: LoadedConfig,
   io: CliIo,
   alongside?: Alongside,
 ): Promise<number> {
-  const logger = createLogger(config.logLevel);
+  const logger = makeLogger(loaded, io);
+  try {
+    return await serve(loaded, io, logger, alongside);
+  } finally {
+    logger.flush();
+  }
+}
+
+async function serve(
+  loaded: LoadedConfig,
+  io: CliIo,
+  logger: Logger,
+  alongside?: Alongside,
+): Promise<number> {
+  const { config, warnings } = loaded;
+  tellStart(loaded, io, logger);
   for (const warning of warnings) logger.warn({}, warning);
   // A node without a store has no folder.
   if (rolesOf(config).ingest) await checkDataFolder(config.dataDir, io);
@@ -146,6 +187,7 @@ export async function runService(
   const url = `${scheme}://${host}:${service.port}`;
   // Otherwise it ends the process, as it does where a terminal is closed.
   if (needsKeys(config)) io.onSignal("SIGHUP", () => void service.reload());
+  logger.info({ url }, "ready");
   io.writeOut(`Rankstream is ready on ${url}\n`);
   const stopping = new AbortController();
   const beside = alongside?.(url, stopping.signal).then(

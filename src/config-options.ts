@@ -209,4 +209,18 @@ export const configOptions = Object.freeze({
     ["info", "debug", "trace", "warn", "error", "fatal", "silent"],
     "Least severe message written to stderr.",
   ),
+  logRepeatsMax: integer(
+    10,
+    0,
+    1_000_000,
+    "Equal messages written in ten seconds; of more only how many; 0: all are.",
+  ),
+  logClientAddresses: choice(["off", "on"], "Whether the lines of requests name the client."),
+  slowRequestMs: integer(
+    1000,
+    0,
+    dayMs,
+    "A request that takes longer has a line at level info; 0: none has.",
+  ),
+  nodeName: text("own", "What logs and traces call this process; own: the host's name."),
 });

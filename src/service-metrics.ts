@@ -70,7 +70,7 @@ export function keepMetrics(
       const samples = await metrics.samples();
       await store.putMetrics({ at, samples, keepFrom: at - metricsRetentionDays * dayMs });
     } catch (error) {
-      logger.warn({ err: error }, "the service's numbers were not kept");
+      logger.warn({ part: "metrics", err: error }, "the service's numbers were not kept");
     }
     writing = null;
   };

@@ -10,6 +10,7 @@ import { buildApi } from "./api/app.ts";
 import { forwardedHeaders } from "./api/forwarded.ts";
 import { hangUpSignal } from "./api/hang-up.ts";
 import { listen } from "./api/listen.ts";
+import { requestIdHeader } from "./api/request-id.ts";
 import { loadUws, type Uws } from "./api/uws.ts";
 import { type Config, nativeBuild, rolesOf } from "./config.ts";
 import { networkOf } from "./config-network.ts";
@@ -117,7 +118,7 @@ function openQuery(config: Config, metrics: Metrics, logger: Logger) {
     proxy: (request: FastifyRequest, reply: FastifyReply) =>
       proxied(upstream, request.raw as ProxyRequest, reply, {
         host: request.host,
-        forwarded: forwardedHeaders(request),
+        forwarded: { ...forwardedHeaders(request), [requestIdHeader]: request.id },
         gone: hangUpSignal(reply),
       }),
     notReady: () => (changes.isFollowing ? [] : ["upstream"]),
@@ -221,6 +222,8 @@ export async function startNode(config: Config, logger: Logger, version: string)
     bodyBytesMax: config.bodyBytesMax,
     connectionsMax: config.connectionsMax,
     requestTimeoutMs: config.requestTimeoutMs,
+    slowRequestMs: config.slowRequestMs,
+    hasAddresses: config.logClientAddresses === "on",
     closeMsMax: Math.floor(config.shutdownMsMax / 2),
     ...originsOf(config),
     ...networkOf(config),

@@ -149,7 +149,8 @@ function followLog(
   const ticking = setInterval(() => {
     if (isAsking) return;
     isAsking = true;
-    const noted = (error: unknown) => logger.debug({ err: error }, "the log's ends are not known");
+    const noted = (error: unknown) =>
+      logger.debug({ part: "log", err: error }, "the log's ends are not known");
     void tick()
       .catch(noted)
       .finally(() => {
@@ -190,7 +191,9 @@ async function openPipeline(
     embedded.onAppend(() => ingest.advance(embedded.durableEnd()));
   }
   store.onCommit((offsets) => {
-    log.trim(offsets).catch((error) => logger.warn({ err: error }, "the log was not trimmed"));
+    log
+      .trim(offsets)
+      .catch((error) => logger.warn({ part: "log", err: error }, "the log was not trimmed"));
   });
   const { clock, lag, stop } = followLog(config, opened, store, ingest, logger);
   closers.add(stop);
@@ -332,6 +335,8 @@ async function openApi(
     bodyBytesMax: config.bodyBytesMax,
     connectionsMax: config.connectionsMax,
     requestTimeoutMs: config.requestTimeoutMs,
+    slowRequestMs: config.slowRequestMs,
+    hasAddresses: config.logClientAddresses === "on",
     closeMsMax: Math.floor(config.shutdownMsMax / 2),
     ...originsOf(config),
     ...networkOf(config),

@@ -50,6 +50,8 @@ import type { DocumentedRoute, RouteDoc } from "./openapi.ts";
 import { addOperations } from "./operations.ts";
 import { addClientFile, addPages } from "./pages.ts";
 import { type RawQuery, single } from "./parameters.ts";
+import { addRequestId } from "./request-id.ts";
+import { addRequestLog, RequestLog } from "./request-log.ts";
 import { ref } from "./schema.ts";
 import { addSecurityHeaders } from "./security-headers.ts";
 import { addSeries } from "./series.ts";
@@ -94,6 +96,10 @@ export interface ApiDeps extends HttpAppOptions {
   /** How the process is, at a glance. */
   status: StatusPort;
   version: string;
+  /** Requests that take longer are written; 0: none is. */
+  slowRequestMs: number;
+  /** Whether lines of requests name the client's address. */
+  hasAddresses: boolean;
   /** How long requests under way may take once closing has begun; then they are cut. */
   closeMsMax: number;
   /** Names that may be asked for beside localhost and addresses; null, the default: any. */
@@ -191,7 +197,8 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
   const app = makeFastify(uws === null ? deps : { ...deps, tls: undefined }, http);
   const cors = corsHeaders(corsOrigins);
   const checkHost = hostCheck(deps.allowedHosts ?? null);
-  const uwsDeps = { ...deps, headerBytesMax, cors, checkHost, access, http };
+  const requestLog = new RequestLog(deps);
+  const uwsDeps = { ...deps, headerBytesMax, cors, checkHost, access, http, requestLog };
   app.decorate("uwsServer", uws && new UwsServer(uws, app, uwsDeps));
   const methodsByPath = new Map<string, Set<string>>();
   const routes: DocumentedRoute[] = [];
@@ -205,6 +212,8 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
     }
   });
   if (deps.metrics.isOn) http.attach(app);
+  addRequestId(app);
+  addRequestLog(app, requestLog);
   addSecurityHeaders(app);
   // Before all that answers: whatever it says, a page may read it.
   addCors(app, corsOrigins);

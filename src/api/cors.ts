@@ -11,10 +11,11 @@ const methods = "GET, HEAD, POST";
 /** Beside those that any page may send. */
 const sentHeaders =
   "authorization, content-encoding, content-type, idempotency-key, if-none-match, " +
-  "last-event-id, prefer";
+  "last-event-id, prefer, traceparent, tracestate, x-request-id";
 /** Beside those that any page may read. */
 const readHeaders =
-  "cache-status, etag, idempotency-replayed, link, location, retry-after, x-next-cursor";
+  "cache-status, etag, idempotency-replayed, link, location, retry-after, x-next-cursor, " +
+  "x-request-id";
 /** How long a browser need not ask again; Chromium takes no more. */
 const preflightSeconds = 7200;
 

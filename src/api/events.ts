@@ -1,4 +1,4 @@
-/** POST /events over Fastify. */
+/** POST /events over Fastify; uws-events.ts does the same over uWebSockets.js. */
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { ByteBudget } from "../edge/byte-budget.ts";
 import { bodyFormat } from "../edge/content.ts";
@@ -8,7 +8,7 @@ import { bodyReader } from "./body.ts";
 import { eventsDoc } from "./event-docs.ts";
 import type { HttpMetrics } from "./http-metrics.ts";
 import { checkNames, type RawQuery } from "./parameters.ts";
-import { sendText } from "./problems.ts";
+import { sendEdgeReply } from "./problems.ts";
 
 export interface EventsDeps {
   edge: Pick<Edge, "ingest">;
@@ -46,16 +46,17 @@ export function addEvents(
       const body = (request.body as Buffer | undefined) ?? Buffer.alloc(0);
       const { length } = body;
       try {
-        const answered = await edge.ingest({
+        const answer = await edge.ingest({
           body,
           isOwn: true,
           contentType: request.headers["content-type"],
           contentEncoding: request.headers["content-encoding"],
           idempotencyKey: idempotencyKeyOf(request),
           principal: request.principal,
+          requestId: request.id,
         });
-        http.failed(answered.code);
-        return sendText(reply, answered.status, answered.headers, answered.body);
+        http.failed(answer.code);
+        return sendEdgeReply(reply, answer);
       } finally {
         budget.release(length);
       }

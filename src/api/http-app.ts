@@ -1,4 +1,5 @@
 /** Fastify with this service's bounds, and one form for every error. */
+import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { type FastifyInstance, type FastifyReply, fastify } from "fastify";
 import type { RankstreamError } from "../errors.ts";
@@ -6,6 +7,8 @@ import { RelayedReply } from "../query/upstream.ts";
 import type { Logger } from "../telemetry.ts";
 import type { HttpMetrics } from "./http-metrics.ts";
 import { answerSocketError, sendProblem, sendText, toRankstreamError } from "./problems.ts";
+import { requestIdHeader, requestIdOf } from "./request-id.ts";
+import { noteOf } from "./request-note.ts";
 import { securityHeaders, tlsSecurityHeaders } from "./security-headers.ts";
 import { followTls, type TlsPort, tlsOptions } from "./tls.ts";
 
@@ -42,6 +45,7 @@ function fastifyOptions(options: HttpAppOptions, http: HttpMetrics, refuse: Refu
   const { requestTimeoutMs, trustedProxies = [], logger } = options;
   return {
     logger: false,
+    genReqId: (request: IncomingMessage) => requestIdOf(request.headers[requestIdHeader]),
     forceCloseConnections: "idle",
     return503OnClosing: false,
     requestTimeout: requestTimeoutMs,
@@ -52,11 +56,14 @@ function fastifyOptions(options: HttpAppOptions, http: HttpMetrics, refuse: Refu
     routerOptions: { maxParamLength: paramLengthMax },
     clientErrorHandler: (error: Error, socket: Socket) =>
       http.failed(answerSocketError(error, socket)),
-    frameworkErrors: (error: Error, request: { protocol: string }, reply: unknown) => {
+    frameworkErrors: (error: Error, request: { id: string; protocol: string }, reply: unknown) => {
       const own = reply as FastifyReply;
       // No hook has run.
       own.headers(request.protocol === "https" ? tlsSecurityHeaders : securityHeaders);
-      refuse(own, toRankstreamError(error, logger));
+      refuse(
+        own,
+        toRankstreamError(error, logger, () => ({ id: request.id })),
+      );
     },
   } as const;
 }
@@ -80,11 +87,12 @@ export function makeFastify(options: HttpAppOptions, http: HttpMetrics): Fastify
   // Every parameter is checked by hand: the messages say what was expected and what came.
   app.setValidatorCompiler(() => () => true);
   app.removeAllContentTypeParsers();
-  app.setErrorHandler((error, _request, reply) => {
+  app.setErrorHandler((error, request, reply) => {
     if (error instanceof RelayedReply) {
       return sendText(reply, error.status, error.headers, error.body);
     }
-    return refuse(reply, toRankstreamError(error, logger));
+    const own = toRankstreamError(error, logger, () => noteOf(request));
+    return refuse(reply, own);
   });
   return app;
 }

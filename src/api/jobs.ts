@@ -127,7 +127,11 @@ export async function answerOrJob<Kind extends QuestionKind>(
       request,
       reply,
       asked,
-      await cache.ask(kind, asked, { signal, address: request.url }),
+      await cache.ask(kind, asked, {
+        signal,
+        address: request.url,
+        requestId: request.id,
+      }),
     );
   } catch (error) {
     const isLate = error instanceof RankstreamError && jobCodes.includes(error.code);

@@ -5,6 +5,7 @@
 import { problemReply, RankstreamError } from "../errors.ts";
 import type { LiveBoard, LiveQuery } from "../model-live.ts";
 import type { Logger } from "../telemetry.ts";
+import { secretsIn } from "../telemetry-redaction.ts";
 import { type LeaderboardRequest, leaderboardParameters } from "./leaderboard.ts";
 import { diffBoards, weighChanges } from "./live-diff.ts";
 import type { ParameterDoc } from "./parameters.ts";
@@ -301,7 +302,8 @@ export class LiveFeeds {
       if (!feed.take(board, Date.now())) return;
       for (const watcher of feed.watchers) watcher.onVersion();
     } catch (error) {
-      const { body } = problemReply(toRankstreamError(error, this.#deps.logger));
+      const note = () => ({ secrets: secretsIn(feed.query) });
+      const { body } = problemReply(toRankstreamError(error, this.#deps.logger, note));
       if (feed.problem !== null) return;
       feed.problem = body;
       for (const watcher of feed.watchers) watcher.onProblem(body);

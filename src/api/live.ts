@@ -73,7 +73,7 @@ export async function addLive(app: FastifyInstance, deps: LiveDeps): Promise<voi
     },
     preClose: () => hub.close(),
     errorHandler: (error, socket) => {
-      deps.logger.debug({ err: error }, "a live socket failed");
+      deps.logger.debug({ part: "live", err: error }, "a live socket failed");
       socket.terminate();
     },
   });

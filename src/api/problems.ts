@@ -1,9 +1,11 @@
 /** Turns whatever went wrong into a problem document: own errors, Fastify's, the socket's. */
 import type { Socket } from "node:net";
 import type { FastifyError, FastifyReply } from "fastify";
-import { problemReply, RankstreamError } from "../errors.ts";
+import { type ErrorReply, problemReply, RankstreamError } from "../errors.ts";
 import type { ErrorCode } from "../errors-table.ts";
 import type { Logger } from "../telemetry.ts";
+import type { RequestNote } from "../telemetry-log.ts";
+import { requestIdOf, withRequestId } from "./request-id.ts";
 import { securityHeaders } from "./security-headers.ts";
 
 const byFrameworkCode: Readonly<Record<string, ErrorCode>> = {
@@ -23,15 +25,23 @@ function fromFramework(error: FastifyError): RankstreamError | null {
   return new RankstreamError("bad_request", error.message, { cause: error });
 }
 
-/** Any error as one of the table; what isn't foreseen is logged and says nothing outside. */
-export function toRankstreamError(error: unknown, logger: Logger): RankstreamError {
+/**
+ * Any error as one of the table; what isn't foreseen is logged and says nothing outside.
+ * `request`: whose it is, where it is one's.
+ */
+export function toRankstreamError(
+  error: unknown,
+  logger: Logger,
+  request?: () => RequestNote,
+): RankstreamError {
+  const fields = () => ({ part: "http", err: error, request: request?.() });
   if (error instanceof RankstreamError) {
-    if (error.status === 500) logger.error({ err: error }, error.message);
+    if (error.status === 500) logger.error(fields(), error.message);
     return error;
   }
   const known = error instanceof Error ? fromFramework(error as FastifyError) : null;
   if (known !== null) return known;
-  logger.error({ err: error }, "a request failed");
+  logger.error(fields(), "a request failed");
   return new RankstreamError("internal_error", "the request failed; the service's log says why");
 }
 
@@ -45,6 +55,13 @@ export function sendText(
   return reply.code(status).headers(headers).send(Buffer.from(body));
 }
 
+/** Sends what the edge answered; of a problem document it says to the log what it is. */
+export function sendEdgeReply(reply: FastifyReply, given: ErrorReply): FastifyReply {
+  const { status, headers, body, code } = withRequestId(given, reply.request.id);
+  if (code !== undefined) reply.problem = { code };
+  return sendText(reply, status, headers, body);
+}
+
 /** Bodies refused while the client still sends them. */
 const unfinishedBody: ReadonlySet<ErrorCode> = new Set(["body_too_large", "overloaded"]);
 
@@ -53,7 +70,8 @@ export function sendProblem(reply: FastifyReply, error: RankstreamError): Fastif
   // Fastify closes the connection here: a client that still sends would be reset before it has
   // read why. Left open, Node drops what still comes, for as long as a request may take.
   if (unfinishedBody.has(error.code)) reply.removeHeader("connection");
-  const { status, headers, body } = problemReply(error);
+  reply.problem = error;
+  const { status, headers, body } = withRequestId(problemReply(error), reply.request.id);
   return sendText(reply, status, { ...headers, "cache-control": "no-store" }, body);
 }
 
@@ -93,7 +111,8 @@ export function answerSocketError(
     socket.destroy();
     return undefined;
   }
-  const { status, headers, body, code } = problemReply(socketError(error));
+  const reply = problemReply(socketError(error));
+  const { status, headers, body, code } = withRequestId(reply, requestIdOf(undefined));
   const all = { ...headers, ...securityHeaders };
   const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
   const length = Buffer.byteLength(body);

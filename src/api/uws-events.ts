@@ -13,7 +13,11 @@ import type { HostCheck } from "./allowed-hosts.ts";
 import { joinChunks, overloaded, tooLarge } from "./body.ts";
 import type { CorsHeaders } from "./cors.ts";
 import { clientGoneStatus, type HttpMetrics, type RouteMetrics } from "./http-metrics.ts";
+import { requestIdHeader, requestIdOf, withRequestId } from "./request-id.ts";
+import type { RequestLog } from "./request-log.ts";
+import { traceIdsOf } from "./request-note.ts";
 import type { UwsRequest, UwsResponse } from "./uws.ts";
+import { addressOf } from "./uws-relay.ts";
 import type { UwsPending, UwsRequests } from "./uws-requests.ts";
 
 export interface UwsEventsDeps {
@@ -28,6 +32,7 @@ export interface UwsEventsDeps {
   /** Null: nothing is measured. */
   measured: RouteMetrics | null;
   checkHost: HostCheck;
+  requestLog: RequestLog;
 }
 
 interface Head {
@@ -38,6 +43,8 @@ interface Head {
   authorization: string | undefined;
   caller: string | undefined;
   host: string | undefined;
+  requestId: string | undefined;
+  traceparent: string | undefined;
   /** As announced; 0 where it isn't. */
   lengths: string[];
   bytes: number;
@@ -61,6 +68,8 @@ function readHead(request: UwsRequest): Head {
     authorization: undefined,
     caller: undefined,
     host: undefined,
+    requestId: undefined,
+    traceparent: undefined,
     lengths: [],
     bytes: 0,
   };
@@ -72,6 +81,8 @@ function readHead(request: UwsRequest): Head {
     else if (name === "origin") head.origin ??= value;
     else if (name === "authorization") head.authorization ??= value;
     else if (name === callerHeader) head.caller = joined(head.caller, value);
+    else if (name === requestIdHeader) head.requestId ??= value;
+    else if (name === "traceparent") head.traceparent ??= value;
     else if (name === "idempotency-key") head.idempotencyKeys.push(value);
     else if (name === "content-encoding") {
       head.contentEncoding = joined(head.contentEncoding, value);
@@ -105,12 +116,13 @@ const closesAfter = new Set(["headers_too_large", "bad_request", "request_timeou
 /** One batch: its body as it comes, then its reply. */
 class EventsRequest implements UwsPending {
   readonly response: UwsResponse;
-  readonly #since = performance.now();
-  uploadSince: number | null = this.#since;
+  uploadSince: number | null;
   /** Nothing is read while somebody else is asked who asks. */
   isPaused = false;
   readonly #deps: UwsEventsDeps;
   readonly #head: Head;
+  readonly #id: string;
+  readonly #since = performance.now();
   #chunks: Buffer[] = [];
   /** Bytes reserved in the budget. */
   #length = 0;
@@ -124,11 +136,14 @@ class EventsRequest implements UwsPending {
   constructor(
     response: UwsResponse,
     head: Head,
+    id: string,
     deps: UwsEventsDeps,
     asking: Principal | Promise<Principal>,
   ) {
     this.response = response;
+    this.uploadSince = this.#since;
     this.#head = head;
+    this.#id = id;
     this.#deps = deps;
     deps.requests.add(this);
     if (deps.measured !== null) deps.http.inFlight.add();
@@ -205,6 +220,7 @@ class EventsRequest implements UwsPending {
       contentEncoding,
       idempotencyKey: idempotencyKeys[0],
       principal,
+      requestId: this.#id,
     });
     this.#release();
     if (this.#isOver) return;
@@ -221,9 +237,9 @@ class EventsRequest implements UwsPending {
   }
 
   #send(reply: ErrorReply, isLast: boolean): void {
-    const { http, requests } = this.#deps;
-    http.failed(reply.code);
-    requests.send(this.response, readable(reply, this.#head, this.#deps), isLast);
+    this.#deps.http.failed(reply.code);
+    const [head, id, since] = [this.#head, this.#id, this.#since];
+    answer(this.response, reply, { head, id, since, isLast }, this.#deps);
   }
 
   #onAborted(): void {
@@ -259,9 +275,39 @@ function readable(reply: ErrorReply, head: Head, { cors }: UwsEventsDeps): Error
   return { ...reply, headers: { ...reply.headers, ...added, ...vary } };
 }
 
+/** A request as far as its reply needs it. */
+interface Asked {
+  head: Head;
+  id: string;
+  /** By performance.now(). */
+  since: number;
+  isLast: boolean;
+}
+
+/** Sends the reply, and writes a line of it where there is one to write. */
+function answer(
+  response: UwsResponse,
+  reply: ErrorReply,
+  { head, id, since, isLast }: Asked,
+  deps: UwsEventsDeps,
+): void {
+  const durationMs = performance.now() - since;
+  const { status, code } = reply;
+  const { requestLog } = deps;
+  const level = requestLog.levelOf(status, durationMs);
+  if (level !== null) {
+    const address = addressOf(response);
+    const problem = code === undefined ? null : { code };
+    const answered = { method: "POST", path: "/events", status, durationMs, address, problem };
+    requestLog.write(level, "/events", { id, ...traceIdsOf(head.traceparent) }, answered);
+  }
+  deps.requests.send(response, readable(withRequestId(reply, id), head, deps), isLast);
+}
+
 /** Takes one POST /events. */
 export function takeEvents(response: UwsResponse, request: UwsRequest, deps: UwsEventsDeps): void {
   const head = readHead(request);
+  const id = requestIdOf(head.requestId);
   try {
     const refusal = deps.requests.refusal();
     if (refusal !== null) throw refusal;
@@ -269,13 +315,13 @@ export function takeEvents(response: UwsResponse, request: UwsRequest, deps: Uws
     const asking = deps.access.authenticate({ authorization, caller });
     if (!(asking instanceof Promise)) checkScope(asking, "ingest");
     checkHead(head, deps);
-    new EventsRequest(response, head, deps, asking);
+    new EventsRequest(response, head, id, deps, asking);
   } catch (error) {
     if (!(error instanceof RankstreamError)) throw error;
     response.onAborted(() => undefined);
     const isLast = closesAfter.has(error.code) || deps.requests.isClosing;
     deps.http.failed(error.code);
     deps.measured?.done(error.status, 0);
-    deps.requests.send(response, readable(problemReply(error), head, deps), isLast);
+    answer(response, problemReply(error), { head, id, since: performance.now(), isLast }, deps);
   }
 }

@@ -5,6 +5,7 @@
 import type { IncomingMessage } from "node:http";
 import { WebSocket } from "ws";
 import { problemReply } from "../errors.ts";
+import { requestIdHeader, requestIdOf, withRequestId } from "./request-id.ts";
 import { streamPair } from "./stream-pair.ts";
 import type {
   UwsBehavior,
@@ -99,7 +100,7 @@ async function relayRefusal(
   for await (const chunk of refusal) chunks.push(chunk as Buffer);
   if (isGone()) return;
   const headers: Record<string, string> = {};
-  for (const name of ["content-type", "retry-after"]) {
+  for (const name of ["content-type", "retry-after", requestIdHeader]) {
     const value = refusal.headers[name];
     if (typeof value === "string") headers[name] = value;
   }
@@ -116,7 +117,8 @@ function shakeHands(
   const refusal = deps.requests.refusal();
   if (refusal !== null) {
     deps.http.failed(refusal.code);
-    deps.requests.send(response, problemReply(refusal), true);
+    const id = requestIdOf(request.getHeader(requestIdHeader));
+    deps.requests.send(response, withRequestId(problemReply(refusal), id), true);
     return;
   }
   const key = request.getHeader("sec-websocket-key");
@@ -134,7 +136,7 @@ function shakeHands(
     inner.terminate();
   });
   inner.on("error", (error) => {
-    deps.logger.debug({ err: error }, "a live socket failed");
+    deps.logger.debug({ part: "live", err: error }, "a live socket failed");
     if (!isOver) response.close();
   });
   deps.server.emit("connection", server);

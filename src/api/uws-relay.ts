@@ -12,6 +12,7 @@ import type { Duplex } from "node:stream";
 import { problemReply, RankstreamError } from "../errors.ts";
 import type { Logger } from "../telemetry.ts";
 import type { HttpMetrics } from "./http-metrics.ts";
+import { requestIdHeader, requestIdOf, withRequestId } from "./request-id.ts";
 import { streamPair } from "./stream-pair.ts";
 import type { UwsRequest, UwsResponse } from "./uws.ts";
 import { keepAliveHint, statusLine, type UwsPending, type UwsRequests } from "./uws-requests.ts";
@@ -210,13 +211,14 @@ class RelayedRequest implements UwsPending {
   /** Node's server hung up, or broke off its reply. */
   #fail(error: Error): void {
     if (this.#isOver) return;
-    this.#deps.logger.debug({ err: error }, "a request was not answered");
+    this.#deps.logger.debug({ part: "http", err: error }, "a request was not answered");
     this.response.close();
   }
 }
 
 /** Hands on one request of any kind but WebSockets. */
 export function relay(response: UwsResponse, request: UwsRequest, deps: UwsRelayDeps): void {
+  const id = requestIdOf(request.getHeader(requestIdHeader));
   try {
     const refusal = deps.requests.refusal();
     if (refusal !== null) throw refusal;
@@ -228,6 +230,6 @@ export function relay(response: UwsResponse, request: UwsRequest, deps: UwsRelay
     const detail = `not valid HTTP: ${(error as Error).message}`;
     const problem = isKnown ? error : new RankstreamError("bad_request", detail);
     deps.http.failed(problem.code);
-    deps.requests.send(response, problemReply(problem), true);
+    deps.requests.send(response, withRequestId(problemReply(problem), id), true);
   }
 }

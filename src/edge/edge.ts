@@ -89,6 +89,8 @@ export interface IngestRequest {
   idempotencyKey?: string | undefined;
   /** Who sends it; left out: somebody who may send everything. */
   principal?: Principal;
+  /** Of the HTTP request: what the log says of the batch names it. */
+  requestId?: string;
 }
 
 export type IngestReply = ErrorReply;
@@ -141,7 +143,7 @@ export class Edge {
     try {
       return await this.#ingest(request);
     } catch (error) {
-      return this.#failure(error);
+      return this.#failure(error, request);
     }
   }
 
@@ -279,14 +281,15 @@ export class Edge {
     return { ...reply, headers: { ...reply.headers, "idempotency-replayed": "true" } };
   }
 
-  #failure(error: unknown): IngestReply {
+  #failure(error: unknown, { requestId: id }: IngestRequest): IngestReply {
+    const fields = { part: "edge", err: error, ...(id !== undefined && { request: { id } }) };
     if (!(error instanceof RankstreamError)) {
-      this.#deps.logger.error({ err: error }, "a batch could not be taken");
+      this.#deps.logger.error(fields, "a batch could not be taken");
       return problemReply(
         new RankstreamError("internal_error", "the batch could not be taken; see the log"),
       );
     }
-    if (error.status >= 500) this.#deps.logger.warn({ err: error }, "a batch was turned away");
+    if (error.status >= 500) this.#deps.logger.warn(fields, "a batch was turned away");
     const reply = problemReply(error);
     if (error.code === "unsupported_encoding")
       reply.headers["accept-encoding"] = acceptedEncodings;

@@ -22,7 +22,7 @@ import { unpack } from "./unpack.ts";
 export interface ForwardEdgeDeps {
   scanner: BatchScanner;
   /** Sends a batch to the upstream, again where the connection breaks. Throws when it is away. */
-  send: (headers: Record<string, string>, body: Uint8Array) => Promise<IngestReply>;
+  send: (headers: Readonly<Record<string, string>>, body: Uint8Array) => Promise<IngestReply>;
   budget: ByteBudget;
   logger: Logger;
   unpackedBytesMax: number;
@@ -43,12 +43,12 @@ export class ForwardEdge {
     try {
       return await this.#ingest(request);
     } catch (error) {
-      return this.#failure(error);
+      return this.#failure(error, request);
     }
   }
 
   async #ingest(request: IngestRequest): Promise<IngestReply> {
-    const { contentType, contentEncoding, idempotencyKey, body } = request;
+    const { contentType, contentEncoding, idempotencyKey, body, requestId } = request;
     const format = bodyFormat(contentType);
     const encoding = bodyEncoding(contentEncoding);
     if (idempotencyKey !== undefined) parseIdempotencyKey(idempotencyKey);
@@ -60,6 +60,7 @@ export class ForwardEdge {
       ...(contentEncoding !== undefined && { "content-encoding": contentEncoding }),
       // HTTP gives headers as Latin-1; keys are UTF-8.
       "idempotency-key": Buffer.from(key).toString("latin1"),
+      ...(requestId !== undefined && { "x-request-id": requestId }),
     };
     return this.#deps.send(headers, body).catch((error) => {
       throw withKey(error, key);
@@ -87,12 +88,14 @@ export class ForwardEdge {
     }
   }
 
-  #failure(error: unknown): IngestReply {
+  #failure(error: unknown, { requestId: id }: IngestRequest): IngestReply {
+    const fields = { part: "edge", err: error, ...(id !== undefined && { request: { id } }) };
     if (!(error instanceof RankstreamError)) {
-      this.#deps.logger.error({ err: error }, "a batch could not be taken");
+      this.#deps.logger.error(fields, "a batch could not be taken");
       const detail = "the batch could not be taken; see the log";
       return problemReply(new RankstreamError("internal_error", detail));
     }
+    if (error.status >= 500) this.#deps.logger.warn(fields, "a batch was turned away");
     const reply = problemReply(error);
     if (error.code === "unsupported_encoding") {
       reply.headers["accept-encoding"] = acceptedEncodings;

@@ -12,6 +12,7 @@ import { AssignmentChanged } from "../log/log.ts";
 import type { LogRecord } from "../model.ts";
 import type { Adopted, StoreToWorker } from "../store/store.ts";
 import type { Logger } from "../telemetry.ts";
+import { threadLogger } from "../telemetry-thread.ts";
 import type { RecordCounts } from "./block-scanner.ts";
 import { IngestLoop, type IngestLoopDeps } from "./ingest-loop.ts";
 import { makeIngestParts, type OnUntyped } from "./ingest-parts.ts";
@@ -195,17 +196,6 @@ export class GroupWorker {
   }
 
   #logger(): Logger {
-    const to = (level: "debug" | "info" | "warn" | "error") => {
-      return (fields: object, message: string) => {
-        this.#deps.send({ kind: "log", level, fields: { ...fields }, message });
-      };
-    };
-    return {
-      debug: to("debug"),
-      info: to("info"),
-      warn: to("warn"),
-      error: to("error"),
-      fatal: to("error"),
-    };
+    return threadLogger((line) => this.#deps.send({ kind: "log", line }));
   }
 }

@@ -5,6 +5,7 @@ import type { ErrorCode } from "../errors-table.ts";
 import type { LogPosition } from "../log/log.ts";
 import type { Adopted, Store } from "../store/store.ts";
 import type { Logger } from "../telemetry.ts";
+import { writeThreadLine } from "../telemetry-thread.ts";
 import {
   type FromIngestThread,
   type IngestSource,
@@ -244,7 +245,7 @@ export class IngestPool {
     worker.on("message", (message: FromIngestThread) => {
       if (message.kind === "progress") this.#totals[index] = message.totals;
       if (message.kind === "log")
-        this.#options.logger[message.level]({ ...message.fields }, message.message);
+        writeThreadLine(this.#options.logger, `ingest-${index}`, message.line);
       if (message.kind === "stopped") {
         const error = new RankstreamError(message.code as ErrorCode, message.message);
         this.#stopPartition(message.partition, error);

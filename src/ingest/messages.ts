@@ -3,6 +3,7 @@ import type { MessagePort } from "node:worker_threads";
 import type { KafkaSettings } from "../log/kafka-settings.ts";
 import type { LogPosition } from "../log/log.ts";
 import type { Adopted, SeenState } from "../store/store.ts";
+import type { ThreadLine } from "../telemetry-thread.ts";
 
 /** What a worker counts of: fixed partitions of the embedded log, or what its group gives it. */
 export type IngestSource =
@@ -87,5 +88,5 @@ export type FromIngestThread =
   | { kind: "done" }
   /** A partition can't be counted any further; the others go on. */
   | { kind: "stopped"; partition: number; code: string; message: string }
-  | { kind: "log"; level: "debug" | "info" | "warn" | "error"; fields: object; message: string }
+  | { kind: "log"; line: ThreadLine }
   | { kind: "failed"; code: string | null; message: string };

@@ -123,7 +123,8 @@ export class DeadLetters {
   #giveUp(letters: readonly DeadLetter[], error: unknown): void {
     const [first] = letters;
     const { partition, offset, code } = first!;
-    const fields = { letters: letters.length, partition, offset, code, reason: reasonOf(error) };
+    const reason = reasonOf(error);
+    const fields = { part: "log", letters: letters.length, partition, offset, code, reason };
     this.#logger.error(fields, "records that hold no event could not be put aside");
   }
 }

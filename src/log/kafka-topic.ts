@@ -77,7 +77,10 @@ async function readConfigs(admin: Admin, topic: string, logger: Logger) {
     const entries = resources[0]?.configEntries ?? [];
     return new Map(entries.map(({ configName, configValue }) => [configName, configValue]));
   } catch (error) {
-    logger.warn({ topic, reason: reasonOf(error) }, "the topic's settings could not be read");
+    logger.warn(
+      { part: "log", topic, reason: reasonOf(error) },
+      "the topic's settings could not be read",
+    );
     return new Map<string, string>();
   }
 }
@@ -104,11 +107,11 @@ function checkConfigs(
   const retentionMs = Number(configs.get("retention.ms") ?? -1);
   if (retentionMs >= 0 && retentionMs < retentionHoursMin * hourMs) {
     const text = "the topic keeps records for less than an hour: a longer stop loses events";
-    logger.warn({ topic, retentionMs }, text);
+    logger.warn({ part: "log", topic, retentionMs }, text);
   }
   if (replicas > 1 && inSync < 2) {
     const text = "with min.insync.replicas below 2 one broker's loss may lose events";
-    logger.warn({ topic, replicas, inSync }, text);
+    logger.warn({ part: "log", topic, replicas, inSync }, text);
   }
   return messageBytes;
 }
@@ -139,7 +142,7 @@ async function describe(
   const { clusterId, brokers } = await admin.describeCluster();
   if (!(await admin.listTopics()).includes(topic)) {
     await create(admin, topic, made, brokers.length);
-    logger.info({ topic, partitions: made.partitions }, "the topic was made");
+    logger.info({ part: "log", topic, partitions: made.partitions }, "the topic was made");
   }
   const partitions = await partitionsLed(admin, topic);
   if (partitions.length === 0 || partitions.length > topicPartitionsMax) {

@@ -92,6 +92,7 @@ interface Order<Kind extends QuestionKind = QuestionKind> {
   /** All that was acknowledged before is in that version; else only a new answer has it. */
   isKnown: boolean;
   address: string | undefined;
+  requestId: string | undefined;
 }
 
 /** A computation under way, or one that begins when another has ended. */
@@ -135,8 +136,8 @@ export class AnswerCache {
     const key = keyOf(kind, request);
     const stretch = stretchOf(request);
     const kept = isKnown ? this.#memory.find(key) : undefined;
-    const { address } = control;
-    const order = { kind, request, stretch, version, isKnown, address } as Order;
+    const { address, requestId } = control;
+    const order = { kind, request, stretch, version, isKnown, address, requestId } as Order;
     const isHeld = kept !== undefined && (await this.#holds(kept, stretch, control));
     const near = isHeld ? this.#withCursor(kept, order) : null;
     if (near !== null) {
@@ -265,13 +266,13 @@ export class AnswerCache {
 
   async #compute(
     key: string,
-    { kind, request, stretch: asked, version, address }: Order,
+    { kind, request, stretch: asked, version, address, requestId }: Order,
     signal: AbortSignal,
   ): Promise<KeptAnswer> {
     const { asker, levels, cacheFarMsMin } = this.#deps;
     const started = this.#now();
     const ask = asker[kind] as (request: unknown, control: AskControl) => Promise<object>;
-    const body = await ask.call(asker, request, { signal, address });
+    const body = await ask.call(asker, request, { signal, address, requestId });
     const stretch = withEffective(asked, body);
     const madeAt = this.#now();
     const text = JSON.stringify(body);

@@ -6,6 +6,8 @@ export interface AskControl extends ReadControl {
   budgetMs?: number | undefined;
   /** Path and query of the question as it came, for those who pass it on. */
   address?: string | undefined;
+  /** Of the HTTP request, for those who pass the question on. */
+  requestId?: string | undefined;
   /** Whoever asks has the answer before and would rather wait for the new one. */
   isPatient?: boolean | undefined;
 }

@@ -49,7 +49,10 @@ export class Expiry {
         await this.#expire();
       } catch (error) {
         if (this.#stop.signal.aborted) return;
-        this.#deps.logger.warn({ err: error }, "expiry failed and is tried again");
+        this.#deps.logger.warn(
+          { part: "retention", err: error },
+          "expiry failed and is tried again",
+        );
       }
     }
   }
@@ -66,7 +69,10 @@ export class Expiry {
       // First of all nothing older is taken or shown any more.
       await registry.noteExpired(name, through);
       await deleteBefore(name, through, this.#stop.signal);
-      logger.info({ eventType: name, through: new Date(through) }, "events expired");
+      logger.info(
+        { part: "retention", eventType: name, through: new Date(through) },
+        "events expired",
+      );
     }
   }
 }

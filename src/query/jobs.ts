@@ -7,7 +7,8 @@ import { randomBytes } from "node:crypto";
 import { RankstreamError } from "../errors.ts";
 import type { JobRow, JobStatus } from "../store/jobs.ts";
 import type { Store } from "../store/store.ts";
-import type { Logger } from "../telemetry.ts";
+import type { LogFields, Logger } from "../telemetry.ts";
+import { secretsIn } from "../telemetry-redaction.ts";
 import type { AskControl } from "./ask.ts";
 import { type Asker, eventTypesOf, type QuestionKind, type Questions } from "./questions.ts";
 import { formatTimestamp } from "./timestamp.ts";
@@ -216,7 +217,7 @@ export class Jobs {
     const job = [...this.#jobs.values()].find(({ status }) => status === "queued");
     if (job === undefined) return;
     this.#running = this.#run(job)
-      .catch((error) => this.#deps.logger.error({ err: error, job: job.id }, "a job was not kept"))
+      .catch((error) => this.#deps.logger.error(fieldsOf(job, error), "a job was not kept"))
       .finally(() => {
         this.#running = null;
         this.#runNext();
@@ -248,7 +249,7 @@ export class Jobs {
       // As it was kept: the next start runs it again.
       if (this.#isStopping) return;
       const isOwn = error instanceof RankstreamError;
-      if (!isOwn) this.#deps.logger.error({ err: error, job: job.id }, "a job failed");
+      if (!isOwn) this.#deps.logger.error(fieldsOf(job, error), "a job failed");
       const code = isOwn ? error.code : "internal_error";
       const detail = isOwn ? error.message : "the service's log says why";
       await this.#end(job, "failed", null, { code, detail });
@@ -260,10 +261,15 @@ export class Jobs {
     for (const job of [...this.#jobs.values()]) {
       if (job.expiresAt === null || job.expiresAt > now) continue;
       this.#forget(job).catch((error) => {
-        this.#deps.logger.warn({ err: error, job: job.id }, "an old job was not forgotten");
+        this.#deps.logger.warn(fieldsOf(job, error), "an old job was not forgotten");
       });
     }
   }
+}
+
+/** For a line of the log. */
+function fieldsOf(job: Job, err: unknown): LogFields {
+  return { part: "jobs", err, job: job.id, secrets: secretsIn(JSON.parse(job.request)) };
 }
 
 function isOpen(status: JobStatus): boolean {

@@ -54,7 +54,7 @@ function kept(headers: IncomingHttpHeaders): Record<string, string | string[] | 
 export interface Proxying {
   /** The host asked for, by the Host header or a proxy that is believed. */
   host: string;
-  /** X-Forwarded-For and -Proto: who asked, and how. */
+  /** In place of the client's: X-Forwarded-For and -Proto, who asked and how; X-Request-Id. */
   forwarded: Readonly<Record<string, string>>;
   /** Aborted once the client has left. */
   gone?: AbortSignal;

@@ -79,7 +79,7 @@ export class RedisLevel implements AnswerLevel {
       retryStrategy: (attempt) => Math.min(reconnectMsMax, 50 * 2 ** Math.min(attempt, 6)),
     });
     // Each is followed by a new attempt to connect; the breaker says what it means.
-    this.#redis.on("error", (error) => logger.debug({ err: error }, "redis"));
+    this.#redis.on("error", (error) => logger.debug({ part: "redis", err: error }, "redis"));
     this.#breaker = new CircuitBreaker((command) => command(), {
       ...breaker,
       timeout: timeoutMs,

@@ -9,9 +9,11 @@ import type { Upstream } from "./upstream.ts";
  */
 export function remoteAsker(upstream: Pick<Upstream, "json">): Asker {
   const ask = async (_request: unknown, control: AskControl = {}): Promise<object> => {
-    const { address, signal } = control;
+    const { address, signal, requestId } = control;
     if (address === undefined) throw new TypeError("a question without an address");
-    return (await upstream.json(address, signal)) as object;
+    const headers: Record<string, string> = {};
+    if (requestId !== undefined) headers["x-request-id"] = requestId;
+    return (await upstream.json(address, signal, headers)) as object;
   };
   return { leaderboard: ask, trending: ask, series: ask, item: ask, items: ask };
 }

@@ -67,7 +67,10 @@ export class StoredLevel implements AnswerLevel {
     try {
       return await call();
     } catch (error) {
-      this.#deps.logger.debug({ err: error }, "the store's kept answers could not be asked");
+      this.#deps.logger.debug(
+        { part: "cache", err: error },
+        "the store's kept answers could not be asked",
+      );
       return otherwise;
     }
   }

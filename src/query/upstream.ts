@@ -70,9 +70,13 @@ export class Upstream {
   readonly url: string;
   readonly #pool: Pool;
 
-  /** `url`: `http://host:port`, with a path before the service's own where it has one. */
+  /**
+   * `url`: `http://host:port`, with a path before the service's own where it has one. Names and
+   * passwords in it are dropped: they would stand in messages, and are not sent.
+   */
   constructor(url: string, tls: UpstreamTls = {}) {
-    this.url = url.replace(/\/$/, "");
+    const { origin, pathname } = new URL(url);
+    this.url = `${origin}${pathname}`.replace(/\/$/, "");
     this.#pool = new Pool(new URL(this.url).origin, {
       connections: connectionsMax,
       connect: connectorOf(tls),
@@ -111,8 +115,12 @@ export class Upstream {
   }
 
   /** The reply's JSON. Throws RelayedReply where that is not 200, and as `call`. */
-  async json(path: string, signal?: AbortSignal): Promise<unknown> {
-    const reply = await this.call({ method: "GET", path, signal });
+  async json(
+    path: string,
+    signal?: AbortSignal,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<unknown> {
+    const reply = await this.call({ method: "GET", path, signal, headers });
     if (reply.status !== 200) throw reply;
     return JSON.parse(reply.body);
   }

@@ -4,6 +4,7 @@
  * comes from a worker that lost its partitions, changes nothing.
  */
 import type { DuckDBConnection, DuckDBValue } from "@duckdb/node-api";
+import { discardBuffers } from "../discard.ts";
 import { failPoint } from "../fail-point.ts";
 import { type OnTouch, type Touched, touchedBy } from "./changes.ts";
 import { type Database, insertRows, rowsOf, runValues } from "./database.ts";
@@ -51,6 +52,11 @@ export class TypeIds {
 }
 
 export class StaleOffsetError extends Error {}
+
+/** Frees the columns of a part that is committed, or never will be. */
+export function giveBack({ raw, counts, open }: CheckpointPart): void {
+  discardBuffers([...raw, ...counts, ...open.minutes.map(({ candidates }) => candidates)]);
+}
 
 async function moveOffsets(connection: DuckDBConnection, offsets: OffsetRange[]): Promise<void> {
   for (const { partition, from, next, tail = null } of offsets) {

@@ -5,6 +5,7 @@ import { RankstreamError } from "../errors.ts";
 import { type ErrorCode, errorKinds } from "../errors-table.ts";
 import type { LabelChange, LabelledItem } from "../model-labels.ts";
 import type { Logger } from "../telemetry.ts";
+import { writeThreadLine } from "../telemetry-thread.ts";
 import { type Touched, versionOf } from "./changes.ts";
 import type { DeleteAnswer, DeleteQuery } from "./delete-questions.ts";
 import type { ExportQuery } from "./export-sql.ts";
@@ -348,14 +349,15 @@ export class LocalStore implements Store {
   #call<Name extends StoreCallName>(
     name: Name,
     argument: StoreCalls[Name][0],
-    { signal, onProgress, ...more }: ReadControl = {},
+    { signal, onProgress, isApart, waitMsMax }: ReadControl = {},
   ): Promise<StoreCalls[Name][1]> {
     if (this.#hasEnded) {
       const reason = this.#failure ?? "the store is closed";
       return Promise.reject(new RankstreamError("store_failed", reason));
     }
     const id = this.#nextId++;
-    const control = { ...more, ...(onProgress !== undefined && { reportsProgress: true }) };
+    const reportsProgress = onProgress !== undefined;
+    const control = { isApart, waitMsMax, ...(reportsProgress && { reportsProgress }) };
     const cancel = () => this.#worker.postMessage({ kind: "cancel", id } satisfies ToStoreThread);
     const answered = new Promise<StoreCalls[Name][1]>((resolve, reject) => {
       const waiting = { resolve: resolve as (value: unknown) => void, reject, onProgress };
@@ -380,10 +382,14 @@ export class LocalStore implements Store {
       for (const listener of this.#changeListeners) listener(this.version, message.touched);
     } else if (message.kind === "failing") {
       this.#failure = message.message;
-      if (message.message === null) this.#logger.info({ part: "store" }, "commits go on");
-      else this.#logger.error({ part: "store", reason: message.message }, "a commit failed");
-    } else if (message.kind === "maintenance_failed") {
-      this.#logger.error({ part: "store", reason: message.message }, "maintenance failed");
+      if (message.message === null)
+        this.#logger.info({ part: "store", thread: "store" }, "commits go on");
+      else {
+        const fields = { part: "store", thread: "store", reason: message.message };
+        this.#logger.error(fields, "a commit failed");
+      }
+    } else if (message.kind === "log") {
+      writeThreadLine(this.#logger, "store", message.line);
     } else if (message.kind === "gave_up") {
       this.#end(message.message);
     } else if (message.kind === "progress") {

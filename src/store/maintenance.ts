@@ -6,6 +6,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { minuteMs } from "../model.ts";
+import type { Logger } from "../telemetry.ts";
 import type { CoarseWindows } from "./coarse.ts";
 import type { Compactor } from "./compact.ts";
 import { type Database, ownReadBudgetMs, rowsOf } from "./database.ts";
@@ -37,6 +38,7 @@ export interface MaintenanceDeps {
   coarse: CoarseWindows;
   /** When events were last committed, by performance.now(). */
   lastCommit: () => number;
+  logger: Logger;
 }
 
 export class Maintenance {
@@ -47,6 +49,7 @@ export class Maintenance {
   readonly #compactor: Compactor;
   readonly #graves: Graves;
   readonly #coarse: CoarseWindows;
+  readonly #logger: Logger;
   #recentSince: number | null = null;
   #compactedAt = performance.now();
   #running: Promise<void> | null = null;
@@ -60,6 +63,7 @@ export class Maintenance {
     this.#compactor = deps.compactor;
     this.#graves = deps.graves;
     this.#coarse = deps.coarse;
+    this.#logger = deps.logger;
   }
 
   /**
@@ -83,13 +87,21 @@ export class Maintenance {
 
   async #steps(appliedThrough: number): Promise<void> {
     const endMinute = Math.floor((appliedThrough - sealDelayMs) / minuteMs);
+    const sealed = { deltaRows: 0, windowsBuilt: 0, tookMs: 0 };
     for (let isMore = true; isMore && !this.#isStopping; ) {
       const started = performance.now();
-      ({ isMore } = await this.#sealer.seal(endMinute, Date.now()));
+      const { deltaRows, windowsBuilt, ...done } = await this.#sealer.seal(endMinute, Date.now());
+      isMore = done.isMore;
+      sealed.deltaRows += deltaRows;
+      sealed.windowsBuilt += windowsBuilt;
+      sealed.tookMs += Math.round(performance.now() - started);
       await this.#tidyRaw(Date.now());
       const rest = (performance.now() - started) * (await this.#restFactor());
       await sleep(Math.min(rest, restMsMax), undefined, { ref: false });
     }
+    if (sealed.deltaRows + sealed.windowsBuilt === 0) return;
+    const through = new Date(endMinute * minuteMs);
+    this.#logger.info({ part: "store", ...sealed, through }, "windows were sealed");
   }
 
   async #tidyRaw(now: number): Promise<void> {

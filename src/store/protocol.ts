@@ -1,6 +1,7 @@
 /** Messages between the main thread and the store's thread. */
 import { RankstreamError } from "../errors.ts";
 import type { LabelChange, LabelledItem } from "../model-labels.ts";
+import type { ThreadLine } from "../telemetry-thread.ts";
 import type { BaseCut } from "./base-cuts.ts";
 import type { Touched } from "./changes.ts";
 import type { DeleteAnswer, DeleteQuery } from "./delete-questions.ts";
@@ -142,7 +143,7 @@ export type FromStoreThread =
   | { kind: "failing"; message: string | null }
   /** Nothing can be committed or read until the next start. */
   | { kind: "gave_up"; message: string }
-  | { kind: "maintenance_failed"; message: string }
+  | { kind: "log"; line: ThreadLine }
   | { kind: "progress"; id: number; share: number }
   | { kind: "result"; id: number; value: unknown }
   | { kind: "error"; id: number; error: ThrownError };

@@ -6,12 +6,12 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import type { DuckDBConnection } from "@duckdb/node-api";
-import { discardBuffers } from "../discard.ts";
 import { nodeFiles } from "../files.ts";
+import { threadLogger } from "../telemetry-thread.ts";
 import { adopt } from "./adopt.ts";
 import { cutHandlers } from "./base-cuts.ts";
 import { type OnTouch, readMutations, type Touched, versionOf } from "./changes.ts";
-import { Checkpointer, StaleOffsetError, TypeIds } from "./checkpoint.ts";
+import { Checkpointer, giveBack, StaleOffsetError, TypeIds } from "./checkpoint.ts";
 import { CoarseWindows, coarseDefaults } from "./coarse.ts";
 import { Compactor, compactDefaults } from "./compact.ts";
 import { newestMinuteOf, readEventTypes } from "./contents.ts";
@@ -69,6 +69,7 @@ type Handlers = {
 function send(message: FromStoreThread): void {
   main.postMessage(message);
 }
+const logger = threadLogger((line) => send({ kind: "log", line }));
 
 class StoreThread {
   readonly #database: Database;
@@ -201,7 +202,7 @@ class StoreThread {
     } catch (error) {
       if (this.#lastTry.signal.aborted) return;
       this.#endIfFatal(error);
-      send({ kind: "maintenance_failed", message: thrown(error).message });
+      logger.error({ part: "store", reason: thrown(error).message }, "maintenance failed");
     }
   }
 
@@ -283,7 +284,7 @@ class StoreThread {
     );
     const graves = new Graves(database, compactor, deleteDefaults.vectorsMax);
     const lastCommit = () => this.#lastCommit;
-    const parts = { database, sealer, rawFiles, compactor, graves, coarse, lastCommit };
+    const parts = { database, sealer, rawFiles, compactor, graves, coarse, lastCommit, logger };
     this.#maintenance = new Maintenance(parts);
     this.#sources = { database, rawFiles, sketches, coarse };
     const newestMinute = await newestMinuteOf(writer);
@@ -325,7 +326,7 @@ class StoreThread {
   #goOnDeleting(deleter: Deleter): void {
     deleter.resume().catch((error) => {
       if (this.#closing || this.#lastTry.signal.aborted) return;
-      send({ kind: "maintenance_failed", message: thrown(error).message });
+      logger.error({ part: "store", reason: thrown(error).message }, "maintenance failed");
     });
   }
 
@@ -367,11 +368,6 @@ class StoreThread {
       }
     }
   }
-}
-
-/** Frees the columns of a part that is committed, or never will be. */
-function giveBack({ raw, counts, open }: CheckpointPart): void {
-  discardBuffers([...raw, ...counts, ...open.minutes.map(({ candidates }) => candidates)]);
 }
 
 async function start(data: StoreThreadData): Promise<void> {

@@ -91,6 +91,8 @@ export async function makeApi(
     bodyBytesMax: 100_000,
     connectionsMax: 100,
     requestTimeoutMs: 5000,
+    slowRequestMs: 0,
+    hasAddresses: false,
     closeMsMax: 2000,
     uws: httpServer === "uws" ? uws : null,
     ...overrides,

@@ -1,13 +1,13 @@
 // A topic's ends while its partitions' leaders move: asked for again, with a client that knows of
 // no leader yet; and never with a partition left out.
 import { type Admin, KafkaJSProtocolError } from "kafkajs";
-import { expect, it, vi } from "vitest";
+import { expect, it } from "vitest";
 import { RankstreamError } from "../../src/errors.ts";
 import type { KafkaSettings } from "../../src/log/kafka-settings.ts";
 import { TopicWatch } from "../../src/log/kafka-topic.ts";
+import { silentLogger } from "../../src/telemetry.ts";
 
 const settings = { topic: "events", brokers: "nowhere:9092" } as KafkaSettings;
-const silent = { debug: vi.fn(), info: vi.fn(), warn: vi.fn(), error: vi.fn(), fatal: vi.fn() };
 const count = 3;
 
 function protocolError(type: string): Error {
@@ -48,7 +48,7 @@ it("asks again, as a new client, while a partition's leader moves", async () => 
       return all;
     },
   });
-  const { watch } = await TopicWatch.open(settings, clients.connect, silent);
+  const { watch } = await TopicWatch.open(settings, clients.connect, silentLogger);
   expect((await watch.ends()).end).toEqual([5, 6, 7]);
   expect(clients.made()).toBe(3);
   expect([...clients.open]).toEqual([2]);
@@ -62,7 +62,7 @@ it("gives up at once where a leader is not the reason", async () => {
       throw protocolError("TOPIC_AUTHORIZATION_FAILED");
     },
   });
-  const { watch } = await TopicWatch.open(settings, clients.connect, silent);
+  const { watch } = await TopicWatch.open(settings, clients.connect, silentLogger);
   const refused = expect.objectContaining({ code: "log_unavailable" });
   await expect(watch.ends()).rejects.toEqual(refused);
   expect(clients.made()).toBe(1);
@@ -70,9 +70,9 @@ it("gives up at once where a leader is not the reason", async () => {
 
 it("leaves no partition out, also one between others", async () => {
   const holed = fakeClients({ answer: (client) => (client === 0 ? [all[0]!, all[1]!] : all) });
-  const { watch } = await TopicWatch.open(settings, holed.connect, silent);
+  const { watch } = await TopicWatch.open(settings, holed.connect, silentLogger);
   expect((await watch.ends()).end).toEqual([5, 6, 7]);
   const always = fakeClients({ answer: () => [all[0]!, all[1]!] });
-  const other = await TopicWatch.open(settings, always.connect, silent);
+  const other = await TopicWatch.open(settings, always.connect, silentLogger);
   await expect(other.watch.ends()).rejects.toBeInstanceOf(RankstreamError);
 });

@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { KafkaSender } from "../../src/log/kafka-sender.ts";
-import { createLogger } from "../../src/telemetry.ts";
+import { silentLogger } from "../../src/telemetry.ts";
 import { freshTopic, kafkaAdmin, startKafka } from "../support/kafka.ts";
 import { createTopic } from "../support/kafka-broker.ts";
 import { logSettings } from "../support/log-settings.ts";
@@ -24,7 +24,7 @@ it("keeps one connection over a broker that was away", async () => {
   const settings = logSettings(broker.address, topic, { appendTimeoutMs });
   const sender = await KafkaSender.open({
     settings,
-    logger: createLogger("fatal"),
+    logger: silentLogger,
     queueBytesMax: 1_000_000,
     batchBytesMax: 1_000_000,
     onDurable: () => undefined,

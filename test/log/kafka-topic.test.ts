@@ -4,12 +4,12 @@ import { ConfigResourceTypes } from "kafkajs";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { KafkaSettings } from "../../src/log/kafka-settings.ts";
 import { openTopic, TopicWatch } from "../../src/log/kafka-topic.ts";
-import { createLogger } from "../../src/telemetry.ts";
+import { silentLogger } from "../../src/telemetry.ts";
 import { freshTopic, kafkaAdmin, sharedKafka } from "../support/kafka.ts";
 import { createTopic, kafkaClient } from "../support/kafka-broker.ts";
 import { logSettings } from "../support/log-settings.ts";
 
-const logger = createLogger("fatal");
+const logger = silentLogger;
 let address: string;
 let made: Awaited<ReturnType<typeof kafkaAdmin>>;
 

@@ -1,0 +1,108 @@
+/**
+ * A line for each request at level debug; for one that took long at info; for one that was not
+ * served, by a fault or for lack of room, at warn. docs/logs.md has the fields.
+ */
+import type { FastifyInstance } from "fastify";
+import type { Logger, LogLevel } from "../telemetry.ts";
+import type { RequestNote } from "../telemetry-log.ts";
+import { noteOf, shownPath, shownQuestion } from "./request-note.ts";
+
+declare module "fastify" {
+  interface FastifyReply {
+    /** What the reply is a problem document of, where it is one. */
+    problem: { code: string; message?: string } | null;
+  }
+}
+
+export interface RequestLogDeps {
+  logger: Logger;
+  /** Requests that take longer are slow; 0: none is. */
+  slowRequestMs: number;
+  /** Whether lines name the client's address. */
+  hasAddresses: boolean;
+}
+
+/** One request that was answered. */
+export interface AnsweredRequest {
+  method: string;
+  /** As it may be written. */
+  path: string;
+  status: number;
+  durationMs: number;
+  address: string | undefined;
+  /** Of a problem document. */
+  problem?: { code: string; message?: string } | null | undefined;
+  question?: Record<string, string> | undefined;
+}
+
+const nanosPerMs = 1e6;
+/** What takes long by its nature: streams, long polls, sockets. */
+const longRoutes: ReadonlySet<string> = new Set([
+  "/changes",
+  "/export",
+  "/live",
+  "/live/events",
+  "/tail",
+]);
+const texts: Partial<Record<LogLevel, string>> = {
+  debug: "a request was answered",
+  info: "a request took long",
+  warn: "a request was not served",
+};
+
+export class RequestLog {
+  readonly #deps: RequestLogDeps;
+
+  constructor(deps: RequestLogDeps) {
+    this.#deps = deps;
+  }
+
+  /** The level of the line there is to write; null for none. */
+  levelOf(status: number, durationMs: number, isLong = false): LogLevel | null {
+    const { logger, slowRequestMs } = this.#deps;
+    const isSlow = slowRequestMs > 0 && durationMs > slowRequestMs && !isLong;
+    const level = status >= 500 ? "warn" : isSlow ? "info" : "debug";
+    return logger.isOn(level) ? level : null;
+  }
+
+  /** Writes the line of `levelOf`; the route is in its words, so that routes repeat apart. */
+  write(level: LogLevel, route: string, request: RequestNote, answered: AnsweredRequest): void {
+    const { logger, hasAddresses } = this.#deps;
+    const { method, path, status, durationMs, address, problem, question } = answered;
+    const fields = {
+      part: "http",
+      request,
+      "http.request.method": method,
+      "url.path": path,
+      "http.response.status_code": status,
+      "event.duration": Math.round(durationMs * nanosPerMs),
+      "event.outcome": status >= 500 ? "failure" : "success",
+      ...(hasAddresses && address !== undefined && { "client.ip": address }),
+      ...(problem && { code: problem.code }),
+      // What is wrong with a request its client was told; the words hold parts of it.
+      ...(problem && status >= 500 && { reason: problem.message }),
+      ...(question !== undefined && { question }),
+    };
+    logger[level](fields, `${texts[level]}: ${method} ${route}`);
+  }
+}
+
+/** Writes lines of all requests that the app answers. */
+export function addRequestLog(app: FastifyInstance, log: RequestLog): void {
+  app.decorateReply("problem", null);
+  app.addHook("onResponse", async (request, reply) => {
+    const { elapsedTime: durationMs, statusCode: status, problem } = reply;
+    const { url: route = "" } = request.routeOptions;
+    const level = log.levelOf(status, durationMs, longRoutes.has(route));
+    if (level === null) return;
+    log.write(level, request.is404 ? "***" : route, noteOf(request), {
+      method: request.method,
+      path: shownPath(request),
+      status,
+      durationMs,
+      address: request.ip,
+      problem,
+      question: shownQuestion(request),
+    });
+  });
+}

@@ -1,0 +1,88 @@
+/** What log lines say of a request, and what of it they must not. */
+import type { FastifyRequest } from "fastify";
+import type { RequestNote } from "../telemetry-log.ts";
+import { secretsIn, textsIn } from "../telemetry-redaction.ts";
+
+const secretHeaders = ["authorization", "proxy-authorization", "cookie", "x-api-key"];
+const valuesMax = 1000;
+/** Names of users stand in these addresses. */
+const userRoute = /^\/users(?:\/|$)/;
+/** Parts of addresses that are no secret, by the names routes have for them. */
+const shownParams: ReadonlySet<string> = new Set(["eventType", "eventId", "name", "id"]);
+
+/** Of a question only these parameters are written: what it was about, not about whom. */
+const shownParameters = [
+  "eventType",
+  "timeRange",
+  "from",
+  "to",
+  "timeZone",
+  "k",
+  "offset",
+  "mode",
+  "by",
+  "compare",
+  "step",
+  "format",
+  "async",
+];
+const shownCharsMax = 200;
+
+function headerSecrets({ headers }: FastifyRequest): string[] {
+  return secretHeaders
+    .flatMap((name) => headers[name] ?? [])
+    .flatMap((value) => [value, ...value.split(/[\s;,]+/).filter((part) => part.length > 7)]);
+}
+
+/** What the client sent that no line may hold. */
+function secretsOf(request: FastifyRequest): string[] {
+  const isOfUser = userRoute.test(request.routeOptions.url ?? "");
+  const found = [
+    ...headerSecrets(request),
+    ...secretsIn(request.query),
+    ...(isOfUser ? textsIn(request.params) : []),
+    ...(Buffer.isBuffer(request.body) ? [] : secretsIn(request.body)),
+  ];
+  return [...new Set(found)].slice(0, valuesMax);
+}
+
+/** The trace a W3C `traceparent` names, and the span in it; none for anything else. */
+export function traceIdsOf(
+  header: string | string[] | undefined,
+): Pick<RequestNote, "traceId" | "spanId"> {
+  if (typeof header !== "string") return {};
+  const match = /^00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}$/.exec(header);
+  return match === null ? {} : { traceId: match[1], spanId: match[2] };
+}
+
+/** Costs a little: for requests of which something is written. */
+export function noteOf(request: FastifyRequest): RequestNote {
+  const { id, headers } = request;
+  return { id, ...traceIdsOf(headers["traceparent"]), secrets: secretsOf(request) };
+}
+
+/**
+ * The address as it may be written: that of the route, with those of its parts that name no
+ * user. Of an address that leads nowhere nothing: it may hold anything.
+ */
+export function shownPath(request: FastifyRequest): string {
+  const { url } = request.routeOptions;
+  if (request.is404 || url === undefined) return "***";
+  const params = request.params as Readonly<Record<string, string>>;
+  const isOfUser = userRoute.test(url);
+  return url.replaceAll(/:(\w+)/g, (_all, name: string) => {
+    const value = params?.[name];
+    const isShown = value !== undefined && shownParams.has(name) && !isOfUser;
+    return isShown ? encodeURIComponent(value.replaceAll(/\p{Surrogate}/gu, "\ufffd")) : "***";
+  });
+}
+
+/** What was asked, as far as that may be written; undefined where there is nothing of it. */
+export function shownQuestion(request: FastifyRequest): Record<string, string> | undefined {
+  const query = (request.query ?? {}) as Readonly<Record<string, unknown>>;
+  const shown = shownParameters.flatMap((name) => {
+    const value = query[name];
+    return value === undefined ? [] : [[name, String(value).slice(0, shownCharsMax)] as const];
+  });
+  return shown.length === 0 ? undefined : Object.fromEntries(shown);
+}

@@ -1,0 +1,26 @@
+/** Values of the configuration that must not be shown. */
+import type { Config, ConfigName } from "./config.ts";
+import { type ConfigOption, configOptions } from "./config-options.ts";
+
+/** The password of an address, as it stands there and as it is meant. */
+function passwordsIn(value: string): string[] {
+  if (!URL.canParse(value)) return [];
+  const { password } = new URL(value);
+  if (password === "") return [];
+  try {
+    return [password, decodeURIComponent(password)];
+  } catch {
+    return [password];
+  }
+}
+
+/** Passwords, and whatever else is secret: for what writes texts that may hold them. */
+export function secretsOf(config: Config): string[] {
+  const secrets = Object.entries(config).flatMap(([name, value]) => {
+    const option: ConfigOption = configOptions[name as ConfigName];
+    if (typeof value !== "string" || option.type !== "text" || value === option.default) return [];
+    if (option.isSecret === true) return [value];
+    return value.split(",").flatMap((one) => passwordsIn(one.trim()));
+  });
+  return [...new Set(secrets)];
+}
