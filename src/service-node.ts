@@ -4,7 +4,6 @@
  * there is nobody behind it.
  */
 
-import { fileURLToPath } from "node:url";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { buildApi } from "./api/app.ts";
 import { forwardedHeaders } from "./api/forwarded.ts";
@@ -13,8 +12,6 @@ import { listen } from "./api/listen.ts";
 import { requestIdHeader } from "./api/request-id.ts";
 import { loadUws, type Uws } from "./api/uws.ts";
 import { type Config, nativeBuild, rolesOf } from "./config.ts";
-import { networkOf } from "./config-network.ts";
-import { originsOf } from "./config-origins.ts";
 import { ByteBudget } from "./edge/byte-budget.ts";
 import { Edge } from "./edge/edge.ts";
 import { ForwardEdge } from "./edge/forward-edge.ts";
@@ -30,6 +27,7 @@ import { RemoteChanges } from "./query/remote-changes.ts";
 import { Upstream } from "./query/upstream.ts";
 import { openAccessOf } from "./service-access.ts";
 import { makeForwardScanner, makeScanner, sharedLedger, takesNoEvents } from "./service-edge.ts";
+import { httpOptions } from "./service-http.ts";
 import { describeLog, openKafka } from "./service-log.ts";
 import { describeCache, describeRedis, openMetrics } from "./service-metrics.ts";
 import { StatusDesk } from "./service-status.ts";
@@ -219,18 +217,10 @@ export async function startNode(config: Config, logger: Logger, version: string)
     notReady,
     status: (withUpstream) => status.read(withUpstream),
     version,
-    bodyBytesMax: config.bodyBytesMax,
-    connectionsMax: config.connectionsMax,
-    requestTimeoutMs: config.requestTimeoutMs,
-    slowRequestMs: config.slowRequestMs,
-    hasAddresses: config.logClientAddresses === "on",
-    closeMsMax: Math.floor(config.shutdownMsMax / 2),
-    ...originsOf(config),
-    ...networkOf(config),
+    ...httpOptions(config),
     uws,
     access,
     tls,
-    webFolder: fileURLToPath(new URL("./web/", import.meta.url)),
   });
   const stop = async () => {
     status.close();

@@ -1,12 +1,9 @@
 /** Composes the service: log, store, ingest workers, edge, query engine, HTTP. */
 import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import type { Access } from "./access/access.ts";
 import { buildApi } from "./api/app.ts";
 import { listen } from "./api/listen.ts";
 import { type Config, rolesOf } from "./config.ts";
-import { networkOf } from "./config-network.ts";
-import { originsOf } from "./config-origins.ts";
 import { ByteBudget } from "./edge/byte-budget.ts";
 import { Edge, type EdgeDeps } from "./edge/edge.ts";
 import { AppliedClock } from "./ingest/applied-clock.ts";
@@ -17,6 +14,7 @@ import { Answers } from "./query/answers.ts";
 import type { FreshnessDeps } from "./query/freshness.ts";
 import { openAccessOf } from "./service-access.ts";
 import { catchUpEdgeState, knownTypes, loadEdgeState, takesNoEvents } from "./service-edge.ts";
+import { httpOptions } from "./service-http.ts";
 import { describeLog, type OpenLog, openLog } from "./service-log.ts";
 import {
   describeCache,
@@ -332,18 +330,10 @@ async function openApi(
     notReady: () => failing(pipeline),
     status: (withUpstream) => status.read(withUpstream),
     version: packageVersion(),
-    bodyBytesMax: config.bodyBytesMax,
-    connectionsMax: config.connectionsMax,
-    requestTimeoutMs: config.requestTimeoutMs,
-    slowRequestMs: config.slowRequestMs,
-    hasAddresses: config.logClientAddresses === "on",
-    closeMsMax: Math.floor(config.shutdownMsMax / 2),
-    ...originsOf(config),
-    ...networkOf(config),
+    ...httpOptions(config),
     uws: openUws(config),
     access,
     tls,
-    webFolder: fileURLToPath(new URL("./web/", import.meta.url)),
   });
 }
 

@@ -312,6 +312,7 @@ export const boardExamples: Readonly<Record<string, readonly RouteExample[]>> = 
         detail: 'k: expected an integer 1..1000, got "0"',
         hint: "Correct the parameter named in the detail.",
         parameter: "k",
+        requestId: "w1nvHB9YATY5.8k",
       },
     },
   ],

@@ -197,6 +197,10 @@ export function openApiDocument(routes: readonly DocumentedRoute[], version: str
     description: "An RFC 9457 problem document; `code` is stable.",
     headers: {
       "Retry-After": { description: "When to try again, seconds.", schema: { type: "string" } },
+      "X-Request-Id": {
+        description: "The request's id, its own where it came with one.",
+        schema: { type: "string" },
+      },
     },
     content: { "application/problem+json": { schema: ref("Problem") } },
   };

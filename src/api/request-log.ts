@@ -3,6 +3,7 @@
  * served, by a fault or for lack of room, at warn. docs/logs.md has the fields.
  */
 import type { FastifyInstance } from "fastify";
+import { everybody, type Principal } from "../model-access.ts";
 import type { Logger, LogLevel } from "../telemetry.ts";
 import type { RequestNote } from "../telemetry-log.ts";
 import { noteOf, shownPath, shownQuestion } from "./request-note.ts";
@@ -33,6 +34,8 @@ export interface AnsweredRequest {
   /** Of a problem document. */
   problem?: { code: string; message?: string } | null | undefined;
   question?: Record<string, string> | undefined;
+  /** Of the API key, where it came with one. */
+  key?: string | undefined;
 }
 
 const nanosPerMs = 1e6;
@@ -68,7 +71,7 @@ export class RequestLog {
   /** Writes the line of `levelOf`; the route is in its words, so that routes repeat apart. */
   write(level: LogLevel, route: string, request: RequestNote, answered: AnsweredRequest): void {
     const { logger, hasAddresses } = this.#deps;
-    const { method, path, status, durationMs, address, problem, question } = answered;
+    const { method, path, status, durationMs, address, problem, question, key } = answered;
     const fields = {
       part: "http",
       request,
@@ -82,9 +85,16 @@ export class RequestLog {
       // What is wrong with a request its client was told; the words hold parts of it.
       ...(problem && status >= 500 && { reason: problem.message }),
       ...(question !== undefined && { question }),
+      ...(key !== undefined && { key }),
     };
     logger[level](fields, `${texts[level]}: ${method} ${route}`);
   }
+}
+
+/** The key's id; of who has none nothing, a token's subject may be a user. */
+export function keyOf(principal: Principal | null): string | undefined {
+  const { id } = principal ?? everybody;
+  return id === everybody.id || !/^[\w-]+$/.test(id) ? undefined : id;
 }
 
 /** Writes lines of all requests that the app answers. */
@@ -103,6 +113,7 @@ export function addRequestLog(app: FastifyInstance, log: RequestLog): void {
       address: request.ip,
       problem,
       question: shownQuestion(request),
+      key: keyOf(request.principal),
     });
   });
 }

@@ -1,31 +1,46 @@
 /** What log lines say of a request, and what of it they must not. */
 import type { FastifyRequest } from "fastify";
+import { callerHeader } from "../access/caller.ts";
 import type { RequestNote } from "../telemetry-log.ts";
 import { secretsIn, textsIn } from "../telemetry-redaction.ts";
 
-const secretHeaders = ["authorization", "proxy-authorization", "cookie", "x-api-key"];
+const secretHeaders = [
+  "authorization",
+  "proxy-authorization",
+  "cookie",
+  "x-api-key",
+  callerHeader,
+];
 const valuesMax = 1000;
 /** Names of users stand in these addresses. */
 const userRoute = /^\/users(?:\/|$)/;
 /** Parts of addresses that are no secret, by the names routes have for them. */
 const shownParams: ReadonlySet<string> = new Set(["eventType", "eventId", "name", "id"]);
 
-/** Of a question only these parameters are written: what it was about, not about whom. */
-const shownParameters = [
-  "eventType",
-  "timeRange",
-  "from",
-  "to",
-  "timeZone",
-  "k",
-  "offset",
-  "mode",
-  "by",
-  "compare",
-  "step",
-  "format",
-  "async",
-];
+const number = /^\d{1,15}$/;
+const time = /^[\d:.TtZz+ -]{1,40}$/;
+const unit = "(?:second|minute|hour|day|week|month|year)s?";
+const rangeForm = new RegExp(
+  `^(?:last_(?:\\d{1,9}_)?${unit}|(?:this|previous)_${unit}|today|yesterday|all` +
+    "|[\\dTZPYMDHS:.+/-]+)$",
+);
+/**
+ * Of a question only these parameters are written, and only where they are of their form: what
+ * it was about, not about whom.
+ */
+const shownParameters: Readonly<Record<string, RegExp>> = {
+  eventType: /^/,
+  timeRange: rangeForm,
+  from: time,
+  to: time,
+  k: number,
+  offset: number,
+  mode: /^(?:approx|exact|auto)$/,
+  by: /^(?:events|users)$/,
+  compare: /^previous$/,
+  step: /^(?:minute|hour|day|week|month)$/,
+  async: /^(?:true|false)$/,
+};
 const shownCharsMax = 200;
 
 function headerSecrets({ headers }: FastifyRequest): string[] {
@@ -80,9 +95,10 @@ export function shownPath(request: FastifyRequest): string {
 /** What was asked, as far as that may be written; undefined where there is nothing of it. */
 export function shownQuestion(request: FastifyRequest): Record<string, string> | undefined {
   const query = (request.query ?? {}) as Readonly<Record<string, unknown>>;
-  const shown = shownParameters.flatMap((name) => {
+  const shown = Object.entries(shownParameters).flatMap(([name, form]) => {
     const value = query[name];
-    return value === undefined ? [] : [[name, String(value).slice(0, shownCharsMax)] as const];
+    const text = value === undefined ? "" : String(value).slice(0, shownCharsMax);
+    return text !== "" && form.test(text) ? [[name, text] as const] : [];
   });
   return shown.length === 0 ? undefined : Object.fromEntries(shown);
 }

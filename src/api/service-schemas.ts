@@ -123,8 +123,9 @@ const problem = object(
     code: text("Stable name of the kind.", { enum: Object.keys(errorKinds) }),
     detail: text("What was expected, what came and where."),
     hint: text("What to do about it."),
+    requestId: text("The request's, as in `X-Request-Id` and in the log."),
   },
-  [],
+  ["requestId"],
   "RFC 9457. Some kinds have further members, such as `parameter`.",
 );
 

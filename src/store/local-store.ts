@@ -382,12 +382,6 @@ export class LocalStore implements Store {
       for (const listener of this.#changeListeners) listener(this.version, message.touched);
     } else if (message.kind === "failing") {
       this.#failure = message.message;
-      if (message.message === null)
-        this.#logger.info({ part: "store", thread: "store" }, "commits go on");
-      else {
-        const fields = { part: "store", thread: "store", reason: message.message };
-        this.#logger.error(fields, "a commit failed");
-      }
     } else if (message.kind === "log") {
       writeThreadLine(this.#logger, "store", message.line);
     } else if (message.kind === "gave_up") {

@@ -351,7 +351,10 @@ class StoreThread {
         for (const { partition, next } of part.offsets) this.#offsets[partition] = next;
         this.#note(touched);
         send({ kind: "committed", offsets: [...this.#offsets], touched });
-        if (delayMs > retryDelayMsMin) send({ kind: "failing", message: null });
+        if (delayMs > retryDelayMsMin) {
+          send({ kind: "failing", message: null });
+          logger.info({ part: "store" }, "commits go on");
+        }
         port.postMessage({ kind: "committed", sequence: part.sequence });
         return;
       } catch (error) {
@@ -362,6 +365,7 @@ class StoreThread {
           return;
         }
         send({ kind: "failing", message });
+        logger.error({ part: "store", reason: message }, "a commit failed");
         this.#endIfFatal(error);
         await sleep(delayMs, null, { signal: this.#lastTry.signal }).catch(() => undefined);
         delayMs = Math.min(delayMs * 2, retryDelayMsMax);

@@ -107,7 +107,7 @@ export function onSocket(app: App): Promise<Address> {
 }
 
 export interface Sent {
-  method: "POST" | "DELETE";
+  method: "GET" | "POST" | "DELETE";
   url: string;
   headers?: Record<string, string>;
   payload?: string | Uint8Array;

@@ -16,7 +16,17 @@ const jobMsMax = 15_000;
 const unequal = new Set(
   [
     ["asOf", "now", "startedAt", "createdAt", "finishedAt", "expiresAt", "lastAt", "ageMs"],
-    ["id", "dataId", "version", "nextCursor", "path", "offsets", "counts", "linkedFiles"],
+    [
+      "id",
+      "requestId",
+      "dataId",
+      "version",
+      "nextCursor",
+      "path",
+      "offsets",
+      "counts",
+      "linkedFiles",
+    ],
     ["lists", "counts", "raw", "minute", "hour", "day", "month", "sketches"],
     ["windows", "files", "invalidated", "mode", "perSecond", "perSecondLastMinute"],
     [
