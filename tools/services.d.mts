@@ -11,6 +11,9 @@ export declare function findHaproxy(): string | undefined;
 export declare function findCaddy(): string | undefined;
 export declare function findNginx(): string | undefined;
 
+/** Path of Helm; nothing brings it. */
+export declare function findHelm(): string | undefined;
+
 /** Folder of PostgreSQL's server programs: postgres, initdb, psql. */
 export declare function findPostgres(): string | undefined;
 

@@ -53,6 +53,12 @@ export function findNginx() {
   return onPath("nginx") ?? firstExecutable(["/usr/sbin/nginx"]);
 }
 
+/** Helm, for the chart's test alone, which says where it didn't run for want of it. */
+export function findHelm() {
+  const named = process.env["HELM_PATH"];
+  return named ? firstExecutable([named]) : onPath("helm");
+}
+
 /**
  * The folder of PostgreSQL's server programs, which Debian keeps off the PATH; of several the
  * newest. Undefined where there is none.

@@ -1,0 +1,41 @@
+#!/bin/sh
+# Makes what compose.growth.yaml and compose.scale.yaml take as secrets, in docker/secrets: a
+# password for Redis and Grafana, and the keys of nodes, Prometheus and yours (admin-key). What is
+# there stays as it is. Needs the image: docker compose -f docker/compose.growth.yaml build
+# COMPOSE=podman-compose for another program than docker compose.
+set -eu
+cd "$(dirname "$0")"
+mkdir -p secrets
+# Containers read single files of it as users of their own; on this machine its owner alone does.
+chmod 700 secrets
+
+random() {
+  od -An -N24 -tx1 /dev/urandom | tr -d ' \n'
+}
+
+if [ ! -s secrets/redis-url ]; then
+  password=$(random)
+  {
+    echo "requirepass $password"
+    echo 'maxmemory 256mb'
+    echo 'maxmemory-policy allkeys-lru'
+    echo 'save ""'
+  } >secrets/redis.conf
+  printf 'redis://:%s@redis:6379' "$password" >secrets/redis-url
+fi
+
+[ -s secrets/grafana-password ] || random >secrets/grafana-password
+
+# A key's name and scopes.
+key() {
+  [ -s "secrets/$1-key" ] && return
+  ${COMPOSE:-docker compose} -f compose.growth.yaml run --rm -T keys \
+    create "$1" --scope "$2" >"secrets/$1-key.new"
+  mv "secrets/$1-key.new" "secrets/$1-key"
+}
+
+key node ingest,read,admin
+key metrics read
+key admin ingest,read,admin
+chmod 644 secrets/*
+chmod 600 secrets/admin-key
