@@ -69,6 +69,8 @@ export interface BatchHeader {
    * it, so without this its ledger would be nothing but gaps.
    */
   seen?: SequenceRun | null;
+  /** Of a batch that is traced: the `traceparent` of what appended it (model-trace.ts). */
+  trace?: string | null;
 }
 
 /** One record of the log: a block with its batch's header and its place. */

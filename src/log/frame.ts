@@ -6,8 +6,9 @@
  *      4  u32  CRC-32 of bytes 8..frameBytes, begun with the segment's seed (see segment.ts),
  *              so that a frame of another log or segment is never taken for one of this
  *      8  u32  frameBytes, from the magic to the last record's end
- *     12  u8   version, 2; of version 1 are frames without marks
- *     13  u8   flags: 1 has a key, 2 has a digest, 4 has a run of seen sequences
+ *     12  u8   version: 3 has a trace, 2 has none, 1 has no marks either. A frame is of the
+ *              lowest version that holds it: programs before this one read what isn't traced
+ *     13  u8   flags: 1 has a key, 2 has a digest, 4 has a run of seen sequences, 8 has a trace
  *     14  u16  keyBytes
  *     16  u32  position of this frame in its segment file
  *     20  u32  syncedThrough: all bytes of the file before this were durable when the frame
@@ -18,6 +19,7 @@
  *     40  16   digest, zeros without
  *     56  u53  seen.from     64  u53  seen.to     zeros without
  *     72  key, UTF-8
+ *         traceparent, 55 bytes of ASCII, where there is one
  *         then each record:
  *            0  u32  partition
  *            4  u32  linesBytes
@@ -29,16 +31,16 @@
 import { crc32 } from "node:zlib";
 import { RankstreamError } from "../errors.ts";
 import type { BatchHeader, LogRecord, PartitionBlock } from "../model.ts";
+import { traceparentChars } from "../model-trace.ts";
 
 export const frameHeaderBytes = 72;
 /** The largest frame; a body's bound (64 MiB unpacked) stays far below. */
 export const frameBytesMax = 256 * 1024 * 1024;
 export const frameMagic = Uint8Array.of(0xff, 0x52, 0x4b, 0x46);
 const magic = 0x464b52ff;
-const version = 2;
+const versions = Object.freeze({ noMarks: 1, noTrace: 2, traced: 3 });
 const recordHeaderBytes = 24;
 /** Of frames without marks. */
-const versionBefore = 1;
 const recordHeaderBytesBefore = 20;
 const noMarks = new Uint8Array(0);
 const digestBytes = 16;
@@ -46,6 +48,7 @@ const keyBytesMax = 0xffff;
 const flagKey = 1;
 const flagDigest = 2;
 const flagSeen = 4;
+const flagTrace = 8;
 
 /** Writes an integer below 2^53 as 8 bytes. */
 export function setU53(view: DataView, at: number, value: number): void {
@@ -73,26 +76,32 @@ export interface Frame {
 export function encodeFrame(header: BatchHeader, blocks: readonly PartitionBlock[]): Frame {
   const key = header.key === null ? null : Buffer.from(header.key, "utf8");
   const keyBytes = key?.length ?? 0;
-  let size = frameHeaderBytes + keyBytes;
+  const trace = header.trace ?? null;
+  const traceBytes = trace === null ? 0 : traceparentChars;
+  let recordsBytes = 0;
   for (const block of blocks) {
     const marksBytes = block.marks?.length ?? 0;
-    size += recordHeaderBytes + block.lines.length + marksBytes + block.value.length;
+    recordsBytes += recordHeaderBytes + block.lines.length + marksBytes + block.value.length;
   }
+  const size = frameHeaderBytes + keyBytes + traceBytes + recordsBytes;
   if (size > frameBytesMax) throw new RangeError(`a batch of ${size} bytes, ${frameBytesMax} fit`);
   if (keyBytes > keyBytesMax) throw new RangeError(`a key of ${keyBytes} bytes`);
   if (header.digest !== null && header.digest.length !== digestBytes) {
     throw new RangeError(`a digest of ${header.digest.length} bytes, ${digestBytes} expected`);
+  }
+  if (trace !== null && trace.length !== traceparentChars) {
+    throw new RangeError(`a traceparent of ${trace.length} bytes, ${traceparentChars} expected`);
   }
   const bytes = Buffer.allocUnsafe(size);
   const view = new DataView(bytes.buffer, bytes.byteOffset, size);
   bytes.fill(0, 0, frameHeaderBytes);
   view.setUint32(0, magic, true);
   view.setUint32(8, size, true);
-  view.setUint8(12, version);
+  view.setUint8(12, trace === null ? versions.noTrace : versions.traced);
   const seen = header.seen ?? null;
   const digest = header.digest;
-  const flags = (key ? flagKey : 0) | (digest ? flagDigest : 0) | (seen ? flagSeen : 0);
-  view.setUint8(13, flags);
+  const ofBatch = (key ? flagKey : 0) | (digest ? flagDigest : 0) | (seen ? flagSeen : 0);
+  view.setUint8(13, ofBatch | (trace === null ? 0 : flagTrace));
   view.setUint16(14, keyBytes, true);
   setU53(view, 24, header.receivedAt);
   view.setUint32(32, header.partitionCount, true);
@@ -103,7 +112,8 @@ export function encodeFrame(header: BatchHeader, blocks: readonly PartitionBlock
     setU53(view, 64, seen.to);
   }
   if (key) bytes.set(key, frameHeaderBytes);
-  const recordStarts = encodeRecords(bytes, view, frameHeaderBytes + keyBytes, blocks);
+  if (trace !== null) bytes.write(trace, frameHeaderBytes + keyBytes, "latin1");
+  const recordStarts = encodeRecords(bytes, view, size - recordsBytes, blocks);
   return { bytes, view, recordStarts };
 }
 
@@ -197,10 +207,11 @@ export function recordCountOf(chunk: Chunk, at: number): number {
 /** Throws RankstreamError `log_mismatch` for a frame this program's version can't read. */
 export function assertFrameVersion(chunk: Chunk, at: number, file: string): void {
   const found = chunk.view.getUint8(at + 12);
-  if (found === version || found === versionBefore) return;
+  if (found >= versions.noMarks && found <= versions.traced) return;
   throw new RankstreamError(
     "log_mismatch",
-    `${file}, byte ${chunk.position + at}: record format ${found}, expected ${version}`,
+    `${file}, byte ${chunk.position + at}: record format ${found}, expected at most ` +
+      `${versions.traced}`,
   );
 }
 
@@ -211,12 +222,14 @@ export function frameHeaderOf(chunk: Chunk, at: number): BatchHeader {
   const keyStart = at + frameHeaderBytes;
   const keyEnd = keyStart + view.getUint16(at + 14, true);
   const hasSeen = (flags & flagSeen) !== 0;
+  const hasTrace = (flags & flagTrace) !== 0;
   return {
     key: flags & flagKey ? bytes.toString("utf8", keyStart, keyEnd) : null,
     digest: flags & flagDigest ? bytes.subarray(at + 40, at + 40 + digestBytes) : null,
     receivedAt: getU53(view, at + 24),
     partitionCount: view.getUint32(at + 32, true),
     seen: hasSeen ? { from: getU53(view, at + 56), to: getU53(view, at + 64) } : null,
+    trace: hasTrace ? bytes.toString("latin1", keyEnd, keyEnd + traceparentChars) : null,
   };
 }
 
@@ -230,9 +243,10 @@ export function visitRecords(
   visit: (partition: number, offset: number, record: () => LogRecord) => void,
 ): void {
   const { view, bytes } = chunk;
-  const hasMarks = view.getUint8(at + 12) !== versionBefore;
+  const hasMarks = view.getUint8(at + 12) !== versions.noMarks;
+  const traceBytes = view.getUint8(at + 13) & flagTrace ? traceparentChars : 0;
   let header: BatchHeader | undefined;
-  let start = at + frameHeaderBytes + view.getUint16(at + 14, true);
+  let start = at + frameHeaderBytes + view.getUint16(at + 14, true) + traceBytes;
   for (let left = recordCountOf(chunk, at); left > 0; left--) {
     const partition = view.getUint32(start, true);
     const offset = getU53(view, start + 8);
@@ -251,6 +265,7 @@ export function visitRecords(
         receivedAt: header.receivedAt,
         partitionCount: header.partitionCount,
         seen: header.seen ?? null,
+        trace: header.trace ?? null,
         lines: bytes.subarray(linesStart, marksStart),
         marks: bytes.subarray(marksStart, valueStart),
         value: bytes.subarray(valueStart, end),

@@ -11,6 +11,8 @@ import {
   encodeRecordHeader,
   recordHeaderBytes,
   recordHeaderName,
+  traceHeaderBytes,
+  traceHeaderName,
 } from "./kafka-record.ts";
 import type { Outgoing, SenderStats } from "./kafka-sender.ts";
 import { KafkaSenders } from "./kafka-senders.ts";
@@ -115,7 +117,9 @@ export class KafkaLog implements Log {
   /** See Log. Copies the batch before it returns. */
   append(header: BatchHeader, blocks: readonly PartitionBlock[]): Promise<void> {
     const records: Outgoing[] = [];
-    const ownBytes = recordHeaderBytes(header) + recordOverheadBytes;
+    const { trace = null } = header;
+    const traceBytes = trace === null ? 0 : traceHeaderBytes;
+    const ownBytes = recordHeaderBytes(header) + traceBytes + recordOverheadBytes;
     for (const { partition, value, lines } of blocks) {
       const pieces = cutBlock(value, lines, this.#recordBytesMax - ownBytes);
       for (const [index, piece] of pieces.entries()) {
@@ -123,8 +127,11 @@ export class KafkaLog implements Log {
         records.push({
           partition,
           value: Buffer.from(piece.value),
-          headers: { [recordHeaderName]: encoded },
-          bytes: piece.value.length + encoded.length + recordOverheadBytes,
+          headers: {
+            [recordHeaderName]: encoded,
+            ...(trace !== null && { [traceHeaderName]: trace }),
+          },
+          bytes: piece.value.length + encoded.length + traceBytes + recordOverheadBytes,
           timestamp: header.receivedAt,
         });
       }

@@ -12,7 +12,7 @@ import type { LogRecord } from "../model.ts";
 import type { Logger } from "../telemetry.ts";
 import { waitAtMost } from "./bounded-wait.ts";
 import { residueAssigner } from "./kafka-assigner.ts";
-import { decodeRecord, recordHeaderName } from "./kafka-record.ts";
+import { decodeRecord, recordHeaderName, traceHeaderName } from "./kafka-record.ts";
 import { type KafkaSettings, kafkaClient, reasonOf } from "./kafka-settings.ts";
 import { AssignmentChanged, type LogReader, tailOf } from "./log.ts";
 
@@ -281,6 +281,7 @@ export class KafkaReader implements LogReader {
   /** Queues a record; false when its partition had to be stopped before it. */
   #push(partition: number, position: Position, message: KafkaMessage): boolean {
     const header = message.headers?.[recordHeaderName];
+    const traceparent = message.headers?.[traceHeaderName];
     const offset = Number(message.offset);
     let record: LogRecord;
     try {
@@ -290,6 +291,7 @@ export class KafkaReader implements LogReader {
         appendedAt: Number(message.timestamp),
         value: message.value,
         header: Buffer.isBuffer(header) ? header : undefined,
+        traceparent: Buffer.isBuffer(traceparent) ? traceparent : undefined,
       });
     } catch (error) {
       const { code, message: reason } = error as RankstreamError;

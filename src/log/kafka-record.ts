@@ -14,13 +14,20 @@
  *         seen.from u53, seen.to u53, where there is one
  *         key, UTF-8
  *         lines, as PartitionBlock's
+ *
+ * The record of a batch that is traced has a second header, `traceparent`, as every program that
+ * takes part in traces writes and reads it.
  */
 import { RankstreamError } from "../errors.ts";
 import type { BatchHeader, LogRecord } from "../model.ts";
+import { parseTraceparent, traceparentChars } from "../model-trace.ts";
 import { getU53, setU53 } from "./frame.ts";
 import { topicPartitionsMax } from "./kafka-topic.ts";
 
 export const recordHeaderName = "rankstream";
+export const traceHeaderName = "traceparent";
+/** What the header of a trace adds to a record. */
+export const traceHeaderBytes = traceHeaderName.length + traceparentChars + 4;
 const magic = Buffer.from("RKSR");
 const version = 1;
 const fixedBytes = 28;
@@ -76,6 +83,15 @@ export interface RawRecord {
   value: Buffer | null;
   /** The value of our record header, where there is one. */
   header: Buffer | undefined;
+  /** The value of its header `traceparent`, where there is one. */
+  traceparent?: Buffer | undefined;
+}
+
+/** Of a record that is traced, whoever wrote it. */
+function traceOf({ traceparent }: RawRecord): string | null {
+  if (traceparent?.length !== traceparentChars) return null;
+  const text = traceparent.toString("latin1");
+  return parseTraceparent(text)?.isSampled === true ? text : null;
 }
 
 /** A record of another program: its time of receipt is the record's own. */
@@ -88,6 +104,7 @@ function foreignRecord(raw: RawRecord): LogRecord {
     receivedAt: Math.max(0, raw.appendedAt),
     partitionCount: 0,
     seen: null,
+    trace: traceOf(raw),
     lines: noBytes,
     marks: noBytes,
     value: raw.value ?? noBytes,
@@ -131,6 +148,7 @@ export function decodeRecord(raw: RawRecord): LogRecord {
     partitionCount,
     piece: bytes.readUInt32LE(12),
     seen: flags & flagSeen ? { from: getU53(view, seenAt), to: getU53(view, seenAt + 8) } : null,
+    trace: traceOf(raw),
     lines: bytes.subarray(linesAt, end),
     marks: noBytes,
     value: raw.value ?? noBytes,

@@ -49,6 +49,7 @@ describe("appending and reading", () => {
       receivedAt: 1_780_000_000_123,
       partitionCount: 2,
       seen: { from: 3, to: Number.MAX_SAFE_INTEGER },
+      trace: `00-${"4b".repeat(16)}-${"a7".repeat(8)}-01`,
     };
     const value = Buffer.from("one\n");
     const marked = { ...block(0, value), marks: Buffer.from("m") };
@@ -65,7 +66,7 @@ describe("appending and reading", () => {
       { ...first, partition: 0, marks: Buffer.from("m"), value: Buffer.from("one\n") },
       { ...first, partition: 1, marks, value: Buffer.from("") },
       {
-        ...{ ...plainHeader, seen: null, partition: 1, offset: 1, lines },
+        ...{ ...plainHeader, seen: null, trace: null, partition: 1, offset: 1, lines },
         ...{ marks, value: Buffer.from("two\n") },
       },
     ]);

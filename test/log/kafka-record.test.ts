@@ -8,7 +8,7 @@ import {
   recordHeaderBytes,
 } from "../../src/log/kafka-record.ts";
 import type { BatchHeader } from "../../src/model.ts";
-import { type Random, randomFromEnvironment } from "../support/random.ts";
+import { Random, randomFromEnvironment } from "../support/random.ts";
 
 const rounds = 400;
 const place = { partition: 3, offset: 12, appendedAt: 1_780_000_000_000 };
@@ -77,6 +77,7 @@ describe("a record's header", () => {
         receivedAt: header.receivedAt,
         partitionCount: header.partitionCount,
         seen: header.seen,
+        trace: null,
         piece,
         lines: [...lines],
         value: [...value],
@@ -104,6 +105,22 @@ describe("a record's header", () => {
     const none = decodeRecord({ ...place, appendedAt: -1, value: null, header: undefined });
     expect(none).toMatchObject({ receivedAt: 0, isForeign: true });
     expect(none.value.length).toBe(0);
+  });
+
+  it("leaves the trace to the header that all programs know, if it is sampled", () => {
+    const [id, span] = ["4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"];
+    const encoded = encodeRecordHeader(randomHeader(new Random(1)), 0, Uint8Array.of(1));
+    const traceOf = (text: string | undefined, header: Buffer | undefined) => {
+      const traceparent = text === undefined ? undefined : Buffer.from(text);
+      return decodeRecord({ ...place, value: Buffer.from("x"), header, traceparent }).trace;
+    };
+    for (const header of [encoded, undefined]) {
+      expect(traceOf(`00-${id}-${span}-01`, header)).toBe(`00-${id}-${span}-01`);
+      const others = [`00-${id}-${span}-00`, `00-${"0".repeat(32)}-${span}-01`, "", undefined];
+      for (const other of [...others, `ff-${id}-${span}-01`, `00-${id}-${span}-01-more`]) {
+        expect(traceOf(other, header)).toBe(null);
+      }
+    }
   });
 
   it("of a later version is refused: it may mean anything", () => {
