@@ -1,5 +1,14 @@
 /** The words of GET /live, between the service and whoever watches boards. Only types. */
 
+/** The subprotocol of the live socket, which the service answers to those who offer it. */
+export const liveProtocol = "rankstream";
+
+/**
+ * Offered beside it by pages, which can give a WebSocket no headers: the key follows. The service
+ * never answers with it.
+ */
+export const keyProtocolPrefix = "rankstream.bearer.";
+
 /** A row of a board: its `eventId` and whatever else is said of it. */
 export interface LiveRow {
   eventId: string;

@@ -1,7 +1,9 @@
 /** Who may ask this process: as the configuration says. */
 import { type Access, GuardedAccess, openAccess } from "./access/access.ts";
+import { callerHeader, callerText } from "./access/caller.ts";
 import type { Config } from "./config.ts";
 import { needsKeys } from "./config-access.ts";
+import { everybody, type Principal } from "./model-access.ts";
 import type { Logger } from "./telemetry.ts";
 
 export interface OpenedAccess {
@@ -18,4 +20,12 @@ export async function openAccessOf(config: Config, logger: Logger): Promise<Open
   }
   const access = await GuardedAccess.open({ keysPath: config.accessKeys, logger });
   return { access, reload: () => access.reload(), close: () => access.close() };
+}
+
+/**
+ * What a node says to its upstream of whom it asks for; undefined where it has let in everybody:
+ * then nothing that a client sent of the kind goes further either.
+ */
+export function callerHeaders(principal: Principal): { [callerHeader]: string | undefined } {
+  return { [callerHeader]: principal === everybody ? undefined : callerText(principal) };
 }

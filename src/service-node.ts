@@ -17,6 +17,7 @@ import { Edge } from "./edge/edge.ts";
 import { ForwardEdge } from "./edge/forward-edge.ts";
 import { RankstreamError } from "./errors.ts";
 import { IdempotencyLedger } from "./log/idempotency.ts";
+import type { Principal } from "./model-access.ts";
 import { AnswerCache } from "./query/answer-cache.ts";
 import type { ChangesView } from "./query/change-feed.ts";
 import { MemoryLevel } from "./query/memory-level.ts";
@@ -25,7 +26,7 @@ import { RedisLevel } from "./query/redis-level.ts";
 import { remoteAsker } from "./query/remote-asker.ts";
 import { RemoteChanges } from "./query/remote-changes.ts";
 import { Upstream } from "./query/upstream.ts";
-import { openAccessOf } from "./service-access.ts";
+import { callerHeaders, openAccessOf } from "./service-access.ts";
 import { makeForwardScanner, makeScanner, sharedLedger, takesNoEvents } from "./service-edge.ts";
 import { httpOptions } from "./service-http.ts";
 import { describeLog, openKafka } from "./service-log.ts";
@@ -84,11 +85,12 @@ const given = (path: string) => (path === "none" ? undefined : path);
 
 /** Answers are kept here, and made by the service behind. */
 function openQuery(config: Config, metrics: Metrics, logger: Logger) {
-  const upstream = new Upstream(config.upstream, {
+  const tls = {
     ca: given(config.upstreamCa),
     cert: given(config.upstreamClientCert),
     key: given(config.upstreamClientKey),
-  });
+  };
+  const upstream = new Upstream(config.upstream, tls, given(config.upstreamKey) ?? null);
   const changes = follow(upstream, logger);
   const redis = openRedis(config, () => changes.dataId, logger);
   const memory = new MemoryLevel(config.cacheBytesMax);
@@ -116,7 +118,11 @@ function openQuery(config: Config, metrics: Metrics, logger: Logger) {
     proxy: (request: FastifyRequest, reply: FastifyReply) =>
       proxied(upstream, request.raw as ProxyRequest, reply, {
         host: request.host,
-        forwarded: { ...forwardedHeaders(request), [requestIdHeader]: request.id },
+        forwarded: {
+          ...forwardedHeaders(request),
+          ...callerHeaders(request.principal),
+          [requestIdHeader]: request.id,
+        },
         gone: hangUpSignal(reply),
       }),
     notReady: () => (changes.isFollowing ? [] : ["upstream"]),
@@ -173,8 +179,10 @@ async function openForwardEdge(
   logger: Logger,
 ): Promise<ForwardEdge> {
   const scanner = await makeForwardScanner(config);
-  const send = async (headers: Record<string, string>, body: Uint8Array) =>
-    upstream.call({ method: "POST", path: "/events", headers, body });
+  const send = async (given: Record<string, string>, body: Uint8Array, sender: Principal) => {
+    const headers = { ...given, ...callerHeaders(sender) };
+    return upstream.call({ method: "POST", path: "/events", headers, body });
+  };
   const { unpackedBytesMax } = config;
   return new ForwardEdge({ scanner, send, budget, logger, unpackedBytesMax });
 }

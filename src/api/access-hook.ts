@@ -5,6 +5,9 @@ import { callerHeader } from "../access/caller.ts";
 import { quoted, RankstreamError } from "../errors.ts";
 import { mayUseType, nobody, type Principal, type Scope } from "../model-access.ts";
 import { type RouteRule, ruleOf, type TypePlace } from "./access-table.ts";
+import { cutOff, onceOver } from "./hang-up.ts";
+import { KeyWatch } from "./key-watch.ts";
+import { offeredKey } from "./live-protocol.ts";
 import { manyOf, type RawQuery } from "./parameters.ts";
 
 declare module "fastify" {
@@ -15,6 +18,8 @@ declare module "fastify" {
   interface FastifyRequest {
     /** Who asks. */
     principal: Principal;
+    /** Ends the reply where it is under way still when its key is not good any more. */
+    expel: () => void;
   }
 }
 
@@ -32,7 +37,7 @@ export function checkTypes(principal: Principal, names: readonly string[]): void
   if (foreign === undefined) return;
   const detail = `the key is not for the event type ${quoted(foreign)}`;
   throw new RankstreamError("forbidden_event_type", detail, {
-    extensions: { eventType: foreign },
+    extensions: { parameter: "eventType", eventType: foreign },
   });
 }
 
@@ -69,6 +74,9 @@ function textOf(header: string | string[] | undefined): string | undefined {
  */
 export function addAccess(app: FastifyInstance, access: Access): void {
   app.decorateRequest("principal", null as never);
+  app.decorateRequest("expel", null as never);
+  const keys = new KeyWatch(access);
+  app.addHook("onClose", async () => keys.close());
   app.addHook("onRoute", (route) => {
     const [first, ...more] = [route.method].flat().map((name) => ruleOf(name, route.url));
     if (first === undefined || more.some((rule) => rule !== first)) {
@@ -77,14 +85,18 @@ export function addAccess(app: FastifyInstance, access: Access): void {
     }
     route.config = { ...route.config, access: first };
   });
-  app.addHook("onRequest", async (request) => {
+  app.addHook("onRequest", async (request, reply) => {
     request.principal = nobody;
     const rule = request.routeOptions.config.access;
     if (request.is404 || rule === undefined || rule.scope === null) return;
-    const { authorization, [callerHeader]: caller } = request.headers;
+    const { authorization = offeredKey(request), [callerHeader]: caller } = request.headers;
     const presented = { authorization, caller: textOf(caller) };
     request.principal = await access.authenticate(presented);
     checkScope(request.principal, rule.scope);
     checkRoute(request.principal, rule, request);
+    if (access.isOpen) return;
+    request.expel = () => cutOff(reply.raw);
+    const unwatch = keys.watch(request.principal, () => request.expel());
+    onceOver(reply.raw, unwatch);
   });
 }

@@ -1,5 +1,6 @@
 /** Replies of kept answers: entity tags, ages, and what caches in between may do with them. */
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { everybody } from "../model-access.ts";
 import type { Answered } from "../query/answer-cache.ts";
 import type { QuestionKind, Questions } from "../query/questions.ts";
 import { sendText } from "./problems.ts";
@@ -18,11 +19,19 @@ function ageSeconds({ ageMs }: Answered): number {
   return Math.floor(ageMs / 1000);
 }
 
-/** A kept answer was held against the data just now: caches count its age, so it is added. */
-function cacheControl(asked: Questions[QuestionKind], answered: Answered): string {
+/**
+ * A kept answer was held against the data just now: caches count its age, so it is added. One
+ * that a key was needed for is its holder's alone.
+ */
+function cacheControl(
+  asked: Questions[QuestionKind],
+  answered: Answered,
+  isForAll: boolean,
+): string {
   const isExact = "mode" in asked && asked.mode === "exact";
   if (isExact || answered.isStale || !answered.isPast) return "no-cache";
-  return `max-age=${pastMaxAgeSeconds + ageSeconds(answered)}`;
+  const who = isForAll ? "" : "private, ";
+  return `${who}max-age=${pastMaxAgeSeconds + ageSeconds(answered)}`;
 }
 
 /** `cache-status` of RFC 9211: which level had it. */
@@ -40,11 +49,11 @@ export function sendAnswered(
 ): FastifyReply {
   const headers = {
     etag: answered.etag,
-    "cache-control": cacheControl(asked, answered),
+    "cache-control": cacheControl(asked, answered, request.principal === everybody),
     age: String(ageSeconds(answered)),
     "cache-status": cacheStatus(answered),
     // The same address gives other formats to whoever accepts them.
-    vary: "accept",
+    vary: request.principal === everybody ? "accept" : "accept, authorization",
   };
   const isRead = request.method === "GET" || request.method === "HEAD";
   if (isRead && isKnown(request.headers["if-none-match"], answered.etag)) {

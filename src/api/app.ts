@@ -7,7 +7,7 @@ import type { EventTap } from "../edge/event-tap.ts";
 import { didYouMean, quoted, RankstreamError } from "../errors.ts";
 import type { PageRequest } from "../query/pages.ts";
 import type { Metrics } from "../telemetry-metrics.ts";
-import { addAccess } from "./access-hook.ts";
+import { addAccess, checkTypes } from "./access-hook.ts";
 import { addAdmin } from "./admin.ts";
 import { addHostCheck, hostCheck } from "./allowed-hosts.ts";
 import { formatOf, sendRows, tableSchemas } from "./board-format.ts";
@@ -176,6 +176,8 @@ function addQueries(app: FastifyInstance, ports: ApiDeps): void {
     const cursor = single(query, "cursor");
     if (cursor !== undefined) {
       const page = await ports.page(readPageRequest(query, cursor));
+      // A cursor may come from somebody else's board.
+      checkTypes(request.principal, (page as { eventType: string }).eventType.split(","));
       return format === "json" ? page : sendRows(reply, format, page as RowsOf);
     }
     const asked = readLeaderboardRequest(query, Date.now());

@@ -2,6 +2,7 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { ByteBudget } from "../edge/byte-budget.ts";
 import { eventBounds } from "../model.ts";
+import { mayUseType } from "../model-access.ts";
 import { aggregationWindows, type TypeChange } from "../query/registry.ts";
 import { bodyReader } from "./body.ts";
 import { checkJsonContent, parseJson, refuse } from "./json-body.ts";
@@ -12,7 +13,7 @@ import { checkName, checkNames, type RawQuery } from "./parameters.ts";
 import { count, orNull, ref, text } from "./schema.ts";
 
 export interface EventTypePort {
-  list(): Promise<object[]>;
+  list(): Promise<{ name: string }[]>;
   get(name: string): Promise<object>;
   put(name: string, change: TypeChange): Promise<object>;
 }
@@ -121,7 +122,9 @@ export function addEventTypes(
 ): void {
   app.get("/event-types", { config: { doc: docs.list } }, async (request) => {
     checkNames(request.query as RawQuery, {});
-    return { eventTypes: await port.list() };
+    const types = await port.list();
+    const { principal } = request;
+    return { eventTypes: types.filter(({ name }) => mayUseType(principal, name)) };
   });
   app.get("/event-types/:name", { config: { doc: docs.get } }, async (request) => {
     checkNames(request.query as RawQuery, {});

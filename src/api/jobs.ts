@@ -2,6 +2,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { RankstreamError } from "../errors.ts";
 import type { ErrorCode } from "../errors-table.ts";
+import type { Principal } from "../model-access.ts";
 import type { Answered } from "../query/answer-cache.ts";
 import type { Invalidation } from "../query/answer-level.ts";
 import type { AskControl } from "../query/ask.ts";
@@ -15,10 +16,14 @@ import { checkNames, flagOf, type ParameterTable, type RawQuery } from "./parame
 import { ref } from "./schema.ts";
 
 export interface JobPort {
-  submit<Kind extends QuestionKind>(kind: Kind, request: Questions[Kind]): Promise<JobView>;
-  get(id: string): Promise<JobView>;
-  list(): JobView[];
-  cancel(id: string): Promise<JobView>;
+  submit<Kind extends QuestionKind>(
+    kind: Kind,
+    request: Questions[Kind],
+    asker: Principal,
+  ): Promise<JobView>;
+  get(id: string, asker: Principal): Promise<JobView>;
+  list(asker: Principal): JobView[];
+  cancel(id: string, asker: Principal): Promise<JobView>;
 }
 
 /** Answers at once, from what is kept or anew. */
@@ -113,7 +118,7 @@ export async function answerOrJob<Kind extends QuestionKind>(
 ): Promise<object> {
   const signal = hangUpSignal(reply);
   const submit = async () => {
-    const job = await jobs.submit(kind, asked);
+    const job = await jobs.submit(kind, asked, request.principal);
     const approximate = await approximateOf(cache, kind, asked, signal);
     reply.code(202).headers({
       location: `/jobs/${job.id}`,
@@ -158,7 +163,7 @@ const docs = Object.freeze({
     problems: [403, 404],
   },
   list: {
-    summary: "All jobs, without results",
+    summary: "The asker's jobs, without results",
     reply: { status: 200, description: "In the order of their making.", schema: ref("Jobs") },
   },
 }) satisfies Record<string, RouteDoc>;
@@ -166,17 +171,17 @@ const docs = Object.freeze({
 export function addJobs(app: FastifyInstance, jobs: JobPort): void {
   app.get("/jobs", { config: { doc: docs.list } }, async (request) => {
     checkNames(request.query as RawQuery, {});
-    return { jobs: jobs.list() };
+    return { jobs: jobs.list(request.principal) };
   });
   app.get("/jobs/:id", { config: { doc: docs.get } }, async (request, reply) => {
     checkNames(request.query as RawQuery, {});
-    const job = await jobs.get((request.params as { id: string }).id);
+    const job = await jobs.get((request.params as { id: string }).id, request.principal);
     if (job.finishedAt === null) reply.header("retry-after", String(pollAfterSeconds));
     return job;
   });
   app.delete("/jobs/:id", { config: { doc: docs.cancel } }, async (request) => {
     checkOrigin(request);
     checkNames(request.query as RawQuery, {});
-    return jobs.cancel((request.params as { id: string }).id);
+    return jobs.cancel((request.params as { id: string }).id, request.principal);
   });
 }

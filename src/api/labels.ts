@@ -4,7 +4,9 @@ import type { ByteBudget } from "../edge/byte-budget.ts";
 import { bodyFormat } from "../edge/content.ts";
 import { quoted, RankstreamError } from "../errors.ts";
 import { eventBounds, type LineError } from "../model.ts";
+import type { Principal } from "../model-access.ts";
 import { type LabelChange, type LabelledItem, labelFields } from "../model-labels.ts";
+import { checkTypes } from "./access-hook.ts";
 import { bodyReader } from "./body.ts";
 import { checkJsonContent, checkNotPacked, parseJson, refuse } from "./json-body.ts";
 import { nameParameters, namesInPath } from "./names.ts";
@@ -153,10 +155,12 @@ export function readLabelChange(
 
 const expectedLine = '{"eventType": …, "eventId": …, "label": …}';
 
-function readLine(line: Buffer): LabelChange {
+function readLine(line: Buffer, sender: Principal): LabelChange {
   const { eventType, eventId, ...rest } = asObject(parseJson(line, expectedLine));
+  const name = nameOf("eventType", eventType);
+  checkTypes(sender, [name]);
   return {
-    eventType: nameOf("eventType", eventType),
+    eventType: name,
     eventId: nameOf("eventId", eventId),
     ...readFields(rest),
   };
@@ -174,10 +178,11 @@ function* linesOf(body: Buffer): Generator<{ line: Buffer; number: number }> {
 }
 
 /**
- * Reads the lines of a POST: what is good of them, and what is wrong with the others. Throws
+ * Reads the lines of a POST: what is good of them, and what is wrong with the others, such as an
+ * event type that their sender may not use. Throws
  * `no_valid_labels` where no line is good, `invalid_parameter` for too many.
  */
-export function readLabelLines(body: Buffer) {
+export function readLabelLines(body: Buffer, sender: Principal) {
   const changes: LabelChange[] = [];
   const errors: LineError[] = [];
   let rejected = 0;
@@ -186,7 +191,7 @@ export function readLabelLines(body: Buffer) {
       throw invalidParameter("body", `at most ${labelLinesMax} lines`, "more");
     }
     try {
-      changes.push(readLine(line));
+      changes.push(readLine(line, sender));
     } catch (error) {
       if (!(error instanceof RankstreamError)) throw error;
       rejected++;
@@ -264,7 +269,7 @@ export function addLabels(app: FastifyInstance, port: LabelPort, budget: ByteBud
     scope.post("/items/labels", { config: { doc: docs.post } }, async (request) => {
       const body = bodyOf(request);
       try {
-        const { changes, rejected, errors } = readLabelLines(body);
+        const { changes, rejected, errors } = readLabelLines(body, request.principal);
         await port.put(changes);
         return { accepted: changes.length, rejected, errors };
       } finally {

@@ -1,8 +1,12 @@
 /** One client of GET /live: its subscriptions, and what it may hold up. */
 import type { WebSocket } from "@fastify/websocket";
 import { problemReply, RankstreamError } from "../errors.ts";
+import type { Principal } from "../model-access.ts";
 import type { LiveRequest } from "../model-live.ts";
 import type { Logger } from "../telemetry.ts";
+import { checkTypes } from "./access-hook.ts";
+import { keyEndedCode, keyEndedReason } from "./key-watch.ts";
+import { eventTypesOf } from "./leaderboard.ts";
 import type { Feed, LiveFeeds, Watcher } from "./live-feeds.ts";
 import {
   errorMessage,
@@ -13,6 +17,7 @@ import {
   updateMessage,
 } from "./live-messages.ts";
 import type { ClientBounds, LivePeer } from "./live-peer.ts";
+import type { RawQuery } from "./parameters.ts";
 import { toRankstreamError } from "./problems.ts";
 
 /** Close codes of RFC 6455. */
@@ -29,14 +34,22 @@ export class LiveClient implements LivePeer {
   readonly #feeds: LiveFeeds;
   readonly #logger: Logger;
   readonly #bounds: ClientBounds;
+  readonly #principal: Principal;
   readonly #subscriptions = new Map<string, Subscription>();
   /** Ids of subscriptions of which something was held back. */
   readonly #behind = new Set<string>();
   #isAlive = true;
   #messages = 0;
 
-  constructor(socket: WebSocket, feeds: LiveFeeds, logger: Logger, bounds: ClientBounds) {
+  constructor(
+    socket: WebSocket,
+    principal: Principal,
+    feeds: LiveFeeds,
+    logger: Logger,
+    bounds: ClientBounds,
+  ) {
     this.#socket = socket;
+    this.#principal = principal;
     this.#feeds = feeds;
     this.#logger = logger;
     this.#bounds = bounds;
@@ -62,6 +75,11 @@ export class LiveClient implements LivePeer {
     if (this.#socket.readyState !== this.#socket.OPEN) return;
     this.#socket.ping();
     if (this.#socket.bufferedAmount === 0) this.#send(heartbeatMessage);
+  }
+
+  expel(): void {
+    this.#socket.close(keyEndedCode, keyEndedReason);
+    for (const id of [...this.#subscriptions.keys()]) this.#unsubscribe(id);
   }
 
   /** Asks it to go because the service stops. */
@@ -105,6 +123,7 @@ export class LiveClient implements LivePeer {
       onVersion: () => this.#update(id),
       onProblem: (problem) => this.#report(id, problem),
     };
+    checkTypes(this.#principal, eventTypesOf(query as RawQuery));
     const feed = this.#feeds.watch(query, watcher);
     const subscription = Object.assign(watcher, { feed, sentSeq: seq ?? null });
     this.#subscriptions.set(id, subscription);

@@ -2,6 +2,7 @@
 import type { ServerResponse } from "node:http";
 import type { WebSocket } from "@fastify/websocket";
 import { RankstreamError } from "../errors.ts";
+import type { Principal } from "../model-access.ts";
 import type { LiveQuery } from "../model-live.ts";
 import type { Logger } from "../telemetry.ts";
 import type { Metrics } from "../telemetry-metrics.ts";
@@ -93,15 +94,18 @@ export class LiveHub {
     throw new RankstreamError("too_many_subscriptions", detail, { retryAfterSeconds: 10 });
   }
 
-  addSocket(socket: WebSocket): void {
-    // Shaken hands with while the service began to stop: nobody would close it later.
+  /** Null: it was shaken hands with while the service began to stop, and is closed. */
+  addSocket(socket: WebSocket, principal: Principal): LivePeer | null {
+    // Nobody would close it later.
     if (this.#isClosed) {
       socket.terminate();
-      return;
+      return null;
     }
-    const client = new LiveClient(socket, this.#feeds, this.#deps.logger, this.#bounds);
+    const { logger } = this.#deps;
+    const client = new LiveClient(socket, principal, this.#feeds, logger, this.#bounds);
     this.#peers.add(client);
     socket.once("close", () => this.#remove(client));
+    return client;
   }
 
   /**
@@ -113,13 +117,14 @@ export class LiveHub {
     query: LiveQuery,
     seq: number | null,
     begin: () => void,
-  ): void {
+  ): LivePeer {
     this.checkRoom();
     if (this.#isClosed) throw new RankstreamError("shutting_down", "the service is stopping");
     const stream = new LiveStream(response, this.#feeds, query, this.#bounds);
     begin();
     this.#peers.add(stream);
     stream.start(seq, () => this.#remove(stream));
+    return stream;
   }
 
   /** Asks all to go, and cuts off those still there a moment later. */

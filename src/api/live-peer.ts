@@ -8,6 +8,8 @@ export interface LivePeer {
   beat(): void;
   /** Asks it to go because the service stops. */
   dismiss(): void;
+  /** Tells it that its key is not good any more, and ends it. */
+  expel(): void;
   /** Closes its connection at once. */
   cut(): void;
 }

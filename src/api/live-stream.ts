@@ -1,11 +1,15 @@
 /** One board as server-sent events: what the client may hold up is bounded as a socket's is. */
 import type { ServerResponse } from "node:http";
+import { problemReply, RankstreamError } from "../errors.ts";
 import type { LiveQuery } from "../model-live.ts";
 import { endEventStream } from "./event-stream.ts";
 import { cutOff, onceOver } from "./hang-up.ts";
+import { keyEndedReason } from "./key-watch.ts";
 import type { Feed, LiveFeeds, Watcher } from "./live-feeds.ts";
 import { heartbeatEvent, problemEvent, streamHead, updateEvent } from "./live-messages.ts";
 import type { ClientBounds, LivePeer } from "./live-peer.ts";
+
+const keyEndedProblem = problemReply(new RankstreamError("key_expired", keyEndedReason)).body;
 
 export class LiveStream implements LivePeer, Watcher {
   readonly #response: ServerResponse;
@@ -67,6 +71,11 @@ export class LiveStream implements LivePeer, Watcher {
     if (this.unsentBytes === 0) this.#send(heartbeatEvent);
     else if (!this.#hasTaken) this.cut();
     this.#hasTaken = false;
+  }
+
+  expel(): void {
+    this.#send(problemEvent(keyEndedProblem));
+    this.dismiss();
   }
 
   dismiss(): void {

@@ -5,6 +5,7 @@ import { RankstreamError } from "../errors.ts";
 import type { LiveQuery } from "../model-live.ts";
 import { beginEventStream, eventStreamReply } from "./event-stream.ts";
 import { type LiveDeps, LiveHub, liveParameters, readLive } from "./live-hub.ts";
+import { answeredProtocol } from "./live-protocol.ts";
 import { webSocketUpgrades } from "./live-upgrade.ts";
 import type { RouteDoc } from "./openapi.ts";
 import { checkOrigin } from "./origin.ts";
@@ -59,7 +60,10 @@ function stream(hub: LiveHub, request: FastifyRequest, reply: FastifyReply) {
   if (request.method === "HEAD") {
     begin();
     reply.raw.end();
-  } else hub.addStream(reply.raw, query as LiveQuery, lastSeqOf(request), begin);
+    return;
+  }
+  const peer = hub.addStream(reply.raw, query as LiveQuery, lastSeqOf(request), begin);
+  request.expel = () => peer.expel();
 }
 
 /** Adds the routes; call it before any other route, so that none takes a WebSocket unawares. */
@@ -70,6 +74,7 @@ export async function addLive(app: FastifyInstance, deps: LiveDeps): Promise<voi
       server: webSocketUpgrades(app.server),
       maxPayload: messageBytesMax,
       perMessageDeflate: false,
+      handleProtocols: answeredProtocol,
     },
     preClose: () => hub.close(),
     errorHandler: (error, socket) => {
@@ -88,7 +93,10 @@ export async function addLive(app: FastifyInstance, deps: LiveDeps): Promise<voi
       hub.checkRoom();
     },
     handler: async () => undefined,
-    wsHandler: (socket: WebSocket) => hub.addSocket(socket),
+    wsHandler: (socket: WebSocket, request: FastifyRequest) => {
+      const peer = hub.addSocket(socket, request.principal);
+      if (peer !== null) request.expel = () => peer.expel();
+    },
   });
   app.get("/live/events", { config: { doc: streamDoc } }, (request, reply) => {
     stream(hub, request, reply);

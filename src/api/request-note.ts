@@ -9,6 +9,7 @@ const secretHeaders = [
   "proxy-authorization",
   "cookie",
   "x-api-key",
+  "sec-websocket-protocol",
   callerHeader,
 ];
 const valuesMax = 1000;

@@ -5,6 +5,7 @@
 import type { IncomingMessage } from "node:http";
 import { WebSocket } from "ws";
 import { problemReply } from "../errors.ts";
+import { knownProtocols } from "./live-protocol.ts";
 import { requestIdHeader, requestIdOf, withRequestId } from "./request-id.ts";
 import { streamPair } from "./stream-pair.ts";
 import type {
@@ -100,7 +101,8 @@ async function relayRefusal(
   for await (const chunk of refusal) chunks.push(chunk as Buffer);
   if (isGone()) return;
   const headers: Record<string, string> = {};
-  for (const name of ["content-type", "retry-after", requestIdHeader]) {
+  const kept = ["content-type", "retry-after", "www-authenticate", requestIdHeader];
+  for (const name of kept) {
     const value = refusal.headers[name];
     if (typeof value === "string") headers[name] = value;
   }
@@ -124,7 +126,8 @@ function shakeHands(
   const key = request.getHeader("sec-websocket-key");
   const head = relayedHead(request);
   const { client, server } = streamPair(addressOf(response), deps.isEncrypted);
-  const inner = new WebSocket(`ws://localhost${head.path}`, {
+  const protocols = knownProtocols(request.getHeader("sec-websocket-protocol"));
+  const inner = new WebSocket(`ws://localhost${head.path}`, protocols, {
     createConnection: () => client as never,
     headers: headersOf(head),
     autoPong: false,
@@ -151,7 +154,9 @@ function shakeHands(
     server.once("close", () => inner.terminate());
     // Until there is somebody to hand it to.
     inner.pause();
-    response.cork(() => response.upgrade({ inner, outer: null }, key, "", "", context));
+    response.cork(() => {
+      response.upgrade({ inner, outer: null }, key, inner.protocol, "", context);
+    });
   });
 }
 

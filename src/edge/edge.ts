@@ -2,14 +2,14 @@
  * Takes batches of events: unpacks, validates (by the kernel's scanner), appends to the log, and
  * answers only when the accepted events are durable there. Counts every Idempotency-Key once.
  */
-import { hash, randomUUID } from "node:crypto";
+import { createHash, hash, randomUUID } from "node:crypto";
 import { discard } from "../discard.ts";
 import { type ErrorReply, problemReply, RankstreamError } from "../errors.ts";
 import { failPoint } from "../fail-point.ts";
 import { madeKey, madePartitionCount, parseIdempotencyKey } from "../log/idempotency-key.ts";
 import type { Log } from "../log/log.ts";
 import type { BatchHeader, LineError, PartitionBlock, SequenceRun } from "../model.ts";
-import type { Principal } from "../model-access.ts";
+import { everybody, mayUseType, type Principal } from "../model-access.ts";
 import type { Logger } from "../telemetry.ts";
 import type { Counter, Metrics } from "../telemetry-metrics.ts";
 import type { ByteBudget } from "./byte-budget.ts";
@@ -25,6 +25,8 @@ export interface ScannedBatch {
   blocks: PartitionBlock[];
   /** Lines that took the scanner's slow path. */
   slowLines: number;
+  /** Of those rejected, how many only for a type that their sender may not send. */
+  forbidden?: number;
   /** Set when the body as a whole is refused. */
   malformed?:
     | { code: "invalid_json" | "invalid_utf8" | "empty_body"; message: string }
@@ -41,6 +43,8 @@ export interface BatchScanner {
     partitionCount: number,
     /** The batch was taken before, with the same bytes: the same lines are refused. */
     isReplay: boolean,
+    /** Which event types the sender may send; null: all. */
+    mayUse: ((eventType: string) => boolean) | null,
   ): ScannedBatch;
 }
 
@@ -99,6 +103,7 @@ interface Unpacked {
   body: Uint8Array;
   format: BodyFormat;
   isOwn: boolean;
+  sender: Principal;
 }
 
 const jsonHeaders = Object.freeze({ "content-type": "application/json; charset=utf-8" });
@@ -152,14 +157,14 @@ export class Edge {
     const encoding = bodyEncoding(request.contentEncoding);
     const key = request.idempotencyKey;
     if (key !== undefined) parseIdempotencyKey(key);
-    const { isOwn = false } = request;
+    const { isOwn = false, principal: sender = everybody } = request;
     if (encoding === "identity")
-      return await this.#take({ body: request.body, format, isOwn }, key);
+      return await this.#take({ body: request.body, format, isOwn, sender }, key);
     const { unpackedBytesMax, budget } = this.#deps;
     const body = await unpack(request.body, encoding, unpackedBytesMax, budget);
     const { length } = body;
     try {
-      return await this.#take({ body, format, isOwn: true }, key);
+      return await this.#take({ body, format, isOwn: true, sender }, key);
     } finally {
       budget.release(length);
     }
@@ -183,18 +188,18 @@ export class Edge {
   /** The first reply again for a known key; else waits for its turn under the key and stores. */
   async #takeOnce(batch: Unpacked, key: string): Promise<IngestReply> {
     const { ledger } = this.#deps;
-    const { body, format } = batch;
+    const { body, sender } = batch;
     // What an edge made up is known by the key alone (madeKey).
-    const digest = madePartitionCount(key) === null ? digestOf(body) : null;
+    const digest = madePartitionCount(key) === null ? digestOf(body, sender) : null;
     for (let other = this.#inFlight.get(key); other; other = this.#inFlight.get(key)) await other;
     const known = ledger.look(key, digest, body.length);
     if (known.state === "seen") {
-      return this.#replay(body, format, known.receivedAt ?? this.#now());
+      return this.#replay(batch, known.receivedAt ?? this.#now());
     }
     if (known.state === "mismatch") {
       throw new RankstreamError(
         "idempotency_key_reused",
-        "the Idempotency-Key came before with another body",
+        "the Idempotency-Key came before with another body, or from a key of other event types",
       );
     }
     if (known.state === "full") {
@@ -213,13 +218,14 @@ export class Edge {
   }
 
   #scan(
-    body: Uint8Array,
-    format: BodyFormat,
+    { body, format, sender }: Unpacked,
     receivedAt: number,
     isReplay: boolean,
-    partitionCount = this.#deps.log.partitionCount,
+    parts = this.#deps.log.partitionCount,
   ) {
-    return this.#deps.scanner.scanBatch(body, format, receivedAt, partitionCount, isReplay);
+    const isLimited = sender.eventTypes !== null;
+    const mayUse = isLimited ? (eventType: string) => mayUseType(sender, eventType) : null;
+    return this.#deps.scanner.scanBatch(body, format, receivedAt, parts, isReplay, mayUse);
   }
 
   /** Into how many partitions a batch is split: as often as the first time it was sent. */
@@ -244,14 +250,14 @@ export class Edge {
   }
 
   async #store(
-    { body, format, isOwn }: Unpacked,
+    sent: Unpacked,
     key: string | null,
     digest: Uint8Array | null,
   ): Promise<IngestReply> {
     const receivedAt = this.#receipt();
     const partitionCount = this.#splitOf(key);
-    const batch = this.#scan(body, format, receivedAt, false, partitionCount);
-    if (isOwn) discard(body);
+    const batch = this.#scan(sent, receivedAt, false, partitionCount);
+    if (sent.isOwn) discard(sent.body);
     this.#slowLines.add(batch.slowLines);
     this.#rejected.add(batch.rejected);
     if (batch.accepted === 0) return refusal(batch);
@@ -274,9 +280,9 @@ export class Edge {
   }
 
   /** Scans again as of the first receipt: the same bytes get the same reply. */
-  #replay(body: Uint8Array, format: BodyFormat, receivedAt: number): IngestReply {
+  #replay(sent: Unpacked, receivedAt: number): IngestReply {
     this.#replayed.add();
-    const batch = this.#scan(body, format, receivedAt, true);
+    const batch = this.#scan(sent, receivedAt, true);
     const reply = batch.accepted === 0 ? refusal(batch) : acceptance(batch);
     return { ...reply, headers: { ...reply.headers, "idempotency-replayed": "true" } };
   }
@@ -299,9 +305,15 @@ export class Edge {
 
 function ignore(): void {}
 
-/** First 16 bytes of SHA-256. */
-function digestOf(body: Uint8Array): Uint8Array {
-  return hash("sha256", body, "buffer").subarray(0, digestBytes);
+/**
+ * First 16 bytes of SHA-256: of the body, and of what its sender is limited to. Of the same bytes
+ * another sender's lines may be the ones refused, and the reply of before would be none to them.
+ */
+function digestOf(body: Uint8Array, { eventTypes }: Principal): Uint8Array {
+  const whole = hash("sha256", body, "buffer");
+  if (eventTypes === null) return whole.subarray(0, digestBytes);
+  const limited = createHash("sha256").update(whole).update(JSON.stringify(eventTypes)).digest();
+  return limited.subarray(0, digestBytes);
 }
 
 function acceptance({ accepted, rejected, errors }: ScannedBatch): IngestReply {
@@ -311,7 +323,7 @@ function acceptance({ accepted, rejected, errors }: ScannedBatch): IngestReply {
 }
 
 /** The reply to a batch of which nothing was taken. */
-export function refusal({ rejected, errors, malformed }: ScannedBatch): IngestReply {
+export function refusal({ rejected, errors, malformed, forbidden }: ScannedBatch): IngestReply {
   if (malformed !== undefined) {
     const { code, message } = malformed;
     const lines = code === "empty_body" ? [] : [{ line: 1, code, message }];
@@ -326,6 +338,10 @@ export function refusal({ rejected, errors, malformed }: ScannedBatch): IngestRe
   const first = errors[0];
   const detail = `no event is valid of ${rejected}; the first: ${first?.message ?? "not listed"}`;
   const extensions = { accepted: 0, rejected, errors };
+  if (forbidden === rejected) {
+    const why = "the key is not for the event type of any of them";
+    return problemReply(new RankstreamError("forbidden_event_type", why, { extensions }));
+  }
   return problemReply(new RankstreamError("no_valid_events", detail, { extensions }));
 }
 

@@ -7,6 +7,7 @@
 import { randomUUID } from "node:crypto";
 import { problemReply, RankstreamError } from "../errors.ts";
 import { parseIdempotencyKey } from "../log/idempotency-key.ts";
+import { everybody, type Principal } from "../model-access.ts";
 import type { Logger } from "../telemetry.ts";
 import type { ByteBudget } from "./byte-budget.ts";
 import {
@@ -21,8 +22,15 @@ import { unpack } from "./unpack.ts";
 
 export interface ForwardEdgeDeps {
   scanner: BatchScanner;
-  /** Sends a batch to the upstream, again where the connection breaks. Throws when it is away. */
-  send: (headers: Readonly<Record<string, string>>, body: Uint8Array) => Promise<IngestReply>;
+  /**
+   * Sends a batch to the upstream in the sender's place, again where the connection breaks. Throws
+   * when it is away.
+   */
+  send: (
+    headers: Readonly<Record<string, string>>,
+    body: Uint8Array,
+    sender: Principal,
+  ) => Promise<IngestReply>;
   budget: ByteBudget;
   logger: Logger;
   unpackedBytesMax: number;
@@ -49,6 +57,7 @@ export class ForwardEdge {
 
   async #ingest(request: IngestRequest): Promise<IngestReply> {
     const { contentType, contentEncoding, idempotencyKey, body, requestId } = request;
+    const { principal: sender = everybody } = request;
     const format = bodyFormat(contentType);
     const encoding = bodyEncoding(contentEncoding);
     if (idempotencyKey !== undefined) parseIdempotencyKey(idempotencyKey);
@@ -62,7 +71,7 @@ export class ForwardEdge {
       "idempotency-key": Buffer.from(key).toString("latin1"),
       ...(requestId !== undefined && { "x-request-id": requestId }),
     };
-    return this.#deps.send(headers, body).catch((error) => {
+    return this.#deps.send(headers, body, sender).catch((error) => {
       throw withKey(error, key);
     });
   }
@@ -81,7 +90,7 @@ export class ForwardEdge {
         const detail = `expected at most ${unpackedBytesMax} bytes, got ${text.length}`;
         throw new RankstreamError("body_too_large", detail);
       }
-      const batch = scanner.scanBatch(text, format, now(), 1, false);
+      const batch = scanner.scanBatch(text, format, now(), 1, false, null);
       return batch.accepted === 0 ? refusal(batch) : null;
     } finally {
       if (isPacked) budget.release(text.length);

@@ -249,6 +249,19 @@ export function typeBoundError(kernel: Kernel, event: number, typesMax: number):
   };
 }
 
+/** The error of a located event of a type that its sender may not send. */
+export function forbiddenError(kernel: Kernel, event: number): LineError {
+  const read = (offset: number): number => kernel.u32[(event + offset) >>> 2]!;
+  const ptr = read(layout.EVENT_TYPE_PTR);
+  const got = excerpt(kernel, ptr, ptr + read(layout.EVENT_TYPE_LEN));
+  return {
+    line: read(layout.EVENT_LINE),
+    field: "eventType",
+    code: "forbidden_event_type",
+    message: `eventType: the key is not for this event type: ${got}`,
+  };
+}
+
 /** The error of a located event that is older than its type is kept. */
 export function expiredError(kernel: Kernel, event: number): LineError {
   const read = (offset: number): number => kernel.u32[(event + offset) >>> 2]!;

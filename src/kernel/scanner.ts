@@ -8,8 +8,9 @@ import {
 } from "./chunk-scanner.ts";
 import type { Kernel } from "./kernel.ts";
 import { layout } from "./layout.ts";
-import { expiredError, typeBoundError } from "./scan-messages.ts";
+import { expiredError, forbiddenError, typeBoundError } from "./scan-messages.ts";
 import type { TypeDictionary } from "./type-dictionary.ts";
+import { type MayUseType, TypeFilter } from "./type-filter.ts";
 
 export interface ScannerBounds {
   /** Of one unpacked body: so much kernel memory is set aside for it (touched only as used). */
@@ -35,6 +36,8 @@ export interface BatchScan {
   lines: number;
   /** Of these, how many took the scanner's slow path. */
   slowLines: number;
+  /** Of those rejected, how many only for a type that their sender may not send. */
+  forbidden: number;
   /** Epoch ms of the first and the last event accepted; null where none was. */
   span: { first: number; last: number } | null;
   /** Set when the body is refused as a whole: nothing of it counts, all else is zero or empty. */
@@ -57,8 +60,8 @@ const emptyBody = Object.freeze({
 } as const);
 
 function refused(malformed: NonNullable<BatchScan["malformed"]>): BatchScan {
-  const nothing = { accepted: 0, rejected: 0, errors: [], blocks: [], lines: 0, slowLines: 0 };
-  return { ...nothing, span: null, malformed };
+  const counts = { accepted: 0, rejected: 0, lines: 0, slowLines: 0, forbidden: 0 };
+  return { ...counts, errors: [], blocks: [], span: null, malformed };
 }
 
 const { textBytesMax, eventsMax } = chunkScannerBounds;
@@ -143,7 +146,8 @@ export class EventScanner {
   /**
    * Validates the body (unpacked; one scan at a time) and splits what is accepted into
    * `partitionCount` partitions. `receivedAt` is in epoch ms. With `isReplay` the event types
-   * taken before are all there are: what was refused the first time is refused again.
+   * taken before are all there are: what was refused the first time is refused again. Events of
+   * types that `mayUse` says no to are refused.
    * Throws RangeError for a body over `bodyBytesMax`: the edge refuses it before.
    */
   scanBatch(
@@ -152,6 +156,7 @@ export class EventScanner {
     receivedAt: number,
     partitionCount: number,
     isReplay = false,
+    mayUse: MayUseType | null = null,
   ): BatchScan {
     if (body.length > this.#bodyBytesMax) {
       throw new RangeError(`body of ${body.length} bytes, at most ${this.#bodyBytesMax}`);
@@ -163,7 +168,7 @@ export class EventScanner {
     const typesBefore = this.#types?.size ?? 0;
     let scan: BatchScan;
     try {
-      scan = this.#scan(body, format, receivedAt, partitionCount);
+      scan = this.#scan(body, format, receivedAt, partitionCount, mayUse);
     } finally {
       // Others take types between batches.
       if (isReplay) this.#types?.freeze(false);
@@ -200,12 +205,14 @@ export class EventScanner {
     format: ScanFormat,
     receivedAt: number,
     partitionCount: number,
+    mayUse: MayUseType | null,
   ): BatchScan {
     const chunks = this.#chunks;
+    const filter = mayUse === null ? null : new TypeFilter(this.#kernel, mayUse);
     const pieces = new Map<number, Pieces>();
     const errors: LineError[] = [];
     let errorsRead = 0;
-    let untyped = 0;
+    let [untyped, forbidden] = [0, 0];
     const partsEnd = this.#parts + partitionCount * layout.PART_SIZE;
     this.#kernel.bytes.fill(0, this.#parts, partsEnd);
     this.#kernel.exports["resetSpan"]!(this.#span);
@@ -215,14 +222,18 @@ export class EventScanner {
     for (;;) {
       if (status === "malformed") return refused(chunks.readFault());
       if (status === "empty") return refused(emptyBody);
-      const dropped = this.#dropUntyped(receivedAt);
-      untyped += dropped;
-      const fresh = [...chunks.readErrors(errorsRead), ...this.#readUntyped(dropped)];
+      const foreign = this.#dropForbidden(filter);
+      forbidden += foreign;
+      const foreignErrors = this.#readDropped(foreign, forbiddenError);
+      const dropped = this.#dropUntyped(chunks.events - foreign, receivedAt);
+      untyped += foreign + dropped;
+      const untypedErrors = this.#readDropped(dropped, (_, event) => this.#untypedError(event));
+      const fresh = [...chunks.readErrors(errorsRead), ...foreignErrors, ...untypedErrors];
       errorsRead = chunks.errors;
       fresh.sort((a, b) => a.line - b.line);
       errors.push(...fresh.slice(0, this.#errorsMax - errors.length));
       const isLast = status === "done";
-      this.#takeBlocks(chunks.events - dropped, partitionCount, pieces, isLast);
+      this.#takeBlocks(chunks.events - foreign - dropped, partitionCount, pieces, isLast);
       if (status === "done") break;
       chunks.clear();
       status = chunks.resume();
@@ -233,28 +244,45 @@ export class EventScanner {
     const lines = accepted + rejected;
     if (lines === 0) return refused(emptyBody);
     const span = accepted === 0 ? null : this.#readSpan();
-    return { accepted, rejected, errors, blocks: joinBlocks(pieces), lines, slowLines, span };
+    const counts = { accepted, rejected, lines, slowLines, forbidden };
+    return { ...counts, errors, blocks: joinBlocks(pieces), span };
   }
 
-  /** Takes events whose type finds no room, and those too old for theirs; how many. */
-  #dropUntyped(receivedAt: number): number {
-    if (this.#types === null) return 0;
+  /** Drops events that their sender may not send; how many. */
+  #dropForbidden(filter: TypeFilter | null): number {
     const { eventsPtr, events } = this.#chunks;
+    if (filter === null || filter.mark(eventsPtr, events) === 0) return 0;
+    return this.#drop(events);
+  }
+
+  /** Drops, of the first `events`, those whose type finds no room or is kept less long. */
+  #dropUntyped(events: number, receivedAt: number): number {
+    if (this.#types === null) return 0;
+    const { eventsPtr } = this.#chunks;
     const untyped = this.#types.resolve(eventsPtr, events);
     if (untyped + this.#types.markExpired(eventsPtr, events, receivedAt) === 0) return 0;
+    return this.#drop(events);
+  }
+
+  /** Drops what has no type of the first `events`; how many. */
+  #drop(events: number): number {
     const { exports } = this.#kernel;
+    const { eventsPtr } = this.#chunks;
     return events - exports["dropUntyped"]!(eventsPtr, events, this.#untyped, this.#errorsMax);
   }
 
-  #readUntyped(dropped: number): LineError[] {
-    const typesMax = this.#types?.bound ?? 0;
-    return Array.from({ length: Math.min(dropped, this.#errorsMax) }, (_, index) => {
-      const event = this.#untyped + index * layout.EVENT_SIZE;
-      const typeIndex = this.#kernel.u32[(event + layout.EVENT_TYPE_INDEX) >>> 2];
-      return typeIndex === layout.TYPE_EXPIRED
-        ? expiredError(this.#kernel, event)
-        : typeBoundError(this.#kernel, event, typesMax);
-    });
+  /** The errors of what was dropped last. */
+  #readDropped(dropped: number, read: (kernel: Kernel, event: number) => LineError): LineError[] {
+    return Array.from({ length: Math.min(dropped, this.#errorsMax) }, (_, index) =>
+      read(this.#kernel, this.#untyped + index * layout.EVENT_SIZE),
+    );
+  }
+
+  #untypedError(event: number): LineError {
+    const typeIndex = this.#kernel.u32[(event + layout.EVENT_TYPE_INDEX) >>> 2];
+    return typeIndex === layout.TYPE_EXPIRED
+      ? expiredError(this.#kernel, event)
+      : typeBoundError(this.#kernel, event, this.#types?.bound ?? 0);
   }
 
   #readSpan(): { first: number; last: number } {

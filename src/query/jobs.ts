@@ -5,6 +5,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { RankstreamError } from "../errors.ts";
+import { everybody, mayUseType, type Principal } from "../model-access.ts";
 import type { JobRow, JobStatus } from "../store/jobs.ts";
 import type { Store } from "../store/store.ts";
 import type { LogFields, Logger } from "../telemetry.ts";
@@ -89,13 +90,19 @@ export class Jobs {
   }
 
   /**
-   * Makes a job of a question, or finds the one that is already made of it and not done. Returns
-   * once the job is kept. Throws `too_many_jobs`.
+   * Makes a job of a question, or finds the one that its asker has already made of it and that is
+   * not done. Returns once the job is kept. Throws `too_many_jobs`.
    */
-  async submit<Kind extends QuestionKind>(kind: Kind, request: Questions[Kind]): Promise<JobView> {
+  async submit<Kind extends QuestionKind>(
+    kind: Kind,
+    request: Questions[Kind],
+    asker: Principal = everybody,
+  ): Promise<JobView> {
+    const owner = asker.id;
     const text = JSON.stringify(request);
     const same = [...this.#jobs.values()].find(
-      (job) => job.kind === kind && job.request === text && isOpen(job.status),
+      (job) =>
+        job.kind === kind && job.request === text && job.owner === owner && isOpen(job.status),
     );
     if (same !== undefined) return viewOf(same);
     if (this.#isStopping) {
@@ -116,6 +123,7 @@ export class Jobs {
       finishedAt: null,
       expiresAt: null,
       error: null,
+      owner,
       progress: 0,
       stop: new AbortController(),
     };
@@ -130,14 +138,14 @@ export class Jobs {
     return viewOf(job);
   }
 
-  /** All jobs, without their results, in the order of their making. */
-  list(): JobView[] {
-    return [...this.#jobs.values()].map(viewOf);
+  /** Jobs of this asker, or all, without their results, in the order of their making. */
+  list(asker: Principal = everybody): JobView[] {
+    return [...this.#jobs.values()].filter((job) => isOf(job, asker)).map(viewOf);
   }
 
-  /** The job, with its result. Throws `job_not_found`. */
-  async get(id: string): Promise<JobView> {
-    const job = this.#find(id);
+  /** The job, with its result. Throws `job_not_found`, also of another asker's. */
+  async get(id: string, asker: Principal = everybody): Promise<JobView> {
+    const job = this.#find(id, asker);
     if (job.status !== "done") return viewOf(job);
     const result = await this.#deps.store.jobResult(id);
     if (result === null) throw notFound(id);
@@ -146,10 +154,10 @@ export class Jobs {
 
   /**
    * Stops the job, or forgets it where it has ended. Returns what it is then. Throws
-   * `job_not_found`.
+   * `job_not_found`, also of another asker's.
    */
-  async cancel(id: string): Promise<JobView> {
-    const job = this.#find(id);
+  async cancel(id: string, asker: Principal = everybody): Promise<JobView> {
+    const job = this.#find(id, asker);
     if (isOpen(job.status)) {
       job.stop.abort();
       await this.#end(job, "cancelled", null, null);
@@ -175,9 +183,12 @@ export class Jobs {
     await this.#running;
   }
 
-  #find(id: string): Job {
+  /** A node asks some questions for whoever comes, under its own name: its callers find these. */
+  #find(id: string, asker: Principal): Job {
     const job = this.#jobs.get(id);
-    if (job === undefined) throw notFound(id);
+    const node = asker.via;
+    const isKnown = job !== undefined && (isOf(job, asker) || job.owner === node?.id);
+    if (!isKnown || !areUsed(job.eventTypes, asker)) throw notFound(id);
     return job;
   }
 
@@ -270,6 +281,17 @@ export class Jobs {
 /** For a line of the log. */
 function fieldsOf(job: Job, err: unknown): LogFields {
   return { part: "jobs", err, job: job.id, secrets: secretsIn(JSON.parse(job.request)) };
+}
+
+/** Whoever may do everything is told of all jobs. */
+function isOf({ owner }: JobRow, asker: Principal): boolean {
+  const { scopes, eventTypes } = asker;
+  return owner === asker.id || (scopes.includes("admin") && eventTypes === null);
+}
+
+/** Whether the asker may still see the types that the answer speaks of. */
+function areUsed(eventTypes: string, asker: Principal): boolean {
+  return (JSON.parse(eventTypes) as string[]).every((name) => mayUseType(asker, name));
 }
 
 function isOpen(status: JobStatus): boolean {

@@ -54,8 +54,8 @@ function kept(headers: IncomingHttpHeaders): Record<string, string | string[] | 
 export interface Proxying {
   /** The host asked for, by the Host header or a proxy that is believed. */
   host: string;
-  /** In place of the client's: X-Forwarded-For and -Proto, who asked and how; X-Request-Id. */
-  forwarded: Readonly<Record<string, string>>;
+  /** In place of the client's: who asked, how, and what they may do; X-Request-Id. */
+  forwarded: Readonly<Record<string, string | undefined>>;
   /** Aborted once the client has left. */
   gone?: AbortSignal;
 }

@@ -19,10 +19,15 @@ export class RelayedReply extends Error {
   }
 }
 
+/** Headers by lower-case name. */
+export type UpstreamRequest = Omit<Dispatcher.RequestOptions, "origin" | "headers"> & {
+  headers?: Readonly<Record<string, string | string[] | undefined>>;
+};
+
 export interface UpstreamCall {
   method: "GET" | "POST";
   path: string;
-  headers?: Readonly<Record<string, string>>;
+  headers?: Readonly<Record<string, string | undefined>>;
   body?: Uint8Array;
   signal?: AbortSignal | undefined;
 }
@@ -69,14 +74,17 @@ function connectorOf({ ca, cert, key }: UpstreamTls): buildConnector.connector {
 export class Upstream {
   readonly url: string;
   readonly #pool: Pool;
+  readonly #key: string | null;
 
   /**
    * `url`: `http://host:port`, with a path before the service's own where it has one. Names and
-   * passwords in it are dropped: they would stand in messages, and are not sent.
+   * passwords in it are dropped: they would stand in messages, and are not sent. `key`: what this
+   * process says who it is by, where the service asks.
    */
-  constructor(url: string, tls: UpstreamTls = {}) {
+  constructor(url: string, tls: UpstreamTls = {}, key: string | null = null) {
     const { origin, pathname } = new URL(url);
     this.url = `${origin}${pathname}`.replace(/\/$/, "");
+    this.#key = key;
     this.#pool = new Pool(new URL(this.url).origin, {
       connections: connectionsMax,
       connect: connectorOf(tls),
@@ -86,9 +94,11 @@ export class Upstream {
   }
 
   /** As undici has it, for bodies that stream. `path` is the service's own. */
-  request(options: Omit<Dispatcher.RequestOptions, "origin">): Promise<Dispatcher.ResponseData> {
+  request(options: UpstreamRequest): Promise<Dispatcher.ResponseData> {
     const base = new URL(this.url).pathname.replace(/\/$/, "");
-    return this.#pool.request({ ...options, path: `${base}${options.path}` });
+    const own = this.#key !== null && { authorization: `Bearer ${this.#key}` };
+    const headers = { ...options.headers, ...own };
+    return this.#pool.request({ ...options, headers, path: `${base}${options.path}` });
   }
 
   /**

@@ -2,8 +2,8 @@
  * Jobs as they are kept: questions that are answered later, and their answers.
  *
  *   jobs  (id, kind, request, event_types, status, created_at, started_at, finished_at,
- *         expires_at, error_code, error_detail, result): times are epoch ms; request, event_types
- *         and result are JSON that only the query side reads
+ *         expires_at, error_code, error_detail, result, owner): times are epoch ms; request,
+ *         event_types and result are JSON that only the query side reads
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { rowsOf } from "./database.ts";
@@ -23,6 +23,8 @@ export interface JobRow {
   finishedAt: number | null;
   expiresAt: number | null;
   error: { code: string; detail: string } | null;
+  /** The id of who asked; empty: from before there were any. */
+  owner: string;
 }
 
 export const jobsTable = `CREATE TABLE IF NOT EXISTS jobs (
@@ -30,6 +32,8 @@ export const jobsTable = `CREATE TABLE IF NOT EXISTS jobs (
   event_types VARCHAR NOT NULL, status VARCHAR NOT NULL, created_at BIGINT NOT NULL,
   started_at BIGINT, finished_at BIGINT, expires_at BIGINT, error_code VARCHAR,
   error_detail VARCHAR, result VARCHAR)`;
+/** Tables made before it belonged to jobs lack it. */
+export const jobsColumns = "ALTER TABLE jobs ADD COLUMN IF NOT EXISTS owner VARCHAR";
 
 /** All jobs in the order of their making, without results. */
 export async function readJobs(connection: DuckDBConnection): Promise<JobRow[]> {
@@ -51,6 +55,7 @@ export async function readJobs(connection: DuckDBConnection): Promise<JobRow[]> 
       finishedAt: time("finished_at"),
       expiresAt: time("expires_at"),
       error: code === null ? null : { code: String(code), detail: String(row["error_detail"]) },
+      owner: String(row["owner"] ?? ""),
     };
   });
 }
@@ -64,7 +69,7 @@ export async function writeJob(
   const big = (ms: number | null) => (ms === null ? null : BigInt(ms));
   await connection.run(
     `INSERT INTO jobs VALUES ($1, $2, $3, $4, $5, $6::BIGINT, $7::BIGINT, $8::BIGINT,
-      $9::BIGINT, $10, $11, $12)`,
+      $9::BIGINT, $10, $11, $12, $13)`,
     [
       job.id,
       job.kind,
@@ -78,6 +83,7 @@ export async function writeJob(
       job.error?.code ?? null,
       job.error?.detail ?? null,
       job.result,
+      job.owner,
     ],
   );
 }

@@ -31,7 +31,7 @@ import { coarseTable } from "./coarse-table.ts";
 import { rowsOf } from "./database.ts";
 import { deleteTables } from "./delete-tables.ts";
 import { deltaSpansTable, resetDeltaSpans } from "./delta-spans.ts";
-import { jobsTable } from "./jobs.ts";
+import { jobsColumns, jobsTable } from "./jobs.ts";
 import { keptAnswersTable } from "./kept-answers.ts";
 import { labelsTable } from "./labels.ts";
 import { clearOpen, openTables } from "./open-windows.ts";
@@ -62,6 +62,7 @@ const tables = [
   tombstonesTable,
   ...deleteTables,
   jobsTable,
+  jobsColumns,
   ...typeSettingsTables,
   coarseTable,
   labelsTable,

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { labelLinesMax, readLabelLines } from "../../src/api/labels.ts";
+import { everybody } from "../../src/model-access.ts";
 import type { LabelChange } from "../../src/model-labels.ts";
 import { makeApi } from "./api-fixture.ts";
 
@@ -148,12 +149,13 @@ describe("POST /items/labels", () => {
 
   it("lists a hundred errors and takes ten thousand lines", () => {
     const good = '{"eventType":"t","eventId":"a","label":"A"}\n';
-    const mixed = readLabelLines(Buffer.from(good + "{}\n".repeat(labelLinesMax - 1)));
+    const readLines = (text: string) => readLabelLines(Buffer.from(text), everybody);
+    const mixed = readLines(good + "{}\n".repeat(labelLinesMax - 1));
     expect([mixed.changes.length, mixed.rejected]).toEqual([1, labelLinesMax - 1]);
     expect(mixed.errors.map(({ line }) => line)).toEqual(
       Array.from({ length: 100 }, (_, i) => i + 2),
     );
-    expect(() => readLabelLines(Buffer.from(good.repeat(labelLinesMax + 1)))).toThrow(
+    expect(() => readLines(good.repeat(labelLinesMax + 1))).toThrow(
       "expected at most 10000 lines",
     );
   });
