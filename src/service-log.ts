@@ -82,6 +82,18 @@ export function describeLog(metrics: Metrics, { embedded, group }: Partial<OpenL
   if (embedded) {
     gauge("bytes", "Bytes of the log on disk.", () => embedded.stats().bytes);
     gauge("queue_bytes", queueHelp, () => embedded.stats().queueBytes);
+    const batchesHelp = "Batches waiting to be written to the log.";
+    gauge("queue_batches", batchesHelp, () => embedded.stats().queueBatches);
+    gauge("segments", "Files of the log.", () => embedded.stats().segments);
+    const total = (name: string, help: string, read: () => number) =>
+      metrics.readCounter(`rankstream_log_appended_${name}_total`, help, read);
+    total("batches", "Batches written to the log.", () => embedded.stats().appendedBatches);
+    total("bytes", "Bytes written to the log.", () => embedded.stats().appendedBytes);
+    const { writes, syncs } = embedded.stats();
+    const writing = "Writing a group of batches, without the sync.";
+    metrics.readHistogram("rankstream_log_write_duration_seconds", writing, writes);
+    const syncing = "Waiting until the disk has it (fdatasync), a group of batches at a time.";
+    metrics.readHistogram("rankstream_log_sync_duration_seconds", syncing, syncs);
   }
   if (group) {
     gauge("queue_bytes", queueHelp, () => group.stats().queueBytes);

@@ -20,6 +20,7 @@ import { IdempotencyLedger } from "./log/idempotency.ts";
 import type { Principal } from "./model-access.ts";
 import { AnswerCache } from "./query/answer-cache.ts";
 import type { ChangesView } from "./query/change-feed.ts";
+import { measured } from "./query/measured.ts";
 import { MemoryLevel } from "./query/memory-level.ts";
 import { type ProxyRequest, proxied } from "./query/proxy.ts";
 import { RedisLevel } from "./query/redis-level.ts";
@@ -30,7 +31,7 @@ import { callerHeaders, openAccessOf } from "./service-access.ts";
 import { makeForwardScanner, makeScanner, sharedLedger, takesNoEvents } from "./service-edge.ts";
 import { httpOptions } from "./service-http.ts";
 import { describeLog, openKafka } from "./service-log.ts";
-import { describeCache, describeRedis, openMetrics } from "./service-metrics.ts";
+import { describeCache, describeRedis, describeUpstream, openMetrics } from "./service-metrics.ts";
 import { StatusDesk } from "./service-status.ts";
 import { openTls } from "./service-tls.ts";
 import type { Logger } from "./telemetry.ts";
@@ -96,7 +97,7 @@ function openQuery(config: Config, metrics: Metrics, logger: Logger) {
   const memory = new MemoryLevel(config.cacheBytesMax);
   const cache = new AnswerCache(
     {
-      asker: remoteAsker(upstream),
+      asker: measured(remoteAsker(upstream), metrics),
       changes: changes.map,
       // What is acknowledged is known by asking the upstream, before each question.
       isRemote: true,
@@ -111,6 +112,7 @@ function openQuery(config: Config, metrics: Metrics, logger: Logger) {
     memory,
   );
   describeCache(metrics, { cache, memory });
+  describeUpstream(metrics, upstream, () => changes.isFollowing);
   if (redis !== null) describeRedis(metrics, redis);
   return {
     upstream,

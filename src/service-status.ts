@@ -1,6 +1,6 @@
 /** What a process says of itself at a glance: how fast, how far behind, how full. */
 import { lstat, readdir, statfs } from "node:fs/promises";
-import { join } from "node:path";
+import { join, relative, sep } from "node:path";
 import { type Config, processFigures, rolesOf } from "./config.ts";
 import type { DiskStatus, EventRate, Status, UpstreamStatus } from "./model-status.ts";
 import type { Upstream } from "./query/upstream.ts";
@@ -49,9 +49,22 @@ export class Rate {
   }
 }
 
+/** Bytes of a store's files: DuckDB's own, raw events in Parquet, whatever else there is. */
+export interface StoreBytes {
+  database: number;
+  raw: number;
+  other: number;
+}
+
+/** Which of them a file of the store's folder belongs to, by its path there. */
+function storePartOf(path: string): keyof StoreBytes {
+  if (path.startsWith("store.duckdb")) return "database";
+  return path.startsWith(`raw${sep}`) ? "raw" : "other";
+}
+
 /** Bytes of the files in a store's folder, those of the log and of snapshots left out. */
-export async function storeBytesIn(folder: string): Promise<number> {
-  let bytes = 0;
+export async function storeBytesIn(folder: string): Promise<StoreBytes> {
+  const bytes: StoreBytes = { database: 0, raw: 0, other: 0 };
   let files = 0;
   const folders = [folder];
   for (let at = folders.pop(); at !== undefined; at = folders.pop()) {
@@ -61,19 +74,29 @@ export async function storeBytesIn(folder: string): Promise<number> {
       if (at === folder && notOfStore.has(entry.name)) continue;
       const path = join(at, entry.name);
       if (entry.isDirectory()) folders.push(path);
-      else if (++files <= filesMax) bytes += (await lstat(path).catch(() => ({ size: 0 }))).size;
+      else if (++files <= filesMax) {
+        const { size } = await lstat(path).catch(() => ({ size: 0 }));
+        bytes[storePartOf(relative(folder, path))] += size;
+      }
     }
     if (files > filesMax) break;
   }
   return bytes;
 }
 
-async function diskOf(folder: string): Promise<Omit<DiskStatus, "logBytes">> {
-  const [storeBytes, { bavail, blocks, bsize }] = await Promise.all([
+/** What the store takes, and what its disk has. */
+export interface DiskFigures {
+  store: StoreBytes;
+  freeBytes: number;
+  totalBytes: number;
+}
+
+async function diskOf(folder: string): Promise<DiskFigures> {
+  const [store, { bavail, blocks, bsize }] = await Promise.all([
     storeBytesIn(folder),
     statfs(folder),
   ]);
-  return { storeBytes, freeBytes: bavail * bsize, totalBytes: blocks * bsize };
+  return { store, freeBytes: bavail * bsize, totalBytes: blocks * bsize };
 }
 
 /** The value of `make`, made anew once it is older than `ageMsMax`; shared by who asks at once. */
@@ -137,7 +160,8 @@ export class StatusDesk {
   readonly #accepted: Rate | null;
   readonly #counted: Rate | null;
   readonly #sampling: NodeJS.Timeout;
-  readonly #disk: () => Promise<Omit<DiskStatus, "logBytes">>;
+  /** At most 15 s old. */
+  readonly disk: () => Promise<DiskFigures>;
   readonly #upstream: () => Promise<UpstreamStatus>;
   #committedAt: number | null = null;
 
@@ -155,7 +179,7 @@ export class StatusDesk {
       this.#counted?.note(performance.now());
     }, sampleIntervalMs);
     this.#sampling.unref();
-    this.#disk = keptFor(diskIntervalMs, () => diskOf(config.dataDir));
+    this.disk = keptFor(diskIntervalMs, () => diskOf(config.dataDir));
     this.#upstream = keptFor(upstreamIntervalMs, () => statusOf(upstream!));
   }
 
@@ -190,15 +214,20 @@ export class StatusDesk {
   #lag(): Status["lag"] {
     const { counting } = this.#deps;
     if (counting === null) return null;
-    const records = counting.waitingRecords();
     const through = counting.countedThrough();
-    const since = Math.max(through, this.#startedAt);
     return {
-      // What waits came after all was last known to be counted.
-      ms: records === 0 ? 0 : Math.max(0, Date.now() - since),
-      records,
+      ms: this.lagMs,
+      records: counting.waitingRecords(),
       asOf: through === 0 ? null : new Date(through).toISOString(),
     };
+  }
+
+  /** How old the oldest event is, at most, that waits to be counted; 0 where nobody counts. */
+  get lagMs(): number {
+    const { counting } = this.#deps;
+    if (counting === null || counting.waitingRecords() === 0) return 0;
+    // What waits came after all was last known to be counted.
+    return Math.max(0, Date.now() - Math.max(counting.countedThrough(), this.#startedAt));
   }
 
   #checkpoints(): Status["checkpoints"] {
@@ -215,8 +244,11 @@ export class StatusDesk {
   async #diskStatus(): Promise<DiskStatus | null> {
     const { counting } = this.#deps;
     if (counting === null) return null;
-    const disk = await this.#disk().catch(() => null);
-    return disk && { ...disk, logBytes: counting.logBytes() };
+    const disk = await this.disk().catch(() => null);
+    if (disk === null) return null;
+    const { store, freeBytes, totalBytes } = disk;
+    const storeBytes = store.database + store.raw + store.other;
+    return { storeBytes, freeBytes, totalBytes, logBytes: counting.logBytes() };
   }
 
   close(): void {

@@ -9,7 +9,6 @@ import { Edge, type EdgeDeps } from "./edge/edge.ts";
 import { AppliedClock } from "./ingest/applied-clock.ts";
 import { IngestPool } from "./ingest/ingest-pool.ts";
 import { LagWatch, waitingRecords } from "./ingest/lag-watch.ts";
-import type { IngestTotals } from "./ingest/messages.ts";
 import { Answers } from "./query/answers.ts";
 import type { FreshnessDeps } from "./query/freshness.ts";
 import { openAccessOf } from "./service-access.ts";
@@ -18,13 +17,15 @@ import { httpOptions } from "./service-http.ts";
 import { describeLog, type OpenLog, openLog } from "./service-log.ts";
 import {
   describeCache,
+  describeIngest,
   describeJobs,
-  describeReads,
   describeRedis,
-  keepMetrics,
+  describeStatus,
+  describeStore,
   openMetrics,
 } from "./service-metrics.ts";
 import { openRedis, openUws, startNode } from "./service-node.ts";
+import { keepMetrics } from "./service-samples.ts";
 import { StatusDesk } from "./service-status.ts";
 import { openTls } from "./service-tls.ts";
 import { LocalStore } from "./store/local-store.ts";
@@ -50,25 +51,15 @@ function packageVersion(): string {
   return (JSON.parse(manifest) as { version: string }).version;
 }
 
-function describeMetrics(metrics: Metrics, { ingest, types, lag, ...rest }: Pipeline): void {
+async function describeMetrics(metrics: Metrics, parts: Pipeline): Promise<void> {
+  const { ingest, types, lag, store, ...rest } = parts;
   describeLog(metrics, rest);
-  const gauge = (name: string, help: string, read: () => number) =>
-    metrics.readGauge(`rankstream_${name}`, help, read);
-  const stoppedHelp = "Partitions that are not counted any further.";
-  gauge("ingest_stopped_partitions", stoppedHelp, () => ingest.stoppedPartitions);
-  gauge("log_lag_records", "Records of the log not counted yet.", () => lag.lag);
-  gauge("event_types", "Distinct event types known.", () => types?.size ?? 0);
-  const total = (name: string, field: keyof IngestTotals, help: string) =>
-    metrics.readCounter(`rankstream_ingest_${name}_total`, help, () => ingest.totals()[field]);
-  total("events", "events", "Events counted since the start.");
-  total("bytes", "bytes", "Bytes of NDJSON counted since the start.");
-  total("batches", "batches", "Batches counted since the start.");
-  total("duplicates", "duplicates", "Batches not counted again since the start.");
-  total("refused_lines", "refusedLines", "Lines of the log that are no events.");
-  total("slow_lines", "slowLines", "Lines that took the scanner's slow path in a worker.");
-  total("dead_letters", "deadLetters", "Records or lines put aside, since they are no events.");
-  total("adoptions", "adoptions", "Times that a worker took over partitions.");
-  total("checkpoints", "checkpoints", "Checkpoints since the start.");
+  const lagHelp = "Records of the log not counted yet.";
+  metrics.readGauge("rankstream_log_lag_records", lagHelp, () => lag.lag);
+  const typesHelp = "Distinct event types known.";
+  metrics.readGauge("rankstream_event_types", typesHelp, () => types?.size ?? 0);
+  describeIngest(metrics, ingest);
+  await describeStore(metrics, store);
 }
 
 /** What was opened, to be closed in reverse order. */
@@ -283,8 +274,7 @@ async function openApi(
   const { log, store, ingest } = pipeline;
   const metrics = openMetrics(config, packageVersion());
   const tls = openTls(config, metrics, logger, closers);
-  describeMetrics(metrics, pipeline);
-  describeReads(metrics, store.readLoad);
+  await describeMetrics(metrics, pipeline);
   const budget = new ByteBudget(config.ingestBytesMax);
   const redis = openRedis(config, () => log.id, logger);
   if (redis !== null) {
@@ -299,6 +289,7 @@ async function openApi(
     store,
     freshness: freshnessOf(config, pipeline),
     asked: () => ingest.asked(),
+    metrics,
     onRetention: (name, retentionMs, floor) =>
       pipeline.types?.setRetention(name, retentionMs, floor) ?? true,
     logger,
@@ -310,6 +301,7 @@ async function openApi(
   closers.add(() => keeper.close());
   answers.snapshots.beforeTake = () => keeper.sample();
   const status = openStatus(config, pipeline, metrics);
+  describeStatus(metrics, status);
   closers.add(async () => status.close());
   const noteAppend = (first: number, last: number) => answers.noteAppend(first, last);
   const edge = openEdge(config, pipeline, budget, metrics, logger, noteAppend);

@@ -1,74 +1,32 @@
 /**
  * The process's numbers, served by prom-client in Prometheus' text format. Parts are given an
- * object for each number and touch it once a batch or request: that is an addition to a field.
- * What there is of each is only read when somebody asks.
+ * object for each number and touch it once a batch or request. What there is of each is only
+ * looked at when somebody asks.
  */
 import { collectDefaultMetrics, type Metric, Registry } from "prom-client";
 import { type Buckets, Histogram } from "./telemetry-histogram.ts";
+import {
+  Counter,
+  type Family,
+  Gauge,
+  KeptFamily,
+  type Labels,
+  type NamedFamily,
+  type Read,
+  ReadFamily,
+  type Reading,
+  type Sample,
+  type Series,
+  type Shape,
+  sampled,
+} from "./telemetry-series.ts";
 
-/** A number that only grows. */
-export class Counter {
-  #value = 0;
-
-  get value(): number {
-    return this.#value;
-  }
-
-  /** Adds; `count` is never negative. */
-  add(count = 1): void {
-    this.#value += count;
-  }
-}
-
-/** A number that goes up and down. */
-export class Gauge {
-  #value = 0;
-
-  get value(): number {
-    return this.#value;
-  }
-
-  set(value: number): void {
-    this.#value = value;
-  }
-
-  add(change = 1): void {
-    this.#value += change;
-  }
-}
-
-export type MetricKind = "counter" | "gauge" | "histogram";
-
-type Labels = Readonly<Record<string, string>>;
-
-/** One number as it is now; a histogram is several, by the suffixes of its name. */
-export interface Sample {
-  name: string;
-  value: number;
-  labels: Labels;
-}
-
-/** A number read when it is asked for. */
-interface Read {
-  readonly value: number;
-}
-
-type Series = Counter | Gauge | Histogram | Read;
-
-/** Series of one name told apart by labels, made as they are first met. */
-export interface Family<T> {
-  /**
-   * The one with these values, in the order of the labels' names. Keep it where it is used often.
-   * Beyond the family's bound it is the same for all: each of its values is `other`.
-   */
-  with(...values: string[]): T;
-}
+export type { Counter, Family, Gauge } from "./telemetry-series.ts";
 
 const familiesMax = 500;
 /** Series of one name, unless said otherwise. */
 const seriesMaxDefault = 500;
 const namePattern = /^[a-z_][a-z0-9_]*$/;
-const overflow = "other";
 /** Of Node's own numbers, in samples; the first of them measures the others. */
 const sampledDefaults = Object.freeze([
   "nodejs_eventloop_lag_seconds",
@@ -80,108 +38,6 @@ const sampledDefaults = Object.freeze([
   "nodejs_external_memory_bytes",
   "process_open_fds",
 ]);
-/** Of histograms, in samples. */
-const sampledQuantiles = Object.freeze([0.5, 0.99]);
-
-interface Shape {
-  kind: MetricKind;
-  name: string;
-  help: string;
-  labelNames: readonly string[];
-}
-
-/** What prom-client asks of a metric. */
-interface Collected {
-  metricName?: string;
-  labels: Record<string, string | number>;
-  value: number;
-}
-
-class MetricFamily<T extends Series> implements Family<T> {
-  readonly shape: Shape;
-  readonly #make: (() => T) | null;
-  readonly #seriesMax: number;
-  readonly #series = new Map<string, { labels: Labels; series: T }>();
-
-  constructor(shape: Shape, make: (() => T) | null, seriesMax: number) {
-    this.shape = shape;
-    this.#make = make;
-    this.#seriesMax = seriesMax;
-  }
-
-  with(...values: string[]): T {
-    const known = this.#series.get(values.join("\0"));
-    if (known !== undefined) return known.series;
-    const { name, labelNames } = this.shape;
-    if (values.length !== labelNames.length) {
-      throw new Error(`${name}: expected ${labelNames.length} labels, got ${values.length}`);
-    }
-    if (this.#series.size >= this.#seriesMax && values.some((value) => value !== overflow)) {
-      return this.with(...values.map(() => overflow));
-    }
-    return this.put(values, this.#make!());
-  }
-
-  put(values: readonly string[], series: T): T {
-    const labels = Object.fromEntries(this.shape.labelNames.map((key, i) => [key, values[i]!]));
-    this.#series.set(values.join("\0"), { labels, series });
-    return series;
-  }
-
-  find(labels: Labels): T | undefined {
-    return this.#series.get(this.shape.labelNames.map((name) => labels[name]).join("\0"))?.series;
-  }
-
-  get all(): IterableIterator<{ labels: Labels; series: T }> {
-    return this.#series.values();
-  }
-
-  /** For prom-client, which asks for these. */
-  get name(): string {
-    return this.shape.name;
-  }
-
-  async get() {
-    const { name, help, kind: type } = this.shape;
-    const values = [...this.all].flatMap(({ labels, series }) => collected(name, labels, series));
-    return { name, help, type, values, aggregator: "sum" };
-  }
-}
-
-/** A number that isn't known is left out. */
-function collected(name: string, labels: Labels, series: Series): Collected[] {
-  if (!(series instanceof Histogram)) {
-    const { value } = series;
-    return Number.isFinite(value) ? [{ labels, value }] : [];
-  }
-  const counts = series.cumulative();
-  const buckets = counts.map((value, at) => ({
-    metricName: `${name}_bucket`,
-    labels: { ...labels, le: series.buckets[at] ?? "+Inf" },
-    value,
-  }));
-  return [
-    ...buckets,
-    { metricName: `${name}_sum`, labels, value: series.sum },
-    { metricName: `${name}_count`, labels, value: counts.at(-1)! },
-  ];
-}
-
-/** Of a histogram nothing where nothing came since the last time. */
-function sampled(name: string, labels: Labels, series: Series): Sample[] {
-  if (!(series instanceof Histogram)) return [{ name, labels, value: series.value }];
-  const recent = series.recentQuantiles(sampledQuantiles);
-  if (recent === null) return [];
-  const quantiles = recent.map((value, at) => {
-    return { name, labels: { ...labels, quantile: `${sampledQuantiles[at]}` }, value };
-  });
-  return [
-    { name: `${name}_count`, labels, value: series.count },
-    { name: `${name}_sum`, labels, value: series.sum },
-    ...quantiles,
-  ];
-}
-
 /** Stands in for every distribution where nothing is measured. */
 class SilentHistogram extends Histogram {
   override observe(): void {}
@@ -192,7 +48,7 @@ export class Metrics {
   /** Whether numbers are served: else nothing is timed, and counted what /status needs. */
   readonly isOn: boolean;
   readonly #registry = new Registry();
-  readonly #families = new Map<string, MetricFamily<Series>>();
+  readonly #families = new Map<string, NamedFamily<Series>>();
   readonly #refreshers: (() => Promise<void>)[] = [];
 
   constructor({ isOn = true }: { isOn?: boolean } = {}) {
@@ -253,6 +109,23 @@ export class Metrics {
   /** A counter kept elsewhere, read whenever somebody asks. */
   readCounter(name: string, help: string, read: () => number, labels: Labels = {}): void {
     this.#read("counter", name, help, read, labels);
+  }
+
+  /** Gauges of whatever labels there are when somebody asks; `read` bounds their number. */
+  readGauges(
+    name: string,
+    help: string,
+    labelNames: readonly string[],
+    read: () => Iterable<Reading>,
+  ): void {
+    this.#add(new ReadFamily({ kind: "gauge", name, help, labelNames }, read));
+  }
+
+  /** A distribution that somebody else keeps. */
+  readHistogram(name: string, help: string, histogram: Histogram, labels: Labels = {}): void {
+    const shape = { kind: "histogram" as const, name, help, labelNames: Object.keys(labels) };
+    const family = this.#family<Histogram>(shape, null, seriesMaxDefault);
+    if (this.isOn) family.put(Object.values(labels), histogram);
   }
 
   /** The number of this name and labels as it is now; 0 where there is none. */
@@ -326,20 +199,24 @@ export class Metrics {
     shape: Shape,
     make: (() => T) | null,
     seriesMax: number,
-  ): MetricFamily<T> {
-    const { name } = shape;
-    const known = this.#families.get(name) as MetricFamily<T> | undefined;
-    if (known !== undefined) {
-      if (JSON.stringify(known.shape) === JSON.stringify(shape)) return known;
-      throw new Error(`${name} was described before, and otherwise`);
+  ): KeptFamily<T> {
+    const known = this.#families.get(shape.name);
+    if (known instanceof KeptFamily && JSON.stringify(known.shape) === JSON.stringify(shape)) {
+      return known as KeptFamily<T>;
     }
+    const family = new KeptFamily<T>(shape, make, seriesMax);
+    this.#add(family);
+    return family;
+  }
+
+  #add(family: NamedFamily<Series>): void {
+    const { shape, name } = family;
+    if (this.#families.has(name)) throw new Error(`${name} was described before, and otherwise`);
     for (const text of [name, ...shape.labelNames]) {
       if (!namePattern.test(text)) throw new Error(`not a metric's or label's name: ${text}`);
     }
     if (this.#families.size >= familiesMax) throw new Error("too many metrics");
-    const family = new MetricFamily<T>(shape, make, seriesMax);
-    this.#families.set(name, family as unknown as MetricFamily<Series>);
+    this.#families.set(name, family);
     this.#registry.registerMetric(family as unknown as Metric);
-    return family;
   }
 }

@@ -35,8 +35,11 @@ it("A store's size leaves out the log, snapshots and what is not there", async (
     writeFileSync(join(folder, name, "file"), Buffer.alloc(1000));
   }
   writeFileSync(join(folder, "store.duckdb"), Buffer.alloc(234));
-  expect(await storeBytesIn(folder)).toBe(1234);
-  expect(await storeBytesIn(join(folder, "nowhere"))).toBe(0);
+  writeFileSync(join(folder, "store.duckdb.wal"), Buffer.alloc(1));
+  writeFileSync(join(folder, "rawest"), Buffer.alloc(7));
+  expect(await storeBytesIn(folder)).toEqual({ database: 235, raw: 1000, other: 7 });
+  const nothing = { database: 0, raw: 0, other: 0 };
+  expect(await storeBytesIn(join(folder, "nowhere"))).toEqual(nothing);
 });
 
 const eventually = async (

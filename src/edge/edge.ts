@@ -11,6 +11,7 @@ import type { Log } from "../log/log.ts";
 import type { BatchHeader, LineError, PartitionBlock, SequenceRun } from "../model.ts";
 import { everybody, mayUseType, type Principal } from "../model-access.ts";
 import type { Logger } from "../telemetry.ts";
+import { diskBuckets, type Histogram } from "../telemetry-histogram.ts";
 import type { Counter, Metrics } from "../telemetry-metrics.ts";
 import type { ByteBudget } from "./byte-budget.ts";
 import { acceptedEncodings, type BodyFormat, bodyEncoding, bodyFormat } from "./content.ts";
@@ -125,6 +126,7 @@ export class Edge {
   readonly #rejected: Counter;
   readonly #slowLines: Counter;
   readonly #replayed: Counter;
+  readonly #appendSeconds: Histogram;
 
   constructor(deps: EdgeDeps) {
     this.#deps = deps;
@@ -136,6 +138,11 @@ export class Edge {
     this.#slowLines = metrics.counter(
       "rankstream_scanner_slow_lines_total",
       "Lines that took the scanner's slow path.",
+    );
+    this.#appendSeconds = metrics.histogram(
+      "rankstream_log_append_duration_seconds",
+      "From when a batch is handed to the log until it is durable there.",
+      [...diskBuckets, 5, 10],
     );
     this.#replayed = metrics.counter(
       "rankstream_batches_replayed_total",
@@ -265,11 +272,13 @@ export class Edge {
     const tapped = this.tap.sample(batch.blocks);
     const seen = key === null ? null : ledger.seenAround(key);
     const header: BatchHeader = { key, digest, receivedAt, partitionCount, seen };
+    const begun = performance.now();
     try {
       await log.append(header, batch.blocks);
     } catch (error) {
       throw withKey(error, key);
     }
+    this.#appendSeconds.observe((performance.now() - begun) / 1000);
     if (tapped !== null) this.tap.show(tapped, receivedAt);
     if (batch.span) this.#deps.onAppend?.(batch.span.first, batch.span.last);
     // Without a key, too: the ledger's time is the records' own.

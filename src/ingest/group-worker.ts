@@ -23,6 +23,7 @@ import type {
   IngestTotals,
   ToIngestThread,
 } from "./messages.ts";
+import type { OpenMinutes } from "./open-minutes.ts";
 import { SeenBatches } from "./seen-batches.ts";
 
 export interface GroupWorkerDeps {
@@ -33,6 +34,8 @@ export interface GroupWorkerDeps {
     "worker" | "checkpointMs" | "checkpointBytesMax" | "commit" | "now"
   > & { totals: IngestTotals };
   send: (message: FromIngestThread) => void;
+  /** Told which minutes are open from now on. */
+  onOpen: (minutes: OpenMinutes) => void;
 }
 
 const againMs = 200;
@@ -141,6 +144,7 @@ export class GroupWorker {
     const onUntyped: OnUntyped = (place, text) => this.#untyped(place, text);
     const parts = await makeIngestParts(data, begin, onUntyped, types);
     const { aggregator, openMinutes, scanner } = parts;
+    this.#deps.onOpen(openMinutes);
     const loop = new IngestLoop({
       ...shared,
       reader: this.#reader,

@@ -75,6 +75,7 @@ export class IngestPool {
   readonly #options: IngestPoolOptions;
   readonly #workers: Worker[] = [];
   readonly #totals: (IngestTotals | null)[] = [];
+  readonly #fills: number[] = [];
   readonly #barriers = new Set<Barrier>();
   readonly #unsubscribe: () => void;
   readonly #ended: Promise<void>[] = [];
@@ -171,6 +172,16 @@ export class IngestPool {
     return sum;
   }
 
+  /** The greatest share, 0 to 1, of cells in use in the sketch of an open minute. */
+  get sketchFill(): number {
+    return Math.max(0, ...this.#fills);
+  }
+
+  /** Callers that wait for a commit. */
+  get waiting(): number {
+    return this.#barriers.size;
+  }
+
   /**
    * Commits what was read, then ends the threads; the rest waits in the log. Throws
    * `store_failed` when
@@ -243,7 +254,10 @@ export class IngestPool {
     this.#totals.push(null);
     this.#ended.push(new Promise((resolve) => worker.once("exit", () => resolve())));
     worker.on("message", (message: FromIngestThread) => {
-      if (message.kind === "progress") this.#totals[index] = message.totals;
+      if (message.kind === "progress") {
+        this.#totals[index] = message.totals;
+        this.#fills[index] = message.sketchFill;
+      }
       if (message.kind === "log")
         writeThreadLine(this.#options.logger, `ingest-${index}`, message.line);
       if (message.kind === "stopped") {

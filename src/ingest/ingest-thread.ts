@@ -14,11 +14,16 @@ import {
   noTotals,
   type ToIngestThread,
 } from "./messages.ts";
+import type { OpenMinutes } from "./open-minutes.ts";
 import { SeenBatches } from "./seen-batches.ts";
 
 const main = parentPort!;
 const data = workerData as IngestThreadData;
 const progressMs = 1000;
+/** The sketches are looked at once in so many words of progress. */
+const fillEvery = 10;
+/** Of the loop that counts now. */
+let openMinutes: Pick<OpenMinutes, "fill"> | null = null;
 
 function send(message: FromIngestThread): void {
   main.postMessage(message);
@@ -45,7 +50,9 @@ const shared = {
 
 /** Counts fixed partitions of the embedded log. */
 async function countEmbedded(folder: string, begin: IngestBegin): Promise<void> {
-  const { aggregator, openMinutes, scanner } = await makeIngestParts(data, begin);
+  const parts = await makeIngestParts(data, begin);
+  const { aggregator, scanner } = parts;
+  openMinutes = parts.openMinutes;
   const reader = await EmbeddedLogReader.open(nodeFiles, folder, {
     starts: begin.starts,
     // The loop has taken all records in before it asks for more.
@@ -57,7 +64,7 @@ async function countEmbedded(folder: string, begin: IngestBegin): Promise<void> 
     scanner,
     aggregator,
     seen: new SeenBatches(begin.seen),
-    open: (isAsked) => openMinutes.part(isAsked),
+    open: (isAsked) => parts.openMinutes.part(isAsked),
     starts: begin.starts,
   });
   data.storePort.on("message", (message: StoreToWorker) => {
@@ -80,7 +87,10 @@ async function countEmbedded(folder: string, begin: IngestBegin): Promise<void> 
 
 /** Counts what the consumer group gives to this thread. */
 async function countGroup(source: IngestThreadData["source"] & { kind: "kafka" }) {
-  const worker = new GroupWorker({ data, source, shared, send });
+  const onOpen = (opened: OpenMinutes) => {
+    openMinutes = opened;
+  };
+  const worker = new GroupWorker({ data, source, shared, send, onOpen });
   data.storePort.on("message", (message: StoreToWorker) => worker.settle(message));
   main.on("message", (message: ToIngestThread) => worker.receive(message));
   await worker.run();
@@ -88,7 +98,12 @@ async function countGroup(source: IngestThreadData["source"] & { kind: "kafka" }
 
 async function start(): Promise<void> {
   const { source, begin } = data;
-  const tell = () => send({ kind: "progress", totals: shared.totals });
+  let sketchFill = 0;
+  let told = 0;
+  const tell = () => {
+    if (told++ % fillEvery === 0) sketchFill = openMinutes?.fill() ?? 0;
+    send({ kind: "progress", totals: shared.totals, sketchFill });
+  };
   const timer = setInterval(tell, progressMs);
   if (source.kind === "kafka") await countGroup(source);
   else await countEmbedded(source.folder, begin!);

@@ -81,7 +81,8 @@ export function noTotals(): IngestTotals {
 }
 
 export type FromIngestThread =
-  | { kind: "progress"; totals: IngestTotals }
+  /** `sketchFill`: the greatest share of cells in use, of all minutes that are open. */
+  | { kind: "progress"; totals: IngestTotals; sketchFill: number }
   /** The group gave these partitions to this worker. */
   | { kind: "adopt"; partitions: number[] }
   /** Everything is handed over: the thread may be ended, whatever its clients still do. */

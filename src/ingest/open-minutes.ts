@@ -93,6 +93,23 @@ export class OpenMinutes {
     return part;
   }
 
+  /**
+   * The greatest share, 0 to 1, of cells in use, of all open minutes: the fuller, the wider are
+   * the bounds. Of each sketch one row is looked at, 65,536 cells in some 50 µs; all rows are
+   * filled alike.
+   */
+  fill(): number {
+    let most = 0;
+    for (const [minute, added] of this.#added) {
+      if (added === 0) continue;
+      const cells = this.#windows.row(minute);
+      let used = 0;
+      for (let i = 0; i < cells.length; i++) if (cells[i] !== 0) used += 1;
+      most = Math.max(most, used / cells.length);
+    }
+    return most;
+  }
+
   #close(minute: number): void {
     this.#windows.close(minute);
     this.#added.delete(minute);

@@ -195,6 +195,11 @@ export class OpenWindows {
     return this.#kernel.u32.subarray(from, from + depth * 2 ** widthLog2);
   }
 
+  /** A minute's first row of cells: a view, as `cells`. */
+  row(minute: number): Uint32Array {
+    return this.cells(minute).subarray(0, 2 ** this.#options.widthLog2);
+  }
+
   /** Upper bounds of items' counts in a minute, by the sketch alone; Infinity: no bound. */
   estimates(minute: number, type: string, { ids, ends }: ItemIds): Float64Array {
     const { sketch } = this.#get(minute);

@@ -1,6 +1,7 @@
 /** What the embedded log is opened with, and what it tells of itself. */
+
+import type { Histogram } from "../telemetry-histogram.ts";
 import { partitionCountMax } from "./segment.ts";
-import type { SyncLatency } from "./sync-latency.ts";
 
 export interface EmbeddedLogOptions {
   partitionCount: number;
@@ -21,7 +22,9 @@ export interface EmbeddedLogStats {
   queueBatches: number;
   appendedBatches: number;
   appendedBytes: number;
-  sync: SyncLatency;
+  /** What writing and syncing a group took, each by itself; seconds. */
+  writes: Histogram;
+  syncs: Histogram;
 }
 
 const mebibyte = 1024 * 1024;

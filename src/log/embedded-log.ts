@@ -8,6 +8,7 @@ import { RankstreamError } from "../errors.ts";
 import { failPoint } from "../fail-point.ts";
 import { type AppendFile, type Files, isDiskFull } from "../files.ts";
 import type { BatchHeader, PartitionBlock } from "../model.ts";
+import { diskBuckets, Histogram } from "../telemetry-histogram.ts";
 import {
   type EmbeddedLogOptions,
   type EmbeddedLogStats,
@@ -17,7 +18,6 @@ import { encodeFrame, type Frame, stampFrame } from "./frame.ts";
 import type { Log, LogPosition } from "./log.ts";
 import { recoverLog, type Segment } from "./recovery.ts";
 import { createSegment, segmentHeaderBytes, segmentPath, segmentSeed } from "./segment.ts";
-import { SyncLatencyRecorder } from "./sync-latency.ts";
 
 /** The queue empties within a sync or two, the disk when a checkpoint lets segments go. */
 const queueRetrySeconds = 1;
@@ -39,7 +39,8 @@ export class EmbeddedLog implements Log {
   readonly #options: Required<EmbeddedLogOptions>;
   readonly #segments: Segment[];
   readonly #listeners = new Set<(end: LogPosition) => void>();
-  readonly #latency = new SyncLatencyRecorder();
+  readonly #writes = new Histogram(diskBuckets);
+  readonly #syncs = new Histogram(diskBuckets);
   #file: AppendFile;
   #nextOffsets: number[];
   #markNeeded: boolean;
@@ -154,7 +155,8 @@ export class EmbeddedLog implements Log {
       queueBatches: this.#queue.length,
       appendedBatches: this.#appendedBatches,
       appendedBytes: this.#appendedBytes,
-      sync: this.#latency.read(),
+      writes: this.#writes,
+      syncs: this.#syncs,
     };
   }
 
@@ -255,16 +257,18 @@ export class EmbeddedLog implements Log {
       position += frame.bytes.length;
     }
     failPoint("log.before_write");
+    const begun = performance.now();
     await this.#file.append(frames.map(({ bytes }) => bytes));
     failPoint("log.after_write");
-    const start = performance.now();
+    const written = performance.now();
     try {
       await this.#file.sync();
     } catch (cause) {
       throw this.#failed("the disk failed to sync; what it holds is unknown", cause);
     }
     failPoint("log.after_sync");
-    this.#latency.record(performance.now() - start);
+    this.#writes.observe((written - begun) / 1000);
+    this.#syncs.observe((performance.now() - written) / 1000);
     this.#appendedBytes += position - active.bytes;
     this.#segmentsBytes += position - active.bytes;
     active.bytes = position;

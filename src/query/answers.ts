@@ -1,6 +1,7 @@
 /** Everything that answers questions and changes what they are about, put together. */
 import type { Store } from "../store/store.ts";
 import type { Logger } from "../telemetry.ts";
+import type { Metrics } from "../telemetry-metrics.ts";
 import { AnswerCache } from "./answer-cache.ts";
 import type { AnswerLevel } from "./answer-level.ts";
 import type { AskControl } from "./ask.ts";
@@ -13,6 +14,7 @@ import { ExportDesk } from "./exports.ts";
 import { type FreshnessDeps, isSettled } from "./freshness.ts";
 import { Jobs, type JobsOptions } from "./jobs.ts";
 import { Labels } from "./labels.ts";
+import { measured } from "./measured.ts";
 import { MemoryLevel } from "./memory-level.ts";
 import { type PageRequest, Pages } from "./pages.ts";
 import { PendingTouches } from "./pending-touches.ts";
@@ -43,6 +45,7 @@ export interface AnswersDeps extends JobsOptions {
   /** Room in the store for answers about the past; 0 keeps none there. */
   cacheStoreBytesMax: number;
   cacheFarMsMin: number;
+  metrics: Metrics;
   logger: Logger;
 }
 
@@ -134,7 +137,7 @@ export class Answers {
     const labels = await Labels.open({ store });
     const pages = new Pages();
     const engine = new QueryEngine({ ...freshness, store, clip, pages, candidatesMax });
-    const query = labels.attach(engine);
+    const query = measured(labels.attach(engine), deps.metrics);
     const jobs = await Jobs.open({ asker: query, store, logger }, deps);
     return new Answers(deps, registry, labels, query, jobs, pages);
   }

@@ -3,6 +3,8 @@ import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { buildConnector, type Dispatcher, Pool } from "undici";
 import { RankstreamError } from "../errors.ts";
+import { Histogram, requestBuckets } from "../telemetry-histogram.ts";
+import { Counter } from "../telemetry-series.ts";
 
 /** A reply of the upstream's that is the answer, whatever it says. */
 export class RelayedReply extends Error {
@@ -75,6 +77,11 @@ export class Upstream {
   readonly url: string;
   readonly #pool: Pool;
   readonly #key: string | null;
+  readonly #base: string;
+  /** From a request to the head of its reply. */
+  readonly seconds = new Histogram(requestBuckets);
+  /** Requests without a reply, those given up by who asked among them. */
+  readonly failures = new Counter();
 
   /**
    * `url`: `http://host:port`, with a path before the service's own where it has one. Names and
@@ -85,6 +92,7 @@ export class Upstream {
     const { origin, pathname } = new URL(url);
     this.url = `${origin}${pathname}`.replace(/\/$/, "");
     this.#key = key;
+    this.#base = pathname.replace(/\/$/, "");
     this.#pool = new Pool(new URL(this.url).origin, {
       connections: connectionsMax,
       connect: connectorOf(tls),
@@ -94,11 +102,19 @@ export class Upstream {
   }
 
   /** As undici has it, for bodies that stream. `path` is the service's own. */
-  request(options: UpstreamRequest): Promise<Dispatcher.ResponseData> {
-    const base = new URL(this.url).pathname.replace(/\/$/, "");
+  async request(options: UpstreamRequest): Promise<Dispatcher.ResponseData> {
     const own = this.#key !== null && { authorization: `Bearer ${this.#key}` };
     const headers = { ...options.headers, ...own };
-    return this.#pool.request({ ...options, headers, path: `${base}${options.path}` });
+    const path = `${this.#base}${options.path}`;
+    const begun = performance.now();
+    try {
+      const reply = await this.#pool.request({ ...options, headers, path });
+      this.seconds.observe((performance.now() - begun) / 1000);
+      return reply;
+    } catch (error) {
+      this.failures.add();
+      throw error;
+    }
   }
 
   /**

@@ -2,7 +2,6 @@
 import { randomBytes } from "node:crypto";
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { RankstreamError } from "../errors.ts";
-import { type ErrorCode, errorKinds } from "../errors-table.ts";
 import type { LabelChange, LabelledItem } from "../model-labels.ts";
 import type { Logger } from "../telemetry.ts";
 import { writeThreadLine } from "../telemetry-thread.ts";
@@ -21,14 +20,14 @@ import type {
 import type { JobRow } from "./jobs.ts";
 import type { KeptMatch, KeptRow } from "./kept-answers.ts";
 import type { LabelQuery } from "./labels.ts";
+import type { MetricsHistory, MetricsQuery } from "./metrics-history.ts";
 import {
   type FromStoreThread,
   parseSeed,
+  revive,
   type StoreCallName,
   type StoreCalls,
   type StoreThreadData,
-  type ThrownError,
-  type ToStoreThread,
 } from "./protocol.ts";
 import { ReadLoad } from "./read-load.ts";
 import type { SnapshotAnswer, SnapshotInfo } from "./snapshot.ts";
@@ -45,7 +44,10 @@ import type {
   TrendingAnswer,
   TrendingQuery,
 } from "./store.ts";
+import { StoreTimes } from "./store-times.ts";
 import type { MetricsPart } from "./system-metrics.ts";
+import { ThreadCalls } from "./thread-calls.ts";
+import type { TypeFigure } from "./type-figures.ts";
 import type { TypeSettings } from "./type-settings.ts";
 
 export interface LocalStoreOptions extends Omit<StoreThreadData, "readLoad"> {
@@ -60,19 +62,6 @@ export interface LogIdentity {
   readonly mayGrow?: { beginOffsets: number[] };
 }
 
-interface Waiting {
-  resolve: (value: unknown) => void;
-  reject: (error: Error) => void;
-  onProgress: ReadControl["onProgress"];
-}
-
-function revive(error: ThrownError): RankstreamError {
-  const code = error.code !== null && error.code in errorKinds ? error.code : "store_failed";
-  const { retryAfterSeconds } = error;
-  const options = retryAfterSeconds === undefined ? {} : { retryAfterSeconds };
-  return new RankstreamError(code as ErrorCode, error.message, options);
-}
-
 function threadUrl(): URL {
   const built = import.meta.url.endsWith(".ts") ? "../../build/store/" : "./";
   return new URL(`${built}store-thread.js`, import.meta.url);
@@ -82,12 +71,13 @@ export class LocalStore implements Store {
   readonly ended: Promise<string>;
   /** How busy the store's readers are, now. */
   readonly readLoad: ReadLoad;
+  /** How long its work takes. */
+  readonly times = new StoreTimes();
   readonly #worker: Worker;
   readonly #logger: Logger;
-  readonly #waiting = new Map<number, Waiting>();
+  readonly #calls: ThreadCalls;
   readonly #listeners = new Set<(offsets: readonly number[]) => void>();
   readonly #changeListeners = new Set<(version: number, touched: readonly Touched[]) => void>();
-  #nextId = 1;
   #offsets: readonly number[] = [];
   #failure: string | null = null;
   #end: (reason: string) => void = () => undefined;
@@ -99,6 +89,7 @@ export class LocalStore implements Store {
 
   private constructor(worker: Worker, readLoad: ReadLoad, logger: Logger) {
     this.#worker = worker;
+    this.#calls = new ThreadCalls(worker);
     this.readLoad = readLoad;
     this.#logger = logger;
     worker.on("message", (message: FromStoreThread) => this.#receive(message));
@@ -110,10 +101,7 @@ export class LocalStore implements Store {
       if (this.#hasEnded) return;
       this.#failure = reason;
       this.#hasEnded = true;
-      for (const { reject } of this.#waiting.values()) {
-        reject(new RankstreamError("store_failed", reason));
-      }
-      this.#waiting.clear();
+      this.#calls.fail(reason);
       if (!this.#isClosing) this.#end(reason);
     };
     worker.on("error", (error) => fail(`the store's thread failed: ${error.message}`));
@@ -327,6 +315,14 @@ export class LocalStore implements Store {
     return this.#call("putMetrics", part);
   }
 
+  metricsHistory(query: MetricsQuery): Promise<MetricsHistory> {
+    return this.#call("metricsHistory", query);
+  }
+
+  typeFigures(): Promise<TypeFigure[]> {
+    return this.#call("typeFigures", null);
+  }
+
   deleteEvents(query: DeleteQuery, control?: ReadControl): Promise<DeleteAnswer> {
     return this.#call("deleteEvents", query, control);
   }
@@ -345,33 +341,24 @@ export class LocalStore implements Store {
     await this.#worker.terminate();
   }
 
-  /** Asks the thread; `control.signal` ends the call there, and so here. */
+  /** Calls that the thread has yet to answer. */
+  get callsPending(): number {
+    return this.#calls.size;
+  }
+
   #call<Name extends StoreCallName>(
     name: Name,
     argument: StoreCalls[Name][0],
-    { signal, onProgress, isApart, waitMsMax }: ReadControl = {},
+    control?: ReadControl,
   ): Promise<StoreCalls[Name][1]> {
-    if (this.#hasEnded) {
-      const reason = this.#failure ?? "the store is closed";
-      return Promise.reject(new RankstreamError("store_failed", reason));
-    }
-    const id = this.#nextId++;
-    const reportsProgress = onProgress !== undefined;
-    const control = { isApart, waitMsMax, ...(reportsProgress && { reportsProgress }) };
-    const cancel = () => this.#worker.postMessage({ kind: "cancel", id } satisfies ToStoreThread);
-    const answered = new Promise<StoreCalls[Name][1]>((resolve, reject) => {
-      const waiting = { resolve: resolve as (value: unknown) => void, reject, onProgress };
-      this.#waiting.set(id, waiting);
-      const message: ToStoreThread = { kind: "call", id, name, argument, control };
-      this.#worker.postMessage(message);
-      signal?.addEventListener("abort", cancel, { once: true });
-      if (signal?.aborted === true) cancel();
-    });
-    if (signal === undefined) return answered;
-    return answered.finally(() => signal.removeEventListener("abort", cancel));
+    if (!this.#hasEnded) return this.#calls.ask(name, argument, control);
+    const reason = this.#failure ?? "the store is closed";
+    return Promise.reject(new RankstreamError("store_failed", reason));
   }
 
   #receive(message: FromStoreThread): void {
+    this.times.note(message);
+    this.#calls.note(message);
     if (message.kind === "committed") {
       this.#offsets = message.offsets;
       // First of all what changed: whoever waits for the commit asks about it.
@@ -386,13 +373,6 @@ export class LocalStore implements Store {
       writeThreadLine(this.#logger, "store", message.line);
     } else if (message.kind === "gave_up") {
       this.#end(message.message);
-    } else if (message.kind === "progress") {
-      this.#waiting.get(message.id)?.onProgress?.(message.share);
-    } else if (message.kind === "result" || message.kind === "error") {
-      const waiting = this.#waiting.get(message.id);
-      this.#waiting.delete(message.id);
-      if (message.kind === "result") waiting?.resolve(message.value);
-      else waiting?.reject(revive(message.error));
     }
   }
 }

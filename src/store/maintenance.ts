@@ -11,6 +11,7 @@ import type { CoarseWindows } from "./coarse.ts";
 import type { Compactor } from "./compact.ts";
 import { type Database, ownReadBudgetMs, rowsOf } from "./database.ts";
 import type { Graves } from "./graves.ts";
+import type { StoreTask } from "./protocol.ts";
 import type { RawFiles } from "./raw-files.ts";
 import type { Sealer } from "./seal.ts";
 
@@ -39,6 +40,8 @@ export interface MaintenanceDeps {
   /** When events were last committed, by performance.now(). */
   lastCommit: () => number;
   logger: Logger;
+  /** Told of each step that had something to do, and what it took. */
+  onTask?: (task: StoreTask, seconds: number) => void;
 }
 
 export class Maintenance {
@@ -50,6 +53,7 @@ export class Maintenance {
   readonly #graves: Graves;
   readonly #coarse: CoarseWindows;
   readonly #logger: Logger;
+  readonly #onTask: MaintenanceDeps["onTask"];
   #recentSince: number | null = null;
   #compactedAt = performance.now();
   #running: Promise<void> | null = null;
@@ -64,6 +68,7 @@ export class Maintenance {
     this.#graves = deps.graves;
     this.#coarse = deps.coarse;
     this.#logger = deps.logger;
+    this.#onTask = deps.onTask;
   }
 
   /**
@@ -104,10 +109,20 @@ export class Maintenance {
     this.#logger.info({ part: "store", ...sealed, through }, "windows were sealed");
   }
 
+  async #timed(task: StoreTask, step: () => Promise<boolean>): Promise<boolean> {
+    const started = performance.now();
+    const hasDone = await step();
+    if (hasDone) this.#onTask?.(task, (performance.now() - started) / 1000);
+    return hasDone;
+  }
+
   async #tidyRaw(now: number): Promise<void> {
-    if (!(await this.#rawFiles.flushRecent(this.#isRecentOld()))) {
-      const hasMerged = await this.#rawFiles.mergeSmall(now, this.#isBusy());
-      if (!hasMerged) await this.#rawFiles.rewriteHidden(now);
+    const files = this.#rawFiles;
+    if (!(await this.#timed("flush", () => files.flushRecent(this.#isRecentOld())))) {
+      const merge = () => files.mergeSmall(now, this.#isBusy());
+      if (!(await this.#timed("merge", merge))) {
+        await this.#timed("merge", () => files.rewriteHidden(now));
+      }
     }
     await this.#rawFiles.removeReplaced(now);
     if (!this.#isBusy()) await this.#rawFiles.checkNext();
@@ -116,8 +131,9 @@ export class Maintenance {
       this.#compactedAt = performance.now();
       this.#compactor.look();
     }
-    if (await this.#compactor.step()) return;
-    if (!(await this.#graves.step())) await this.#coarse.step(now);
+    if (await this.#timed("compact", () => this.#compactor.step())) return;
+    if (await this.#timed("clear", () => this.#graves.step())) return;
+    await this.#timed("coarsen", () => this.#coarse.step(now));
   }
 
   async #restFactor(): Promise<number> {

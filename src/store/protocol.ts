@@ -1,5 +1,6 @@
 /** Messages between the main thread and the store's thread. */
 import { RankstreamError } from "../errors.ts";
+import { type ErrorCode, errorKinds } from "../errors-table.ts";
 import type { LabelChange, LabelledItem } from "../model-labels.ts";
 import type { ThreadLine } from "../telemetry-thread.ts";
 import type { BaseCut } from "./base-cuts.ts";
@@ -18,6 +19,7 @@ import type {
 import type { JobRow } from "./jobs.ts";
 import type { KeptAnswersOptions, KeptMatch, KeptRow } from "./kept-answers.ts";
 import type { LabelQuery } from "./labels.ts";
+import type { MetricsHistory, MetricsQuery } from "./metrics-history.ts";
 import type { FolderIdentity } from "./schema.ts";
 import type { SnapshotAnswer, SnapshotInfo } from "./snapshot.ts";
 import type {
@@ -33,6 +35,7 @@ import type {
   TrendingQuery,
 } from "./store.ts";
 import type { MetricsPart } from "./system-metrics.ts";
+import type { TypeFigure } from "./type-figures.ts";
 import type { TypeSettings } from "./type-settings.ts";
 
 export interface StoreThreadData {
@@ -91,6 +94,8 @@ export interface StoreCalls {
   releaseCut: [number, boolean];
   closeCut: [number, null];
   putMetrics: [MetricsPart, null];
+  metricsHistory: [MetricsQuery, MetricsHistory];
+  typeFigures: [null, TypeFigure[]];
   deleteEvents: [DeleteQuery, DeleteAnswer];
   keptAnswer: [string, KeptRow | null];
   keepAnswer: [{ row: KeptRow; version: number }, boolean];
@@ -134,16 +139,38 @@ export interface ThrownError {
   message: string;
   retryAfterSeconds?: number | undefined;
 }
+/** What a checkpoint held of a type: the sum of its events' weights. */
+export interface TypeCount {
+  name: string;
+  total: number;
+}
+
+/**
+ * Steps of maintenance: minutes folded and larger windows built as they seal; raw events moved to
+ * files and small files merged; rows with gaps moved together, deleted ones cleared away, windows
+ * finer than their type's taken away.
+ */
+export type StoreTask = "fold" | "build" | "flush" | "merge" | "compact" | "clear" | "coarsen";
+
 export type FromStoreThread =
   /** The file is open, and with it the data folder held. */
   | { kind: "open" }
   | { kind: "refused"; error: ThrownError }
-  | { kind: "committed"; offsets: number[]; touched: Touched[] }
+  | {
+      kind: "committed";
+      offsets: number[];
+      touched: Touched[];
+      seconds: number;
+      counts: TypeCount[];
+    }
   | { kind: "mutated"; touched: Touched[]; mutations: number }
   | { kind: "failing"; message: string | null }
   /** Nothing can be committed or read until the next start. */
   | { kind: "gave_up"; message: string }
   | { kind: "log"; line: ThreadLine }
+  | { kind: "task_failed" }
+  /** A step of maintenance that had something to do is done. */
+  | { kind: "task_done"; task: StoreTask; seconds: number }
   | { kind: "progress"; id: number; share: number }
   | { kind: "result"; id: number; value: unknown }
   | { kind: "error"; id: number; error: ThrownError };
@@ -155,6 +182,14 @@ export function thrown(error: unknown): ThrownError {
     return { code, message, retryAfterSeconds };
   }
   return { code: null, message: error instanceof Error ? error.message : String(error) };
+}
+
+/** The error that was thrown, or `store_failed` for what is none of ours. */
+export function revive(error: ThrownError): RankstreamError {
+  const code = error.code !== null && error.code in errorKinds ? error.code : "store_failed";
+  const { retryAfterSeconds } = error;
+  const options = retryAfterSeconds === undefined ? {} : { retryAfterSeconds };
+  return new RankstreamError(code as ErrorCode, error.message, options);
 }
 
 /** The seed as the kernel takes it. */

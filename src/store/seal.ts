@@ -33,6 +33,9 @@ export interface SealResult {
   isMore: boolean;
 }
 
+/** Told of each step that had something to do, and what it took. */
+export type OnSealStep = (step: "fold" | "build", seconds: number) => void;
+
 const expireEveryMs = 3_600_000;
 const aboveMinutes = levels.slice(1);
 /** Windows of one level built in one transaction. */
@@ -213,6 +216,7 @@ export class Sealer {
   readonly #database: Database;
   readonly #options: SealOptions;
   readonly #sketches: Sketches | null;
+  readonly #onStep: OnSealStep;
   #sealedBefore = 0;
   #expiredAt = 0;
 
@@ -222,7 +226,13 @@ export class Sealer {
   }
 
   /** Without `sketches` windows keep their lists alone. */
-  constructor(database: Database, options: SealOptions, sketches: Sketches | null) {
+  constructor(
+    database: Database,
+    options: SealOptions,
+    sketches: Sketches | null,
+    onStep: OnSealStep = () => undefined,
+  ) {
+    this.#onStep = onStep;
     this.#database = database;
     this.#options = options;
     this.#sketches = sketches;
@@ -233,20 +243,35 @@ export class Sealer {
    * due, one level a call. `now` is epoch ms.
    */
   async seal(endMinute: number, now: number): Promise<SealResult> {
-    const folded = await this.#database.writeDeferrable((connection) =>
-      this.#foldSlice(connection, endMinute, now),
+    const folded = await this.#timed(
+      "fold",
+      (connection) => this.#foldSlice(connection, endMinute, now),
+      (slice) => slice !== null,
     );
     // Builds go on after what was left to fold: late events may never cease.
     if (folded?.isMore === true) return folded;
     const deltaRows = folded?.deltaRows ?? 0;
     for (const [i, level] of aboveMinutes.entries()) {
       const below = levels[i]!;
-      const windowsBuilt = await this.#database.writeDeferrable((connection) =>
-        this.#build(connection, level, below, endMinute, now),
+      const windowsBuilt = await this.#timed(
+        "build",
+        (connection) => this.#build(connection, level, below, endMinute, now),
+        (windows) => windows > 0,
       );
       if (windowsBuilt > 0) return { deltaRows, windowsBuilt, isMore: true };
     }
     return { deltaRows, windowsBuilt: 0, isMore: false };
+  }
+
+  async #timed<T>(
+    step: "fold" | "build",
+    work: (connection: DuckDBConnection) => Promise<T>,
+    hasDone: (result: T) => boolean,
+  ): Promise<T> {
+    const started = performance.now();
+    const result = await this.#database.writeDeferrable(work);
+    if (hasDone(result)) this.#onStep(step, (performance.now() - started) / 1000);
+    return result;
   }
 
   /** Forgets sketches past their time, at most once an hour. `now` is epoch ms. */

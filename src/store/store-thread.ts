@@ -5,7 +5,6 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
-import type { DuckDBConnection } from "@duckdb/node-api";
 import { nodeFiles } from "../files.ts";
 import { threadLogger } from "../telemetry-thread.ts";
 import { adopt } from "./adopt.ts";
@@ -19,15 +18,7 @@ import { Database, ownReadBudgetMs, rowsOf } from "./database.ts";
 import { Deleter, deleteDefaults } from "./delete.ts";
 import { Exports, exportsDefaults } from "./exports.ts";
 import { Graves } from "./graves.ts";
-import { readJobResult, readJobs, removeJob, writeJob } from "./jobs.ts";
 import { KeptAnswers } from "./kept-answers.ts";
-import {
-  readLabelledTypes,
-  readLabels,
-  removeLabels,
-  touchedByLabels,
-  writeLabels,
-} from "./labels.ts";
 import { Maintenance } from "./maintenance.ts";
 import { databaseDefaults } from "./open-instance.ts";
 import {
@@ -36,6 +27,7 @@ import {
   parseSeed,
   type StoreCallName,
   type StoreCalls,
+  type StoreTask,
   type StoreThreadData,
   type TickMessage,
   type ToStoreThread,
@@ -44,6 +36,7 @@ import {
 import { RawFiles, rawFilesDefaults } from "./raw-files.ts";
 import { type ReadSources, readHandlers } from "./read-handlers.ts";
 import { ReadLoad } from "./read-load.ts";
+import { rowHandlers } from "./row-handlers.ts";
 import { type FolderIdentity, prepareSchema } from "./schema.ts";
 import { Sealer, sealDefaults } from "./seal.ts";
 import { readSeen } from "./seen.ts";
@@ -51,8 +44,6 @@ import { Sketches } from "./sketches.ts";
 import { Snapshots, snapshotDefaults } from "./snapshot.ts";
 import { StagedTables } from "./staged.ts";
 import type { Adopted, Adoption, CheckpointPart, ReadControl, WorkerToStore } from "./store.ts";
-import { writeMetrics } from "./system-metrics.ts";
-import { readTypeSettings, removeTypeSettings, writeTypeSettings } from "./type-settings.ts";
 import type { Fold } from "./windows.ts";
 
 const main = parentPort!;
@@ -70,6 +61,15 @@ function send(message: FromStoreThread): void {
   main.postMessage(message);
 }
 const logger = threadLogger((line) => send({ kind: "log", line }));
+
+function onTask(task: StoreTask, seconds: number): void {
+  send({ kind: "task_done", task, seconds });
+}
+
+function tellFailed(error: unknown): void {
+  send({ kind: "task_failed" });
+  logger.error({ part: "store", reason: thrown(error).message }, "maintenance failed");
+}
 
 class StoreThread {
   readonly #database: Database;
@@ -105,37 +105,12 @@ class StoreThread {
     eventTypes: () => this.#database.read(ownReadBudgetMs, readEventTypes),
     ...readHandlers(() => this.#sources!),
     ...cutHandlers(() => this.#sources!),
-    loadTypeSettings: () => this.#database.read(ownReadBudgetMs, readTypeSettings),
-    putTypeSettings: async (settings) => {
-      this.#sources!.coarse.noteSettings(settings.aggregationWindow);
-      return this.#write((c) => writeTypeSettings(c, settings));
-    },
-    dropTypeSettings: (name) => this.#write((c) => removeTypeSettings(c, name)),
-    loadJobs: () => this.#database.read(ownReadBudgetMs, readJobs),
-    putJob: (job) => this.#write((c) => writeJob(c, job)),
-    dropJob: (id) => this.#write((c) => removeJob(c, id)),
-    jobResult: (id) => this.#database.read(ownReadBudgetMs, (c) => readJobResult(c, id)),
-    labels: (query, control) =>
-      this.#database.read(ownReadBudgetMs, (c) => readLabels(c, query), control),
-    labelledTypes: () => this.#database.read(ownReadBudgetMs, readLabelledTypes),
-    putLabels: async (changes) => {
-      const touched = touchedByLabels(changes.map(({ eventType }) => eventType));
-      const { rows, mutations } = await this.#database.write(async (c) => {
-        await this.#kept!.dropTouched(c, touched);
-        return writeLabels(c, changes);
-      });
-      this.#tellMutated(touched, mutations);
-      return rows;
-    },
-    dropLabels: async (eventType) => {
-      const touched = touchedByLabels([eventType]);
-      const mutations = await this.#database.write(async (c) => {
-        await this.#kept!.dropTouched(c, touched);
-        return removeLabels(c, eventType);
-      });
-      this.#tellMutated(touched, mutations);
-      return null;
-    },
+    ...rowHandlers({
+      database: () => this.#database,
+      coarse: () => this.#sources!.coarse,
+      kept: () => this.#kept!,
+      onMutation: (touched, mutations) => this.#tellMutated(touched, mutations),
+    }),
     keptAnswer: (key) => this.#kept!.get(key),
     keepAnswer: ({ row, version }) => this.#kept!.put(row, version),
     dropKeptAnswers: (which) => this.#kept!.drop(which),
@@ -145,7 +120,6 @@ class StoreThread {
     openExport: (query, control) => this.#exports!.open(query, control.signal),
     exportSlice: ({ id, index }, control) => this.#exports!.slice(id, index, control.signal),
     closeExport: (id) => this.#exports!.close(id),
-    putMetrics: (part) => this.#write((c) => writeMetrics(c, part)),
     deleteEvents: ({ isDryRun, ...scope }, control) =>
       isDryRun
         ? this.#deleter!.dryRun(scope, control.signal)
@@ -164,11 +138,6 @@ class StoreThread {
       this.#offsets.push(adopted.offsets[partition]!);
     }
     return adopted;
-  }
-
-  async #write(work: (connection: DuckDBConnection) => Promise<void>): Promise<null> {
-    await this.#database.write(work);
-    return null;
   }
 
   /** One at a time for each worker; a failing disk is retried, since the data is here. */
@@ -202,7 +171,7 @@ class StoreThread {
     } catch (error) {
       if (this.#lastTry.signal.aborted) return;
       this.#endIfFatal(error);
-      logger.error({ part: "store", reason: thrown(error).message }, "maintenance failed");
+      tellFailed(error);
     }
   }
 
@@ -284,8 +253,8 @@ class StoreThread {
     );
     const graves = new Graves(database, compactor, deleteDefaults.vectorsMax);
     const lastCommit = () => this.#lastCommit;
-    const parts = { database, sealer, rawFiles, compactor, graves, coarse, lastCommit, logger };
-    this.#maintenance = new Maintenance(parts);
+    const parts = { database, sealer, rawFiles, compactor, graves, coarse };
+    this.#maintenance = new Maintenance({ ...parts, lastCommit, onTask, logger });
     this.#sources = { database, rawFiles, sketches, coarse };
     const newestMinute = await newestMinuteOf(writer);
     const own = { folder, files: nodeFiles };
@@ -308,7 +277,7 @@ class StoreThread {
     await rawFiles.sweep();
     const sketches = sealedSketches ? await Sketches.create(parseSeed(seed)) : null;
     const sealing = { ...sealDefaults, candidatesMax, quietMs: sealQuietMs };
-    return { rawFiles, sketches, sealer: new Sealer(this.#database, sealing, sketches) };
+    return { rawFiles, sketches, sealer: new Sealer(this.#database, sealing, sketches, onTask) };
   }
 
   /** How far the data is, and the answers kept of it. */
@@ -326,7 +295,7 @@ class StoreThread {
   #goOnDeleting(deleter: Deleter): void {
     deleter.resume().catch((error) => {
       if (this.#closing || this.#lastTry.signal.aborted) return;
-      logger.error({ part: "store", reason: thrown(error).message }, "maintenance failed");
+      tellFailed(error);
     });
   }
 
@@ -346,11 +315,14 @@ class StoreThread {
     for (let delayMs = retryDelayMsMin; !this.#closing; ) {
       const isLastTry = this.#lastTry.signal.aborted;
       try {
+        const begun = performance.now();
         const touched = await this.#checkpointer!.commit(part);
         this.#lastCommit = performance.now();
         for (const { partition, next } of part.offsets) this.#offsets[partition] = next;
         this.#note(touched);
-        send({ kind: "committed", offsets: [...this.#offsets], touched });
+        const seconds = (this.#lastCommit - begun) / 1000;
+        const counts = part.types.map(({ name, total }) => ({ name, total }));
+        send({ kind: "committed", offsets: [...this.#offsets], touched, seconds, counts });
         if (delayMs > retryDelayMsMin) {
           send({ kind: "failing", message: null });
           logger.info({ part: "store" }, "commits go on");

@@ -17,6 +17,7 @@ import type {
 import type { JobRow } from "./jobs.ts";
 import type { KeptMatch, KeptRow } from "./kept-answers.ts";
 import type { LabelQuery } from "./labels.ts";
+import type { MetricsHistory, MetricsQuery } from "./metrics-history.ts";
 import type { Contender, TieRule } from "./order.ts";
 import type { SnapshotAnswer, SnapshotInfo } from "./snapshot.ts";
 import type { MetricsPart } from "./system-metrics.ts";
@@ -373,6 +374,7 @@ export interface Store {
   closeExport(id: string): Promise<null>;
   /** Keeps a sample of the service's own numbers. */
   putMetrics(part: MetricsPart): Promise<null>;
+  metricsHistory(query: MetricsQuery): Promise<MetricsHistory>;
   loadJobs(): Promise<JobRow[]>;
   /** Keeps a job as it is now; resolves once that is committed. */
   putJob(job: JobRow & { result: string | null }): Promise<null>;

@@ -49,13 +49,13 @@ describe("docs/metrics.md", () => {
     const sections = ["Every process", "A process with a store", "With a log of its own"];
     const { page, found } = compared(sections.flatMap(documented), await served(service));
     expect(found).toEqual(page);
-    expect(found.length).toBeGreaterThan(60);
+    expect(found.length).toBeGreaterThan(90);
   });
 
   it("lists what a node with Redis serves beside", async () => {
     const names = new Set(documented("A process with a store").map(({ name }) => name));
     const own = (await served(node)).filter(({ name }) => !names.has(name));
-    const expected = ["Every process", "With Redis"].flatMap(documented);
+    const expected = ["Every process", "With Redis", "With an upstream"].flatMap(documented);
     const { page, found } = compared(expected, own);
     expect(found).toEqual(page);
   });

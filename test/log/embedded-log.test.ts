@@ -105,7 +105,7 @@ describe("appending and reading", () => {
     expect(log.stats().queueBatches).toBe(64);
     await Promise.all(appends);
     expect(resolved).toBe(64);
-    expect(log.stats().sync.count).toBe(1);
+    expect(log.stats().syncs.count).toBe(1);
     expect(log.stats().queueBytes).toBe(0);
     expect(ends).toEqual([log.durableEnd()]);
     stop();

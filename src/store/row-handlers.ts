@@ -1,0 +1,96 @@
+/** The store's calls about a few rows of its own: settings, jobs, labels, its own numbers. */
+import type { DuckDBConnection } from "@duckdb/node-api";
+import type { Touched } from "./changes.ts";
+import type { CoarseWindows } from "./coarse.ts";
+import { type Database, ownReadBudgetMs } from "./database.ts";
+import { readJobResult, readJobs, removeJob, writeJob } from "./jobs.ts";
+import type { KeptAnswers } from "./kept-answers.ts";
+import {
+  readLabelledTypes,
+  readLabels,
+  removeLabels,
+  touchedByLabels,
+  writeLabels,
+} from "./labels.ts";
+import { readMetrics } from "./metrics-history.ts";
+import type { StoreCalls } from "./protocol.ts";
+import type { ReadControl } from "./store.ts";
+import { writeMetrics } from "./system-metrics.ts";
+import { readTypeFigures } from "./type-figures.ts";
+import { readTypeSettings, removeTypeSettings, writeTypeSettings } from "./type-settings.ts";
+
+type RowName =
+  | "loadTypeSettings"
+  | "putTypeSettings"
+  | "dropTypeSettings"
+  | "loadJobs"
+  | "putJob"
+  | "dropJob"
+  | "jobResult"
+  | "labels"
+  | "labelledTypes"
+  | "putLabels"
+  | "dropLabels"
+  | "putMetrics"
+  | "metricsHistory"
+  | "typeFigures";
+
+export type RowHandlers = {
+  [Name in RowName]: (
+    argument: StoreCalls[Name][0],
+    control: ReadControl,
+  ) => Promise<StoreCalls[Name][1]>;
+};
+
+export interface RowDeps {
+  database: () => Database;
+  coarse: () => CoarseWindows;
+  kept: () => KeptAnswers;
+  /** Told of what a change of labels touched. */
+  onMutation: (touched: Touched[], mutations: number) => void;
+}
+
+/** All of them; what `coarse` and `kept` return is there once the store is prepared. */
+export function rowHandlers({ database, coarse, kept, onMutation }: RowDeps): RowHandlers {
+  const write = async (work: (connection: DuckDBConnection) => Promise<void>): Promise<null> => {
+    await database().write(work);
+    return null;
+  };
+  const read = <T>(work: (connection: DuckDBConnection) => Promise<T>, control?: ReadControl) =>
+    database().read(ownReadBudgetMs, work, control);
+  return {
+    loadTypeSettings: () => read(readTypeSettings),
+    putTypeSettings: async (settings) => {
+      coarse().noteSettings(settings.aggregationWindow);
+      return write((c) => writeTypeSettings(c, settings));
+    },
+    dropTypeSettings: (name) => write((c) => removeTypeSettings(c, name)),
+    loadJobs: () => read(readJobs),
+    putJob: (job) => write((c) => writeJob(c, job)),
+    dropJob: (id) => write((c) => removeJob(c, id)),
+    jobResult: (id) => read((c) => readJobResult(c, id)),
+    labels: (query, control) => read((c) => readLabels(c, query), control),
+    labelledTypes: () => read(readLabelledTypes),
+    putLabels: async (changes) => {
+      const touched = touchedByLabels(changes.map(({ eventType }) => eventType));
+      const { rows, mutations } = await database().write(async (c) => {
+        await kept().dropTouched(c, touched);
+        return writeLabels(c, changes);
+      });
+      onMutation(touched, mutations);
+      return rows;
+    },
+    dropLabels: async (eventType) => {
+      const touched = touchedByLabels([eventType]);
+      const mutations = await database().write(async (c) => {
+        await kept().dropTouched(c, touched);
+        return removeLabels(c, eventType);
+      });
+      onMutation(touched, mutations);
+      return null;
+    },
+    putMetrics: (part) => write((c) => writeMetrics(c, part)),
+    metricsHistory: (query) => read((c) => readMetrics(c, query)),
+    typeFigures: () => read(readTypeFigures),
+  };
+}
