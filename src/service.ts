@@ -263,19 +263,15 @@ function freshnessOf(config: Config, { log, ingest, clock }: Pipeline): Freshnes
   };
 }
 
-/** The parts that answer, over those that count. */
-async function openApi(
+/** What answers questions; its numbers are told, and now and then kept in the store. */
+async function openAnswers(
   config: Config,
   logger: Logger,
   pipeline: Pipeline,
-  access: Access,
+  metrics: Metrics,
   closers: Closers,
-) {
+): Promise<Answers> {
   const { log, store, ingest } = pipeline;
-  const metrics = openMetrics(config, packageVersion());
-  const tls = openTls(config, metrics, logger, closers);
-  await describeMetrics(metrics, pipeline);
-  const budget = new ByteBudget(config.ingestBytesMax);
   const redis = openRedis(config, () => log.id, logger);
   if (redis !== null) {
     closers.add(() => redis.close());
@@ -300,6 +296,22 @@ async function openApi(
   const keeper = keepMetrics(metrics, store, config, logger);
   closers.add(() => keeper.close());
   answers.snapshots.beforeTake = () => keeper.sample();
+  return answers;
+}
+
+/** The parts that answer, over those that count. */
+async function openApi(
+  config: Config,
+  logger: Logger,
+  pipeline: Pipeline,
+  access: Access,
+  closers: Closers,
+) {
+  const metrics = openMetrics(config, packageVersion());
+  const tls = openTls(config, metrics, logger, closers);
+  await describeMetrics(metrics, pipeline);
+  const budget = new ByteBudget(config.ingestBytesMax);
+  const answers = await openAnswers(config, logger, pipeline, metrics, closers);
   const status = openStatus(config, pipeline, metrics);
   describeStatus(metrics, status);
   closers.add(async () => status.close());
