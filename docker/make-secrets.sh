@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes what compose.growth.yaml and compose.scale.yaml take as secrets, in docker/secrets: a
-# password for Redis and Grafana, and the keys of nodes, Prometheus and yours (admin-key). What is
-# there stays as it is. Needs the image: docker compose -f docker/compose.growth.yaml build
+# password for Redis and Grafana, and the keys of nodes and of Prometheus. What is there stays as it
+# is. Needs the image: docker compose -f docker/compose.growth.yaml build
 # COMPOSE=podman-compose for another program than docker compose.
 set -eu
 cd "$(dirname "$0")"
@@ -36,6 +36,4 @@ key() {
 
 key node ingest,read,admin
 key metrics read
-key admin ingest,read,admin
 chmod 644 secrets/*
-chmod 600 secrets/admin-key

@@ -120,7 +120,6 @@ describe("what Helm makes of it", () => {
       const pod = spec.template.spec;
       const [container] = pod.containers;
       const environment = environmentOf(container);
-      delete environment["RANKSTREAM_NODE_NAME"];
       const { config, warnings } = loadConfig({ environment });
       expect(warnings).toEqual([]);
       roles.push(config.role);

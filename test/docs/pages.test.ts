@@ -14,6 +14,7 @@ const notRunMax = 12;
 /** Pages that need more than the service. */
 const testedElsewhere = new Map([
   ["docs/concepts.md", "test/docs/concepts.test.ts"],
+  ["docs/container.md", "test/docs/container.test.ts"],
   ["docs/how-to/from-postgres.md", "test/docs/postgres.test.ts"],
   ["docs/operations.md", "test/docs/operations.test.ts"],
   ["docs/how-to/from-kafka.md", "test/docs/nodes.test.ts"],
