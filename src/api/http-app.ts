@@ -1,11 +1,12 @@
 /** Fastify with this service's bounds, and one form for every error. */
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
-import { type FastifyInstance, type FastifyReply, fastify } from "fastify";
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
 import type { RankstreamError } from "../errors.ts";
 import { RelayedReply } from "../query/upstream.ts";
 import type { Logger } from "../telemetry.ts";
 import type { HttpMetrics } from "./http-metrics.ts";
+import { closeRefused } from "./live-upgrade.ts";
 import { answerSocketError, sendProblem, sendText, toRankstreamError } from "./problems.ts";
 import { requestIdHeader, requestIdOf } from "./request-id.ts";
 import { noteOf } from "./request-note.ts";
@@ -56,10 +57,11 @@ function fastifyOptions(options: HttpAppOptions, http: HttpMetrics, refuse: Refu
     routerOptions: { maxParamLength: paramLengthMax },
     clientErrorHandler: (error: Error, socket: Socket) =>
       http.failed(answerSocketError(error, socket)),
-    frameworkErrors: (error: Error, request: { id: string; protocol: string }, reply: unknown) => {
+    frameworkErrors: (error: Error, request: FastifyRequest, reply: unknown) => {
       const own = reply as FastifyReply;
       // No hook has run.
       own.headers(request.protocol === "https" ? tlsSecurityHeaders : securityHeaders);
+      own.raw.once("finish", () => closeRefused(request.raw));
       refuse(
         own,
         toRankstreamError(error, logger, () => ({ id: request.id })),
@@ -83,6 +85,7 @@ export function makeFastify(options: HttpAppOptions, http: HttpMetrics): Fastify
     ? fastify({ ...own, http: server })
     : fastify({ ...own, https })) as unknown as FastifyInstance;
   if (tls !== undefined) followTls(app.server, tls);
+  app.addHook("onResponse", async ({ raw }) => closeRefused(raw));
   app.server.maxConnections = options.connectionsMax;
   // Every parameter is checked by hand: the messages say what was expected and what came.
   app.setValidatorCompiler(() => () => true);

@@ -19,6 +19,14 @@ function plainHead({ method, url, httpVersion, rawHeaders }: IncomingMessage): B
   return Buffer.from(`${text}\r\n`, "latin1");
 }
 
+/**
+ * Closes the connection of one that is refused: Node has let go of it, so nobody else would, and
+ * the client may leave it open for good. To be called when its reply is over.
+ */
+export function closeRefused(request: IncomingMessage): void {
+  if ((request as { upgrade?: boolean }).upgrade === true) request.socket.destroySoon();
+}
+
 /** Where upgrades to WebSocket are heard; the server answers all others as plain requests. */
 export function webSocketUpgrades(server: Server): Server {
   const upgrades = new EventEmitter();

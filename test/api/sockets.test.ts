@@ -210,10 +210,15 @@ describeOverEach("closing", () => {
 
   it("cuts what does not end in time", async () => {
     const { app, log } = await makeApi({ closeMsMax: 200 });
-    log.before = () => new Promise(() => {});
+    const isStored = new Promise<void>((resolve) => {
+      log.before = () => {
+        resolve();
+        return new Promise(() => {});
+      };
+    });
     const { socket, ended } = rawConnection(await onSocket(app));
     socket.write(`${head}content-length: ${one.length}\r\n\r\n${one}`);
-    await sleep(50);
+    await isStored;
     const start = Date.now();
     await app.close();
     expect(Date.now() - start).toBeLessThan(1500);
@@ -244,5 +249,27 @@ describeOverEach("listening", () => {
     holder.close();
     const strange = listen(app, { host: "192.0.2.1", port: 0 }, 150);
     await expect(strange).rejects.toMatchObject({ code: "address_unavailable" });
+  });
+});
+
+describeOverEach("an offer of a WebSocket", () => {
+  const upgrade =
+    "connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n" +
+    "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+  it.each([
+    ["/%zz", "localhost", 400],
+    ["/nowhere", "localhost", 404],
+    ["/live?k=1", "localhost", 400],
+    ["/live", "evil.example", 421],
+    ["/live", "localhost", 403],
+  ])("that is refused leaves no connection open: %s of %s", async (path, host, status) => {
+    const { app } = await makeApi({ allowedHosts: [] });
+    const { socket, ended } = rawConnection(await onSocket(app));
+    const origin = "origin: https://evil.example\r\n";
+    // A client that says it has no more to say, and never closes.
+    socket.end(`GET ${path} HTTP/1.1\r\nhost: ${host}\r\n${origin}${upgrade}`);
+    expect(await ended).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+    await app.close();
   });
 });
