@@ -65,6 +65,7 @@ const handedOn = Object.freeze({
   exports: { open: isHandedOn },
   snapshots: { take: isHandedOn, list: isHandedOn, drop: isHandedOn },
   deleteEvents: isHandedOn,
+  metricsHistory: isHandedOn,
 });
 
 /** L2, where there is one. */

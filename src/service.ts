@@ -11,6 +11,7 @@ import { IngestPool } from "./ingest/ingest-pool.ts";
 import { LagWatch, waitingRecords } from "./ingest/lag-watch.ts";
 import { Answers } from "./query/answers.ts";
 import type { FreshnessDeps } from "./query/freshness.ts";
+import { metricsHistory } from "./query/metrics-history.ts";
 import { openAccessOf } from "./service-access.ts";
 import { catchUpEdgeState, knownTypes, loadEdgeState, takesNoEvents } from "./service-edge.ts";
 import { httpOptions } from "./service-http.ts";
@@ -328,6 +329,7 @@ async function openApi(
     snapshots: answers.snapshots,
     exports: answers.exports,
     deleteEvents: (request, control) => answers.deleteEvents(request, control),
+    metricsHistory: (request) => metricsHistory({ ...config, store: pipeline.store }, request),
     budget,
     metrics,
     logger,

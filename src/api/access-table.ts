@@ -53,6 +53,7 @@ const rules: Readonly<Record<string, RouteRule>> = Object.freeze({
   "GET /tail": rule("read", mustNameOne),
   "GET /status": rule("read", "none"),
   "GET /metrics": rule("read", "all"),
+  "GET /metrics/history": rule("read", "all"),
   "GET /changes": rule("read", "all"),
 
   "PUT /event-types/:name": rule("admin", inPath("name")),

@@ -46,6 +46,7 @@ import {
 } from "./leaderboard.ts";
 import { addLive } from "./live.ts";
 import type { LiveOptions } from "./live-hub.ts";
+import { addMetricsHistory, type MetricsHistoryPort } from "./metrics-history.ts";
 import type { DocumentedRoute, RouteDoc } from "./openapi.ts";
 import { addOperations } from "./operations.ts";
 import { addClientFile, addPages } from "./pages.ts";
@@ -95,6 +96,7 @@ export interface ApiDeps extends HttpAppOptions {
   notReady: () => readonly string[];
   /** How the process is, at a glance. */
   status: StatusPort;
+  metricsHistory: MetricsHistoryPort;
   version: string;
   /** Requests that take longer are written; 0: none is. */
   slowRequestMs: number;
@@ -245,6 +247,7 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
   addTail(app, deps.edge.tap ?? null);
   addDeletes(app, deps.deleteEvents);
   addStatus(app, deps.status);
+  addMetricsHistory(app, deps.metricsHistory);
   addOperations(app, deps, routes);
   if (deps.webFolder !== undefined) {
     await addPages(app, deps.webFolder, deps.frameAncestors);

@@ -162,6 +162,26 @@ export const operationExamples: Readonly<Record<string, readonly RouteExample[]>
       status: 200,
     },
   ],
+  "GET /metrics/history": [
+    {
+      name: "rate",
+      summary: "How fast events were counted in an hour that is long over",
+      status: 200,
+      query: {
+        name: "rankstream_ingest_events_total",
+        from: "2020-01-01T10:00:00Z",
+        to: "2020-01-01T11:00:00Z",
+      },
+      reply: {
+        from: "2020-01-01T11:00:00.000Z",
+        to: "2020-01-01T11:00:00.000Z",
+        stepSeconds: 60,
+        intervalSeconds: 60,
+        series: [],
+        isCut: false,
+      },
+    },
+  ],
   "GET /openapi.json": [
     {
       name: "all",

@@ -9,6 +9,7 @@ import {
   farTime,
   flag,
   listOf,
+  number,
   object,
   orNull,
   ref,
@@ -166,6 +167,23 @@ export const serviceSchemas: Readonly<Record<string, Schema>> = Object.freeze({
     dataId: text("Names the data that versions are of."),
   }),
   Invalidated: object({ invalidated: count("How many kept answers were dropped.") }),
+  MetricsHistory: object({
+    from: time("Where the first step begins."),
+    to: time("Where the last one ends."),
+    stepSeconds: count("Of each step."),
+    intervalSeconds: orNull(number("From one sample to the next; null: none are kept.")),
+    series: listOf(
+      object({
+        name: text("The metric."),
+        labels: { ...object({}, [], "Values by name."), additionalProperties: { type: "string" } },
+        as: text("What `values` are: per second, or as they were.", { enum: ["rate", "value"] }),
+        values: listOf(orNull(number("Of a step.")), "Step by step.", { maxItems: 1001 }),
+      }),
+      "By name and labels.",
+      { maxItems: 50 },
+    ),
+    isCut: flag("There are more series than these."),
+  }),
   Status: object({ status: text("`live` or `ready`.", { enum: ["live", "ready"] }) }),
   Problem: problem,
 });

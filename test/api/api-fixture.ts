@@ -82,6 +82,7 @@ export async function makeApi(
     exports: { open: unscripted },
     snapshots: { take: unscripted, list: async () => [], drop: unscripted },
     deleteEvents: unscripted,
+    metricsHistory: unscripted,
     budget: edgeOverrides.budget ?? parts.budget,
     metrics: parts.metrics,
     logger: silentLogger,

@@ -1,7 +1,7 @@
 // What /metrics says after known requests: exactly these, in series of a bounded number.
 import { expect, it, vi } from "vitest";
 import { readExposition, type ServedFamily } from "../support/exposition.ts";
-import { type RankstreamProcess, startRankstream } from "../support/service.ts";
+import { type RankstreamProcess, startRankstream, temporaryFolder } from "../support/service.ts";
 
 const waiting = { timeout: 30_000, interval: 100 };
 const minuteMs = 60_000;
@@ -118,4 +118,35 @@ it("With metrics off nothing is served, and /status still knows its rates", asyn
   expect((await fetch(`${service.url}/metrics`)).status).toBe(404);
   const { body } = await service.get("/status");
   expect(body.accepted.total).toBe(1);
+});
+
+it("The history has what was counted, and goes on over a restart", async () => {
+  const args = ["--metrics-interval-ms", "1000"];
+  const dataDir = temporaryFolder();
+  const first = await startRankstream({ args, dataDir });
+  const names = ["rankstream_ingest_events_total", "process_resident_memory_bytes"];
+  const labels = "label.route=/events&label.quantile=0.99";
+  const latency = "rankstream_http_request_duration_seconds";
+  const historyOf = async (service: RankstreamProcess, query: string) => {
+    const { body } = await service.get(`/metrics/history?timeRange=last_hour&step=60&${query}`);
+    return body.series as { name: string; as: string; values: (number | null)[] }[];
+  };
+  const countedIn = async (service: RankstreamProcess) => {
+    const series = await historyOf(service, names.map((name) => `name=${name}`).join("&"));
+    const [memory, counted] = series.map(({ values }) => values.map((value) => value ?? 0));
+    const isKnown = series[1]?.as === "rate" && Math.max(...memory!) > 10_000_000;
+    return isKnown ? Math.round(60 * counted!.reduce((sum, value) => sum + value, 0)) : null;
+  };
+  const event = { eventType: "play", eventId: "a" };
+  await first.post([event, event, event]);
+  await vi.waitFor(async () => expect(await countedIn(first)).toBe(3), waiting);
+  await vi.waitFor(async () => {
+    const [series] = await historyOf(first, `name=${latency}&${labels}`);
+    expect(Math.max(...series!.values.map((value) => value ?? 0))).toBeGreaterThan(0);
+  }, waiting);
+  await first.stop();
+  const second = await startRankstream({ args, dataDir });
+  await second.post([event, event]);
+  await vi.waitFor(async () => expect(await countedIn(second)).toBe(5), waiting);
+  await second.stop();
 });
