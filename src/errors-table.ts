@@ -200,6 +200,11 @@ const serviceKinds = {
     title: "The data folder was made otherwise",
     hint: "Start with the settings it was made with, or choose another --data-dir.",
   },
+  data_folder_newer: {
+    status: 500,
+    title: "The data folder was written by a newer version",
+    hint: "Start that version, or restore a backup from before into another --data-dir.",
+  },
   store_failed: {
     status: 503,
     title: "The store could not be read or written",

@@ -26,7 +26,9 @@ export type FailPointName =
   | "delete.after_commit"
   | "coarse.before_commit"
   | "coarse.before_restore_commit"
-  | "snapshot.before_rename";
+  | "snapshot.before_rename"
+  | "migrate.after_step"
+  | "migrate.before_commit";
 
 const [wanted = "", nth = "1"] = (process.env["RANKSTREAM_FAIL_POINT"] ?? "").split(":");
 const isSet = wanted !== "";

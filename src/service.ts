@@ -107,6 +107,7 @@ async function openStorage(config: Config, logger: Logger, closers: Closers) {
     coarsenAfterMs: config.coarsenAfterMs,
     sealedSketches: config.sealedSketches === "on",
     keptAnswers: { bytesMax: config.cacheStoreBytesMax, madeBy: packageVersion() },
+    program: packageVersion(),
     logger,
   };
   const { store, log: opened } = await LocalStore.open(storeOptions, opening);

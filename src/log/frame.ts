@@ -39,6 +39,9 @@ export const frameBytesMax = 256 * 1024 * 1024;
 export const frameMagic = Uint8Array.of(0xff, 0x52, 0x4b, 0x46);
 const magic = 0x464b52ff;
 const versions = Object.freeze({ noMarks: 1, noTrace: 2, traced: 3 });
+/** The latest format that is written, and the oldest that is read. */
+export const frameFormat = versions.traced;
+export const frameFormatMin = versions.noMarks;
 const recordHeaderBytes = 24;
 /** Of frames without marks. */
 const recordHeaderBytesBefore = 20;
@@ -204,15 +207,14 @@ export function recordCountOf(chunk: Chunk, at: number): number {
   return chunk.view.getUint32(at + 36, true);
 }
 
-/** Throws RankstreamError `log_mismatch` for a frame this program's version can't read. */
+/** Throws RankstreamError `data_folder_newer` for a frame of a later version. */
 export function assertFrameVersion(chunk: Chunk, at: number, file: string): void {
   const found = chunk.view.getUint8(at + 12);
-  if (found >= versions.noMarks && found <= versions.traced) return;
-  throw new RankstreamError(
-    "log_mismatch",
-    `${file}, byte ${chunk.position + at}: record format ${found}, expected at most ` +
-      `${versions.traced}`,
-  );
+  if (found >= frameFormatMin && found <= frameFormat) return;
+  const detail =
+    `${file}, byte ${chunk.position + at}: record format ${found}; ` +
+    `this version reads formats ${frameFormatMin} to ${frameFormat}`;
+  throw new RankstreamError("data_folder_newer", detail);
 }
 
 /** The header of the sound frame at `at`; digest is a view of the chunk. */

@@ -9,7 +9,7 @@ import kafkajs, { type PartitionAssigner } from "kafkajs";
 
 const { MemberAssignment, MemberMetadata } = kafkajs.AssignerProtocol;
 const name = "rankstream-residues";
-const version = 1;
+export const assignmentFormat = 1;
 
 export function greatestCommonDivisor(a: number, b: number): number {
   return b === 0 ? a : greatestCommonDivisor(b, a % b);
@@ -33,10 +33,14 @@ export function residueAssignment(
 export function residueAssigner(counts: () => readonly number[]): PartitionAssigner {
   return ({ cluster }) => ({
     name,
-    version,
+    version: assignmentFormat,
     protocol: ({ topics }) => ({
       name,
-      metadata: MemberMetadata.encode({ version, topics, userData: Buffer.alloc(0) }),
+      metadata: MemberMetadata.encode({
+        version: assignmentFormat,
+        topics,
+        userData: Buffer.alloc(0),
+      }),
     }),
     assign: async ({ members, topics }) => {
       const sorted = members.map(({ memberId }) => memberId).sort();
@@ -49,7 +53,7 @@ export function residueAssigner(counts: () => readonly number[]): PartitionAssig
       return sorted.map((memberId, member) => ({
         memberId,
         memberAssignment: MemberAssignment.encode({
-          version,
+          version: assignmentFormat,
           assignment: byMember[member]!,
           userData: Buffer.alloc(0),
         }),

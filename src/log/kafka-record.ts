@@ -29,7 +29,7 @@ export const traceHeaderName = "traceparent";
 /** What the header of a trace adds to a record. */
 export const traceHeaderBytes = traceHeaderName.length + traceparentChars + 4;
 const magic = Buffer.from("RKSR");
-const version = 1;
+export const recordFormat = 1;
 const fixedBytes = 28;
 const digestBytes = 16;
 const runBytes = 16;
@@ -52,7 +52,7 @@ export function encodeRecordHeader(header: BatchHeader, piece: number, lines: Ui
   const { key, digest, seen = null } = header;
   const keyBytes = key === null ? 0 : Buffer.byteLength(key, "utf8");
   bytes.set(magic, 0);
-  view.setUint8(4, version);
+  view.setUint8(4, recordFormat);
   view.setUint8(5, (digest ? flagDigest : 0) | (seen ? flagSeen : 0));
   view.setUint16(6, keyBytes, true);
   view.setUint32(8, header.partitionCount, true);
@@ -122,9 +122,9 @@ export function decodeRecord(raw: RawRecord): LogRecord {
   if (bytes === undefined || bytes.length < fixedBytes) return foreignRecord(raw);
   if (!bytes.subarray(0, magic.length).equals(magic)) return foreignRecord(raw);
   const found = bytes.readUInt8(4);
-  if (found !== version) {
+  if (found !== recordFormat) {
     const where = `partition ${raw.partition}, offset ${raw.offset}`;
-    const detail = `${where}: record format ${found}, expected ${version}`;
+    const detail = `${where}: record format ${found}, expected ${recordFormat}`;
     throw new RankstreamError("log_mismatch", detail);
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);

@@ -23,7 +23,7 @@ import type { AppendFile, Files } from "../files.ts";
 import { getU53, setU53 } from "./frame.ts";
 
 const magic = 0x534b52ff;
-const version = 1;
+export const segmentFormat = 1;
 const fixedBytes = 56;
 export const partitionCountMax = 4096;
 const nameDigits = 16;
@@ -64,7 +64,7 @@ function encodeHeader(header: SegmentHeader): Uint8Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset, size);
   view.setUint32(0, magic, true);
   view.setUint32(8, size, true);
-  view.setUint32(12, version, true);
+  view.setUint32(12, segmentFormat, true);
   bytes.set(Buffer.from(header.id.replaceAll("-", ""), "hex"), 16);
   setU53(view, 32, header.sequence);
   setU53(view, 40, header.previousBytes);
@@ -78,7 +78,7 @@ function encodeHeader(header: SegmentHeader): Uint8Array {
 
 /**
  * Reads a segment's header; null when there is none that is whole. Throws RankstreamError
- * `log_mismatch` when it has another format version.
+ * `data_folder_newer` when it has another format version.
  */
 export async function readSegmentHeader(
   files: Files,
@@ -92,8 +92,9 @@ export async function readSegmentHeader(
   if (view.getUint32(0, true) !== magic || size < fixedBytes || size > read.length) return null;
   if (crc32(bytes.subarray(8, size)) !== view.getUint32(4, true)) return null;
   const found = view.getUint32(12, true);
-  if (found !== version) {
-    throw new RankstreamError("log_mismatch", `${path}: format ${found}, expected ${version}`);
+  if (found !== segmentFormat) {
+    const detail = `${path}: segment format ${found}; this version reads format ${segmentFormat}`;
+    throw new RankstreamError("data_folder_newer", detail);
   }
   const hex = bytes.toString("hex", 16, 32);
   const id = hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");

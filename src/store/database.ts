@@ -163,6 +163,8 @@ export class Database {
   ): Promise<Database> {
     const instance = await openInstance(path, options);
     const writer = await instance.connect();
+    // `close` makes one; a start that is refused must leave the files as they are.
+    await writer.run("PRAGMA disable_checkpoint_on_shutdown");
     const readers: DuckDBConnection[] = [];
     for (let i = 0; i < options.readersMax; i++) readers.push(await instance.connect());
     const [apart, maintainer] = [await instance.connect(), await instance.connect()];

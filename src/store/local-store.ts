@@ -21,6 +21,7 @@ import type { JobRow } from "./jobs.ts";
 import type { KeptMatch, KeptRow } from "./kept-answers.ts";
 import type { LabelQuery } from "./labels.ts";
 import type { MetricsHistory, MetricsQuery } from "./metrics-history.ts";
+import { storeFormat } from "./migrations.ts";
 import {
   type FromStoreThread,
   parseSeed,
@@ -111,6 +112,7 @@ export class LocalStore implements Store {
   /**
    * Opens the store in `folder`, creating it; from then on the folder is held against other
    * processes, so `openLog` may mend and write the log beside it. Throws `data_folder_in_use`,
+   * `data_folder_newer` (then nothing is changed),
    * `data_folder_mismatch` (the log is not the store's) or `store_failed`.
    */
   static async open<L extends LogIdentity>(
@@ -149,7 +151,12 @@ export class LocalStore implements Store {
     const freshSeed = randomBytes(8).toString("hex");
     const grown = mayGrow === undefined ? {} : { beginOffsets: mayGrow.beginOffsets };
     const wanted = { logId: id, partitionCount, seed: freshSeed, ...grown };
-    const { seed, offsets, newestMinute, mutations } = await this.#call("prepare", wanted);
+    const prepared = await this.#call("prepare", wanted);
+    const { seed, offsets, newestMinute, mutations, formatBefore } = prepared;
+    if (formatBefore > 0 && formatBefore < storeFormat) {
+      const formats = { part: "store", from: formatBefore, to: storeFormat };
+      this.#logger.info(formats, "the data folder was brought to a newer format");
+    }
     this.#mutations = mutations;
     this.#newestMinute = newestMinute;
     this.#offsets = offsets;

@@ -35,7 +35,16 @@ function isLockError(error: unknown): boolean {
   return error instanceof Error && /Could not set lock on file/.test(error.message);
 }
 
-/** Opens the file at `path`, creating it. Throws `data_folder_in_use`. */
+/** What DuckDB says of a file that a later DuckDB wrote; null of any other error. */
+function newerFile(error: unknown, path: string): RankstreamError | null {
+  const message = error instanceof Error ? error.message : "";
+  const found = /with version number (\d+), but we can only read ([^.]+)\./.exec(message);
+  if (found === null) return null;
+  const detail = `${path}: DuckDB storage version ${found[1]}; this version reads ${found[2]}`;
+  return new RankstreamError("data_folder_newer", detail, { cause: error });
+}
+
+/** Opens the file at `path`, creating it. Throws `data_folder_in_use`, `data_folder_newer`. */
 export async function openInstance(
   path: string,
   options: DatabaseOptions,
@@ -58,7 +67,7 @@ export async function openInstance(
     try {
       return await DuckDBInstance.create(path, settings);
     } catch (error) {
-      if (!isLockError(error)) throw error;
+      if (!isLockError(error)) throw newerFile(error, path) ?? error;
       if (performance.now() >= deadline) {
         const holder = /PID (\d+)/.exec((error as Error).message)?.[1];
         const who = holder === undefined ? "another process" : `process ${holder}`;

@@ -30,6 +30,7 @@ import type {
   EventTypeInfo,
   ExactAnswer,
   ExactQuery,
+  ReadControl,
   SeenState,
   TrendingAnswer,
   TrendingQuery,
@@ -53,6 +54,8 @@ export interface StoreThreadData {
   /** Whether windows keep sealed sketches, for closer bounds. */
   sealedSketches: boolean;
   keptAnswers: KeptAnswersOptions;
+  /** The program's version. */
+  program: string;
   /** Memory of a ReadLoad, which the thread tells. */
   readLoad: SharedArrayBuffer;
 }
@@ -62,7 +65,14 @@ export interface StoreCalls {
   /** The first call: the seed is used when the folder is new. */
   prepare: [
     FolderIdentity,
-    { seed: string; offsets: number[]; newestMinute: number; mutations: number },
+    {
+      seed: string;
+      offsets: number[];
+      newestMinute: number;
+      mutations: number;
+      /** The format that the folder had (migrations.ts); 0: it is new. */
+      formatBefore: number;
+    },
   ];
   adopt: [Adoption, Adopted];
   loadSeen: [null, SeenState[]];
@@ -103,6 +113,14 @@ export interface StoreCalls {
   close: [null, null];
 }
 export type StoreCallName = keyof StoreCalls;
+
+/** Answers the calls, in the store's thread. */
+export type StoreCallHandlers = {
+  [Name in StoreCallName]: (
+    argument: StoreCalls[Name][0],
+    control: ReadControl,
+  ) => Promise<StoreCalls[Name][1]>;
+};
 
 export interface CallMessage {
   kind: "call";

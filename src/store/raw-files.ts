@@ -79,7 +79,7 @@ export const rawFilesTable = `CREATE TABLE IF NOT EXISTS raw_files (
   path VARCHAR NOT NULL, first_time TIMESTAMP_MS NOT NULL, last_time TIMESTAMP_MS NOT NULL,
   rows BIGINT NOT NULL, bytes BIGINT NOT NULL, checksums UINTEGER[])`;
 
-/** For folders made before there were checksums: their files have none. */
+/** Of folders made before there were checksums; their files have none. */
 export const rawFilesColumns =
   "ALTER TABLE raw_files ADD COLUMN IF NOT EXISTS checksums UINTEGER[]";
 

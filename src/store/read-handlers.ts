@@ -6,7 +6,7 @@ import { readCompared } from "./compare.ts";
 import type { Database, ReadOptions } from "./database.ts";
 import { readExact } from "./exact.ts";
 import { readItem, readItems } from "./item.ts";
-import type { StoreCalls } from "./protocol.ts";
+import type { StoreCallHandlers } from "./protocol.ts";
 import type { RawFiles } from "./raw-files.ts";
 import { readSeries } from "./series.ts";
 import type { Sketches } from "./sketches.ts";
@@ -15,12 +15,7 @@ import { readTrending } from "./trending.ts";
 
 type ReadName = "exact" | "trending" | "approx" | "item" | "items" | "series";
 
-export type ReadHandlers = {
-  [Name in ReadName]: (
-    argument: StoreCalls[Name][0],
-    control: ReadControl,
-  ) => Promise<StoreCalls[Name][1]>;
-};
+export type ReadHandlers = Pick<StoreCallHandlers, ReadName>;
 
 /** What questions are answered from. */
 export interface ReadSources {

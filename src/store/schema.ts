@@ -1,5 +1,5 @@
 /**
- * Tables of the store, format version 1.
+ * Tables of the store; migrations.ts makes them.
  *
  *   meta           what the folder was made with (format, log, partitions, seed)
  *   log_offsets    how far each partition is counted: with the data, in the same transaction
@@ -26,63 +26,11 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { RankstreamError } from "../errors.ts";
 import { addPartitions } from "./adopt.ts";
-import { mutationsTable } from "./changes.ts";
-import { coarseTable } from "./coarse-table.ts";
 import { rowsOf } from "./database.ts";
-import { deleteTables } from "./delete-tables.ts";
-import { deltaSpansTable, resetDeltaSpans } from "./delta-spans.ts";
-import { jobsColumns, jobsTable } from "./jobs.ts";
-import { keptAnswersTable } from "./kept-answers.ts";
-import { labelsTable } from "./labels.ts";
-import { clearOpen, openTables } from "./open-windows.ts";
-import { rawFilesColumns, rawFilesTable } from "./raw-files.ts";
-import { sketchTables } from "./sketches.ts";
-import { systemMetricsTable } from "./system-metrics.ts";
-import { tombstonesTable } from "./tombstones.ts";
-import { typeSettingsTables } from "./type-settings.ts";
-import { createWindowTables } from "./windows.ts";
-
-export const formatVersion = 1;
-
-/** Columns of raw events, in tables and Parquet files alike. */
-export const rawColumns = `event_time TIMESTAMP_MS NOT NULL, received_at TIMESTAMP_MS NOT NULL,
-  weight INTEGER NOT NULL, event_type VARCHAR NOT NULL, event_id VARCHAR NOT NULL,
-  user_id VARCHAR, session_id VARCHAR, metadata VARCHAR`;
-
-const tables = [
-  "CREATE TABLE IF NOT EXISTS meta (key VARCHAR PRIMARY KEY, value VARCHAR NOT NULL)",
-  `CREATE TABLE IF NOT EXISTS log_offsets (
-     partition INTEGER NOT NULL, next_offset BIGINT NOT NULL)`,
-  `CREATE TABLE IF NOT EXISTS event_types (
-     type_id INTEGER NOT NULL, event_type VARCHAR NOT NULL, total BIGINT NOT NULL,
-     first_seen TIMESTAMP_MS NOT NULL, last_seen TIMESTAMP_MS NOT NULL)`,
-  `CREATE TABLE IF NOT EXISTS raw_recent (${rawColumns})`,
-  rawFilesTable,
-  rawFilesColumns,
-  tombstonesTable,
-  ...deleteTables,
-  jobsTable,
-  jobsColumns,
-  ...typeSettingsTables,
-  coarseTable,
-  labelsTable,
-  systemMetricsTable,
-  mutationsTable,
-  keptAnswersTable,
-  `CREATE TABLE IF NOT EXISTS count_deltas (
-     minute INTEGER NOT NULL, type_id INTEGER NOT NULL,
-     event_id VARCHAR NOT NULL USING COMPRESSION uncompressed,
-     partition INTEGER NOT NULL, count BIGINT NOT NULL)`,
-  deltaSpansTable,
-  `CREATE TABLE IF NOT EXISTS seen_keys (
-     partition INTEGER NOT NULL, ordinal BIGINT NOT NULL, key VARCHAR NOT NULL, producer VARCHAR,
-     digest VARCHAR, received_at BIGINT NOT NULL, partition_count INTEGER NOT NULL)`,
-  `CREATE TABLE IF NOT EXISTS seen_runs (
-     partition INTEGER NOT NULL, producer VARCHAR NOT NULL,
-     first_sequence BIGINT NOT NULL, last_sequence BIGINT NOT NULL)`,
-  `CREATE TABLE IF NOT EXISTS seen_times (
-     partition INTEGER NOT NULL, newest_received_at BIGINT NOT NULL)`,
-];
+import { resetDeltaSpans } from "./delta-spans.ts";
+import { migrate } from "./migrations.ts";
+import { clearOpen } from "./open-windows.ts";
+import { createWindowView } from "./windows.ts";
 
 /** What a data folder is made with, once. */
 export interface FolderIdentity {
@@ -104,8 +52,7 @@ async function readMeta(connection: DuckDBConnection): Promise<Map<string, strin
 
 async function writeIdentity(connection: DuckDBConnection, wanted: FolderIdentity) {
   const { beginOffsets = [], ...identity } = wanted;
-  const entries = { format: String(formatVersion), ...identity };
-  for (const [key, value] of Object.entries(entries)) {
+  for (const [key, value] of Object.entries(identity)) {
     await connection.run("INSERT INTO meta VALUES (?, ?)", [key, String(value)]);
   }
   await addPartitions(connection, 0, wanted.partitionCount, beginOffsets);
@@ -116,28 +63,29 @@ function mismatch(what: string, found: unknown, wanted: unknown): RankstreamErro
   return new RankstreamError("data_folder_mismatch", detail);
 }
 
+/** What a start found. */
+export interface Prepared extends FolderIdentity {
+  /** The format that the folder had; 0: it is new. */
+  formatBefore: number;
+}
+
 /**
- * Creates what is missing and holds the rest against `wanted`. Returns the identity kept in the
- * folder. Throws `data_folder_mismatch` for another log, another number of partitions, or a
- * format this version doesn't know.
+ * Brings the folder to this program's format and holds the rest against `wanted`. Returns the
+ * identity kept in the folder. Throws `data_folder_newer` for a format of a later version,
+ * `data_folder_mismatch` for another log or another number of partitions. `program` is this
+ * program's version.
  */
 export async function prepareSchema(
   connection: DuckDBConnection,
   wanted: FolderIdentity,
-): Promise<FolderIdentity> {
-  for (const table of tables) await connection.run(table);
-  for (const table of [...openTables, ...sketchTables]) await connection.run(table);
-  await createWindowTables(connection);
+  program = "of no version",
+): Promise<Prepared> {
+  const formatBefore = await migrate(connection, program);
+  await createWindowView(connection);
   await clearOpen(connection);
   await resetDeltaSpans(connection);
-  let meta = await readMeta(connection);
-  if (meta.size === 0) {
-    await writeIdentity(connection, wanted);
-    meta = await readMeta(connection);
-  }
-  const format = meta.get("format");
-  if (format !== String(formatVersion)) throw mismatch("store format", format, formatVersion);
-  await connection.run("ALTER TABLE log_offsets ADD COLUMN IF NOT EXISTS tail VARCHAR");
+  if (formatBefore === 0) await writeIdentity(connection, wanted);
+  const meta = await readMeta(connection);
   if (meta.get("logId") !== wanted.logId) throw mismatch("log", meta.get("logId"), wanted.logId);
   const partitionCount = Number(meta.get("partitionCount"));
   const hasGrown = wanted.beginOffsets !== undefined && wanted.partitionCount > partitionCount;
@@ -145,5 +93,6 @@ export async function prepareSchema(
     throw mismatch("a number of partitions of", partitionCount, wanted.partitionCount);
   }
   const seed = meta.get("seed") ?? wanted.seed;
-  return { logId: wanted.logId, partitionCount: wanted.partitionCount, seed };
+  const { logId, partitionCount: count } = wanted;
+  return { logId, partitionCount: count, seed, formatBefore };
 }

@@ -20,12 +20,13 @@ import { Exports, exportsDefaults } from "./exports.ts";
 import { Graves } from "./graves.ts";
 import { KeptAnswers } from "./kept-answers.ts";
 import { Maintenance } from "./maintenance.ts";
+import { checkFormat } from "./migrations.ts";
 import { databaseDefaults } from "./open-instance.ts";
 import {
   type CallMessage,
   type FromStoreThread,
   parseSeed,
-  type StoreCallName,
+  type StoreCallHandlers,
   type StoreCalls,
   type StoreTask,
   type StoreThreadData,
@@ -49,13 +50,6 @@ import type { Fold } from "./windows.ts";
 const main = parentPort!;
 const retryDelayMsMin = 100;
 const retryDelayMsMax = 5000;
-
-type Handlers = {
-  [Name in StoreCallName]: (
-    argument: StoreCalls[Name][0],
-    control: ReadControl,
-  ) => Promise<StoreCalls[Name][1]>;
-};
 
 function send(message: FromStoreThread): void {
   main.postMessage(message);
@@ -98,7 +92,7 @@ class StoreThread {
     this.#data = data;
   }
 
-  readonly handlers: Handlers = {
+  readonly handlers: StoreCallHandlers = {
     prepare: (wanted) => this.#prepare(wanted),
     adopt: (adoption) => this.#adopt(adoption),
     loadSeen: () => this.#database.read(ownReadBudgetMs, readSeen),
@@ -214,7 +208,8 @@ class StoreThread {
 
   async #prepare(wanted: FolderIdentity): Promise<StoreCalls["prepare"][1]> {
     const { writer } = this.#database;
-    const identity = await this.#database.write((c) => prepareSchema(c, wanted));
+    const { program } = this.#data;
+    const identity = await this.#database.write((c) => prepareSchema(c, wanted, program));
     const staged = new StagedTables();
     staged.register(writer);
     const types = await TypeIds.load(writer);
@@ -262,7 +257,8 @@ class StoreThread {
     this.#exports = await Exports.start(database, rawFiles, { ...exportsDefaults, ...own });
     this.#goOnDeleting(this.#deleter);
     const [offsets, mutations] = [[...this.#offsets], this.#mutations];
-    return { seed: identity.seed, offsets, newestMinute, mutations };
+    const { seed, formatBefore } = identity;
+    return { seed, offsets, newestMinute, mutations, formatBefore };
   }
 
   /** Raw events, and what seals windows. */
@@ -354,6 +350,8 @@ async function start(data: StoreThreadData): Promise<void> {
   };
   const load = new ReadLoad(data.readLoad);
   const database = await Database.open(join(data.folder, "store.duckdb"), options, load);
+  // Before anything else is opened or mended that a later version may have written otherwise.
+  await checkFormat(database.writer, data.program);
   const thread = new StoreThread(database, data);
   main.on("message", (message: ToStoreThread) => {
     if (message.kind === "connect") thread.connect(message.port);

@@ -66,22 +66,25 @@ export function firstStartFrom(level: Level, minute: number): number {
   return own === minute ? own : endOf(level, own);
 }
 
-/** Tables and views of the windows. */
-export async function createWindowTables(connection: DuckDBConnection): Promise<void> {
-  for (const { name } of levels) {
-    await connection.run(`CREATE TABLE IF NOT EXISTS window_${name} (
+export const windowTables: readonly string[] = [
+  ...levels.flatMap(({ name }) => [
+    `CREATE TABLE IF NOT EXISTS window_${name} (
       start INTEGER NOT NULL, type_id INTEGER NOT NULL, total BIGINT NOT NULL,
-      items BIGINT NOT NULL, threshold BIGINT NOT NULL)`);
-    await connection.run(`CREATE TABLE IF NOT EXISTS list_${name} (
+      items BIGINT NOT NULL, threshold BIGINT NOT NULL)`,
+    `CREATE TABLE IF NOT EXISTS list_${name} (
       start INTEGER NOT NULL, type_id INTEGER NOT NULL, event_id VARCHAR NOT NULL,
-      count BIGINT NOT NULL, rank INTEGER NOT NULL)`);
-    await connection.run(`CREATE TABLE IF NOT EXISTS tail_${name} (
+      count BIGINT NOT NULL, rank INTEGER NOT NULL)`,
+    `CREATE TABLE IF NOT EXISTS tail_${name} (
       start INTEGER NOT NULL, type_id INTEGER NOT NULL, event_id VARCHAR NOT NULL,
-      count BIGINT NOT NULL)`);
-  }
-  await connection.run(`CREATE TABLE IF NOT EXISTS pending_windows (
+      count BIGINT NOT NULL)`,
+  ]),
+  `CREATE TABLE IF NOT EXISTS pending_windows (
     level VARCHAR NOT NULL, start INTEGER NOT NULL, type_id INTEGER NOT NULL,
-    folded_at BIGINT NOT NULL)`);
+    folded_at BIGINT NOT NULL)`,
+];
+
+/** The view of the windows' lists; made at each start. */
+export async function createWindowView(connection: DuckDBConnection): Promise<void> {
   const lists = levels.map(
     ({ name, sizeSeconds }) =>
       // Deletes leave gaps in the ranks.

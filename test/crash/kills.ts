@@ -18,9 +18,10 @@ const buildLoadMsMax = 500;
 /** Shorter than a frame's header: cuts into the last frame only. */
 const tornBytesMax = 60;
 
-/** The load deletes nothing, takes no snapshots, keeps all windows: other tests do. */
-type DeletePoint = `${"delete" | "coarse" | "snapshot"}.${string}` | "raw.before_replace_commit";
-export type LoadPoint = Exclude<FailPointName, DeletePoint>;
+/** The load deletes and upgrades nothing, takes no snapshots, keeps all windows: others do. */
+type OtherPart = "delete" | "coarse" | "snapshot" | "migrate";
+type OtherPoint = `${OtherPart}.${string}` | "raw.before_replace_commit";
+export type LoadPoint = Exclude<FailPointName, OtherPoint>;
 
 /** How many passes of each point a thread may make before it dies there. */
 export const passesMax: Record<LoadPoint, number> = {

@@ -114,7 +114,7 @@ it("take no trace of another length", () => {
 it("of a later version are refused by name", () => {
   const { bytes } = encodeFrame(header, blocks);
   bytes[12] = 4;
-  expect(() => recordsOf(bytes)).toThrow("record format 4, expected at most 3");
+  expect(() => recordsOf(bytes)).toThrow("record format 4; this version reads formats 1 to 3");
 });
 
 /** As the program wrote it that knew of no traces: one record, with the CRC of seed 5. */

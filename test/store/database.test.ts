@@ -1,4 +1,5 @@
 // What DuckDB must do for answers to be of one moment.
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
@@ -348,5 +349,29 @@ describe("closing", () => {
     await expect(database.maintain(late)).rejects.toThrow("the store is closing");
     await Promise.all([slow, closed]);
     expect(steps).toEqual(["written", "closed"]);
+  });
+});
+
+/** DuckDB's checksum of a header of its file: 8 bytes before the bytes it is of. */
+function duckdbChecksum(header: Buffer): bigint {
+  let sum = 5381n;
+  for (let at = 8; at < header.length; at += 8) {
+    sum ^= BigInt.asUintN(64, header.readBigUInt64LE(at) * 0xbf58476d1ce4e5b9n);
+  }
+  return sum;
+}
+
+it("names a file that a later DuckDB wrote", async () => {
+  const path = join(temporaryFolder(), "store.duckdb");
+  await (await Database.open(path)).close();
+  const bytes = readFileSync(path);
+  const header = bytes.subarray(0, 4096);
+  expect(header.readBigUInt64LE(0)).toBe(duckdbChecksum(header));
+  header.writeBigUInt64LE(999n, 12);
+  header.writeBigUInt64LE(duckdbChecksum(header), 0);
+  writeFileSync(path, bytes);
+  await expect(Database.open(path)).rejects.toMatchObject({
+    code: "data_folder_newer",
+    message: expect.stringMatching(/: DuckDB storage version 999; this version reads versions? /),
   });
 });

@@ -120,6 +120,7 @@ describe("a damaged file", () => {
 it("takes files of older versions, without checksums, as they are", async () => {
   const file = await addFile(0);
   await database.writer.run("ALTER TABLE raw_files DROP COLUMN checksums");
+  await database.writer.run("UPDATE meta SET value = '1' WHERE key = 'format'");
   await database.write((connection) => prepareSchema(connection, identity));
   expect(await countIn(open(), 0)).toBe(file.rows);
   await addFile(1);
