@@ -1,5 +1,6 @@
 /** Wires the commands: one file each. */
 import { Command, CommanderError } from "commander";
+import { addBackupCommand } from "./cli-backup.ts";
 import { addCapacityCommand } from "./cli-capacity.ts";
 import { addCompletionCommand } from "./cli-completion.ts";
 import { addConfigCommand } from "./cli-config.ts";
@@ -10,6 +11,7 @@ import { addImportCommand } from "./cli-import.ts";
 import { type CliIo, CommandFailure, exitCodes } from "./cli-io.ts";
 import { addItemCommand } from "./cli-item.ts";
 import { addKeysCommand } from "./cli-keys.ts";
+import { addRestoreCommands } from "./cli-restore.ts";
 import { addSendCommand } from "./cli-send.ts";
 import { addSnapshotCommand } from "./cli-snapshot.ts";
 import { addStartCommand } from "./cli-start.ts";
@@ -46,6 +48,8 @@ Examples:
   rankstream capacity --events-per-second 11574
                                        what a billion events a day take
   rankstream snapshot --to ./snapshot  its events and counts, as files for any DuckDB
+  rankstream backup                    back it up, to where its --backup-to says
+  rankstream restore --to latest       a data folder again, from backups
   rankstream help start                every option, its variable and its default
 
 Exit codes: 0 done, 1 failure, 2 usage or configuration, 3 no service answers, 130 and 143 stopped.
@@ -80,6 +84,8 @@ export function makeProgram(io: CliIo, done: (code: number) => void): Command {
   addExportCommand(program, io, done);
   addTopCommand(program, io, done);
   addSnapshotCommand(program, io, done);
+  addBackupCommand(program, io, done);
+  addRestoreCommands(program, io, done);
   addItemCommand(program, io, done);
   addTypesCommand(program, io, done);
   addTailCommand(program, io, done);

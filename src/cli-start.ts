@@ -1,14 +1,15 @@
 /** `rankstream start`: the service, until it is told to stop. */
-import { constants } from "node:fs";
+import { constants, existsSync } from "node:fs";
 import { access, mkdir } from "node:fs/promises";
 import { hostname } from "node:os";
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Command, Option } from "commander";
 import { type CliIo, exitCodes } from "./cli-io.ts";
 import {
   bytesText,
   type Config,
+  type ConfigName,
   configNames,
   expectedOf,
   flagOf,
@@ -22,6 +23,7 @@ import { needsKeys } from "./config-access.ts";
 import { type ConfigOption, configOptions } from "./config-options.ts";
 import { secretsOf } from "./config-secrets.ts";
 import { RankstreamError } from "./errors.ts";
+import { restoreFolderName } from "./model-backup.ts";
 import type { Logger } from "./telemetry.ts";
 import { createLogger, type ServiceLogger } from "./telemetry-log.ts";
 
@@ -39,10 +41,13 @@ function flagHelp(name: string, option: ConfigOption): string {
   return `${option.help}${takes} [${variableOf(name)}, default ${fallback}]`;
 }
 
-/** Gives a command every option of the configuration, and `--config`. */
-export function addConfigOptions(command: Command): void {
+/** Gives a command options of the configuration, all unless some are named, and `--config`. */
+export function addConfigOptions(
+  command: Command,
+  names: readonly ConfigName[] = configNames,
+): void {
   command.addOption(new Option("--config <file>", "JSON file of options. [RANKSTREAM_CONFIG]"));
-  for (const name of configNames) {
+  for (const name of names) {
     const help = flagHelp(name, configOptions[name]);
     const option = new Option(`${flagOf(name)} <value>`, help);
     // Told to whoever completes; what is given is checked with all other values.
@@ -74,10 +79,14 @@ export function addStartCommand(program: Command, io: CliIo, done: (code: number
 const freeBytesMin = 64 * 1024 * 1024;
 
 /**
- * Makes the folder where missing; throws `data_folder_unwritable` or `disk_nearly_full` in one
- * line's words.
+ * Makes the folder where missing; throws `data_folder_unwritable`, `data_folder_incomplete` or
+ * `disk_nearly_full` in one line's words.
  */
 async function checkDataFolder(path: string, io: CliIo): Promise<void> {
+  if (existsSync(join(path, restoreFolderName))) {
+    const detail = `the data folder ${resolve(path)} holds a restore that is not finished`;
+    throw new RankstreamError("data_folder_incomplete", detail);
+  }
   try {
     await mkdir(path, { recursive: true });
     await access(path, constants.R_OK | constants.W_OK | constants.X_OK);

@@ -176,6 +176,32 @@ export const configOptions = Object.freeze({
     ...text("none", "A node's key at its upstream; best given as RANKSTREAM_UPSTREAM_KEY_FILE."),
     isSecret: true,
   },
+  backupTo: text("none", "Where backups go: a folder, or s3://bucket/prefix; none: nowhere."),
+  backupS3Endpoint: text("none", "Of another server than AWS's: http://host:port."),
+  backupS3Region: text("none", "Region of the bucket; none: as AWS's own variables say."),
+  backupS3AccessKeyId: text("none", "Key of the bucket; none: whatever AWS's own client finds."),
+  backupS3SecretAccessKey: {
+    ...text("none", "Its secret; best given as RANKSTREAM_BACKUP_S3_SECRET_ACCESS_KEY_FILE."),
+    isSecret: true,
+  },
+  backupIntervalMs: integer(
+    21_600_000,
+    0,
+    30 * dayMs,
+    "From one backup of the store to the next; 0: only when asked for.",
+  ),
+  backupKeep: text(
+    "last=3,hourly=24,daily=14,weekly=8,monthly=12",
+    "Backups kept: so many newest ones, and the newest of so many hours, days, weeks, months.",
+  ),
+  backupLogIntervalMs: integer(10_000, 100, 3_600_000, "How often the log is backed up."),
+  backupLogDays: integer(7, 0, 3650, "Any moment of so many days can be restored."),
+  backupLogLagBytesMax: bytes(
+    4 * GiB,
+    MiB,
+    1024 * GiB,
+    "So much of the log waits for its backup; beyond, it is freed without.",
+  ),
   liveOrigins: text("own", "Origins, by comma, whose pages may open /live beside the own."),
   corsOrigins: text(
     "none",

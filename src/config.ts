@@ -4,6 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { accessProblem } from "./config-access.ts";
+import { backupProblem } from "./config-backup.ts";
 import { networkProblem } from "./config-network.ts";
 import {
   type ChoiceOption,
@@ -203,7 +204,7 @@ export function processFigures() {
 }
 
 function checkOrigins(config: Config): void {
-  for (const problem of [originProblem(config), networkProblem(config)]) {
+  for (const problem of [originProblem, networkProblem, backupProblem].map((f) => f(config))) {
     if (problem !== undefined) throw new ConfigError(problem);
   }
 }

@@ -30,6 +30,11 @@ export const backupKinds = {
     title: "A part of the backup is damaged or missing",
     hint: "Use another backup; rankstream verify says which are whole.",
   },
+  backup_cancelled: {
+    status: 409,
+    title: "The backup was stopped",
+    hint: "Nothing of it is kept; POST /admin/backups takes another.",
+  },
   restore_impossible: {
     status: 409,
     title: "This moment can not be restored",

@@ -28,7 +28,14 @@ export type FailPointName =
   | "coarse.before_restore_commit"
   | "snapshot.before_rename"
   | "migrate.after_step"
-  | "migrate.before_commit";
+  | "migrate.before_commit"
+  | "backup.after_read"
+  | "backup.after_object"
+  | "backup.before_manifest"
+  | "backup.after_part"
+  | "restore.after_file"
+  | "restore.before_names"
+  | "restore.between_names";
 
 const [wanted = "", nth = "1"] = (process.env["RANKSTREAM_FAIL_POINT"] ?? "").split(":");
 const isSet = wanted !== "";

@@ -64,6 +64,7 @@ const handedOn = Object.freeze({
   labels: { put: isHandedOn },
   exports: { open: isHandedOn },
   snapshots: { take: isHandedOn, list: isHandedOn, drop: isHandedOn },
+  backups: { take: isHandedOn, list: isHandedOn, find: isHandedOn, cancel: isHandedOn },
   deleteEvents: isHandedOn,
   metricsHistory: isHandedOn,
 });

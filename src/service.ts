@@ -1,5 +1,4 @@
 /** Composes the service: log, store, ingest workers, edge, query engine, HTTP. */
-import { readFileSync } from "node:fs";
 import type { Access } from "./access/access.ts";
 import { buildApi } from "./api/app.ts";
 import { listen } from "./api/listen.ts";
@@ -13,9 +12,10 @@ import { Answers } from "./query/answers.ts";
 import type { FreshnessDeps } from "./query/freshness.ts";
 import { metricsHistory } from "./query/metrics-history.ts";
 import { openAccessOf } from "./service-access.ts";
+import { backupPort, describeBackups, openBackups } from "./service-backup.ts";
 import { catchUpEdgeState, knownTypes, loadEdgeState, takesNoEvents } from "./service-edge.ts";
 import { httpOptions } from "./service-http.ts";
-import { describeLog, type OpenLog, openLog } from "./service-log.ts";
+import { describeLog, type OpenLog } from "./service-log.ts";
 import {
   describeCache,
   describeIngest,
@@ -28,8 +28,9 @@ import {
 import { openRedis, openUws, startNode } from "./service-node.ts";
 import { keepMetrics } from "./service-samples.ts";
 import { StatusDesk } from "./service-status.ts";
+import { Closers, openStorage, packageVersion } from "./service-storage.ts";
 import { openTls } from "./service-tls.ts";
-import { LocalStore } from "./store/local-store.ts";
+import type { LocalStore } from "./store/local-store.ts";
 import type { Logger } from "./telemetry.ts";
 import type { Metrics } from "./telemetry-metrics.ts";
 
@@ -47,10 +48,6 @@ export interface Service {
 }
 
 const portWaitMsMax = 5000;
-function packageVersion(): string {
-  const manifest = readFileSync(new URL("../package.json", import.meta.url), "utf8");
-  return (JSON.parse(manifest) as { version: string }).version;
-}
 
 async function describeMetrics(metrics: Metrics, parts: Pipeline): Promise<void> {
   const { ingest, types, lag, store, ...rest } = parts;
@@ -60,60 +57,11 @@ async function describeMetrics(metrics: Metrics, parts: Pipeline): Promise<void>
   const typesHelp = "Distinct event types known.";
   metrics.readGauge("rankstream_event_types", typesHelp, () => types?.size ?? 0);
   describeIngest(metrics, ingest);
+  describeBackups(metrics, parts.backups);
   await describeStore(metrics, store);
 }
 
-/** What was opened, to be closed in reverse order. */
-class Closers {
-  readonly #closers: (() => Promise<unknown>)[] = [];
-
-  add(close: () => Promise<unknown>): void {
-    this.#closers.unshift(close);
-  }
-
-  /** Closes everything, also when a part of it fails; then throws the first failure. */
-  async close(): Promise<void> {
-    let failure: { error: unknown } | null = null;
-    for (const close of this.#closers.splice(0)) {
-      try {
-        await close();
-      } catch (error) {
-        failure ??= { error };
-      }
-    }
-    if (failure !== null) throw failure.error;
-  }
-}
-
 type Pipeline = Awaited<ReturnType<typeof openPipeline>>;
-
-/** Opens log and store; the store's folder lock guards both. */
-async function openStorage(config: Config, logger: Logger, closers: Closers) {
-  const opening = async () => {
-    const opened = await openLog(config, logger);
-    closers.add(() => opened.log.close());
-    const { group } = opened;
-    const identity = { id: opened.log.id, partitionCount: opened.log.partitionCount };
-    const mayGrow = group && { mayGrow: { beginOffsets: group.beginOffsets() } };
-    return { ...opened, ...identity, ...mayGrow };
-  };
-  const storeOptions = {
-    folder: config.dataDir,
-    memoryBytesMax: config.storeMemoryBytesMax,
-    candidatesMax: config.candidatesMax,
-    exactTimeoutMs: config.exactTimeoutMs,
-    exactQueueMax: config.exactQueueMax,
-    sealQuietMs: config.sealQuietMs,
-    coarsenAfterMs: config.coarsenAfterMs,
-    sealedSketches: config.sealedSketches === "on",
-    keptAnswers: { bytesMax: config.cacheStoreBytesMax, madeBy: packageVersion() },
-    program: packageVersion(),
-    logger,
-  };
-  const { store, log: opened } = await LocalStore.open(storeOptions, opening);
-  closers.add(() => store.close());
-  return { store, opened };
-}
 
 /** Tells the store now and then how far everything is counted, and sees what stands still. */
 function followLog(
@@ -160,6 +108,8 @@ async function openPipeline(
 ) {
   const { store, opened } = await openStorage(config, logger, closers);
   const { log, embedded, group, source } = opened;
+  const backups = openBackups(config, { store, opened, version: packageVersion(), logger });
+  if (backups !== null) closers.add(() => backups.close());
   const isEmbedded = source.kind === "embedded" && embedded !== null;
   const early = isEmbedded ? await loadEdgeState(config, embedded, store, source.folder) : null;
   const known = early?.types.size ?? (await knownTypes(store)).size;
@@ -193,7 +143,7 @@ async function openPipeline(
   const types = edge?.types ?? null;
   /** Told to those who ask whether it is ready. */
   const stopping = { isAnnounced: false };
-  return { edge, types, log, embedded, group, store, ingest, clock, lag, stopping };
+  return { edge, types, log, embedded, group, store, backups, ingest, clock, lag, stopping };
 }
 
 function openEdge(
@@ -328,6 +278,7 @@ async function openApi(
     eventTypes: answers.eventTypes,
     labels: answers.labels,
     snapshots: answers.snapshots,
+    backups: backupPort(pipeline.backups),
     exports: answers.exports,
     deleteEvents: (request, control) => answers.deleteEvents(request, control),
     metricsHistory: (request) => metricsHistory({ ...config, store: pipeline.store }, request),

@@ -67,6 +67,10 @@ const rules: Readonly<Record<string, RouteRule>> = Object.freeze({
   "GET /admin/snapshots": rule("admin", "all"),
   "POST /admin/snapshot": rule("admin", "all"),
   "DELETE /admin/snapshots/:name": rule("admin", "all"),
+  "GET /admin/backups": rule("admin", "all"),
+  "POST /admin/backups": rule("admin", "all"),
+  "GET /admin/backups/:id": rule("admin", "all"),
+  "DELETE /admin/backups/:id": rule("admin", "all"),
   "POST /admin/cache/invalidate": rule("admin", "all"),
 
   "GET /health/live": open,

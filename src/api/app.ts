@@ -10,6 +10,7 @@ import type { Metrics } from "../telemetry-metrics.ts";
 import { addAccess, checkTypes } from "./access-hook.ts";
 import { addAdmin } from "./admin.ts";
 import { addHostCheck, hostCheck } from "./allowed-hosts.ts";
+import { addBackups, type BackupPort } from "./backups.ts";
 import { formatOf, sendRows, tableSchemas } from "./board-format.ts";
 import { addChanges, type ChangePort } from "./changes.ts";
 import { boundClosing } from "./closing.ts";
@@ -87,6 +88,7 @@ export interface ApiDeps extends HttpAppOptions {
   eventTypes: EventTypePort;
   labels: LabelPort;
   snapshots: SnapshotPort;
+  backups: BackupPort;
   exports: ExportPort;
   deleteEvents: DeletePort;
   /** The edge's own: bodies being received are in it too. */
@@ -243,6 +245,7 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
   addEventTypes(app, deps.eventTypes, deps.budget);
   addLabels(app, deps.labels, deps.budget);
   addSnapshots(app, deps.snapshots);
+  addBackups(app, deps.backups);
   addExports(app, deps.exports);
   addTail(app, deps.edge.tap ?? null);
   addDeletes(app, deps.deleteEvents);

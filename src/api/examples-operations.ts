@@ -1,6 +1,20 @@
 /** Examples (examples.ts) of the service itself. */
 import type { RouteExample } from "./route-example.ts";
 
+const backup = {
+  id: "20261130T101500Z-5be1d40c",
+  status: "done",
+  progress: 1,
+  createdAt: "2026-11-30T10:15:00.020Z",
+  finishedAt: "2026-11-30T10:15:00.310Z",
+  receivedThrough: "2026-11-30T10:15:00.041Z",
+  restorableFrom: "2026-11-30T10:15:00.041Z",
+  restorableTo: "2026-11-30T10:16:11.402Z",
+  total: 23,
+  bytes: 540672,
+  sentBytes: 31744,
+};
+
 export const operationExamples: Readonly<Record<string, readonly RouteExample[]>> = {
   "POST /admin/snapshot": [
     {
@@ -47,6 +61,66 @@ export const operationExamples: Readonly<Record<string, readonly RouteExample[]>
       reply: {
         name: "monday",
       },
+    },
+  ],
+  "POST /admin/backups": [
+    {
+      name: "now",
+      summary: "A backup that has begun",
+      status: 202,
+      reply: {
+        backup: {
+          id: "20261130T101500Z-5be1d40c",
+          status: "running",
+          progress: 0,
+          createdAt: "2026-11-30T10:15:00.020Z",
+          finishedAt: null,
+          receivedThrough: null,
+          restorableFrom: null,
+          restorableTo: null,
+          total: null,
+          bytes: null,
+          sentBytes: null,
+        },
+      },
+    },
+  ],
+  "GET /admin/backups/:id": [
+    {
+      name: "done",
+      summary: "A backup that is done",
+      status: 200,
+      path: {
+        id: "20261130T101500Z-5be1d40c",
+      },
+      reply: backup,
+    },
+  ],
+  "GET /admin/backups": [
+    {
+      name: "all",
+      summary: "All there are",
+      status: 200,
+      reply: {
+        address: "s3://backups/rankstream/",
+        backups: [backup],
+        log: {
+          receivedThrough: "2026-11-30T10:16:11.402Z",
+          waitingBytes: 0,
+          gaps: 0,
+        },
+      },
+    },
+  ],
+  "DELETE /admin/backups/:id": [
+    {
+      name: "done",
+      summary: "Stop one, which is done already",
+      status: 200,
+      path: {
+        id: "20261130T101500Z-5be1d40c",
+      },
+      reply: backup,
     },
   ],
   "POST /admin/cache/invalidate": [

@@ -85,6 +85,24 @@ const snapshotInfo = {
   path: text("Its folder on the service's machine."),
 };
 
+const backup = object(
+  {
+    id: text("Its name: the time and eight hexadecimal digits."),
+    status: text("How far it is.", { enum: ["running", "done", "failed", "cancelled"] }),
+    progress: share("How much of it is done."),
+    createdAt: time("When it began."),
+    finishedAt: orNull(time("When it ended; null before.")),
+    receivedThrough: orNull(time("Nothing it counts was received later; null before its end.")),
+    restorableFrom: orNull(time("The first moment that can be restored with it; null: its own.")),
+    restorableTo: orNull(time("And the last, by now.")),
+    total: orNull(count("Sum of the weights of all events in it.")),
+    bytes: orNull(count("Of the files it is made of.")),
+    sentBytes: orNull(count("Of what had to be written for it.")),
+    error: object({ code: text("Of the errors' table."), detail: text("What went wrong.") }),
+  },
+  ["error"],
+);
+
 const eventTypeView = object({
   name: eventType,
   total: count("All its events, each as many as its weight."),
@@ -153,6 +171,17 @@ export const serviceSchemas: Readonly<Record<string, Schema>> = Object.freeze({
   }),
   Snapshots: object({ snapshots: listOf(object(snapshotInfo), "By name.") }),
   DroppedSnapshot: object({ name: snapshotInfo.name }),
+  Backup: backup,
+  AcceptedBackup: object({ backup: ref("Backup") }),
+  Backups: object({
+    address: text("Where they are."),
+    backups: listOf(ref("Backup"), "The oldest first; those that run or failed, too."),
+    log: object({
+      receivedThrough: orNull(time("Everything received by then is there; null: not known yet.")),
+      waitingBytes: count("Of the log, not there yet."),
+      gaps: count("Since the start: how often some was freed before it was there."),
+    }),
+  }),
   EventType: eventTypeView,
   EventTypes: object({ eventTypes: listOf(ref("EventType"), "All there are, by name.") }),
   LabelledItem: labelledItem,

@@ -4,6 +4,7 @@
  */
 
 import type { Status } from "../model-status.ts";
+import { BackupClient } from "./backups.ts";
 import type { TrackedEvent } from "./event-line.ts";
 import type { ItemsQuery, ItemsReply } from "./item-histories.ts";
 import type {
@@ -45,6 +46,7 @@ import type { TrackerOptions } from "./tracker-options.ts";
 import { Transport, type TransportOptions } from "./transport.ts";
 
 export type { EventRate, Status } from "../model-status.ts";
+export type { Backup, Backups } from "./backups.ts";
 export type { Refusal } from "./batch-outcome.ts";
 export type { EventFault, TrackedEvent } from "./event-line.ts";
 export { InvalidEventError } from "./event-line.ts";
@@ -89,6 +91,7 @@ const jobMsMaxDefault = 600_000;
 
 export class RankstreamClient {
   readonly url: string;
+  readonly backups: BackupClient;
   readonly #transport: Transport;
   readonly #jobMsMax: number;
   readonly #tracking: TrackerOptions;
@@ -99,6 +102,7 @@ export class RankstreamClient {
   constructor(options: ClientOptions) {
     this.#transport = new Transport(options);
     this.url = this.#transport.url;
+    this.backups = new BackupClient(this.#transport);
     this.#jobMsMax = options.jobMsMax ?? jobMsMaxDefault;
     this.#tracking = options.tracking ?? {};
     this.#subscriptions = new Subscriptions(this.url, options.WebSocket);

@@ -9,6 +9,7 @@ import { failPoint } from "../fail-point.ts";
 import { type AppendFile, type Files, isDiskFull } from "../files.ts";
 import type { BatchHeader, PartitionBlock } from "../model.ts";
 import { diskBuckets, Histogram } from "../telemetry-histogram.ts";
+import { BatchSettling } from "./batch-settling.ts";
 import {
   type EmbeddedLogOptions,
   type EmbeddedLogStats,
@@ -47,6 +48,7 @@ export class EmbeddedLog implements Log {
   #queue: Waiting[] = [];
   #queueBytes = 0;
   #segmentsBytes: number;
+  readonly #settling = new BatchSettling();
   #appendedBatches = 0;
   #appendedBytes = 0;
   #writing: Promise<void> | null = null;
@@ -117,6 +119,7 @@ export class EmbeddedLog implements Log {
       const frame = encodeFrame(header, blocks);
       this.#queue.push({ frame, resolve, reject });
       this.#queueBytes += frame.bytes.length;
+      this.#settling.noteQueued();
       this.#writing ??= this.#writeAll();
     });
   }
@@ -160,12 +163,24 @@ export class EmbeddedLog implements Log {
     };
   }
 
+  /** Resolves once every batch appended before this call is durable, or was refused. */
+  settled(): Promise<void> {
+    return this.#settling.settled();
+  }
+
   /**
    * Segments of this sequence and later ones stay, whatever is trimmed: they are to be copied
    * elsewhere first. Infinity: none do.
    */
   keepFrom(sequence: number): void {
     this.#keptFrom = sequence;
+  }
+
+  /** Bytes from this place to the durable end. */
+  bytesAfter({ segment, position }: LogPosition): number {
+    const after = this.#segments.filter(({ sequence }) => sequence >= segment);
+    const bytes = after.reduce((sum, { bytes: own }) => sum + own, 0);
+    return after[0]?.sequence === segment ? bytes - position : bytes;
   }
 
   /** Sequence of the segment from which on all records from these offsets on are. */
@@ -344,6 +359,7 @@ export class EmbeddedLog implements Log {
       if (error) reject(error);
       else resolve();
     }
+    this.#settling.noteSettled(all.length);
     if (error) return;
     const end = this.durableEnd();
     for (const listener of this.#listeners) listener(end);

@@ -84,7 +84,14 @@ export async function readSegmentHeader(
   files: Files,
   path: string,
 ): Promise<SegmentHeader | null> {
-  const read = await files.read(path, 0, segmentHeaderBytes(partitionCountMax));
+  return parseSegmentHeader(
+    await files.read(path, 0, segmentHeaderBytes(partitionCountMax)),
+    path,
+  );
+}
+
+/** The header that these bytes of the file at `path` begin with; as `readSegmentHeader`. */
+export function parseSegmentHeader(read: Uint8Array, path: string): SegmentHeader | null {
   if (read.length < fixedBytes) return null;
   const bytes = Buffer.from(read.buffer, read.byteOffset, read.length);
   const view = new DataView(read.buffer, read.byteOffset, read.length);

@@ -202,9 +202,9 @@ export function thrown(error: unknown): ThrownError {
   return { code: null, message: error instanceof Error ? error.message : String(error) };
 }
 
-/** The error that was thrown, or `store_failed` for what is none of ours. */
-export function revive(error: ThrownError): RankstreamError {
-  const code = error.code !== null && error.code in errorKinds ? error.code : "store_failed";
+/** The error that was thrown; `fallback` for what is none of ours. */
+export function revive(error: ThrownError, fallback: ErrorCode = "store_failed"): RankstreamError {
+  const code = error.code !== null && error.code in errorKinds ? error.code : fallback;
   const { retryAfterSeconds } = error;
   const options = retryAfterSeconds === undefined ? {} : { retryAfterSeconds };
   return new RankstreamError(code as ErrorCode, error.message, options);

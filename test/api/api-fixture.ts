@@ -81,6 +81,7 @@ export async function makeApi(
     labels: { put: unscripted },
     exports: { open: unscripted },
     snapshots: { take: unscripted, list: async () => [], drop: unscripted },
+    backups: { take: unscripted, list: unscripted, find: unscripted, cancel: unscripted },
     deleteEvents: unscripted,
     metricsHistory: unscripted,
     budget: edgeOverrides.budget ?? parts.budget,

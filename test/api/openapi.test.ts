@@ -7,7 +7,7 @@ import { beforeAll, describe, expect, it, vi } from "vitest";
 import { routeExamples } from "../../src/api/examples.ts";
 import type { RouteExample } from "../../src/api/route-example.ts";
 import { ReplyJudge } from "../support/openapi-replies.ts";
-import { type RankstreamProcess, startRankstream } from "../support/service.ts";
+import { type RankstreamProcess, startRankstream, temporaryFolder } from "../support/service.ts";
 import { makeApi } from "./api-fixture.ts";
 import { sampleEvents } from "./sample-events.ts";
 
@@ -39,7 +39,8 @@ const unequal = new Set(
       "freeBytes",
       "totalBytes",
     ],
-    ["logBytes", "rssBytes", "heapBytes", "bufferBytes", "checkpoints", "changes"],
+    ["receivedThrough", "restorableFrom", "restorableTo", "bytes", "sentBytes", "waitingBytes"],
+    ["logBytes", "address", "rssBytes", "heapBytes", "bufferBytes", "checkpoints", "changes"],
   ].flat(),
 );
 
@@ -86,9 +87,11 @@ describe("/openapi.json", () => {
   let judge: ReplyJudge;
   /** Of the job that an example asked for. */
   let jobId = "";
+  let backupId = "";
 
   beforeAll(async () => {
-    service = await startRankstream();
+    const args = ["--backup-to", temporaryFolder(), "--backup-interval-ms", "0"];
+    service = await startRankstream({ args });
     expect((await service.post(sampleEvents)).body.accepted).toBe(sampleEvents.length);
     // An exact answer waits until all of them are counted.
     await service.get("/leaderboard", { eventType: "song_play", mode: "exact" });
@@ -113,6 +116,16 @@ describe("/openapi.json", () => {
     }
   }
 
+  async function untilBackupIsDone(): Promise<void> {
+    await vi.waitFor(
+      async () => {
+        const { body } = await service.get(`/admin/backups/${backupId}`);
+        expect(body.status).toBe("done");
+      },
+      { timeout: jobMsMax },
+    );
+  }
+
   async function ask(method: string, address: string, example: RouteExample) {
     const { headers = {}, body, bodyType = "application/json" } = example;
     if (example.status === 101) return shakeHands(`${service.url}${address}`, headers);
@@ -134,13 +147,16 @@ describe("/openapi.json", () => {
     const [method, route] = key.split(" ") as [string, string];
     const isJob = route === "/jobs/:id";
     if (isJob) await untilJobIsDone();
-    const own = isJob ? { ...example, path: { id: jobId } } : example;
+    const isBackup = /^\/admin\/backups/.test(route) && method !== "POST";
+    if (isBackup) await untilBackupIsDone();
+    const id = isJob ? jobId : backupId;
+    const own = isJob || isBackup ? { ...example, path: { id } } : example;
     const address = addressOf(route, own);
     const answer = await ask(method, address, own);
     expect([answer.status, judge.judge({ method, address }, answer)]).toEqual([own.status, []]);
-    if (answer.status === 202 && "job" in (answer.body as object)) {
-      jobId = (answer.body as { job: { id: string } }).job.id;
-    }
+    const begun = answer.status === 202 ? (answer.body as Begun) : {};
+    jobId = begun.job?.id ?? jobId;
+    backupId = begun.backup?.id ?? backupId;
     if (example.reply === undefined) return;
     expect(masked(answer.body)).toEqual(masked(example.reply));
     // What is shown has to be as it is described, too.
@@ -180,6 +196,12 @@ describe("every route", () => {
     expect(ghosts).toEqual([]);
   });
 });
+
+/** What is answered later. */
+interface Begun {
+  job?: { id: string };
+  backup?: { id: string };
+}
 
 interface Operation {
   responses: Record<string, { content?: Record<string, { schema?: unknown }> }>;

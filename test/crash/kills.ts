@@ -18,8 +18,8 @@ const buildLoadMsMax = 500;
 /** Shorter than a frame's header: cuts into the last frame only. */
 const tornBytesMax = 60;
 
-/** The load deletes and upgrades nothing, takes no snapshots, keeps all windows: others do. */
-type OtherPart = "delete" | "coarse" | "snapshot" | "migrate";
+/** The load deletes and upgrades nothing, takes no snapshots or backups, keeps all windows. */
+type OtherPart = "delete" | "coarse" | "snapshot" | "migrate" | "backup" | "restore";
 type OtherPoint = `${OtherPart}.${string}` | "raw.before_replace_commit";
 export type LoadPoint = Exclude<FailPointName, OtherPoint>;
 

@@ -1,0 +1,62 @@
+/** Opens what a service keeps: the store, which holds the data folder, and the log beside it. */
+import { readFileSync } from "node:fs";
+import type { Config } from "./config.ts";
+import { openLog } from "./service-log.ts";
+import { LocalStore } from "./store/local-store.ts";
+import type { Logger } from "./telemetry.ts";
+
+/** Of this package. */
+export function packageVersion(): string {
+  const manifest = readFileSync(new URL("../package.json", import.meta.url), "utf8");
+  return (JSON.parse(manifest) as { version: string }).version;
+}
+
+/** What was opened, to be closed in reverse order. */
+export class Closers {
+  readonly #closers: (() => Promise<unknown>)[] = [];
+
+  add(close: () => Promise<unknown>): void {
+    this.#closers.unshift(close);
+  }
+
+  /** Closes everything, also when a part of it fails; then throws the first failure. */
+  async close(): Promise<void> {
+    let failure: { error: unknown } | null = null;
+    for (const close of this.#closers.splice(0)) {
+      try {
+        await close();
+      } catch (error) {
+        failure ??= { error };
+      }
+    }
+    if (failure !== null) throw failure.error;
+  }
+}
+
+/** Opens log and store; the store's folder lock guards both. */
+export async function openStorage(config: Config, logger: Logger, closers: Closers) {
+  const opening = async () => {
+    const opened = await openLog(config, logger);
+    closers.add(() => opened.log.close());
+    const { group } = opened;
+    const identity = { id: opened.log.id, partitionCount: opened.log.partitionCount };
+    const mayGrow = group && { mayGrow: { beginOffsets: group.beginOffsets() } };
+    return { ...opened, ...identity, ...mayGrow };
+  };
+  const storeOptions = {
+    folder: config.dataDir,
+    memoryBytesMax: config.storeMemoryBytesMax,
+    candidatesMax: config.candidatesMax,
+    exactTimeoutMs: config.exactTimeoutMs,
+    exactQueueMax: config.exactQueueMax,
+    sealQuietMs: config.sealQuietMs,
+    coarsenAfterMs: config.coarsenAfterMs,
+    sealedSketches: config.sealedSketches === "on",
+    keptAnswers: { bytesMax: config.cacheStoreBytesMax, madeBy: packageVersion() },
+    program: packageVersion(),
+    logger,
+  };
+  const { store, log: opened } = await LocalStore.open(storeOptions, opening);
+  closers.add(() => store.close());
+  return { store, opened };
+}

@@ -1,0 +1,176 @@
+/**
+ * Writers that post with keys all the time, and what they know: of each batch what it held, and
+ * when it was received. That is known of a batch from an event without a time in it, which takes
+ * its receipt for one: asked of the service before it is destroyed.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect } from "vitest";
+import { runIo } from "../support/cli-io.ts";
+import type { Random } from "../support/random.ts";
+import type { RankstreamProcess } from "../support/service.ts";
+
+export const eventTypes = ["play", "click", "sale"];
+const markerType = "batch";
+const itemsMax = 60;
+const pollMs = 50;
+const waitMsMax = 60_000;
+
+export interface SentBatch {
+  name: string;
+  key: string;
+  body: string;
+  /** `type item` → sum of weights. */
+  counts: Map<string, number>;
+  isAcknowledged: boolean;
+}
+
+/** Counts by `type item`. */
+export type Counts = Map<string, number>;
+
+/** Times that clients give: of now, of an hour ago, of years ago. */
+function timeOf(random: Random): string {
+  const ageMs = random.pick([0, 0, 60_000, 3_600_000, random.int(0, 5 * 365 * 86_400_000)]);
+  return new Date(Date.now() - ageMs - random.int(0, 59_000)).toISOString();
+}
+
+export class Writers {
+  readonly batches: SentBatch[] = [];
+  readonly #random: Random;
+  #isStopped = false;
+  #running: Promise<void>[] = [];
+
+  constructor(random: Random) {
+    this.#random = random;
+  }
+
+  /** So many clients post, each its next batch when the last one is answered. */
+  start(service: RankstreamProcess, clients: number): void {
+    for (let client = 0; client < clients; client++) {
+      this.#running.push(this.#write(service, client, this.#random.fork(client)));
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await Promise.all(this.#running);
+  }
+
+  make(name: string, key: string, random: Random): SentBatch {
+    const lines = [JSON.stringify({ eventId: name, eventType: markerType })];
+    const counts: Counts = new Map();
+    const events = random.chance(0.1) ? 400 : random.int(1, 30);
+    for (let i = 0; i < events; i++) {
+      const eventType = random.pick(eventTypes);
+      const eventId = `item ${random.int(0, itemsMax - 1)}`;
+      const weight = random.chance(0.2) ? random.int(2, 9) : 1;
+      const timestamp = random.chance(0.5) ? timeOf(random) : undefined;
+      const userId = random.chance(0.5) ? `user ${random.int(0, 9)}` : undefined;
+      lines.push(JSON.stringify({ eventId, eventType, weight, timestamp, userId }));
+      const at = `${eventType} ${eventId}`;
+      counts.set(at, (counts.get(at) ?? 0) + weight);
+    }
+    return { name, key, body: `${lines.join("\n")}\n`, counts, isAcknowledged: false };
+  }
+
+  async #write(service: RankstreamProcess, client: number, random: Random): Promise<void> {
+    for (let sequence = 1; !this.#isStopped; sequence++) {
+      const batch = this.make(`${client}-${sequence}`, `writer-${client}/${sequence}`, random);
+      this.batches.push(batch);
+      const { status } = await service.post(batch.body, { key: batch.key });
+      expect(status).toBe(202);
+      batch.isAcknowledged = true;
+      await sleep(random.int(0, 15));
+    }
+  }
+
+  /** What was received by `to` (epoch ms), if `receipts` are all there are. */
+  expected(receipts: ReadonlyMap<string, number>, to: number): Counts {
+    const counts: Counts = new Map();
+    for (const batch of this.batches) {
+      const receivedAt = receipts.get(batch.name);
+      if (batch.isAcknowledged) expect(receivedAt, batch.name).toBeDefined();
+      if (receivedAt === undefined || receivedAt > to) continue;
+      for (const [at, count] of batch.counts) counts.set(at, (counts.get(at) ?? 0) + count);
+    }
+    return counts;
+  }
+}
+
+/** When each batch was received: by name, epoch ms. */
+export async function receiptsOf(service: RankstreamProcess): Promise<Map<string, number>> {
+  const { status, body } = await service.get("/export", {
+    eventType: markerType,
+    timeRange: "all",
+    format: "csv",
+  });
+  expect(status).toBe(200);
+  const [head, ...rows] = String(body).trim().split(/\r?\n/);
+  const names = head!.split(",");
+  const [id, time] = [names.indexOf("eventId"), names.indexOf("timestamp")];
+  return new Map(
+    rows.map((row) => {
+      const cells = row.split(",");
+      return [cells[id]!, Date.parse(cells[time]!)];
+    }),
+  );
+}
+
+/** What a service counts, exactly. */
+export async function countsOf(service: RankstreamProcess): Promise<Counts> {
+  const counts: Counts = new Map();
+  for (const eventType of eventTypes) {
+    const { status, body } = await service.get("/leaderboard", {
+      eventType,
+      timeRange: "all",
+      mode: "exact",
+      k: 1000,
+    });
+    expect(status).toBe(200);
+    for (const { eventId, count } of body.results) counts.set(`${eventType} ${eventId}`, count);
+  }
+  return counts;
+}
+
+export function sorted(counts: Counts): [string, number][] {
+  return [...counts].sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+/** Takes a backup and waits for its end. */
+export async function takeBackup(service: RankstreamProcess) {
+  const begun = await service.request("/admin/backups", { method: "POST" });
+  expect(begun.status).toBe(202);
+  const path = begun.headers.get("location")!;
+  const endAt = Date.now() + waitMsMax;
+  for (;;) {
+    const { body } = await service.get(path);
+    if (body.status !== "running") {
+      expect(body.status, JSON.stringify(body.error)).toBe("done");
+      return body as { id: string; receivedThrough: string; sentBytes: number; bytes: number };
+    }
+    if (Date.now() > endAt) throw new Error("the backup takes too long");
+    await sleep(pollMs);
+  }
+}
+
+/** Waits until everything received by `ms` is backed up. */
+export async function untilBackedUp(service: RankstreamProcess, ms: number): Promise<void> {
+  const endAt = Date.now() + waitMsMax;
+  for (;;) {
+    const { body } = await service.get("/admin/backups");
+    if (Date.parse(body.log.receivedThrough) > ms) return;
+    if (Date.now() > endAt) throw new Error("the log is not backed up");
+    await sleep(pollMs);
+  }
+}
+
+/** Runs `rankstream restore`. */
+export function restore(
+  place: string[],
+  dataDir: string,
+  to: number | string,
+  more: string[] = [],
+) {
+  const moment = typeof to === "number" ? new Date(to).toISOString() : to;
+  const args = ["restore", ...place, "--data-dir", dataDir, "--to", moment, "--json", ...more];
+  return runIo(args);
+}
