@@ -74,8 +74,8 @@ export class LiveStream implements LivePeer, Watcher {
   }
 
   expel(): void {
-    this.#send(problemEvent(keyEndedProblem));
-    this.dismiss();
+    // Not cut off right after: what was sent last would be lost on its way.
+    if (!this.#response.writableEnded) this.#response.end(problemEvent(keyEndedProblem));
   }
 
   dismiss(): void {

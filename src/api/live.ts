@@ -82,6 +82,11 @@ export async function addLive(app: FastifyInstance, deps: LiveDeps): Promise<voi
       socket.terminate();
     },
   });
+  // Refused before it was known as a WebSocket: nobody else would close the connection, and a
+  // service that stops would wait for it.
+  app.addHook("onResponse", async ({ raw }) => {
+    if (raw.headers.upgrade?.toLowerCase() === "websocket") raw.socket.destroy();
+  });
   app.route({
     method: "GET",
     url: "/live",

@@ -43,6 +43,9 @@ const droppedOfReply = new Set([
   "date",
 ]);
 
+/** How long a client may take to read what an event stream said last. */
+const lastWordsMs = 500;
+
 /** uWebSockets.js decodes UTF-8, where Node takes a character a byte. */
 function latin1(text: string): string {
   return Buffer.from(text, "utf8").toString("latin1");
@@ -172,9 +175,10 @@ class RelayedRequest implements UwsPending {
     const { response } = this;
     if (this.#isOver) return;
     this.#resume();
-    // One without end is over once it is closed, whatever its client has yet to read.
+    // One without end is over soon after it is closed, whatever its client has yet to read.
     if (reply.headers["content-type"] === "text/event-stream") {
-      this.#server.once("close", () => this.#fail(new Error("the stream is closed")));
+      const fail = () => this.#fail(new Error("the stream is closed"));
+      this.#server.once("close", () => setTimeout(fail, lastWordsMs).unref());
     }
     response.cork(() => writeHead(response, reply));
     let makeRoom: (() => void) | null = null;

@@ -24,8 +24,8 @@ export class Client {
   readonly messages: Message[] = [];
   closed: { code: number } | null = null;
 
-  constructor(url: string, headers: Record<string, string> = {}) {
-    this.socket = new WebSocket(url, { headers });
+  constructor(url: string, headers: Record<string, string> = {}, protocols: string[] = []) {
+    this.socket = new WebSocket(url, { headers, protocols });
     this.socket.addEventListener("message", ({ data }) => this.messages.push(JSON.parse(data)));
     this.socket.addEventListener("close", ({ code }) => {
       this.closed = { code };
@@ -61,10 +61,14 @@ afterEach(() => {
 });
 
 /** A service whose boards are what `counts` says, and clients of it. */
-export async function makeLive(live: ApiDeps["live"] = {}) {
+export async function makeLive(
+  live: ApiDeps["live"] = {},
+  overrides: Partial<Omit<ApiDeps, "query">> = {},
+) {
   const state = { counts: { a: 3, b: 1 } as Record<string, number>, failure: null as unknown };
   const asked: string[] = [];
   const api = await makeApi({
+    ...overrides,
     live: { pollMs: 10, ...live },
     query: {
       async leaderboard({ eventTypes, k }) {
@@ -79,8 +83,8 @@ export async function makeLive(live: ApiDeps["live"] = {}) {
   });
   const address = await onSocket(api.app);
   const url = `ws://${address.host}:${address.port}/live`;
-  const open = async (headers: Record<string, string> = {}) => {
-    const client = new Client(url, headers);
+  const open = async (headers: Record<string, string> = {}, protocols: string[] = []) => {
+    const client = new Client(url, headers, protocols);
     clients.push(client);
     await vi.waitFor(() => {
       if (client.socket.readyState === WebSocket.CONNECTING) throw new Error("connecting");
