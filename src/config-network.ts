@@ -1,6 +1,7 @@
 /** Who is believed and under which names: the options that name proxies and hosts. */
-import { BlockList, isIP } from "node:net";
+import { isIP } from "node:net";
 import { quoted } from "./errors.ts";
+import { isLoopback } from "./model-address.ts";
 
 interface NetworkOptions {
   host: string;
@@ -76,17 +77,6 @@ function nameProblem(options: NetworkOptions): string | undefined {
   if (name === undefined) return undefined;
   const expected = "expected auto, *, or names such as boards.example.org by comma";
   return `allowedHosts: ${expected}, got ${quoted(name)}`;
-}
-
-const loopback = new BlockList();
-loopback.addSubnet("127.0.0.0", 8, "ipv4");
-loopback.addAddress("::1", "ipv6");
-
-/** Whether what listens on this address is reached from its own machine alone. */
-export function isLoopback(host: string): boolean {
-  if (host === "localhost") return true;
-  const version = isIP(host);
-  return version !== 0 && loopback.check(host, version === 4 ? "ipv4" : "ipv6");
 }
 
 /** The same for the API. */

@@ -168,6 +168,18 @@ export const configOptions = Object.freeze({
   logSegmentBytes: bytes(256 * MiB, MiB, 4 * GiB, "Size of one file of the log."),
   logQueueBytesMax: bytes(64 * MiB, MiB, 4 * GiB, "Batches waiting to be written; beyond: 503."),
   accessKeys: text("none", "File of the API keys; where there is one, nothing is asked without."),
+  oidcIssuer: text(
+    "none",
+    "Whose tokens are taken as keys are: an OpenID Connect issuer, https://…",
+  ),
+  oidcAudience: text("none", "What the tokens must be issued for: their aud."),
+  oidcJwksUrl: text("discovered", "Where the issuer's keys are, unless it says so itself."),
+  oidcScopeClaim: text("scope", "The claim that names scopes; a path by dots where it is deeper."),
+  oidcTypesClaim: text(
+    "rankstream_event_types",
+    "The claim that names event types, * for any text; tokens without it are for all.",
+  ),
+  oidcClockToleranceSeconds: integer(30, 0, 300, "How far the issuer's clock may be off."),
   openAccess: choice(
     ["off", "on"],
     "Whether to listen beyond this machine although nobody needs a key.",

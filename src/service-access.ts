@@ -1,5 +1,5 @@
 /** Who may ask this process: as the configuration says. */
-import { type Access, GuardedAccess, openAccess } from "./access/access.ts";
+import { type Access, type AccessOptions, GuardedAccess, openAccess } from "./access/access.ts";
 import { callerHeader, callerText } from "./access/caller.ts";
 import type { Config } from "./config.ts";
 import { needsKeys } from "./config-access.ts";
@@ -13,12 +13,28 @@ export interface OpenedAccess {
   close(): void;
 }
 
+/** Whose tokens are taken; null for nobody's. */
+function tokensOf(config: Config): NonNullable<AccessOptions["tokens"]> | null {
+  const { oidcIssuer: issuer, oidcAudience: audience, oidcJwksUrl } = config;
+  if (issuer === "none") return null;
+  return {
+    issuer,
+    audience,
+    jwksUrl: oidcJwksUrl === "discovered" ? null : oidcJwksUrl,
+    scopeClaim: config.oidcScopeClaim,
+    typesClaim: config.oidcTypesClaim,
+    clockToleranceSeconds: config.oidcClockToleranceSeconds,
+  };
+}
+
 /** Throws `keys_unusable`. */
 export async function openAccessOf(config: Config, logger: Logger): Promise<OpenedAccess> {
   if (!needsKeys(config)) {
     return { access: openAccess, reload: async () => undefined, close: () => undefined };
   }
-  const access = await GuardedAccess.open({ keysPath: config.accessKeys, logger });
+  const { accessKeys } = config;
+  const keysPath = accessKeys === "none" ? null : accessKeys;
+  const access = await GuardedAccess.open({ keysPath, tokens: tokensOf(config), logger });
   return { access, reload: () => access.reload(), close: () => access.close() };
 }
 

@@ -4,6 +4,7 @@ import { everybody, type Principal } from "../model-access.ts";
 import type { Logger } from "../telemetry.ts";
 import { narrowed, readCaller } from "./caller.ts";
 import { looksLikeKey } from "./credential.ts";
+import { Tokens, type TokensOptions, tokenPrefix } from "./tokens.ts";
 import { WatchedKeys } from "./watched-keys.ts";
 
 /** What came with a request, or undefined where nothing did. */
@@ -20,7 +21,8 @@ export interface Access {
   readonly isOpen: boolean;
   /**
    * Who asks; at once where that needs nobody else's word. Throws, or rejects with,
-   * RankstreamError: `key_required`, `key_invalid`, `key_expired`, `caller_invalid`.
+   * RankstreamError: `key_required`, `key_invalid`, `key_expired`, `caller_invalid`,
+   * `identity_unavailable`.
    */
   authenticate(presented: Presented): Principal | Promise<Principal>;
   /** Whether what it was known by still is good: for connections that stay open. */
@@ -53,38 +55,48 @@ function credentialOf(authorization: string | undefined): string {
 export interface AccessOptions {
   /** Path of the file of keys; null for none. */
   keysPath: string | null;
+  /** Who issues tokens; null for nobody. */
+  tokens?: Omit<TokensOptions, "logger"> | null;
   logger: Logger;
   /** How often the file is looked at. */
   pollMs?: number;
 }
 
-/** Keys from a file. */
+/** Keys from a file, tokens of an issuer, or both. */
 export class GuardedAccess implements Access {
   readonly isOpen = false;
   readonly #keys: WatchedKeys | null;
+  readonly #tokens: Tokens | null;
 
-  private constructor(keys: WatchedKeys | null) {
+  private constructor(keys: WatchedKeys | null, tokens: Tokens | null) {
     this.#keys = keys;
+    this.#tokens = tokens;
   }
 
   /** Throws `keys_unusable`. */
-  static async open({ keysPath, logger, ...poll }: AccessOptions): Promise<GuardedAccess> {
+  static async open(options: AccessOptions): Promise<GuardedAccess> {
+    const { keysPath, tokens = null, logger, ...poll } = options;
     const keys =
       keysPath === null ? null : await WatchedKeys.open({ path: keysPath, logger, ...poll });
-    return new GuardedAccess(keys);
+    return new GuardedAccess(keys, tokens && new Tokens({ ...tokens, logger }));
   }
 
   authenticate({ authorization, caller }: Presented): Principal | Promise<Principal> {
     const credential = credentialOf(authorization);
     const claimed = readCaller(caller);
-    if (this.#keys !== null && looksLikeKey(credential)) {
-      return narrowed(this.#keys.verify(credential, Date.now()), claimed);
+    if (this.#tokens === null || looksLikeKey(credential)) {
+      if (this.#keys !== null) return narrowed(this.#keys.verify(credential, Date.now()), claimed);
+      throw new RankstreamError("key_invalid", "there are no keys here, only tokens");
     }
-    throw new RankstreamError("key_invalid", "the key is not known");
+    const principal = this.#tokens.verify(credential);
+    if (!(principal instanceof Promise)) return narrowed(principal, claimed);
+    return principal.then((known) => narrowed(known, claimed));
   }
 
   isCurrent(principal: Principal): boolean {
     if (principal.via !== null) return this.isCurrent(principal.via);
+    const isToken = principal.id.startsWith(tokenPrefix);
+    if (isToken) return this.#tokens?.holds(principal) ?? false;
     return this.#keys?.holds(principal, Date.now()) ?? false;
   }
 

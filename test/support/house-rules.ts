@@ -54,6 +54,7 @@ const owners: { dependency: RegExp; parts: string[] }[] = [
   { dependency: /^kafkajs$/, parts: ["log"] },
   { dependency: /^@duckdb\//, parts: ["store"] },
   { dependency: /^prom-client$/, parts: ["telemetry"] },
+  { dependency: /^jose$/, parts: ["access"] },
   { dependency: /^(?:fastify$|@fastify\/)/, parts: ["edge", "api", "service"] },
 ];
 
