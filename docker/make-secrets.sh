@@ -29,7 +29,7 @@ fi
 # A key's name and scopes.
 key() {
   [ -s "secrets/$1-key" ] && return
-  ${COMPOSE:-docker compose} -f compose.growth.yaml run --rm -T keys \
+  ${COMPOSE:-docker compose} -f compose.growth.yaml --profile tools run --rm -T keys \
     create "$1" --scope "$2" >"secrets/$1-key.new"
   mv "secrets/$1-key.new" "secrets/$1-key"
 }

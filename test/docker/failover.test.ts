@@ -26,7 +26,7 @@ describe("two nodes behind HAProxy", () => {
   it(
     "lose nothing and count nothing twice when a node is killed, or stopped, under load",
     async () => {
-      const load = new FailoverLoad(world.url);
+      const load = new FailoverLoad(world.url, world.headers);
       const tallies = {
         retried: load.send("retried", { hasKey: true, retries: true }, 3),
         keyed: load.send("keyed", { hasKey: true, retries: false }, 3),
@@ -52,7 +52,7 @@ describe("two nodes behind HAProxy", () => {
         }
       }
       for (const [eventType, tally] of Object.entries(tallies)) {
-        const get = (path: string) => world.store.get(path);
+        const get = (path: string) => world.ask(path);
         expect(await miscounted(eventType, tally, get), eventType).toEqual([]);
         expect(tally.acknowledged.length).toBeGreaterThan(0);
       }
