@@ -26,11 +26,11 @@ fi
 
 [ -s secrets/grafana-password ] || random >secrets/grafana-password
 
-# A key's name and scopes.
+# A key's name and scopes. Podman-compose says more than the key.
 key() {
   [ -s "secrets/$1-key" ] && return
   ${COMPOSE:-docker compose} -f compose.growth.yaml --profile tools run --rm -T keys \
-    create "$1" --scope "$2" >"secrets/$1-key.new"
+    create "$1" --scope "$2" | grep '^rsk_' >"secrets/$1-key.new"
   mv "secrets/$1-key.new" "secrets/$1-key"
 }
 
