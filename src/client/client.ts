@@ -2,11 +2,12 @@
  * The client of a Rankstream service: tracks events, each counted once; boards, once and live;
  * event types, health. Runs wherever there is `fetch`: Node, browsers, workers.
  */
-
 import type { Status } from "../model-status.ts";
 import { BackupClient } from "./backups.ts";
+import type { BatchOptions, ClientOptions, DeleteOptions } from "./client-options.ts";
 import type { TrackedEvent } from "./event-line.ts";
 import type { ItemsQuery, ItemsReply } from "./item-histories.ts";
+import type { MetricsHistory, MetricsQuery } from "./metrics-history.ts";
 import type {
   BatchReply,
   CacheMatch,
@@ -43,16 +44,18 @@ import {
 import { type BoardHandlers, type Subscription, Subscriptions } from "./subscriptions.ts";
 import { type PostBatch, Tracker } from "./tracker.ts";
 import type { TrackerOptions } from "./tracker-options.ts";
-import { Transport, type TransportOptions } from "./transport.ts";
+import { Transport } from "./transport.ts";
 
 export type { EventRate, Status } from "../model-status.ts";
 export type { Backup, Backups } from "./backups.ts";
 export type { Refusal } from "./batch-outcome.ts";
+export type * from "./client-options.ts";
 export type { EventFault, TrackedEvent } from "./event-line.ts";
 export { InvalidEventError } from "./event-line.ts";
 export { FlushTimeoutError } from "./flush-waiters.ts";
 export type * from "./item-histories.ts";
 export type { LiveState } from "./live.ts";
+export type * from "./metrics-history.ts";
 export type * from "./replies.ts";
 export type { ProblemCode } from "./requests.ts";
 export { ProblemError, UnreachableError } from "./requests.ts";
@@ -60,32 +63,6 @@ export type { BatchStorage } from "./stored-batches.ts";
 export type { BoardHandlers, Subscription } from "./subscriptions.ts";
 export { type Tracker, TrackerClosedError } from "./tracker.ts";
 export type { TrackerOptions } from "./tracker-options.ts";
-
-export interface ClientOptions extends TransportOptions {
-  /** Longest time to wait for an answer that has become a job. Default 10 minutes. */
-  jobMsMax?: number;
-  /** Of `track()`. */
-  tracking?: TrackerOptions;
-  /** For `subscribe()`. Default: the global one, in Node 20 that of the package `undici`. */
-  WebSocket?: typeof WebSocket;
-}
-
-export interface BatchOptions {
-  /** `Idempotency-Key`; without one a random key is made, so that a retry counts nothing twice. */
-  key?: string;
-  /** Default `application/x-ndjson`. */
-  contentType?: string;
-  /** Packs the body. */
-  gzip?: boolean;
-  /** Ends the call, between attempts and within one. */
-  signal?: AbortSignal;
-}
-
-export interface DeleteOptions {
-  /** Delete nothing, only say what would go. */
-  dryRun?: boolean;
-  signal?: AbortSignal;
-}
 
 const jobMsMaxDefault = 600_000;
 
@@ -252,6 +229,11 @@ export class RankstreamClient {
   /** How the service is, at a glance. Throws ProblemError, UnreachableError. */
   async status(signal?: AbortSignal): Promise<Status> {
     return (await this.#json("/status", signal)) as Status;
+  }
+
+  /** How the service's own numbers went. Throws ProblemError, UnreachableError. */
+  async metricsHistory(query: MetricsQuery, signal?: AbortSignal): Promise<MetricsHistory> {
+    return (await this.#json(`/metrics/history?${parametersOf(query)}`, signal)) as MetricsHistory;
   }
 
   /** Every event type there is. Throws ProblemError, UnreachableError. */

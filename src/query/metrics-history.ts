@@ -70,18 +70,15 @@ function rounded(value: number | null): number | null {
 }
 
 function shown(
-  { name, labels, values, increases }: MetricsSeries,
+  { name, labels, values, rates }: MetricsSeries,
   asked: HistoryRequest["as"],
-  stepSeconds: number,
 ): HistorySeries {
   const isRate = asked === "rate" || (asked === "auto" && counterPattern.test(name));
-  const perSecond = (increase: number | null) =>
-    increase === null ? null : increase / stepSeconds;
   return {
     name,
     labels: labels === null ? {} : (JSON.parse(labels) as Record<string, string>),
     as: isRate ? "rate" : "value",
-    values: (isRate ? increases.map(perSecond) : values).map(rounded),
+    values: (isRate ? rates : values).map(rounded),
   };
 }
 
@@ -113,7 +110,7 @@ export async function metricsHistory(
     to: formatTimestamp(end),
     stepSeconds,
     intervalSeconds: isKept ? metricsIntervalMs / 1000 : null,
-    series: found.series.map((series) => shown(series, as, stepSeconds)),
+    series: found.series.map((series) => shown(series, as)),
     isCut: found.isCut,
   };
 }

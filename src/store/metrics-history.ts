@@ -22,8 +22,8 @@ export interface MetricsSeries {
   labels: string | null;
   /** The mean of the samples of a step; of quantiles the greatest. */
   values: (number | null)[];
-  /** How much it grew in a step, a fall taken as a start from 0; of counters. */
-  increases: (number | null)[];
+  /** How fast it grew in a step, a second, a fall taken as a start from 0; of counters. */
+  rates: (number | null)[];
 }
 
 export interface MetricsHistory {
@@ -67,20 +67,31 @@ function labelsClause(labels: MetricsQuery["labels"], values: DuckDBValue[]): st
     .join(" ");
 }
 
-/** Whether each step has a sample of anything: without one the service did not run. */
-async function sampledSteps(
+/**
+ * Seconds that the samples of each step speak of, of whatever series; 0: the service did not run.
+ * A sample speaks of the time since the one before it, or of the usual time between two where
+ * that is much less: the service was stopped then.
+ */
+async function sampledSeconds(
   connection: DuckDBConnection,
   { from, to, stepMs }: MetricsQuery,
-): Promise<boolean[]> {
+): Promise<number[]> {
   const rows = await rowsOf(
     connection,
-    `SELECT DISTINCT ((epoch_ms(sampled_at) - ${from}) // ${stepMs})::INTEGER AS step
-     FROM system_metrics
-     WHERE sampled_at >= ${timestampLiteral(from)} AND sampled_at < ${timestampLiteral(to)}`,
+    `WITH moments AS (
+       SELECT DISTINCT epoch_ms(sampled_at) AS moment FROM system_metrics
+       WHERE sampled_at >= ${timestampLiteral(from - carryMsMax)}
+         AND sampled_at < ${timestampLiteral(to)}),
+     gaps AS (SELECT moment, moment - lag(moment) OVER (ORDER BY moment) AS gap
+       FROM moments),
+     usual AS (SELECT coalesce(quantile_disc(gap, 0.5), ${stepMs}) AS ms FROM gaps)
+     SELECT ((moment - ${from}) // ${stepMs})::INTEGER AS step,
+       sum(CASE WHEN gap <= 1.5 * ms THEN gap ELSE ms END) / 1000 AS seconds
+     FROM gaps, usual WHERE moment >= ${from} GROUP BY step`,
   );
-  const isSampled = new Array<boolean>(Math.ceil((to - from) / stepMs)).fill(false);
-  for (const row of rows) isSampled[Number(row["step"])] = true;
-  return isSampled;
+  const seconds = new Array<number>(Math.ceil((to - from) / stepMs)).fill(0);
+  for (const row of rows) seconds[Number(row["step"])] = Number(row["seconds"]);
+  return seconds;
 }
 
 interface Head {
@@ -92,7 +103,7 @@ interface Head {
 function seriesOf(
   { isQuantile, ...head }: Head,
   steps: Map<number, Step>,
-  isSampled: boolean[],
+  sampled: number[],
   stepMs: number,
 ): MetricsSeries {
   // What a quantile was is not what it is while nothing comes.
@@ -101,16 +112,16 @@ function seriesOf(
   const before = steps.get(-1);
   if (before !== undefined) known = { value: before.last, at: -1 };
   const values: (number | null)[] = [];
-  const increases: (number | null)[] = [];
-  for (const [at, hasSample] of isSampled.entries()) {
+  const rates: (number | null)[] = [];
+  for (const [at, seconds] of sampled.entries()) {
     const step = steps.get(at);
     if (step !== undefined) known = { value: step.last, at };
-    const isKnown = known !== null && hasSample && at - known.at <= stepsCarried;
+    const isKnown = known !== null && seconds > 0 && at - known.at <= stepsCarried;
     const own = step && (isQuantile ? step.most : step.mean);
     values.push(own ?? (isKnown ? known!.value : null));
-    increases.push(step?.increase ?? (isKnown ? 0 : null));
+    rates.push(step === undefined ? (isKnown ? 0 : null) : step.increase / seconds);
   }
-  return { ...head, values, increases };
+  return { ...head, values, rates };
 }
 
 /** The series asked for, in steps. */
@@ -137,7 +148,8 @@ export async function readMetrics(
     `WITH own AS (
        SELECT name, labels, sampled_at, value,
          value - lag(value) OVER (PARTITION BY name, labels ORDER BY sampled_at) AS growth,
-         greatest(-1, (epoch_ms(sampled_at) - ${from}) // ${stepMs})::INTEGER AS step
+         CASE WHEN sampled_at < ${timestampLiteral(from)} THEN -1
+           ELSE (epoch_ms(sampled_at) - ${from}) // ${stepMs} END::INTEGER AS step
        FROM system_metrics
        WHERE ${matching} AND sampled_at >= ${since} AND sampled_at < ${timestampLiteral(to)}),
      heads AS (
@@ -153,11 +165,11 @@ export async function readMetrics(
   );
   const steps = told.map(() => new Map<number, Step>());
   for (const step of rows.map(stepOf)) steps[step.series]!.set(step.step, step);
-  const isSampled = await sampledSteps(connection, query);
+  const sampled = await sampledSeconds(connection, query);
   const series = told.map((row, at) => {
     const labels = row["labels"] === null ? null : String(row["labels"]);
     const head = { name: String(row["name"]), labels, isQuantile: row["quantile"] === true };
-    return seriesOf(head, steps[at]!, isSampled, stepMs);
+    return seriesOf(head, steps[at]!, sampled, stepMs);
   });
   return { series, isCut: heads.length > seriesMax };
 }

@@ -1,6 +1,7 @@
 /** The header's corner: how many events come in, how far behind counting is, and health. */
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Status } from "../model-status.ts";
+import { ChartsPanel } from "./panels/charts-panel.tsx";
 import { shortCount } from "./panels/panel-words.ts";
 import { countingPart, durationText, healthOf, statusLines } from "./panels/status-words.ts";
 import { usePolled } from "./panels/use-polled.ts";
@@ -51,7 +52,13 @@ function Lines({ status }: { status: Status }) {
   );
 }
 
-function Details({ status, isOld }: { status: Status; isOld: boolean }) {
+interface DetailsProps {
+  status: Status;
+  isOld: boolean;
+  onCharts: () => void;
+}
+
+function Details({ status, isOld, onCharts }: DetailsProps) {
   const behind = status.upstream;
   return (
     <section id="status-details" class="card" aria-label="Service details">
@@ -61,6 +68,9 @@ function Details({ status, isOld }: { status: Status; isOld: boolean }) {
       {behind !== null && <h3>The service behind it</h3>}
       {behind?.status && <Lines status={behind.status} />}
       {behind !== null && !behind.reachable && <p class="panel-problem">It does not answer.</p>}
+      <button type="button" class="charts-open" onClick={onCharts}>
+        How it went: last hour, last day
+      </button>
     </section>
   );
 }
@@ -92,6 +102,7 @@ function useDismissal(isOpen: boolean, close: () => void) {
 export function StatusCorner() {
   const live = useLiveState();
   const [isOpen, setIsOpen] = useState(false);
+  const [hasCharts, setHasCharts] = useState(false);
   const place = useDismissal(isOpen, () => setIsOpen(false));
   const samples = useRef<readonly Sample[]>([]);
   const { value: status, error } = usePolled({
@@ -131,7 +142,24 @@ export function StatusCorner() {
       <p id="state" role="status" data-state={live} data-level={level}>
         {words}
       </p>
-      {isOpen && status !== null && <Details status={status} isOld={level === "bad"} />}
+      {isOpen && status !== null && (
+        <Details
+          status={status}
+          isOld={level === "bad"}
+          onCharts={() => {
+            setIsOpen(false);
+            setHasCharts(true);
+          }}
+        />
+      )}
+      {hasCharts && (
+        <ChartsPanel
+          onClose={() => {
+            setHasCharts(false);
+            place.current?.querySelector("button")?.focus();
+          }}
+        />
+      )}
     </div>
   );
 }

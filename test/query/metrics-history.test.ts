@@ -12,7 +12,7 @@ function scripted(name = "a_total") {
   const store = {
     metricsHistory: async (query: MetricsQuery) => {
       asked.push(query);
-      const series = { name, labels: '{"x":"y"}', values: [1, null], increases: [60, null] };
+      const series = { name, labels: '{"x":"y"}', values: [1, null], rates: [7, null] };
       return { series: [series], isCut: true };
     },
   };
@@ -34,7 +34,7 @@ describe("a history of metrics", () => {
       to: "2026-11-24T12:01:00.000Z",
       stepSeconds: 60,
       intervalSeconds: 60,
-      series: [{ name: "a_total", labels: { x: "y" }, as: "rate", values: [1, null] }],
+      series: [{ name: "a_total", labels: { x: "y" }, as: "rate", values: [7, null] }],
       isCut: true,
     });
     expect(asked[0]).toMatchObject({ stepMs: 60_000, seriesMax: 50, names: ["a"] });
@@ -61,7 +61,7 @@ describe("a history of metrics", () => {
       scripted("a_bytes").deps,
       request(now - hourMs, now, rate),
     );
-    expect(asRate.series[0]).toMatchObject({ as: "rate", values: [0.5, null] });
+    expect(asRate.series[0]).toMatchObject({ as: "rate", values: [7, null] });
   });
 
   it("is refused in too many steps, and empty where none is kept", async () => {

@@ -50,27 +50,39 @@ describe("the history of the service's numbers", () => {
         name: "a",
         labels: null,
         values: [4, 7, 8, null, 8, null],
-        increases: [0, 4, 0, null, 0, null],
+        // The samples of minute 1 speak of a minute and a half.
+        rates: [0, 4 / 90, 0, null, 0, null],
       },
       {
         name: "a",
         labels: '{"x":"y"}',
         values: [9, 9, 9, null, 9, null],
-        increases: [0, 0, 0, null, 0, null],
+        rates: [0, 0, 0, null, 0, null],
       },
     ]);
   });
 
   it("tells how counters grow, also over a restart and from their first sample on", async () => {
-    await write(-1, [one("a_total", 100)]);
+    await write(-1, [one("a_total", 90)]);
+    await write(-0.5, [one("a_total", 100)]);
     await write(0, [one("a_total", 110)]);
     await write(1, [one("a_total", 4), one("b_total", 7)]);
     await write(1.2, [one("a_total", 5), one("b_total", 9)]);
     const { series } = await read({ names: ["a_total", "b_total"], to: begin + 2 * minuteMs });
-    expect(series.map(({ increases }) => increases)).toEqual([
-      [10, 5],
-      [null, 9],
+    expect(series.map(({ rates }) => rates)).toEqual([
+      // Usual are 30 s: more than half as much again is taken for them.
+      [10 / 30, 5 / 42],
+      [null, 9 / 42],
     ]);
+  });
+
+  it("are not made slower by a step that isn't over, nor by a stop", async () => {
+    for (const minute of [0, 1, 2, 3]) await write(minute, [one("a_total", 60 * minute)]);
+    await write(33, [one("a_total", 60)]);
+    const range = { to: begin + 40 * minuteMs, stepMs: 10 * minuteMs };
+    const [series] = (await read({ names: ["a_total"], ...range })).series;
+    // The first sample of all has none before it.
+    expect(series!.rates).toEqual([180 / 240, null, null, 1]);
   });
 
   it("forgets what is older than an hour, and quantiles at once", async () => {

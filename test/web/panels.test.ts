@@ -42,7 +42,7 @@ const dataDir = temporaryFolder();
 
 beforeAll(async () => {
   const launching = launchBrowser();
-  service = await startRankstream({ dataDir });
+  service = await startRankstream({ dataDir, args: ["--metrics-interval-ms", "1000"] });
   const events = makeEvents(randomFromEnvironment("panels"));
   const sent = events.map(({ timeMs, eventId }) => ({ eventId, eventType, timestamp: timeMs }));
   expect((await service.post(sent)).body).toMatchObject({ accepted: events.length });
@@ -245,6 +245,62 @@ describe("trending", () => {
 });
 
 // The last: it stops the service.
+describe("the service's charts", () => {
+  const open = async (page: Page) => {
+    await page.locator(".status-button").click();
+    await page.locator(".charts-open").click();
+    await page.locator("#charts-panel").waitFor();
+  };
+
+  it("show what was measured, by keyboard, on a phone in the dark without a fault", async () => {
+    const { page, complaints, addresses } = await openPage(board, {
+      colorScheme: "dark",
+      viewport: { width: 390, height: 844 },
+      bypassCSP: true,
+    });
+    await open(page);
+    const chart = (id: string) => page.locator(`.chart[data-chart="${id}"]`);
+    for (const id of ["events", "lag", "errors", "cpu", "memory", "disk"]) {
+      await chart(id).locator("canvas").waitFor();
+    }
+    const words = await chart("memory").locator(".chart-canvas").getAttribute("aria-label");
+    expect(words).toMatch(/^Memory: memory [\d.]+ MB last, [\d.]+ MB at most$/);
+    expect(await chart("errors").locator(".chart-readout").textContent()).toBe("0");
+    await chart("memory").locator("summary").focus();
+    await page.keyboard.press("Enter");
+    const cells = await chart("memory").locator("td").allTextContents();
+    expect(cells.filter((text) => text.endsWith(" MB")).length).toBeGreaterThan(0);
+    expect(cells).toContain("–");
+    expect(await axeFaults(page)).toEqual([]);
+    await page.locator("#charts-panel input").first().focus();
+    await page.keyboard.press("ArrowRight");
+    await expect.poll(() => addresses.some((address) => address.includes("step=600"))).toBe(true);
+    await chart("memory").locator("canvas").waitFor();
+    await page.keyboard.press("Escape");
+    await page.locator("#charts-panel").waitFor({ state: "detached" });
+    expect(await focusIsIn(page, ".status-button")).toBe(true);
+    expect(complaints).toEqual([]);
+    await page.close();
+  });
+
+  it("say why there are none", async () => {
+    const { page } = await openPage(board);
+    const empty = { from: "2026-11-24T11:00:00Z", to: "2026-11-24T12:00:00Z", isCut: false };
+    let intervalSeconds: number | null = 60;
+    await page.route("**/metrics/history*", (route) =>
+      route.fulfill({ json: { ...empty, stepSeconds: 60, intervalSeconds, series: [] } }),
+    );
+    await open(page);
+    await page.locator("#charts-panel", { hasText: "comes within 60 seconds" }).waitFor();
+    intervalSeconds = null;
+    await page.locator("#charts-panel label", { hasText: "Last day" }).click();
+    await page.locator("#charts-panel", { hasText: "keeps no samples" }).waitFor();
+    await page.locator("#charts-panel .panel-close").click();
+    await page.locator("#charts-panel").waitFor({ state: "detached" });
+    await page.close();
+  });
+});
+
 describe("the status corner", () => {
   it("says how the service is, when it is gone, and when it is back", async () => {
     const { page } = await openPage(board, { bypassCSP: true });
