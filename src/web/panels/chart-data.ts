@@ -1,6 +1,5 @@
 /** Which of the service's numbers are drawn, and how their samples become lines. */
 import type { MetricsHistory, MetricsQuery, MetricsSeries } from "../../client/metrics-history.ts";
-import { countText } from "../words.ts";
 import { shortCount } from "./panel-words.ts";
 import { bytesText } from "./status-words.ts";
 
@@ -105,26 +104,27 @@ function hitShare(found: Found): Values {
   });
 }
 
-/** The charts of what `chartQueries` were answered with, in the order of the page. */
-export function chartsOf(replies: readonly MetricsHistory[]): Chart[] {
-  const found = new Found(replies);
+const perSecond = (value: number) => `${shortCount(value)}/s`;
+const line = (name: string, values: Values): ChartLine => ({ name, values });
+const bytes = { text: bytesText, scale: "bytes" } as const;
+const seconds = { text: secondsText, scale: "any" } as const;
+const numbers = { text: shortCount, scale: "any" } as const;
+
+/** What comes in, and how well it is dealt with. */
+function flowCharts(found: Found): Chart[] {
+  const taken = found.sum("rankstream_events_accepted_total");
+  const counted = found.sum("rankstream_ingest_events_total");
   const latency = "rankstream_http_request_duration_seconds";
-  const perSecond = (value: number) => `${shortCount(value)}/s`;
-  const perMinute = (values: Values) =>
-    values.map((value) => (value === null ? null : value * 60));
-  const line = (name: string, values: Values): ChartLine => ({ name, values });
-  const bytes = { text: bytesText, scale: "bytes" as const };
-  const seconds = { text: secondsText, scale: "any" as const };
-  const charts: Chart[] = [
+  const errors = found
+    .counted("rankstream_http_errors_total")
+    .map((value) => (value === null ? null : value * 60));
+  return [
     {
       id: "events",
       title: "Events a second",
       text: perSecond,
       scale: "any",
-      lines: [
-        line("taken", found.sum("rankstream_events_accepted_total")),
-        line("counted", found.sum("rankstream_ingest_events_total")),
-      ],
+      lines: [line("taken", taken), line("counted", counted)],
     },
     {
       id: "lag",
@@ -141,13 +141,15 @@ export function chartsOf(replies: readonly MetricsHistory[]): Chart[] {
         line("median", found.sum(latency, { quantile: "0.5" })),
       ],
     },
-    {
-      id: "errors",
-      title: "Errors a minute",
-      text: (value) => countText(Math.round(value * 10) / 10),
-      scale: "any",
-      lines: [line("errors", perMinute(found.counted("rankstream_http_errors_total")))],
-    },
+    { id: "errors", title: "Errors a minute", ...numbers, lines: [line("errors", errors)] },
+  ];
+}
+
+/** What answers cost, and what it all takes. */
+function costCharts(found: Found): Chart[] {
+  const store = found.sum("rankstream_store_bytes");
+  const log = found.sum("rankstream_log_bytes");
+  return [
     {
       id: "cache",
       title: "Answers that were kept",
@@ -158,8 +160,7 @@ export function chartsOf(replies: readonly MetricsHistory[]): Chart[] {
     {
       id: "cpu",
       title: "Processor cores at work",
-      text: shortCount,
-      scale: "any",
+      ...numbers,
       lines: [line("cores", found.sum("process_cpu_seconds_total"))],
     },
     {
@@ -168,17 +169,14 @@ export function chartsOf(replies: readonly MetricsHistory[]): Chart[] {
       ...bytes,
       lines: [line("memory", found.sum("process_resident_memory_bytes"))],
     },
-    {
-      id: "disk",
-      title: "Disk",
-      ...bytes,
-      lines: [
-        line("store", found.sum("rankstream_store_bytes")),
-        line("log", found.sum("rankstream_log_bytes")),
-      ],
-    },
+    { id: "disk", title: "Disk", ...bytes, lines: [line("store", store), line("log", log)] },
   ];
-  return charts.map((chart) => {
+}
+
+/** The charts of what `chartQueries` were answered with, in the order of the page. */
+export function chartsOf(replies: readonly MetricsHistory[]): Chart[] {
+  const found = new Found(replies);
+  return [...flowCharts(found), ...costCharts(found)].map((chart) => {
     return { ...chart, lines: chart.lines.filter(({ values }) => values.some((v) => v !== null)) };
   });
 }

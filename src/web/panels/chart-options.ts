@@ -1,4 +1,4 @@
-/** How the service's numbers are drawn: uPlot's options of a small chart, in the page's colours. */
+/** How the service's numbers are drawn: uPlot's options of a small chart. */
 import type uPlot from "uplot";
 import type { Chart } from "./chart-data.ts";
 import { axisTexts } from "./panel-words.ts";
