@@ -64,13 +64,20 @@ function replyLine(status, { description, content, $ref }) {
   return `- ${status}: ${cell(description)}${what}`;
 }
 
+function keyLine(security) {
+  const scopes = security.flatMap(({ key = [] }) => key);
+  if (scopes.length === 0) return "Needs no key.";
+  return `Where keys are needed: one with the scope \`${scopes.join(", ")}\`.`;
+}
+
 function operationSection(
   method,
   path,
-  { summary, description, parameters, requestBody, responses },
+  { summary, description, parameters, requestBody, responses, security },
 ) {
   const lines = [`### ${method.toUpperCase()} ${path}`, "", `${summary}.`];
   if (description !== undefined) lines.push("", description);
+  lines.push("", keyLine(security));
   if (parameters?.length > 0) {
     lines.push("", "| parameter | in | takes | what |", "|---|---|---|---|");
     lines.push(...parameters.map(parameterRow));

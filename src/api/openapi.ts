@@ -1,4 +1,6 @@
 /** Builds /openapi.json from what the routes say of themselves. */
+import type { Scope } from "../model-access.ts";
+import { ruleOf } from "./access-table.ts";
 import { routeExamples } from "./examples.ts";
 import type { ParameterDoc, ParameterTable } from "./parameters.ts";
 import { replySchemas } from "./reply-schemas.ts";
@@ -49,6 +51,8 @@ export interface DocumentedRoute {
 
 /** Any request may be answered so, those with a body so too. */
 const problemsOfAll = [400, 414, 421, 431, 500, 503];
+/** What needs a key is refused without one, or with one for something else. */
+const problemsOfKeys = [401, 403];
 const problemsOfBodies = [408, 413, 415];
 
 /** The heading of an operation, by the first part of its address. */
@@ -65,6 +69,15 @@ const tags: Readonly<Record<string, string>> = Object.freeze({
   admin: "Administration",
 });
 const otherTag = "Operations";
+
+const keySchemeDoc = Object.freeze({
+  type: "http",
+  scheme: "bearer",
+  description:
+    "A key (`rankstream keys create`), or a token of the issuer that the service trusts. What a " +
+    "call lists is the scope that the key needs: ingest, read or admin. A page offers it to " +
+    "GET /live as the subprotocol rankstream.bearer.<key>, beside rankstream.",
+});
 
 type Place = "path" | "query" | "header";
 
@@ -157,7 +170,18 @@ function withExamples<Parameter extends { name: string; in: string; schema: Sche
   return Object.keys(own).length === 0 ? parameter : { ...parameter, examples: own };
 }
 
-function operationOf({ method, path, doc }: DocumentedRoute) {
+/** The name of the scheme by which requests say who they are from. */
+const keyScheme = "key";
+
+/**
+ * A key with the scope; where nobody needs one, nothing will do, too. What is open to all says so.
+ */
+function securityOf(scope: Scope | null, isOpen: boolean): Record<string, string[]>[] {
+  if (scope === null) return [];
+  return [...(isOpen ? [{}] : []), { [keyScheme]: [scope] }];
+}
+
+function operationOf({ method, path, doc }: DocumentedRoute, isOpen: boolean) {
   const examples = routeExamples[`${method} ${path}`] ?? [];
   const { requestBody } = doc;
   const responses: Record<string, unknown> = {};
@@ -165,7 +189,10 @@ function operationOf({ method, path, doc }: DocumentedRoute) {
     responses[reply.status] = responseOf(reply, examples);
   }
   const ofBodies = requestBody === undefined ? [] : problemsOfBodies;
-  const problems = new Set([...problemsOfAll, ...ofBodies, ...(doc.problems ?? [])]);
+  const scope = ruleOf(method, path)?.scope ?? null;
+  const ofKeys = scope === null ? [] : problemsOfKeys;
+  const own = doc.problems ?? [];
+  const problems = new Set([...problemsOfAll, ...ofKeys, ...ofBodies, ...own]);
   for (const code of [...problems].sort()) {
     responses[code] = { $ref: "#/components/responses/Problem" };
   }
@@ -182,21 +209,27 @@ function operationOf({ method, path, doc }: DocumentedRoute) {
     parameters: parameters.map((parameter) => withExamples(parameter, examples)),
     ...(requestBody === undefined ? {} : { requestBody: requestBodyOf(requestBody, examples) }),
     responses,
+    security: securityOf(scope, isOpen),
   };
 }
 
-/** The OpenAPI 3.1 document of the routes given. */
-export function openApiDocument(routes: readonly DocumentedRoute[], version: string) {
+/** The OpenAPI 3.1 document of the routes given; `isOpen`: nobody needs a key. */
+export function openApiDocument(
+  routes: readonly DocumentedRoute[],
+  version: string,
+  isOpen = true,
+) {
   const paths: Record<string, Record<string, unknown>> = {};
   for (const route of routes) {
     const path = route.path.replaceAll(/:([A-Za-z]+)/g, "{$1}");
     paths[path] ??= {};
-    paths[path][route.method.toLowerCase()] = operationOf(route);
+    paths[path][route.method.toLowerCase()] = operationOf(route, isOpen);
   }
   const problem = {
     description: "An RFC 9457 problem document; `code` is stable.",
     headers: {
       "Retry-After": { description: "When to try again, seconds.", schema: { type: "string" } },
+      "WWW-Authenticate": { description: "Of 401: what to send.", schema: { type: "string" } },
       "X-Request-Id": {
         description: "The request's id, its own where it came with one.",
         schema: { type: "string" },
@@ -215,6 +248,10 @@ export function openApiDocument(routes: readonly DocumentedRoute[], version: str
     servers: [{ url: "/" }],
     tags: [...new Set([...Object.values(tags), otherTag])].map((name) => ({ name })),
     paths,
-    components: { schemas: replySchemas, responses: { Problem: problem } },
+    components: {
+      schemas: replySchemas,
+      responses: { Problem: problem },
+      securitySchemes: { [keyScheme]: keySchemeDoc },
+    },
   };
 }

@@ -1,5 +1,6 @@
 /** Operations: whether the process runs and is ready, its numbers, the API's description. */
 import type { FastifyInstance } from "fastify";
+import type { Access } from "../access/access.ts";
 import { RankstreamError } from "../errors.ts";
 import type { Metrics } from "../telemetry-metrics.ts";
 import { type DocumentedRoute, openApiDocument, type RouteDoc } from "./openapi.ts";
@@ -10,6 +11,8 @@ export interface OperationsDeps {
   notReady: () => readonly string[];
   metrics: Metrics;
   version: string;
+  /** Whether nobody needs a key; default: so. */
+  access?: Pick<Access, "isOpen">;
 }
 
 const metricsSchema = text("A line a number.");
@@ -65,7 +68,7 @@ export function addOperations(
   };
   let document: object | undefined;
   app.get("/openapi.json", { config: { doc: openApiDoc } }, async () => {
-    document ??= openApiDocument(routes, deps.version);
+    document ??= openApiDocument(routes, deps.version, deps.access?.isOpen);
     return document;
   });
 }

@@ -1,6 +1,7 @@
 // The API's reference at /docs in a real Chromium, over a real service.
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { keyOf, writeKeys } from "../access/access-fixture.ts";
 import { sampleEvents } from "../api/sample-events.ts";
 import { launchBrowser, watchPage } from "../support/chromium.ts";
 import { type RankstreamProcess, startRankstream } from "../support/service.ts";
@@ -58,6 +59,30 @@ describe("the page at /docs", () => {
     expect(asked).toContain("eventType=song_play");
     expect(await reply.locator(".highlight-code").first().textContent()).toContain('"song_3"');
     expect(complaints).toEqual([]);
+  });
+
+  it("asks with the key that is entered, of a service that wants one", async () => {
+    const reader = keyOf("reader", { scopes: ["read"] });
+    const guarded = await startRankstream({ args: ["--access-keys", writeKeys([reader])] });
+    await page.goto(`${guarded.url}/docs`);
+    const block = page.locator("#operations-Operations-get_status");
+    await block.waitFor({ timeout: shownMsMax });
+    const { paths } = (await guarded.get("/openapi.json")).body;
+    expect(paths["/status"].get.security).toEqual([{ key: ["read"] }]);
+    expect(paths["/health/live"].get.security).toEqual([]);
+    await block.locator(".opblock-summary-control").click();
+    const status = block.locator(".live-responses-table .response .response-col_status").first();
+    await block.locator(".execute").click();
+    await status.filter({ hasText: "401" }).waitFor({ timeout: shownMsMax });
+    await page.locator(".auth-wrapper .authorize").first().click();
+    await page.locator(".modal-ux input").fill(reader.key);
+    await page.locator(".modal-ux .authorize").click();
+    await page.locator(".modal-ux .btn-done").click();
+    await block.locator(".execute").click();
+    await status.filter({ hasText: "200" }).waitFor({ timeout: shownMsMax });
+    // What the browser says of the 401.
+    expect(complaints.filter((one) => !one.includes("401"))).toEqual([]);
+    complaints.length = 0;
   });
 
   it("is served with entity tags, packed, under a policy without eval", async () => {

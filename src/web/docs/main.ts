@@ -22,4 +22,6 @@ show({
   tryItOutEnabled: true,
   // Else it would send the description to a service of others.
   validatorUrl: null,
+  // Keys entered by Authorize are forgotten with the page.
+  persistAuthorization: false,
 });
