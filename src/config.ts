@@ -191,6 +191,16 @@ export function shownValue(name: ConfigName, value: string | number): string | n
   return value.replace(/(\/\/[^/@:]*):[^/@]*@/, "$1:***@");
 }
 
+/** Throws ConfigError for a flag that holds what must not be shown. */
+function checkShown(name: ConfigName, value: string | number): void {
+  if (shownValue(name, value) === value) return;
+  const variable = variableOf(name);
+  throw new ConfigError(
+    `${flagOf(name)}: expected no secret, since everybody on this machine sees flags: ` +
+      `give it as ${variable}_FILE or ${variable}`,
+  );
+}
+
 /** What native modules are built for, as their files are named: `linux_x64_115`. */
 export function nativeBuild(): string {
   const { platform, arch, versions } = process;
@@ -357,8 +367,10 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
   };
   const read = (name: ConfigName) => {
     const variable = fromEnvironment(name, environment);
-    if (flags[name] !== undefined) take(name, flags[name], flagOf(name));
-    else if (variable) take(name, variable.given, variable.where);
+    if (flags[name] !== undefined) {
+      take(name, flags[name], flagOf(name));
+      checkShown(name, values[name]!);
+    } else if (variable) take(name, variable.given, variable.where);
     else if (Object.hasOwn(file, name)) take(name, file[name], `the file ${path}`);
     else {
       values[name] = configOptions[name].default;

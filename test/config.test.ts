@@ -97,11 +97,29 @@ describe("the configuration", () => {
     }
     expect(refusal({ flags: { role: "ingest,query" } })).toContain("or with --log kafka");
     expect(refusal({ flags: { role: "edge" } })).toContain("expected --log kafka or --upstream");
-    expect(loadConfig({ flags: { redisUrl: "rediss://a:b@c:1/2" } }).config.redisUrl).toContain(
-      "c:1",
-    );
-    const secret = refusal({ flags: { redisUrl: "http://user:secret@host" } });
+    const environment = { RANKSTREAM_REDIS_URL: "rediss://a:b@c:1/2" };
+    expect(loadConfig({ environment }).config.redisUrl).toContain("c:1");
+    const secret = refusal({ environment: { RANKSTREAM_REDIS_URL: "http://user:secret@host" } });
     expect(secret).toBe("redisUrl: expected redis://host:port or rediss://host:port");
+  });
+
+  it("takes no secret by a flag, where everybody sees it", () => {
+    const secret = "a-secret";
+    for (const [flag, value] of [
+      ["upstreamKey", secret],
+      ["kafkaSaslPassword", secret],
+      ["backupS3SecretAccessKey", secret],
+      ["redisUrl", `redis://me:${secret}@cache:6379`],
+    ] as const) {
+      const message = refusal({ flags: { [flag]: value } });
+      expect(message).toContain(`give it as ${variableOf(flag)}_FILE or ${variableOf(flag)}`);
+      expect(message).not.toContain(secret);
+      const environment = { [variableOf(flag)]: value, RANKSTREAM_BACKUP_S3_ACCESS_KEY_ID: "a" };
+      if (flag !== "backupS3SecretAccessKey")
+        environment.RANKSTREAM_BACKUP_S3_ACCESS_KEY_ID = "none";
+      expect(loadConfig({ environment }).config[flag]).toBe(value);
+    }
+    expect(loadConfig({ flags: { redisUrl: "redis://cache:6379" } }).config.redisUrl).toBeTruthy();
   });
 
   it("takes its own defaults from every source", () => {

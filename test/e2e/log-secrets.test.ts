@@ -152,8 +152,8 @@ describe.each(httpServers)("over %s", (server) => {
   let written: () => string;
   beforeAll(async () => {
     const redis = `redis://name:${password}@127.0.0.1:${await freePort()}/0`;
-    const args = [...common, "--http-server", server, "--redis-url", redis];
-    service = await startRankstream({ args });
+    const args = [...common, "--http-server", server];
+    service = await startRankstream({ args, env: { RANKSTREAM_REDIS_URL: redis } });
     written = recordOf(service);
   });
 
@@ -174,8 +174,8 @@ describe.each(httpServers)("over %s", (server) => {
 
 it("nothing secret is written by a node whose upstream is away", async () => {
   const upstream = `http://name:${password}@127.0.0.1:${await freePort()}`;
-  const args = [...common, "--role", "edge,query", "--upstream", upstream];
-  const node = await startRankstream({ args });
+  const args = [...common, "--role", "edge,query"];
+  const node = await startRankstream({ args, env: { RANKSTREAM_UPSTREAM: upstream } });
   const written = recordOf(node);
   const address = `/leaderboard?eventType=play&timeRange=all&${query}`;
   for (const path of [address, `/items/play/x?${query}`, "/jobs", `/users/${user}`]) {
