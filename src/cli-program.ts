@@ -18,6 +18,7 @@ import { addStartCommand } from "./cli-start.ts";
 import { addTailCommand } from "./cli-tail.ts";
 import { addTopCommand } from "./cli-top.ts";
 import { addTypesCommand } from "./cli-types.ts";
+import { addVerifyCommand } from "./cli-verify.ts";
 import { ConfigError } from "./config.ts";
 import { RankstreamError } from "./errors.ts";
 import { errorKinds } from "./errors-table.ts";
@@ -50,6 +51,7 @@ Examples:
   rankstream snapshot --to ./snapshot  its events and counts, as files for any DuckDB
   rankstream backup                    back it up, to where its --backup-to says
   rankstream restore --to latest       a data folder again, from backups
+  rankstream verify                    checksums, and everything counted anew
   rankstream help start                every option, its variable and its default
 
 Exit codes: 0 done, 1 failure, 2 usage or configuration, 3 no service answers, 130 and 143 stopped.
@@ -86,6 +88,7 @@ export function makeProgram(io: CliIo, done: (code: number) => void): Command {
   addSnapshotCommand(program, io, done);
   addBackupCommand(program, io, done);
   addRestoreCommands(program, io, done);
+  addVerifyCommand(program, io, done);
   addItemCommand(program, io, done);
   addTypesCommand(program, io, done);
   addTailCommand(program, io, done);

@@ -16,7 +16,8 @@ async function openRepository(config: Config): Promise<Repository> {
   return Repository.open(await openDestination(place), { create: false });
 }
 
-async function withRepository<T>(
+/** Opens it, and closes it again. Throws `backups_off`, `backup_not_found`. */
+export async function withRepository<T>(
   config: Config,
   work: (repository: Repository) => Promise<T>,
 ): Promise<T> {
