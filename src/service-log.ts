@@ -81,6 +81,8 @@ export function describeLog(metrics: Metrics, { embedded, group }: Partial<OpenL
   const queueHelp = "Bytes waiting to be written to the log.";
   if (embedded) {
     gauge("bytes", "Bytes of the log on disk.", () => embedded.stats().bytes);
+    const boundHelp = "Bytes that the log may take; beyond, events are refused.";
+    gauge("max_bytes", boundHelp, () => embedded.stats().bytesMax);
     gauge("queue_bytes", queueHelp, () => embedded.stats().queueBytes);
     const batchesHelp = "Batches waiting to be written to the log.";
     gauge("queue_batches", batchesHelp, () => embedded.stats().queueBatches);

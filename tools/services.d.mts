@@ -14,6 +14,12 @@ export declare function findNginx(): string | undefined;
 /** Path of Helm; nothing brings it. */
 export declare function findHelm(): string | undefined;
 
+/** Paths of Prometheus and of promtool, which comes with it. */
+export declare function findPrometheus(): { server: string; promtool: string } | undefined;
+
+/** Paths of Alertmanager and of its amtool. */
+export declare function findAlertmanager(): { server: string; amtool: string } | undefined;
+
 /** Folder of PostgreSQL's server programs: postgres, initdb, psql. */
 export declare function findPostgres(): string | undefined;
 

@@ -59,6 +59,20 @@ export function findHelm() {
   return named ? firstExecutable([named]) : onPath("helm");
 }
 
+/** Prometheus, and promtool, which comes with it. */
+export function findPrometheus() {
+  const promtool = onPath("promtool");
+  const server = onPath("prometheus");
+  return promtool === undefined || server === undefined ? undefined : { promtool, server };
+}
+
+/** Alertmanager, which Debian names otherwise, and its amtool. */
+export function findAlertmanager() {
+  const amtool = onPath("amtool");
+  const server = onPath("prometheus-alertmanager", "alertmanager");
+  return amtool === undefined || server === undefined ? undefined : { amtool, server };
+}
+
 /**
  * The folder of PostgreSQL's server programs, which Debian keeps off the PATH; of several the
  * newest. Undefined where there is none.
@@ -154,6 +168,24 @@ const services = [
     otherwise: [
       `Debian, Ubuntu: sudo apt-get update && sudo apt-get install -y ${own}`,
       `macOS: brew install ${own}`,
+    ],
+  })),
+  ...[
+    { name: "Prometheus", find: findPrometheus, apt: "prometheus", brew: "prometheus" },
+    {
+      name: "Alertmanager",
+      find: findAlertmanager,
+      apt: "prometheus-alertmanager",
+      brew: "alertmanager",
+    },
+  ].map(({ name, find, apt: debian, brew }) => ({
+    name,
+    neededBy: "tests of the alerts and the dashboard",
+    find: () => find()?.server,
+    apt: [debian],
+    otherwise: [
+      `Debian, Ubuntu: sudo apt-get update && sudo apt-get install -y ${debian}`,
+      `macOS: brew install ${brew}`,
     ],
   })),
   {

@@ -195,6 +195,15 @@ function addQueries(app: FastifyInstance, ports: ApiDeps): void {
 /** As much of a board as its rows take. */
 type RowsOf = Parameters<typeof sendRows>[2];
 
+/** What /metrics says of the whole process. */
+function describeApi({ metrics, budget, notReady }: ApiDeps): void {
+  const gauge = (name: string, help: string, read: () => number) =>
+    metrics.readGauge(`rankstream_${name}`, help, read);
+  gauge("http_held_bytes", "Bytes of bodies held.", () => budget.bytesHeld);
+  const readyHelp = "1 while events are taken and questions answered.";
+  gauge("ready", readyHelp, () => (notReady().length === 0 ? 1 : 0));
+}
+
 /** Builds the app; the caller listens on it (see listen.ts) and closes it. */
 export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
   const { uws = null, corsOrigins = [], access = openAccess } = deps;
@@ -257,9 +266,7 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
     await addClientFile(app, deps.webFolder);
   }
   answerUnrouted(app, methodsByPath, refusing(http));
-  deps.metrics.readGauge("rankstream_http_held_bytes", "Bytes of bodies held.", () => {
-    return deps.budget.bytesHeld;
-  });
+  describeApi(deps);
   // The last, after long polls and live sockets were told to end.
   app.addHook("preClose", async () => app.uwsServer?.drain());
   await app.ready();

@@ -17,6 +17,7 @@ export interface EmbeddedLogOptions {
 
 export interface EmbeddedLogStats {
   bytes: number;
+  bytesMax: number;
   segments: number;
   queueBytes: number;
   queueBatches: number;

@@ -153,6 +153,7 @@ export class EmbeddedLog implements Log {
   stats(): EmbeddedLogStats {
     return {
       bytes: this.#segmentsBytes,
+      bytesMax: this.#options.logBytesMax,
       segments: this.#segments.length,
       queueBytes: this.#queueBytes,
       queueBatches: this.#queue.length,
