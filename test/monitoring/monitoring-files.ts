@@ -1,4 +1,4 @@
-// docker/prometheus, docker/alertmanager and docker/grafana, read; and what a PromQL expression asks.
+// docker/prometheus, docker/alertmanager and docker/grafana, read; what an expression asks for.
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parser } from "@prometheus-io/lezer-promql";

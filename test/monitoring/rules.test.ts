@@ -1,12 +1,12 @@
-// The files of docker/prometheus and docker/alertmanager by their own tools; each alert with its
-// tests and its runbook.
+// The files of docker/prometheus and docker/alertmanager by their own tools, as docs/monitoring.md
+// runs them; each alert with its tests and its runbook.
 import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { parse, stringify } from "yaml";
 import { findAlertmanager, findPrometheus } from "../../tools/services.mjs";
-import { readPage } from "../support/markdown.ts";
+import { blocksOf, readPage } from "../support/markdown.ts";
 import { temporaryFolder } from "../support/service.ts";
 import {
   alertmanagerFile,
@@ -50,6 +50,9 @@ describe("the rules", () => {
     writeFileSync(join(folder, "prometheus.yml"), rules);
     const said = run("promtool", "check", "config", join(folder, "prometheus.yml"));
     expect(said).toContain(`${ruleFiles.length} rule files found`);
+    const [shown] = blocksOf("docs/monitoring.md").filter(({ language }) => language === "yaml");
+    const { scrape_configs: jobs } = parse(shown!.text) as { scrape_configs: unknown[] };
+    expect(config["scrape_configs"]).toContainEqual(jobs[0]);
   });
 
   it.each(ruleTestFiles.map((path) => [basename(path), path]))("hold in %s", (_, path) => {

@@ -202,7 +202,7 @@ describe("a real Prometheus", () => {
     expect(found!.value).toBeLessThanOrEqual(body.total);
   });
 
-  it("tells Alertmanager of a node that was killed, and that calls the page's receiver", async () => {
+  it("has Alertmanager call who is paged when a node was killed", async () => {
     await node.kill();
     const instance = new URL(node.url).host;
     const calls = () =>
