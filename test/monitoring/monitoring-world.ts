@@ -1,5 +1,5 @@
-// A real Prometheus and a real Alertmanager with the repository's own files; times are shorter, and
-// addresses are those of the test.
+// A real Prometheus and a real Alertmanager with the repository's own files; times are shorter,
+// and addresses are those of the test.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, writeFileSync } from "node:fs";
