@@ -1,7 +1,6 @@
 /** `rankstream start`: the service, until it is told to stop. */
 import { constants, existsSync } from "node:fs";
 import { access, mkdir } from "node:fs/promises";
-import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Command, Option } from "commander";
@@ -22,6 +21,7 @@ import {
 import { needsKeys } from "./config-access.ts";
 import { type ConfigOption, configOptions } from "./config-options.ts";
 import { secretsOf } from "./config-secrets.ts";
+import { nodeNameOf } from "./config-tracing.ts";
 import { RankstreamError } from "./errors.ts";
 import { restoreFolderName } from "./model-backup.ts";
 import type { Logger } from "./telemetry.ts";
@@ -134,11 +134,6 @@ function untilSignal(
     listen("SIGTERM");
     listen("SIGINT");
   });
-}
-
-/** What this process is called where there are several. */
-function nodeNameOf({ nodeName }: LoadedConfig["config"]): string {
-  return nodeName === "own" ? hostname() : nodeName;
 }
 
 function makeLogger({ config }: LoadedConfig, { version }: CliIo): ServiceLogger {

@@ -260,5 +260,23 @@ export const configOptions = Object.freeze({
     dayMs,
     "A request that takes longer has a line at level info; 0: none has.",
   ),
+  traceExporterUrl: text(
+    "none",
+    "Where spans are sent by OTLP over HTTP, http://host:4318; none: nothing is traced.",
+  ),
+  traceHeaders: {
+    ...text(
+      "none",
+      "Sent with spans, name=value by comma; best as RANKSTREAM_TRACE_HEADERS_FILE.",
+    ),
+    isSecret: true,
+  },
+  traceSampleRatio: text("0.01", "Share of requests traced that bring no trace, 0..1."),
+  tracesPerSecondMax: integer(
+    100,
+    1,
+    1_000_000,
+    "Requests traced in a second, those that bring a trace among them.",
+  ),
   nodeName: text("own", "What logs and traces call this process; own: the host's name."),
 });

@@ -14,12 +14,18 @@ function passwordsIn(value: string): string[] {
   }
 }
 
+function headerValue(entry: string): string[] {
+  const [, value = ""] = /^[^=:]+[=:](.*)$/.exec(entry.trim()) ?? [];
+  return value.trim() === "" ? [] : [value.trim()];
+}
+
 /** Passwords, and whatever else is secret: for what writes texts that may hold them. */
 export function secretsOf(config: Config): string[] {
   const secrets = Object.entries(config).flatMap(([name, value]) => {
     const option: ConfigOption = configOptions[name as ConfigName];
     if (typeof value !== "string" || option.type !== "text" || value === option.default) return [];
-    if (option.isSecret === true) return [value];
+    // Of headers each value, too.
+    if (option.isSecret === true) return [value, ...value.split(/[\n,]/).flatMap(headerValue)];
     return value.split(",").flatMap((one) => passwordsIn(one.trim()));
   });
   return [...new Set(secrets)];

@@ -16,6 +16,7 @@ import {
   type NumberOption,
 } from "./config-options.ts";
 import { originProblem } from "./config-origins.ts";
+import { tracingProblem } from "./config-tracing.ts";
 import { didYouMean, quoted } from "./errors.ts";
 
 type Table = typeof configOptions;
@@ -214,7 +215,8 @@ export function processFigures() {
 }
 
 function checkOrigins(config: Config): void {
-  for (const problem of [originProblem, networkProblem, backupProblem].map((f) => f(config))) {
+  const problems = [originProblem, networkProblem, backupProblem, tracingProblem];
+  for (const problem of problems.map((f) => f(config))) {
     if (problem !== undefined) throw new ConfigError(problem);
   }
 }

@@ -33,3 +33,39 @@ export function parseTraceparent(text: string | undefined): TraceContext | null 
 export function formatTraceparent({ traceId, spanId, isSampled }: TraceContext): string {
   return `00-${traceId}-${spanId}-${isSampled ? "01" : "00"}`;
 }
+
+/** What a span says beside its name and times: no user ids, no contents of events. */
+export type SpanAttributes = Readonly<Record<string, string | number | boolean>>;
+
+/** A step that a thread took, as it is handed to the thread that makes spans. */
+export interface SpanNote {
+  /** `traceparent` of the step that it is a part of. */
+  parent: string;
+  /** Its own id, by which others may be parts of it. */
+  spanId: string;
+  name: string;
+  /** Epoch ms, by `wallMs`. */
+  startMs: number;
+  endMs: number;
+  attributes: SpanAttributes;
+}
+
+/** Of a checkpoint that commits traced batches. */
+export interface CheckpointTrace {
+  /** `traceparent` of the steps that counted them; a bounded number. */
+  parents: string[];
+  /** Epoch ms, by `wallMs`. */
+  handedOverMs: number;
+}
+
+/** Where the clock was set, it is followed from then on. */
+const clockStepMs = 50;
+let origin = performance.timeOrigin;
+
+/** Epoch ms with fractions: what happens in one process is in order, whichever thread asks. */
+export function wallMs(): number {
+  const now = performance.now();
+  const wall = Date.now();
+  if (Math.abs(origin + now - wall) > clockStepMs) origin = wall - now;
+  return origin + now;
+}

@@ -117,6 +117,8 @@ export function describeIngest(
   total("slow_lines", "slowLines", "Lines that took the scanner's slow path in a worker.");
   total("dead_letters", "deadLetters", "Records or lines put aside, since they are no events.");
   total("adoptions", "adoptions", "Times that a worker took over partitions.");
+  const leftOut = "Traced records of which no span, or not their checkpoint's, was made.";
+  total("traces_left_out", "tracesLeftOut", leftOut);
   total("checkpoints", "checkpoints", "Checkpoints since the start.");
 }
 

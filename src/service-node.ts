@@ -34,6 +34,7 @@ import { describeLog, openKafka } from "./service-log.ts";
 import { describeCache, describeRedis, describeUpstream, openMetrics } from "./service-metrics.ts";
 import { StatusDesk } from "./service-status.ts";
 import { openTls } from "./service-tls.ts";
+import { describeTracing, openTracing } from "./service-tracing.ts";
 import type { Logger } from "./telemetry.ts";
 import type { Metrics } from "./telemetry-metrics.ts";
 
@@ -126,6 +127,7 @@ function openQuery(config: Config, metrics: Metrics, logger: Logger) {
           ...forwardedHeaders(request),
           ...callerHeaders(request.principal),
           [requestIdHeader]: request.id,
+          ...(request.span && { traceparent: request.span.traceparent }),
         },
         gone: hangUpSignal(reply),
       }),
@@ -202,6 +204,8 @@ export async function startNode(config: Config, logger: Logger, version: string)
   const metrics = openMetrics(config, version);
   const tls = openTls(config, metrics, logger);
   const budget = new ByteBudget(config.ingestBytesMax);
+  const tracing = await openTracing(config, version, logger);
+  describeTracing(metrics, tracing);
   const own = await openKafkaEdge(config, budget, metrics, logger);
   const query = config.upstream === "none" ? noQuery : openQuery(config, metrics, logger);
   const { upstream, cache, proxy } = query;
@@ -233,6 +237,7 @@ export async function startNode(config: Config, logger: Logger, version: string)
     uws,
     access,
     tls,
+    tracing,
   });
   const stop = async () => {
     status.close();
@@ -240,6 +245,7 @@ export async function startNode(config: Config, logger: Logger, version: string)
     tls?.close();
     await app.close();
     await Promise.all([query.close(), own?.log.close()]);
+    await tracing.close();
   };
   try {
     const address = await listen(app, config, portWaitMsMax);

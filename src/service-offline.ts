@@ -4,6 +4,7 @@ import { RankstreamError } from "./errors.ts";
 import { openBackups, viewOfRun } from "./service-backup.ts";
 import { Closers, openStorage, packageVersion } from "./service-storage.ts";
 import { silentLogger } from "./telemetry.ts";
+import { noTracing } from "./telemetry-tracing.ts";
 
 const progressMs = 200;
 
@@ -18,7 +19,7 @@ export async function backUpFolder(
 ) {
   const closers = new Closers();
   try {
-    const { store, opened } = await openStorage(config, silentLogger, closers);
+    const { store, opened } = await openStorage(config, silentLogger, noTracing, closers);
     const parts = { store, opened, version: packageVersion(), logger: silentLogger };
     const backups = openBackups(config, parts, true);
     if (backups === null) throw new RankstreamError("backups_off", "expected --backup-to");

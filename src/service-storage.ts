@@ -4,6 +4,7 @@ import type { Config } from "./config.ts";
 import { openLog } from "./service-log.ts";
 import { LocalStore } from "./store/local-store.ts";
 import type { Logger } from "./telemetry.ts";
+import type { Tracing } from "./telemetry-tracing.ts";
 
 /** Of this package. */
 export function packageVersion(): string {
@@ -34,7 +35,12 @@ export class Closers {
 }
 
 /** Opens log and store; the store's folder lock guards both. */
-export async function openStorage(config: Config, logger: Logger, closers: Closers) {
+export async function openStorage(
+  config: Config,
+  logger: Logger,
+  tracing: Tracing,
+  closers: Closers,
+) {
   const opening = async () => {
     const opened = await openLog(config, logger);
     closers.add(() => opened.log.close());
@@ -55,6 +61,7 @@ export async function openStorage(config: Config, logger: Logger, closers: Close
     keptAnswers: { bytesMax: config.cacheStoreBytesMax, madeBy: packageVersion() },
     program: packageVersion(),
     logger,
+    tracing,
   };
   const { store, log: opened } = await LocalStore.open(storeOptions, opening);
   closers.add(() => store.close());

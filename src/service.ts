@@ -30,9 +30,11 @@ import { keepMetrics } from "./service-samples.ts";
 import { StatusDesk } from "./service-status.ts";
 import { Closers, openStorage, packageVersion } from "./service-storage.ts";
 import { openTls } from "./service-tls.ts";
+import { describeTracing, openTracing } from "./service-tracing.ts";
 import type { LocalStore } from "./store/local-store.ts";
 import type { Logger } from "./telemetry.ts";
 import type { Metrics } from "./telemetry-metrics.ts";
+import type { Tracing } from "./telemetry-tracing.ts";
 
 export interface Service {
   readonly host: string;
@@ -103,10 +105,11 @@ function followLog(
 async function openPipeline(
   config: Config,
   logger: Logger,
+  tracing: Tracing,
   closers: Closers,
   onFailure: (why: string) => void,
 ) {
-  const { store, opened } = await openStorage(config, logger, closers);
+  const { store, opened } = await openStorage(config, logger, tracing, closers);
   const { log, embedded, group, source } = opened;
   const backups = openBackups(config, { store, opened, version: packageVersion(), logger });
   if (backups !== null) closers.add(() => backups.close());
@@ -124,6 +127,7 @@ async function openPipeline(
     candidatesMax: config.candidatesMax,
     openMinuteEventsMin: config.openMinuteEventsMin,
     logger,
+    tracing,
     onFailure,
   });
   closers.add(() => ingest.stop());
@@ -143,7 +147,8 @@ async function openPipeline(
   const types = edge?.types ?? null;
   /** Told to those who ask whether it is ready. */
   const stopping = { isAnnounced: false };
-  return { edge, types, log, embedded, group, store, backups, ingest, clock, lag, stopping };
+  const parts = { edge, types, log, embedded, group, store, backups, ingest, clock, lag };
+  return { ...parts, tracing, stopping };
 }
 
 function openEdge(
@@ -223,7 +228,8 @@ async function openAnswers(
   metrics: Metrics,
   closers: Closers,
 ): Promise<Answers> {
-  const { log, store, ingest } = pipeline;
+  const { log, store, ingest, tracing } = pipeline;
+  describeTracing(metrics, tracing);
   const redis = openRedis(config, () => log.id, logger);
   if (redis !== null) {
     closers.add(() => redis.close());
@@ -292,6 +298,7 @@ async function openApi(
     uws: openUws(config),
     access,
     tls,
+    tracing: pipeline.tracing,
   });
 }
 
@@ -310,7 +317,9 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
   try {
     const { access, reload, close } = await openAccessOf(config, logger);
     closers.add(async () => close());
-    const pipeline = await openPipeline(config, logger, closers, (why) => fail(why));
+    const tracing = await openTracing(config, packageVersion(), logger);
+    closers.add(() => tracing.close());
+    const pipeline = await openPipeline(config, logger, tracing, closers, (why) => fail(why));
     const app = await openApi(config, logger, pipeline, access, closers);
     closers.add(() => app.close());
     const address = await listen(app, config, portWaitMsMax);

@@ -7,9 +7,11 @@ import type { EventTap } from "../edge/event-tap.ts";
 import { didYouMean, quoted, RankstreamError } from "../errors.ts";
 import type { PageRequest } from "../query/pages.ts";
 import type { Metrics } from "../telemetry-metrics.ts";
+import { noTracing, type Tracing } from "../telemetry-tracing.ts";
 import { addAccess, checkTypes } from "./access-hook.ts";
 import { addAdmin } from "./admin.ts";
 import { addHostCheck, hostCheck } from "./allowed-hosts.ts";
+import { askTraced } from "./ask-traced.ts";
 import { addBackups, type BackupPort } from "./backups.ts";
 import { formatOf, sendRows, tableSchemas } from "./board-format.ts";
 import { addChanges, type ChangePort } from "./changes.ts";
@@ -54,6 +56,7 @@ import { addClientFile, addPages } from "./pages.ts";
 import { type RawQuery, single } from "./parameters.ts";
 import { addRequestId } from "./request-id.ts";
 import { addRequestLog, RequestLog } from "./request-log.ts";
+import { addRequestTrace } from "./request-trace.ts";
 import { ref } from "./schema.ts";
 import { addSecurityHeaders } from "./security-headers.ts";
 import { addSeries } from "./series.ts";
@@ -104,6 +107,8 @@ export interface ApiDeps extends HttpAppOptions {
   slowRequestMs: number;
   /** Whether lines of requests name the client's address. */
   hasAddresses: boolean;
+  /** Default: nothing is traced. */
+  tracing?: Tracing;
   /** How long requests under way may take once closing has begun; then they are cut. */
   closeMsMax: number;
   /** Names that may be asked for beside localhost and addresses; null, the default: any. */
@@ -187,7 +192,8 @@ function addQueries(app: FastifyInstance, ports: ApiDeps): void {
     const asked = readLeaderboardRequest(query, Date.now());
     if (format === "json") return answerOrJob(ports, "leaderboard", asked, request, reply);
     const signal = hangUpSignal(reply);
-    const { text } = await ports.cache.ask("leaderboard", asked, { signal });
+    const control = { signal, span: request.span };
+    const { text } = await askTraced(ports.cache, "leaderboard", asked, control);
     return sendRows(reply, format, JSON.parse(text) as RowsOf);
   });
 }
@@ -206,14 +212,14 @@ function describeApi({ metrics, budget, notReady }: ApiDeps): void {
 
 /** Builds the app; the caller listens on it (see listen.ts) and closes it. */
 export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
-  const { uws = null, corsOrigins = [], access = openAccess } = deps;
+  const { uws = null, corsOrigins = [], access = openAccess, tracing = noTracing } = deps;
   const http = new HttpMetrics(deps.metrics);
   // Over uWebSockets.js connections within the process are plain.
   const app = makeFastify(uws === null ? deps : { ...deps, tls: undefined }, http);
   const cors = corsHeaders(corsOrigins);
   const checkHost = hostCheck(deps.allowedHosts ?? null);
   const requestLog = new RequestLog(deps);
-  const uwsDeps = { ...deps, headerBytesMax, cors, checkHost, access, http, requestLog };
+  const uwsDeps = { ...deps, headerBytesMax, cors, checkHost, access, http, requestLog, tracing };
   app.decorate("uwsServer", uws && new UwsServer(uws, app, uwsDeps));
   const methodsByPath = new Map<string, Set<string>>();
   const routes: DocumentedRoute[] = [];
@@ -229,6 +235,7 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
   if (deps.metrics.isOn) http.attach(app);
   addRequestId(app);
   addRequestLog(app, requestLog);
+  addRequestTrace(app, tracing);
   addSecurityHeaders(app);
   // Before all that answers: whatever it says, a page may read it.
   addCors(app, corsOrigins);

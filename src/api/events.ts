@@ -54,6 +54,7 @@ export function addEvents(
           idempotencyKey: idempotencyKeyOf(request),
           principal: request.principal,
           requestId: request.id,
+          span: request.span,
         });
         http.failed(answer.code);
         return sendEdgeReply(reply, answer);

@@ -9,6 +9,7 @@ import type { AskControl } from "../query/ask.ts";
 import type { JobView } from "../query/jobs.ts";
 import type { QuestionKind, Questions } from "../query/questions.ts";
 import { sendAnswered } from "./answered.ts";
+import { askTraced } from "./ask-traced.ts";
 import { hangUpSignal } from "./hang-up.ts";
 import type { ReplyDoc, RouteDoc } from "./openapi.ts";
 import { checkOrigin } from "./origin.ts";
@@ -132,10 +133,11 @@ export async function answerOrJob<Kind extends QuestionKind>(
       request,
       reply,
       asked,
-      await cache.ask(kind, asked, {
+      await askTraced(cache, kind, asked, {
         signal,
         address: request.url,
         requestId: request.id,
+        span: request.span,
       }),
     );
   } catch (error) {

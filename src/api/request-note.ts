@@ -1,6 +1,7 @@
 /** What log lines say of a request, and what of it they must not. */
 import type { FastifyRequest } from "fastify";
 import { callerHeader } from "../access/caller.ts";
+import { parseTraceparent } from "../model-trace.ts";
 import type { RequestNote } from "../telemetry-log.ts";
 import { secretsIn, textsIn } from "../telemetry-redaction.ts";
 
@@ -62,19 +63,16 @@ function secretsOf(request: FastifyRequest): string[] {
   return [...new Set(found)].slice(0, valuesMax);
 }
 
-/** The trace a W3C `traceparent` names, and the span in it; none for anything else. */
-export function traceIdsOf(
-  header: string | string[] | undefined,
-): Pick<RequestNote, "traceId" | "spanId"> {
-  if (typeof header !== "string") return {};
-  const match = /^00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}$/.exec(header);
-  return match === null ? {} : { traceId: match[1], spanId: match[2] };
+/** Several of a header are none that counts. */
+function textOf({ traceparent }: FastifyRequest["headers"]): string | undefined {
+  return typeof traceparent === "string" ? traceparent : undefined;
 }
 
 /** Costs a little: for requests of which something is written. */
 export function noteOf(request: FastifyRequest): RequestNote {
-  const { id, headers } = request;
-  return { id, ...traceIdsOf(headers["traceparent"]), secrets: secretsOf(request) };
+  const { id, headers, span } = request;
+  const { traceId, spanId } = span?.context ?? parseTraceparent(textOf(headers)) ?? {};
+  return { id, traceId, spanId, secrets: secretsOf(request) };
 }
 
 /**

@@ -8,6 +8,8 @@ import { bodyFormat } from "../edge/content.ts";
 import type { Edge } from "../edge/edge.ts";
 import { type ErrorReply, problemReply, RankstreamError } from "../errors.ts";
 import type { Principal } from "../model-access.ts";
+import { parseTraceparent } from "../model-trace.ts";
+import type { TraceSpan, Tracing } from "../telemetry-tracing.ts";
 import { checkScope } from "./access-hook.ts";
 import type { HostCheck } from "./allowed-hosts.ts";
 import { joinChunks, overloaded, tooLarge } from "./body.ts";
@@ -15,7 +17,7 @@ import type { CorsHeaders } from "./cors.ts";
 import { clientGoneStatus, type HttpMetrics, type RouteMetrics } from "./http-metrics.ts";
 import { requestIdHeader, requestIdOf, withRequestId } from "./request-id.ts";
 import type { RequestLog } from "./request-log.ts";
-import { traceIdsOf } from "./request-note.ts";
+import { endRequestSpan } from "./request-trace.ts";
 import type { UwsRequest, UwsResponse } from "./uws.ts";
 import { addressOf } from "./uws-relay.ts";
 import type { UwsPending, UwsRequests } from "./uws-requests.ts";
@@ -33,6 +35,7 @@ export interface UwsEventsDeps {
   measured: RouteMetrics | null;
   checkHost: HostCheck;
   requestLog: RequestLog;
+  tracing: Tracing;
 }
 
 interface Head {
@@ -120,9 +123,7 @@ class EventsRequest implements UwsPending {
   /** Nothing is read while somebody else is asked who asks. */
   isPaused = false;
   readonly #deps: UwsEventsDeps;
-  readonly #head: Head;
-  readonly #id: string;
-  readonly #since = performance.now();
+  readonly #asked: Asked;
   #chunks: Buffer[] = [];
   /** Bytes reserved in the budget. */
   #length = 0;
@@ -135,15 +136,13 @@ class EventsRequest implements UwsPending {
 
   constructor(
     response: UwsResponse,
-    head: Head,
-    id: string,
+    asked: Asked,
     deps: UwsEventsDeps,
     asking: Principal | Promise<Principal>,
   ) {
     this.response = response;
-    this.uploadSince = this.#since;
-    this.#head = head;
-    this.#id = id;
+    this.uploadSince = asked.since;
+    this.#asked = asked;
     this.#deps = deps;
     deps.requests.add(this);
     if (deps.measured !== null) deps.http.inFlight.add();
@@ -212,7 +211,8 @@ class EventsRequest implements UwsPending {
 
   async #ingest(principal: Principal): Promise<void> {
     const body = joinChunks(this.#chunks, this.#length);
-    const { contentType, contentEncoding, idempotencyKeys } = this.#head;
+    const { head, id: requestId, span } = this.#asked;
+    const { contentType, contentEncoding, idempotencyKeys } = head;
     const reply = await this.#deps.edge.ingest({
       body,
       isOwn: true,
@@ -220,7 +220,8 @@ class EventsRequest implements UwsPending {
       contentEncoding,
       idempotencyKey: idempotencyKeys[0],
       principal,
-      requestId: this.#id,
+      requestId,
+      span,
     });
     this.#release();
     if (this.#isOver) return;
@@ -238,8 +239,7 @@ class EventsRequest implements UwsPending {
 
   #send(reply: ErrorReply, isLast: boolean): void {
     this.#deps.http.failed(reply.code);
-    const [head, id, since] = [this.#head, this.#id, this.#since];
-    answer(this.response, reply, { head, id, since, isLast }, this.#deps);
+    answer(this.response, reply, this.#asked, isLast, this.#deps);
   }
 
   #onAborted(): void {
@@ -247,6 +247,7 @@ class EventsRequest implements UwsPending {
     // A batch that has arrived whole is stored all the same; its bytes are held until then.
     if (this.uploadSince !== null) this.#release();
     this.#end(clientGoneStatus);
+    endSpan(this.#asked, { status: clientGoneStatus });
   }
 
   #release(): void {
@@ -262,7 +263,7 @@ class EventsRequest implements UwsPending {
     requests.remove(this);
     if (measured === null) return;
     http.inFlight.add(-1);
-    measured.done(status, (performance.now() - this.#since) / 1000);
+    measured.done(status, (performance.now() - this.#asked.since) / 1000);
   }
 }
 
@@ -281,16 +282,22 @@ interface Asked {
   id: string;
   /** By performance.now(). */
   since: number;
-  isLast: boolean;
+  span: TraceSpan | null;
+}
+
+function endSpan({ span, id }: Asked, reply: { status: number; code?: string }): void {
+  if (span !== null) endRequestSpan(span, "/events", "POST", id, reply);
 }
 
 /** Sends the reply, and writes a line of it where there is one to write. */
 function answer(
   response: UwsResponse,
   reply: ErrorReply,
-  { head, id, since, isLast }: Asked,
+  asked: Asked,
+  isLast: boolean,
   deps: UwsEventsDeps,
 ): void {
+  const { head, id, since, span } = asked;
   const durationMs = performance.now() - since;
   const { status, code } = reply;
   const { requestLog } = deps;
@@ -299,29 +306,33 @@ function answer(
     const address = addressOf(response);
     const problem = code === undefined ? null : { code };
     const answered = { method: "POST", path: "/events", status, durationMs, address, problem };
-    requestLog.write(level, "/events", { id, ...traceIdsOf(head.traceparent) }, answered);
+    const { traceId, spanId } = span?.context ?? parseTraceparent(head.traceparent) ?? {};
+    requestLog.write(level, "/events", { id, traceId, spanId }, answered);
   }
+  endSpan(asked, reply);
   deps.requests.send(response, readable(withRequestId(reply, id), head, deps), isLast);
 }
 
 /** Takes one POST /events. */
 export function takeEvents(response: UwsResponse, request: UwsRequest, deps: UwsEventsDeps): void {
   const head = readHead(request);
-  const id = requestIdOf(head.requestId);
+  const { tracing, requests } = deps;
+  const span = tracing.isOn ? tracing.begin("POST /events", head.traceparent) : null;
+  const asked = { head, id: requestIdOf(head.requestId), since: performance.now(), span };
   try {
-    const refusal = deps.requests.refusal();
+    const refusal = requests.refusal();
     if (refusal !== null) throw refusal;
     const { authorization, caller } = head;
     const asking = deps.access.authenticate({ authorization, caller });
     if (!(asking instanceof Promise)) checkScope(asking, "ingest");
     checkHead(head, deps);
-    new EventsRequest(response, head, id, deps, asking);
+    new EventsRequest(response, asked, deps, asking);
   } catch (error) {
     if (!(error instanceof RankstreamError)) throw error;
     response.onAborted(() => undefined);
-    const isLast = closesAfter.has(error.code) || deps.requests.isClosing;
+    const isLast = closesAfter.has(error.code) || requests.isClosing;
     deps.http.failed(error.code);
     deps.measured?.done(error.status, 0);
-    answer(response, problemReply(error), { head, id, since: performance.now(), isLast }, deps);
+    answer(response, problemReply(error), asked, isLast, deps);
   }
 }

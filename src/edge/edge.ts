@@ -12,7 +12,9 @@ import type { BatchHeader, LineError, PartitionBlock, SequenceRun } from "../mod
 import { everybody, mayUseType, type Principal } from "../model-access.ts";
 import type { Logger } from "../telemetry.ts";
 import { diskBuckets, type Histogram } from "../telemetry-histogram.ts";
+import type { RequestNote } from "../telemetry-log.ts";
 import type { Counter, Metrics } from "../telemetry-metrics.ts";
+import type { TraceSpan } from "../telemetry-tracing.ts";
 import type { ByteBudget } from "./byte-budget.ts";
 import { acceptedEncodings, type BodyFormat, bodyEncoding, bodyFormat } from "./content.ts";
 import { EventTap } from "./event-tap.ts";
@@ -96,6 +98,8 @@ export interface IngestRequest {
   principal?: Principal;
   /** Of the HTTP request: what the log says of the batch names it. */
   requestId?: string;
+  /** Where the request is traced. */
+  span?: TraceSpan | null;
 }
 
 export type IngestReply = ErrorReply;
@@ -105,6 +109,7 @@ interface Unpacked {
   format: BodyFormat;
   isOwn: boolean;
   sender: Principal;
+  span: TraceSpan | null;
 }
 
 const jsonHeaders = Object.freeze({ "content-type": "application/json; charset=utf-8" });
@@ -164,14 +169,14 @@ export class Edge {
     const encoding = bodyEncoding(request.contentEncoding);
     const key = request.idempotencyKey;
     if (key !== undefined) parseIdempotencyKey(key);
-    const { isOwn = false, principal: sender = everybody } = request;
+    const { isOwn = false, principal: sender = everybody, span = null } = request;
     if (encoding === "identity")
-      return await this.#take({ body: request.body, format, isOwn, sender }, key);
+      return await this.#take({ body: request.body, format, isOwn, sender, span }, key);
     const { unpackedBytesMax, budget } = this.#deps;
     const body = await unpack(request.body, encoding, unpackedBytesMax, budget);
     const { length } = body;
     try {
-      return await this.#take({ body, format, isOwn: true, sender }, key);
+      return await this.#take({ body, format, isOwn: true, sender, span }, key);
     } finally {
       budget.release(length);
     }
@@ -268,13 +273,13 @@ export class Edge {
     this.#slowLines.add(batch.slowLines);
     this.#rejected.add(batch.rejected);
     if (batch.accepted === 0) return refusal(batch);
-    const { log, ledger } = this.#deps;
+    const { ledger } = this.#deps;
     const tapped = this.tap.sample(batch.blocks);
     const seen = key === null ? null : ledger.seenAround(key);
     const header: BatchHeader = { key, digest, receivedAt, partitionCount, seen };
     const begun = performance.now();
     try {
-      await log.append(header, batch.blocks);
+      await this.#append(header, batch, sent.span);
     } catch (error) {
       throw withKey(error, key);
     }
@@ -288,6 +293,25 @@ export class Edge {
     return acceptance(batch);
   }
 
+  /** The record of a batch that is traced says so: what becomes of it later is a part of that. */
+  async #append(
+    header: BatchHeader,
+    { blocks, accepted: events }: ScannedBatch,
+    span: TraceSpan | null,
+  ): Promise<void> {
+    const { log } = this.#deps;
+    if (span === null) return log.append(header, blocks);
+    const step = span.child("log.append", "producer");
+    step.set({ "rankstream.events": events, "rankstream.records": blocks.length });
+    try {
+      await log.append({ ...header, trace: step.traceparent }, blocks);
+      step.end();
+    } catch (error) {
+      step.end(error);
+      throw error;
+    }
+  }
+
   /** Scans again as of the first receipt: the same bytes get the same reply. */
   #replay(sent: Unpacked, receivedAt: number): IngestReply {
     this.#replayed.add();
@@ -296,8 +320,8 @@ export class Edge {
     return { ...reply, headers: { ...reply.headers, "idempotency-replayed": "true" } };
   }
 
-  #failure(error: unknown, { requestId: id }: IngestRequest): IngestReply {
-    const fields = { part: "edge", err: error, ...(id !== undefined && { request: { id } }) };
+  #failure(error: unknown, request: IngestRequest): IngestReply {
+    const fields = { part: "edge", err: error, request: noteOf(request) };
     if (!(error instanceof RankstreamError)) {
       this.#deps.logger.error(fields, "a batch could not be taken");
       return problemReply(
@@ -313,6 +337,12 @@ export class Edge {
 }
 
 function ignore(): void {}
+
+/** What a line of the log says of the request. */
+export function noteOf({ requestId: id, span }: IngestRequest): RequestNote {
+  const { traceId, spanId } = span?.context ?? {};
+  return { ...(id !== undefined && { id }), traceId, spanId };
+}
 
 /**
  * First 16 bytes of SHA-256: of the body, and of what its sender is limited to. Of the same bytes

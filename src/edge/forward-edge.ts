@@ -9,6 +9,7 @@ import { problemReply, RankstreamError } from "../errors.ts";
 import { parseIdempotencyKey } from "../log/idempotency-key.ts";
 import { everybody, type Principal } from "../model-access.ts";
 import type { Logger } from "../telemetry.ts";
+import { inSpan, type TraceSpan } from "../telemetry-tracing.ts";
 import type { ByteBudget } from "./byte-budget.ts";
 import {
   acceptedEncodings,
@@ -17,7 +18,13 @@ import {
   bodyEncoding,
   bodyFormat,
 } from "./content.ts";
-import { type BatchScanner, type IngestReply, type IngestRequest, refusal } from "./edge.ts";
+import {
+  type BatchScanner,
+  type IngestReply,
+  type IngestRequest,
+  noteOf,
+  refusal,
+} from "./edge.ts";
 import { unpack } from "./unpack.ts";
 
 export interface ForwardEdgeDeps {
@@ -56,7 +63,7 @@ export class ForwardEdge {
   }
 
   async #ingest(request: IngestRequest): Promise<IngestReply> {
-    const { contentType, contentEncoding, idempotencyKey, body, requestId } = request;
+    const { contentType, contentEncoding, idempotencyKey, body, requestId, span } = request;
     const { principal: sender = everybody } = request;
     const format = bodyFormat(contentType);
     const encoding = bodyEncoding(contentEncoding);
@@ -71,9 +78,13 @@ export class ForwardEdge {
       "idempotency-key": Buffer.from(key).toString("latin1"),
       ...(requestId !== undefined && { "x-request-id": requestId }),
     };
-    return this.#deps.send(headers, body, sender).catch((error) => {
-      throw withKey(error, key);
-    });
+    const send = async (step: TraceSpan | null) => {
+      const traced = step === null ? {} : { traceparent: step.traceparent };
+      return this.#deps.send({ ...headers, ...traced }, body, sender).catch((error) => {
+        throw withKey(error, key);
+      });
+    };
+    return inSpan(span, "upstream.send", send, "client");
   }
 
   /** The reply to a batch without any valid event; null where there are some. */
@@ -97,8 +108,8 @@ export class ForwardEdge {
     }
   }
 
-  #failure(error: unknown, { requestId: id }: IngestRequest): IngestReply {
-    const fields = { part: "edge", err: error, ...(id !== undefined && { request: { id } }) };
+  #failure(error: unknown, request: IngestRequest): IngestReply {
+    const fields = { part: "edge", err: error, request: noteOf(request) };
     if (!(error instanceof RankstreamError)) {
       this.#deps.logger.error(fields, "a batch could not be taken");
       const detail = "the batch could not be taken; see the log";

@@ -31,7 +31,7 @@ export interface GroupWorkerDeps {
   source: IngestSource & { kind: "kafka" };
   shared: Pick<
     IngestLoopDeps,
-    "worker" | "checkpointMs" | "checkpointBytesMax" | "commit" | "now"
+    "worker" | "checkpointMs" | "checkpointBytesMax" | "commit" | "now" | "traces"
   > & { totals: IngestTotals };
   send: (message: FromIngestThread) => void;
   /** Told which minutes are open from now on. */
@@ -158,6 +158,7 @@ export class GroupWorker {
     });
     if (!this.#reader.begin(epoch, starts)) return;
     shared.totals.adoptions++;
+    shared.traces?.forget();
     this.#loop = loop;
     if (this.#wanted.length > 0) loop.want(this.#wanted);
     if (this.#stopping) loop.stop();

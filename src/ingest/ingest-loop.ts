@@ -9,10 +9,12 @@ import { failPoint } from "../fail-point.ts";
 import type { Aggregator } from "../kernel/aggregator.ts";
 import { AssignmentChanged, tailOf } from "../log/log.ts";
 import type { LogRecord } from "../model.ts";
+import { type SpanAttributes, wallMs } from "../model-trace.ts";
 import type { CheckpointPart, OffsetRange, OpenPart } from "../store/store.ts";
 import type { BlockScanner, RecordCounts } from "./block-scanner.ts";
 import { type IngestTotals, noTotals } from "./messages.ts";
 import type { SeenBatches } from "./seen-batches.ts";
+import type { TraceNotes } from "./trace-notes.ts";
 
 /** Shortest time between two checkpoints that someone waits for. */
 const flushGapMs = 50;
@@ -42,6 +44,8 @@ export interface IngestLoopDeps {
   checkpointBytesMax: number;
   /** Puts aside what holds no event, before the offset of its record is committed. */
   letters?: { readonly isFull: boolean; flush(): Promise<void> };
+  /** Told of records whose batches are traced. */
+  traces?: TraceNotes;
   /** Told of each foreign record of which lines were refused. */
   onRefused?: (record: LogRecord, counts: RecordCounts) => void;
   /** Sends a part to the store; `committed` is called when it is. */
@@ -145,12 +149,15 @@ export class IngestLoop {
     this.#pendingSince ??= this.#deps.now();
     this.#next.set(record.partition, record.offset + 1);
     if (record.appendedAt !== undefined) this.#tails.set(record.partition, tailOf(record));
+    const startMs = record.trace ? wallMs() : 0;
     const admission = seen.admit(record);
     if (admission === null) {
       this.totals.duplicates++;
+      if (record.trace) this.#note(record, startMs, { "rankstream.duplicate": true });
       return;
     }
     const counted = scanner.take(record, admission.counted);
+    if (record.trace) this.#note(record, startMs, { "rankstream.events": counted.events });
     if (counted.errors.length > 0) this.#deps.onRefused?.(record, counted);
     this.totals.batches++;
     this.totals.events += counted.events;
@@ -158,6 +165,10 @@ export class IngestLoop {
     this.totals.slowLines += counted.slow;
     this.totals.bytes += record.value.length;
     this.#bytesPending += record.value.length;
+  }
+
+  #note(record: LogRecord, startMs: number, attributes: SpanAttributes): void {
+    this.#deps.traces?.counted(record, startMs, attributes);
   }
 
   /** Milliseconds until a checkpoint is due; Infinity when nothing waits for one. */
@@ -217,7 +228,17 @@ export class IngestLoop {
     this.#lastFlush = this.#deps.now();
     failPoint("ingest.before_checkpoint");
     const sequence = this.#sequence++;
-    this.#deps.commit({ sequence, worker, offsets, ...chunks, types: notes, seen, open });
+    const part: CheckpointPart = {
+      sequence,
+      worker,
+      offsets,
+      ...chunks,
+      types: notes,
+      seen,
+      open,
+    };
+    const trace = this.#deps.traces?.takeCheckpoint();
+    this.#deps.commit(trace === undefined ? part : { ...part, trace });
   }
 
   /** Until one more part is committed; the time that is due has come already. */

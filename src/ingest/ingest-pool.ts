@@ -6,6 +6,7 @@ import type { LogPosition } from "../log/log.ts";
 import type { Adopted, Store } from "../store/store.ts";
 import type { Logger } from "../telemetry.ts";
 import { writeThreadLine } from "../telemetry-thread.ts";
+import type { Tracing } from "../telemetry-tracing.ts";
 import {
   type FromIngestThread,
   type IngestSource,
@@ -33,6 +34,7 @@ export interface IngestPoolOptions {
   candidatesMax: number;
   openMinuteEventsMin: number;
   logger: Logger;
+  tracing: Pick<Tracing, "record">;
   /** A worker can't go on: the service must stop. */
   onFailure: (message: string) => void;
 }
@@ -257,6 +259,7 @@ export class IngestPool {
       if (message.kind === "progress") {
         this.#totals[index] = message.totals;
         this.#fills[index] = message.sketchFill;
+        if (message.steps !== undefined) this.#options.tracing.record(message.steps);
       }
       if (message.kind === "log")
         writeThreadLine(this.#options.logger, `ingest-${index}`, message.line);

@@ -16,6 +16,7 @@ import {
 } from "./messages.ts";
 import type { OpenMinutes } from "./open-minutes.ts";
 import { SeenBatches } from "./seen-batches.ts";
+import { TraceNotes } from "./trace-notes.ts";
 
 const main = parentPort!;
 const data = workerData as IngestThreadData;
@@ -43,6 +44,7 @@ const shared = {
   checkpointMs: data.checkpointMs,
   checkpointBytesMax: data.checkpointBytesMax,
   totals: noTotals(),
+  traces: new TraceNotes(),
   commit,
   // The time of day may be set back: nothing would be due until then.
   now: () => performance.now(),
@@ -100,9 +102,12 @@ async function start(): Promise<void> {
   const { source, begin } = data;
   let sketchFill = 0;
   let told = 0;
+  const { totals, traces } = shared;
   const tell = () => {
     if (told++ % fillEvery === 0) sketchFill = openMinutes?.fill() ?? 0;
-    send({ kind: "progress", totals: shared.totals, sketchFill });
+    totals.tracesLeftOut = traces.leftOut;
+    const steps = traces.take();
+    send({ kind: "progress", totals, sketchFill, ...(steps !== undefined && { steps }) });
   };
   const timer = setInterval(tell, progressMs);
   if (source.kind === "kafka") await countGroup(source);

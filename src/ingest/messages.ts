@@ -2,6 +2,7 @@
 import type { MessagePort } from "node:worker_threads";
 import type { KafkaSettings } from "../log/kafka-settings.ts";
 import type { LogPosition } from "../log/log.ts";
+import type { SpanNote } from "../model-trace.ts";
 import type { Adopted, SeenState } from "../store/store.ts";
 import type { ThreadLine } from "../telemetry-thread.ts";
 
@@ -63,6 +64,8 @@ export interface IngestTotals {
   deadLetters: number;
   /** Times that partitions were taken over. */
   adoptions: number;
+  /** Traced records of which nothing, or not their checkpoint, was noted. */
+  tracesLeftOut: number;
 }
 
 /** All sums at zero. */
@@ -77,12 +80,16 @@ export function noTotals(): IngestTotals {
     checkpoints: 0,
     deadLetters: 0,
     adoptions: 0,
+    tracesLeftOut: 0,
   };
 }
 
 export type FromIngestThread =
-  /** `sketchFill`: the greatest share of cells in use, of all minutes that are open. */
-  | { kind: "progress"; totals: IngestTotals; sketchFill: number }
+  /**
+   * `sketchFill`: the greatest share of cells in use, of all minutes that are open. `steps`: of
+   * traced batches, since the last time.
+   */
+  | { kind: "progress"; totals: IngestTotals; sketchFill: number; steps?: SpanNote[] }
   /** The group gave these partitions to this worker. */
   | { kind: "adopt"; partitions: number[] }
   /** Everything is handed over: the thread may be ended, whatever its clients still do. */

@@ -8,8 +8,10 @@
  * exact one is asked for.
  */
 import { createHash } from "node:crypto";
+import type { TraceSpan } from "../telemetry-tracing.ts";
 import { keyOf } from "./answer-key.ts";
 import type { AnswerLevel, Invalidation, KeptAnswer } from "./answer-level.ts";
+import { makeTraced } from "./answer-trace.ts";
 import type { AskControl } from "./ask.ts";
 import type { Board } from "./board.ts";
 import type { ChangeMap, Stretch } from "./change-map.ts";
@@ -93,6 +95,8 @@ interface Order<Kind extends QuestionKind = QuestionKind> {
   isKnown: boolean;
   address: string | undefined;
   requestId: string | undefined;
+  /** Of who asks first, where that is traced. */
+  span: TraceSpan | null | undefined;
 }
 
 /** A computation under way, or one that begins when another has ended. */
@@ -136,8 +140,8 @@ export class AnswerCache {
     const key = keyOf(kind, request);
     const stretch = stretchOf(request);
     const kept = isKnown ? this.#memory.find(key) : undefined;
-    const { address, requestId } = control;
-    const order = { kind, request, stretch, version, isKnown, address, requestId } as Order;
+    const { address, requestId, span } = control;
+    const order = { kind, request, stretch, version, isKnown, address, requestId, span } as Order;
     const isHeld = kept !== undefined && (await this.#holds(kept, stretch, control));
     const near = isHeld ? this.#withCursor(kept, order) : null;
     if (near !== null) {
@@ -266,13 +270,15 @@ export class AnswerCache {
 
   async #compute(
     key: string,
-    { kind, request, stretch: asked, version, address, requestId }: Order,
+    { kind, request, stretch: asked, version, address, requestId, span }: Order,
     signal: AbortSignal,
   ): Promise<KeptAnswer> {
     const { asker, levels, cacheFarMsMin } = this.#deps;
     const started = this.#now();
     const ask = asker[kind] as (request: unknown, control: AskControl) => Promise<object>;
-    const body = await ask.call(asker, request, { signal, address, requestId });
+    const make = (step: TraceSpan | null) =>
+      ask.call(asker, request, { signal, address, requestId, span: step });
+    const body = await makeTraced(span, make);
     const stretch = withEffective(asked, body);
     const madeAt = this.#now();
     const text = JSON.stringify(body);

@@ -93,7 +93,8 @@ export class QueryEngine {
     request: BoardRequest,
     control: AskControl,
   ): Promise<{ board: Board; exactRows: number; page: () => Board }> {
-    const freshness = await awaitFresh(this.#deps);
+    const { signal, span } = control;
+    const freshness = await awaitFresh(this.#deps, span);
     const query = {
       eventTypes: request.eventTypes,
       from: request.range.effectiveFrom,
@@ -104,7 +105,7 @@ export class QueryEngine {
       // Milliseconds once windows are built; right after a large import up to seconds.
       budgetMs: this.#deps.exactTimeoutMs,
     };
-    const answer = await this.#deps.store.approx(query, { signal: control.signal });
+    const answer = await this.#deps.store.approx(query, { signal, span });
     const { board, after, isCertain } = approxBoard(request, answer, freshness);
     return {
       board,

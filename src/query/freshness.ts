@@ -1,6 +1,7 @@
 /** How recent an answer is: what was acknowledged before the question, and whether it is in. */
 import { RankstreamError } from "../errors.ts";
 import { cancelled } from "../store/read-watch.ts";
+import { inSpan, type TraceSpan } from "../telemetry-tracing.ts";
 import type { AskControl } from "./ask.ts";
 
 export interface FreshnessDeps {
@@ -37,9 +38,16 @@ export interface Freshness {
  * what is left of the budget then, at least 1 ms. Throws `query_timeout`, `query_cancelled`,
  * `log_unavailable`, and what stopped a partition.
  */
-export async function passBarrier(
+export function passBarrier(
   deps: FreshnessDeps,
   control: AskControl = {},
+): Promise<{ asOf: number; budgetMs: number }> {
+  return inSpan(control.span, "query.wait", () => pass(deps, control));
+}
+
+async function pass(
+  deps: FreshnessDeps,
+  control: AskControl,
 ): Promise<{ asOf: number; budgetMs: number }> {
   const { ends, committed, exactTimeoutMs, now = Date.now } = deps;
   const elapsed = deps.elapsed ?? (() => performance.now());
@@ -58,9 +66,12 @@ export async function passBarrier(
 }
 
 /** For approximate answers: waits `freshnessWaitMsMax` at most for what was acknowledged. */
-export async function awaitFresh(deps: FreshnessDeps): Promise<Freshness> {
+export async function awaitFresh(
+  deps: FreshnessDeps,
+  span?: TraceSpan | null,
+): Promise<Freshness> {
   const started = (deps.now ?? Date.now)();
-  const isFresh = await isSettled(deps);
+  const isFresh = await inSpan(span, "query.wait", () => isSettled(deps));
   const { committedThrough } = deps;
   return { stale: !isFresh, asOf: isFresh ? started : committedThrough() };
 }

@@ -5,6 +5,7 @@ import { RankstreamError } from "../errors.ts";
 import type { LabelChange, LabelledItem } from "../model-labels.ts";
 import type { Logger } from "../telemetry.ts";
 import { writeThreadLine } from "../telemetry-thread.ts";
+import { noTracing, type Tracing } from "../telemetry-tracing.ts";
 import { type Touched, versionOf } from "./changes.ts";
 import type { DeleteAnswer, DeleteQuery } from "./delete-questions.ts";
 import type { ExportQuery } from "./export-sql.ts";
@@ -53,6 +54,8 @@ import type { TypeSettings } from "./type-settings.ts";
 
 export interface LocalStoreOptions extends Omit<StoreThreadData, "readLoad"> {
   logger: Logger;
+  /** Told of checkpoints of traced batches; default: nobody. */
+  tracing?: Pick<Tracing, "record">;
 }
 
 /** The log that the store's offsets belong to. */
@@ -76,6 +79,7 @@ export class LocalStore implements Store {
   readonly times = new StoreTimes();
   readonly #worker: Worker;
   readonly #logger: Logger;
+  readonly #tracing: Pick<Tracing, "record">;
   readonly #calls: ThreadCalls;
   readonly #listeners = new Set<(offsets: readonly number[]) => void>();
   readonly #changeListeners = new Set<(version: number, touched: readonly Touched[]) => void>();
@@ -88,8 +92,13 @@ export class LocalStore implements Store {
   #newestMinute = -1;
   #mutations = 0;
 
-  private constructor(worker: Worker, readLoad: ReadLoad, logger: Logger) {
+  private constructor(
+    worker: Worker,
+    readLoad: ReadLoad,
+    { logger, tracing = noTracing }: LocalStoreOptions,
+  ) {
     this.#worker = worker;
+    this.#tracing = tracing;
     this.#calls = new ThreadCalls(worker);
     this.readLoad = readLoad;
     this.#logger = logger;
@@ -119,7 +128,7 @@ export class LocalStore implements Store {
     options: LocalStoreOptions,
     openLog: () => Promise<L>,
   ): Promise<{ store: LocalStore; log: L }> {
-    const { logger, ...data } = options;
+    const { logger, tracing, ...data } = options;
     const readLoad = new ReadLoad();
     const workerData: StoreThreadData = { ...data, readLoad: readLoad.buffer };
     const worker = new Worker(threadUrl(), { workerData });
@@ -129,7 +138,7 @@ export class LocalStore implements Store {
         worker.once("error", reject);
       });
       if (first.kind === "refused") throw revive(first.error);
-      const store = new LocalStore(worker, readLoad, logger);
+      const store = new LocalStore(worker, readLoad, options);
       const log = await openLog();
       await store.#prepare(log);
       return { store, log };
@@ -368,6 +377,7 @@ export class LocalStore implements Store {
     this.#calls.note(message);
     if (message.kind === "committed") {
       this.#offsets = message.offsets;
+      if (message.steps !== undefined) this.#tracing.record(message.steps);
       // First of all what changed: whoever waits for the commit asks about it.
       for (const listener of this.#changeListeners) listener(this.version, message.touched);
       for (const listener of this.#listeners) listener(message.offsets);

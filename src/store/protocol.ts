@@ -2,6 +2,7 @@
 import { RankstreamError } from "../errors.ts";
 import { type ErrorCode, errorKinds } from "../errors-table.ts";
 import type { LabelChange, LabelledItem } from "../model-labels.ts";
+import type { SpanNote } from "../model-trace.ts";
 import type { ThreadLine } from "../telemetry-thread.ts";
 import type { BaseCut } from "./base-cuts.ts";
 import type { Touched } from "./changes.ts";
@@ -180,6 +181,8 @@ export type FromStoreThread =
       touched: Touched[];
       seconds: number;
       counts: TypeCount[];
+      /** Of traced batches. */
+      steps?: SpanNote[] | undefined;
     }
   | { kind: "mutated"; touched: Touched[]; mutations: number }
   | { kind: "failing"; message: string | null }

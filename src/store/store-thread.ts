@@ -6,11 +6,13 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { nodeFiles } from "../files.ts";
+import { wallMs } from "../model-trace.ts";
 import { threadLogger } from "../telemetry-thread.ts";
 import { adopt } from "./adopt.ts";
 import { cutHandlers } from "./base-cuts.ts";
 import { type OnTouch, readMutations, type Touched, versionOf } from "./changes.ts";
 import { Checkpointer, giveBack, StaleOffsetError, TypeIds } from "./checkpoint.ts";
+import { committedSteps } from "./checkpoint-trace.ts";
 import { CoarseWindows, coarseDefaults } from "./coarse.ts";
 import { Compactor, compactDefaults } from "./compact.ts";
 import { newestMinuteOf, readEventTypes } from "./contents.ts";
@@ -311,14 +313,16 @@ class StoreThread {
     for (let delayMs = retryDelayMsMin; !this.#closing; ) {
       const isLastTry = this.#lastTry.signal.aborted;
       try {
-        const begun = performance.now();
+        const [begun, startMs] = [performance.now(), wallMs()];
         const touched = await this.#checkpointer!.commit(part);
         this.#lastCommit = performance.now();
         for (const { partition, next } of part.offsets) this.#offsets[partition] = next;
         this.#note(touched);
         const seconds = (this.#lastCommit - begun) / 1000;
         const counts = part.types.map(({ name, total }) => ({ name, total }));
-        send({ kind: "committed", offsets: [...this.#offsets], touched, seconds, counts });
+        const steps = committedSteps(part, startMs);
+        const offsets = [...this.#offsets];
+        send({ kind: "committed", offsets, touched, seconds, counts, steps });
         if (delayMs > retryDelayMsMin) {
           send({ kind: "failing", message: null });
           logger.info({ part: "store" }, "commits go on");

@@ -2,6 +2,8 @@
 import type { MessagePort } from "node:worker_threads";
 import type { LabelChange, LabelledItem } from "../model-labels.ts";
 import type { Selection } from "../model-selection.ts";
+import type { CheckpointTrace } from "../model-trace.ts";
+import type { TraceSpan } from "../telemetry-tracing.ts";
 import type { Touched } from "./changes.ts";
 import type { DeleteAnswer, DeleteQuery } from "./delete-questions.ts";
 import type { ExportQuery } from "./export-sql.ts";
@@ -126,6 +128,8 @@ export interface CheckpointPart {
   seen: SeenChanges[];
   worker: number;
   open: OpenPart;
+  /** Absent where nothing in it is traced. */
+  trace?: CheckpointTrace | undefined;
 }
 
 export type WorkerToStore = { kind: "checkpoint"; part: CheckpointPart };
@@ -152,6 +156,8 @@ export interface ReadControl {
   waitMsMax?: number | undefined;
   /** Told now and then how far the statement that runs is, 0..1. */
   onProgress?: ((share: number) => void) | undefined;
+  /** What it is a step of, where that is traced. */
+  span?: TraceSpan | null | undefined;
 }
 
 /** Where an item stands in a ranking: count 0 and rank null where it has no event. */

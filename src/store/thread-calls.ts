@@ -1,6 +1,7 @@
 /** Calls of the store's thread that are not answered yet. */
 import type { Worker } from "node:worker_threads";
 import { RankstreamError } from "../errors.ts";
+import { inSpan } from "../telemetry-tracing.ts";
 import {
   type FromStoreThread,
   revive,
@@ -34,7 +35,19 @@ export class ThreadCalls {
   ask<Name extends StoreCallName>(
     name: Name,
     argument: StoreCalls[Name][0],
-    { signal, onProgress, isApart, waitMsMax }: ReadControl = {},
+    control: ReadControl = {},
+  ): Promise<StoreCalls[Name][1]> {
+    if (!control.span) return this.#ask(name, argument, control);
+    return inSpan(control.span, "store.read", (step) => {
+      step?.set({ "rankstream.store.call": name });
+      return this.#ask(name, argument, control);
+    });
+  }
+
+  #ask<Name extends StoreCallName>(
+    name: Name,
+    argument: StoreCalls[Name][0],
+    { signal, onProgress, isApart, waitMsMax }: ReadControl,
   ): Promise<StoreCalls[Name][1]> {
     const id = this.#nextId++;
     const reportsProgress = onProgress !== undefined;

@@ -55,6 +55,7 @@ const owners: { dependency: RegExp; parts: string[] }[] = [
   { dependency: /^@duckdb\//, parts: ["store"] },
   { dependency: /^prom-client$/, parts: ["telemetry"] },
   { dependency: /^jose$/, parts: ["access"] },
+  { dependency: /^@opentelemetry\//, parts: ["telemetry"] },
   { dependency: /^(?:fastify$|@fastify\/)/, parts: ["edge", "api", "service"] },
 ];
 
