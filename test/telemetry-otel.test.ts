@@ -64,7 +64,8 @@ it("are sent with their process, parents and attributes, errors without words", 
     "service.instance.id": "node-7",
   });
   expect(collector.bodies.join("")).not.toContain("alice");
-  expect(tracing.totals).toEqual({ sent: 2, dropped: 0, failed: 0, limited: 0 });
+  const totals = { sent: 2, dropped: 0, failed: 0, limited: 0 };
+  await expect.poll(() => tracing.totals).toEqual(totals);
 });
 
 it("are made of what threads have noted, under the ids that these gave", async () => {

@@ -210,6 +210,13 @@ function describeApi({ metrics, budget, notReady }: ApiDeps): void {
   gauge("ready", readyHelp, () => (notReady().length === 0 ? 1 : 0));
 }
 
+/** What each request leaves: its id, a line, a span. */
+function followRequests(app: FastifyInstance, log: RequestLog, tracing: Tracing): void {
+  addRequestId(app);
+  addRequestLog(app, log);
+  addRequestTrace(app, tracing);
+}
+
 /** Builds the app; the caller listens on it (see listen.ts) and closes it. */
 export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
   const { uws = null, corsOrigins = [], access = openAccess, tracing = noTracing } = deps;
@@ -233,9 +240,7 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
     }
   });
   if (deps.metrics.isOn) http.attach(app);
-  addRequestId(app);
-  addRequestLog(app, requestLog);
-  addRequestTrace(app, tracing);
+  followRequests(app, requestLog, tracing);
   addSecurityHeaders(app);
   // Before all that answers: whatever it says, a page may read it.
   addCors(app, corsOrigins);
