@@ -15,6 +15,7 @@ import {
   helpText,
   readOptions,
 } from "./options.ts";
+import { runOverhead } from "./overhead.ts";
 import { profileText } from "./profile.ts";
 import { describeMachine, machineText, type Outcome, outcomeText } from "./report.ts";
 import { writeResults } from "./results.ts";
@@ -38,6 +39,7 @@ const benches: Record<BenchName, (options: BenchOptions) => Promise<Outcome[]>> 
   kafka: runKafka,
   soak: runSoak,
   live: runLive,
+  overhead: runOverhead,
 };
 
 async function main(options: BenchOptions): Promise<void> {

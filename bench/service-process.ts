@@ -60,6 +60,7 @@ export class ServiceProcess {
   readonly dataDir: string;
   readonly #child: ChildProcess;
   readonly #stderr: () => string;
+  readonly #lines: () => number;
   readonly #isKept: boolean;
 
   private constructor(
@@ -67,12 +68,14 @@ export class ServiceProcess {
     url: string,
     data: { dir: string; isKept: boolean },
     stderr: () => string,
+    lines: () => number,
   ) {
     this.#child = child;
     this.url = url;
     this.dataDir = data.dir;
     this.#isKept = data.isKept;
     this.#stderr = stderr;
+    this.#lines = lines;
   }
 
   /** Starts the built program; throws with what it wrote when it doesn't become ready. */
@@ -94,8 +97,10 @@ export class ServiceProcess {
     });
     let stdout = "";
     let stderr = "";
+    let lines = 0;
     child.stderr!.setEncoding("utf8").on("data", (text: string) => {
       stderr = (stderr + text).slice(-stderrCharsMax);
+      lines += text.split("\n").length - 1;
     });
     const ready = new Promise<string>((resolve) => {
       child.stdout!.setEncoding("utf8").on("data", (text: string) => {
@@ -115,7 +120,14 @@ export class ServiceProcess {
     const url = await Promise.race([ready, failed.then(() => null)]);
     late.abort();
     const data = { dir: dataDir, isKept };
-    if (url !== null) return new ServiceProcess(child, url, data, () => stderr);
+    if (url !== null)
+      return new ServiceProcess(
+        child,
+        url,
+        data,
+        () => stderr,
+        () => lines,
+      );
     child.kill("SIGKILL");
     if (!isKept) rmSync(dataDir, { recursive: true, force: true });
     throw new Error(`the service did not start: ${await failed}\n${stderr}`);
@@ -123,6 +135,11 @@ export class ServiceProcess {
 
   get pid(): number {
     return this.#child.pid!;
+  }
+
+  /** Lines it has logged. */
+  get logLines(): number {
+    return this.#lines();
   }
 
   /** CPU seconds used since its start, user and system; 0 where /proc is missing. */

@@ -42,13 +42,11 @@ function fail(what: string, got: Buffer): never {
   throw new Error(`${what}: ${got.toString().slice(0, 500)}`);
 }
 
-/** Bytes of the whole reply; 0 when its head isn't all there. */
-function replyBytes(text: string): number {
-  const end = text.indexOf(headEnd);
-  if (end < 0) return 0;
-  const length = /content-length: (\d+)/i.exec(text.slice(0, end))?.[1];
-  if (length === undefined) throw new Error(`a reply without its length: ${text.slice(0, 500)}`);
-  return end + headEnd.length + Number(length);
+/** Bytes of the reply's body, by its head. */
+function bodyBytesOf(head: string): number {
+  const length = /content-length: (\d+)/i.exec(head)?.[1];
+  if (length === undefined) throw new Error(`a reply without its length: ${head.slice(0, 500)}`);
+  return Number(length);
 }
 
 /** One connection: told of each reply. */
@@ -57,7 +55,8 @@ class Line {
   readonly #onReply: (line: Line) => void;
   #waits = false;
   #got = empty;
-  #bytes = 0;
+  /** Of a reply's body; all have the same, while heads name each its own request. */
+  #bodyBytes: number | null = null;
   /** Of the request under way: when it was due. */
   dueAt = 0;
 
@@ -84,9 +83,10 @@ class Line {
 
   #onData(chunk: Buffer): void {
     const got: Buffer = this.#got.length === 0 ? chunk : Buffer.concat([this.#got, chunk]);
-    // All have the same length, so its headers are read once.
-    if (this.#bytes === 0) this.#bytes = replyBytes(got.toString("latin1"));
-    const isWhole = this.#bytes > 0 && got.length === this.#bytes;
+    const headBytes = got.indexOf(headEnd);
+    if (headBytes >= 0) this.#bodyBytes ??= bodyBytesOf(got.toString("latin1", 0, headBytes));
+    const bytes = headBytes < 0 ? Infinity : headBytes + headEnd.length + this.#bodyBytes!;
+    const isWhole = got.length === bytes;
     const isAccepted = got.compare(accepted, 0, accepted.length, 0, accepted.length) === 0;
     if (isWhole && isAccepted) {
       this.#got = empty;
@@ -96,7 +96,7 @@ class Line {
     }
     this.#got = got;
     if (got.length >= accepted.length && !isAccepted) fail("not a reply of 202", got);
-    if (this.#bytes > 0 && got.length > this.#bytes) fail("more than one reply of 202", got);
+    if (got.length > bytes) fail("more than one reply of 202", got);
   }
 }
 

@@ -101,6 +101,19 @@ function truthOf({ stream, poolEvents }: Omit<LoadOrder, "port">, sent: number) 
   return trueBoard(counts.ofAll(), boardRows);
 }
 
+/** Puts a service under the load and checks its answer: what came of it, CPU of the service. */
+export async function loadService(
+  service: ServiceProcess,
+  order: Omit<LoadOrder, "port">,
+): Promise<{ report: LoadReport; cpuUsPerEvent: number }> {
+  const cpuUsed = service.meterCpu();
+  const report = await runLoad({ ...order, port: Number(new URL(service.url).port) });
+  const cpuSeconds = cpuUsed().seconds;
+  const { board } = await askExact(service.url, { eventType, timeRange: "all", k: boardRows });
+  checkExact(board, truthOf(order, report.sent), "the board of everything");
+  return { report, cpuUsPerEvent: (cpuSeconds * 1e6) / report.sent };
+}
+
 async function runOnce(
   server: string,
   options: BenchOptions,
@@ -110,17 +123,13 @@ async function runOnce(
   const args = [...options.serviceArgs, "--http-server", server];
   const service = await ServiceProcess.start({ args, profileDir: options.profileDir });
   try {
-    const cpuUsed = service.meterCpu();
-    const load = await runLoad({ ...order, port: Number(new URL(service.url).port) });
-    const cpuSeconds = cpuUsed().seconds;
-    const { board } = await askExact(service.url, { eventType, timeRange: "all", k: boardRows });
-    checkExact(board, truthOf(order, load.sent), "the board of everything");
+    const { report, cpuUsPerEvent } = await loadService(service, order);
     await service.stop();
     return {
-      service: load,
+      service: report,
       bare,
-      ratio: load.eventsPerSecond / bare.eventsPerSecond,
-      serviceCpuUsPerEvent: (cpuSeconds * 1e6) / load.sent,
+      ratio: report.eventsPerSecond / bare.eventsPerSecond,
+      serviceCpuUsPerEvent: cpuUsPerEvent,
     };
   } catch (error) {
     throw service.blame(error);
@@ -173,10 +182,16 @@ function describe(server: string, options: BenchOptions, size: Size, runs: Run[]
   };
 }
 
+/** The load that the options ask for, on whatever port. */
+export function orderOf(options: BenchOptions): Omit<LoadOrder, "port"> {
+  const size = sizeOf(options);
+  return { host: "127.0.0.1", stream: streamOf(options, size), steadyShare, ...size };
+}
+
 /** Runs the bench for each HTTP server that loads here. */
 export async function runSingle(options: BenchOptions): Promise<Outcome[]> {
   const size = sizeOf(options);
-  const order = { host: "127.0.0.1", stream: streamOf(options, size), steadyShare, ...size };
+  const order = orderOf(options);
   const outcomes: Outcome[] = [];
   for (const server of httpServers) {
     const runs: Run[] = [];

@@ -29,6 +29,8 @@ beforeAll(compile, runMsMax);
 const kernelBenches: BenchName[] = ["kernel", "accuracy"];
 /** These start a broker. */
 const brokerBenches: BenchName[] = ["kafka", "soak"];
+/** These start four services to compare them. */
+const pairedBenches: BenchName[] = ["overhead"];
 const countingBenches: BenchName[] = ["throughput", "latency", "cardinality", "cache"];
 
 function contains(stdout: string, labels: readonly string[]): void {
@@ -83,7 +85,7 @@ it("run, check their answers and print their tables", { timeout: runMsMax }, () 
 });
 
 it("run for long, over many clients and shapes of data", { timeout: runMsMax }, () => {
-  const others = [...kernelBenches, ...brokerBenches, ...countingBenches];
+  const others = [...kernelBenches, ...brokerBenches, ...pairedBenches, ...countingBenches];
   const { stdout, plot, results } = smoke(benchNames.filter((name) => !others.includes(name)));
   contains(stdout, [
     "one week: ratio to Rankstream, approximate",
@@ -105,6 +107,18 @@ it("run for long, over many clients and shapes of data", { timeout: runMsMax }, 
   for (const { runs } of single) expect(runs[0].service.sent).toBeGreaterThan(0);
   for (const { report } of results.at(-1).runs) expect(report.diffs).toBeGreaterThan(0);
   expect(readFileSync(plot, "utf8")).toMatch(/^<svg .*<polyline .*<\/svg>\s*$/s);
+});
+
+it("run in pairs, watched and not", { timeout: runMsMax }, () => {
+  const { stdout, results } = smoke(pairedBenches);
+  contains(stdout, ["CPU an event, on / off: median (least to most of a pair)", "log"]);
+  expect(namesOf(results)).toEqual(["overhead", "overhead"]);
+  for (const { pairs, seen, logLines } of results) {
+    expect(pairs[0].on.eventsPerSecond).toBeGreaterThan(0);
+    expect(pairs[0].off.eventsPerSecond).toBeGreaterThan(0);
+    expect(seen.scrapes).toBeGreaterThan(0);
+    expect(logLines).toBeGreaterThan(0);
+  }
 });
 
 it("run without a service too", { timeout: runMsMax }, () => {
