@@ -238,6 +238,8 @@ describe("operations", () => {
     const document = (await app.inject("/openapi.json")).json();
     expect(document).toMatchObject({ openapi: "3.1.0", info: { version: "1.2.3" } });
     expect(Object.keys(document.paths).sort()).toEqual([
+      "/admin/backups",
+      "/admin/backups/{id}",
       "/admin/cache/invalidate",
       "/admin/snapshot",
       "/admin/snapshots",
@@ -261,6 +263,7 @@ describe("operations", () => {
       "/live",
       "/live/events",
       "/metrics",
+      "/metrics/history",
       "/openapi.json",
       "/status",
       "/tail",
