@@ -1,4 +1,4 @@
-/** What watches the service in the overhead bench, as others would: a scraper, and a trace store. */
+/** What watches the service in the overhead bench: a scraper, and a place that takes traces. */
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { configOptions } from "../src/config-options.ts";
