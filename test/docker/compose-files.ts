@@ -4,7 +4,11 @@ import { join } from "node:path";
 import { parse } from "yaml";
 import { root } from "../support/service.ts";
 
-export const composeNames = Object.freeze(["compose.yaml", "compose.growth.yaml"]);
+export const composeNames = Object.freeze([
+  "compose.yaml",
+  "compose.growth.yaml",
+  "compose.scale.yaml",
+]);
 
 export interface ComposeService {
   image: string;

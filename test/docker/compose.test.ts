@@ -3,6 +3,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { parse } from "yaml";
 import { configNames, loadConfig, variableOf } from "../../src/config.ts";
 import { configOptions } from "../../src/config-options.ts";
 import { root } from "../support/service.ts";
@@ -144,4 +145,23 @@ it("has the nodes that haproxy.cfg sends to, at its port", () => {
     expect(Object.keys(services)).toEqual(expect.arrayContaining(["node1", "node2"]));
     expect(services["haproxy"]!.ports![0]!.split(":").at(-1)).toBe(bound);
   }
+});
+
+it("has what Prometheus and Grafana ask, under their names", () => {
+  const { services } = readCompose("compose.scale.yaml");
+  const jobs = parse(readDocker("prometheus/prometheus.yml"));
+  const targets = jobs.scrape_configs.flatMap((job: { static_configs: { targets: string[] }[] }) =>
+    job.static_configs.flatMap((each) => each.targets),
+  );
+  const alertmanagers = jobs.alerting.alertmanagers[0].static_configs[0].targets;
+  const { datasources } = parse(readDocker("grafana/provisioning/datasources/prometheus.yml"));
+  const hosts = [...targets, ...alertmanagers].map((target: string) => target.split(":")[0]);
+  const asked = [...hosts, new URL(datasources[0].url).hostname];
+  for (const host of asked.filter((name) => name !== "localhost")) {
+    expect(Object.keys(services)).toContain(host);
+  }
+  expect(asked).toEqual(expect.arrayContaining(["store", "node1", "node2", "alertmanager"]));
+  const [own] = jobs.scrape_configs;
+  const [, secret] = /^\/run\/secrets\/(\w+)$/.exec(own.authorization.credentials_file)!;
+  expect(services["prometheus"]!.secrets).toContain(secret);
 });
