@@ -46,6 +46,8 @@ export interface MetricsHistoryReply {
 
 export interface MetricsHistoryDeps {
   store: Pick<Store, "metricsHistory">;
+  /** Off: none are kept. */
+  metrics: "on" | "off";
   metricsIntervalMs: number;
   /** 0: none are kept. */
   metricsRetentionDays: number;
@@ -84,9 +86,10 @@ function shown(
 
 /** The answer. Throws `invalid_parameter` for more than 1000 steps. */
 export async function metricsHistory(
-  { store, metricsIntervalMs, metricsRetentionDays, now = Date.now }: MetricsHistoryDeps,
+  deps: MetricsHistoryDeps,
   { names, labels, range, stepSeconds: wanted, as }: HistoryRequest,
 ): Promise<MetricsHistoryReply> {
+  const { store, metrics, metricsIntervalMs, metricsRetentionDays, now = Date.now } = deps;
   const to = Math.max(Math.min(range.to, now() + 1), 0);
   const oldest = now() - Math.max(metricsRetentionDays, 1) * dayMs;
   const from = Math.min(Math.max(range.from, oldest), to);
@@ -100,7 +103,7 @@ export async function metricsHistory(
     const detail = `step: expected at most ${historyBounds.stepsMax} steps, got ${steps}`;
     throw new RankstreamError("invalid_parameter", detail, { extensions: { parameter: "step" } });
   }
-  const isKept = metricsRetentionDays > 0;
+  const isKept = metrics === "on" && metricsRetentionDays > 0;
   const { seriesMax } = historyBounds;
   const query = { names: [...names], labels, from: begin, to: end, stepMs, seriesMax };
   const found =

@@ -16,7 +16,14 @@ function scripted(name = "a_total") {
       return { series: [series], isCut: true };
     },
   };
-  const deps = { store, metricsIntervalMs: 60_000, metricsRetentionDays: 7, now: () => now };
+  const metrics = "on" as const;
+  const deps = {
+    store,
+    metrics,
+    metricsIntervalMs: 60_000,
+    metricsRetentionDays: 7,
+    now: () => now,
+  };
   return { deps, asked };
 }
 
@@ -70,6 +77,8 @@ describe("a history of metrics", () => {
     await expect(metricsHistory(deps, fine)).rejects.toThrow("at most 1000 steps, got 1441");
     const reply = await metricsHistory({ ...deps, metricsRetentionDays: 0 }, request(0, now));
     expect(reply).toMatchObject({ series: [], intervalSeconds: null });
+    const off = await metricsHistory({ ...deps, metrics: "off" }, request(0, now));
+    expect(off).toMatchObject({ series: [], intervalSeconds: null });
     const longOver = await metricsHistory(deps, request(0, hourMs));
     expect(longOver).toMatchObject({ series: [], intervalSeconds: 60 });
     expect(asked).toEqual([]);
