@@ -8,6 +8,7 @@ interface NetworkOptions {
   trustedProxies: string;
   allowedHosts: string;
   httpServer: string;
+  connectionsPerAddressMax: number;
   upstream: string;
   tlsCert: string;
   tlsKey: string;
@@ -45,6 +46,9 @@ function isHostName(text: string): boolean {
 
 function tlsProblem(options: NetworkOptions): string | undefined {
   const isSet = (name: keyof NetworkOptions) => options[name] !== "none";
+  if (options.connectionsPerAddressMax > 0 && options.httpServer === "uws") {
+    return "connectionsPerAddressMax: uWebSockets.js doesn't tell of connections: take fastify";
+  }
   if (isSet("tlsCert") !== isSet("tlsKey")) return "tlsCert and tlsKey: expected both or none";
   if (isSet("upstreamClientCert") !== isSet("upstreamClientKey")) {
     return "upstreamClientCert and upstreamClientKey: expected both or none";

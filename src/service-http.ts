@@ -9,6 +9,7 @@ type HttpOptions = Pick<
   ApiDeps,
   | "bodyBytesMax"
   | "connectionsMax"
+  | "connectionsPerAddressMax"
   | "requestTimeoutMs"
   | "slowRequestMs"
   | "hasAddresses"
@@ -23,6 +24,7 @@ export function httpOptions(config: Config): HttpOptions {
   return {
     bodyBytesMax: config.bodyBytesMax,
     connectionsMax: config.connectionsMax,
+    connectionsPerAddressMax: config.connectionsPerAddressMax,
     requestTimeoutMs: config.requestTimeoutMs,
     slowRequestMs: config.slowRequestMs,
     hasAddresses: config.logClientAddresses === "on",

@@ -30,6 +30,7 @@ import { Upstream } from "./query/upstream.ts";
 import { callerHeaders, openAccessOf } from "./service-access.ts";
 import { makeForwardScanner, makeScanner, sharedLedger, takesNoEvents } from "./service-edge.ts";
 import { httpOptions } from "./service-http.ts";
+import { openLimits } from "./service-limits.ts";
 import { describeLog, openKafka } from "./service-log.ts";
 import { describeCache, describeRedis, describeUpstream, openMetrics } from "./service-metrics.ts";
 import { StatusDesk } from "./service-status.ts";
@@ -203,6 +204,7 @@ export async function startNode(config: Config, logger: Logger, version: string)
   const { access, reload, close } = await openAccessOf(config, logger);
   const metrics = openMetrics(config, version);
   const tls = openTls(config, metrics, logger);
+  const limits = openLimits(config, access, metrics, logger);
   const budget = new ByteBudget(config.ingestBytesMax);
   const tracing = await openTracing(config, version, logger);
   describeTracing(metrics, tracing);
@@ -235,7 +237,7 @@ export async function startNode(config: Config, logger: Logger, version: string)
     version,
     ...httpOptions(config),
     uws,
-    access,
+    ...limits.asking,
     tls,
     tracing,
   });
@@ -244,7 +246,7 @@ export async function startNode(config: Config, logger: Logger, version: string)
     close();
     tls?.close();
     await app.close();
-    await Promise.all([query.close(), own?.log.close()]);
+    await Promise.all([query.close(), own?.log.close(), limits.close()]);
     await tracing.close();
   };
   try {

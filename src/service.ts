@@ -15,6 +15,7 @@ import { openAccessOf } from "./service-access.ts";
 import { backupPort, describeBackups, openBackups } from "./service-backup.ts";
 import { catchUpEdgeState, knownTypes, loadEdgeState, takesNoEvents } from "./service-edge.ts";
 import { httpOptions } from "./service-http.ts";
+import { openLimits } from "./service-limits.ts";
 import { describeLog, type OpenLog } from "./service-log.ts";
 import {
   describeCache,
@@ -267,6 +268,8 @@ async function openApi(
 ) {
   const metrics = openMetrics(config, packageVersion());
   const tls = openTls(config, metrics, logger, closers);
+  const limits = openLimits(config, access, metrics, logger);
+  closers.add(() => limits.close());
   await describeMetrics(metrics, pipeline);
   const budget = new ByteBudget(config.ingestBytesMax);
   const answers = await openAnswers(config, logger, pipeline, metrics, closers);
@@ -296,7 +299,7 @@ async function openApi(
     version: packageVersion(),
     ...httpOptions(config),
     uws: openUws(config),
-    access,
+    ...limits.asking,
     tls,
     tracing: pipeline.tracing,
   });

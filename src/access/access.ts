@@ -13,6 +13,8 @@ export interface Presented {
   authorization: string | undefined;
   /** The `Rankstream-Caller` header: for whom a node asks (caller.ts). */
   caller?: string | undefined;
+  /** The client's address. */
+  address?: () => string;
 }
 
 /** Checks who asks. */

@@ -90,7 +90,8 @@ export function addAccess(app: FastifyInstance, access: Access): void {
     const rule = request.routeOptions.config.access;
     if (request.is404 || rule === undefined || rule.scope === null) return;
     const { authorization = offeredKey(request), [callerHeader]: caller } = request.headers;
-    const presented = { authorization, caller: textOf(caller) };
+    const address = () => request.ip;
+    const presented = { authorization, caller: textOf(caller), address };
     request.principal = await access.authenticate(presented);
     checkScope(request.principal, rule.scope);
     checkRoute(request.principal, rule, request);

@@ -5,6 +5,7 @@ import type { ByteBudget } from "../edge/byte-budget.ts";
 import type { Edge } from "../edge/edge.ts";
 import type { EventTap } from "../edge/event-tap.ts";
 import { didYouMean, quoted, RankstreamError } from "../errors.ts";
+import type { Limiter } from "../limits/limiter.ts";
 import type { PageRequest } from "../query/pages.ts";
 import type { Metrics } from "../telemetry-metrics.ts";
 import { noTracing, type Tracing } from "../telemetry-tracing.ts";
@@ -21,6 +22,7 @@ import { addDeletes, type DeletePort } from "./deletes.ts";
 import { addEventTypes, type EventTypePort } from "./event-types.ts";
 import { addEvents } from "./events.ts";
 import { addExports, type ExportPort } from "./exports.ts";
+import { clientAddress } from "./forwarded.ts";
 import { addHandOn, type ProxyPort } from "./hand-on.ts";
 import { hangUpSignal } from "./hang-up.ts";
 import {
@@ -47,6 +49,7 @@ import {
   readLeaderboardRequest,
   readPageRequest,
 } from "./leaderboard.ts";
+import { addLimits } from "./limits-hook.ts";
 import { addLive } from "./live.ts";
 import type { LiveOptions } from "./live-hub.ts";
 import { addMetricsHistory, type MetricsHistoryPort } from "./metrics-history.ts";
@@ -125,6 +128,8 @@ export interface ApiDeps extends HttpAppOptions {
   uws?: Uws | null;
   /** Says who asks; default: anybody may do everything. */
   access?: Access;
+  /** Says how much each may ask; default: as much as they like. */
+  limiter?: Limiter | null;
 }
 
 /** Whether a route such as `/items/:eventType/:eventId` is at this address. */
@@ -219,14 +224,17 @@ function followRequests(app: FastifyInstance, log: RequestLog, tracing: Tracing)
 
 /** Builds the app; the caller listens on it (see listen.ts) and closes it. */
 export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
-  const { uws = null, corsOrigins = [], access = openAccess, tracing = noTracing } = deps;
+  const { uws = null, corsOrigins = [], access = openAccess, limiter = null } = deps;
+  const { tracing = noTracing } = deps;
   const http = new HttpMetrics(deps.metrics);
   // Over uWebSockets.js connections within the process are plain.
   const app = makeFastify(uws === null ? deps : { ...deps, tls: undefined }, http);
   const cors = corsHeaders(corsOrigins);
   const checkHost = hostCheck(deps.allowedHosts ?? null);
   const requestLog = new RequestLog(deps);
-  const uwsDeps = { ...deps, headerBytesMax, cors, checkHost, access, http, requestLog, tracing };
+  const clientOf = clientAddress(deps.trustedProxies ?? []);
+  const checks = { headerBytesMax, cors, checkHost, clientOf, access, limiter };
+  const uwsDeps = { ...deps, ...checks, http, requestLog, tracing };
   app.decorate("uwsServer", uws && new UwsServer(uws, app, uwsDeps));
   const methodsByPath = new Map<string, Set<string>>();
   const routes: DocumentedRoute[] = [];
@@ -247,6 +255,7 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
   addHostCheck(app, checkHost);
   boundClosing(app, deps.closeMsMax);
   addAccess(app, access);
+  addLimits(app, limiter);
   const { cache, metrics, logger, live = {} } = deps;
   if (deps.proxy !== undefined)
     addHandOn(app, deps.proxy, deps.edge.tap === undefined ? [] : ["/tail"]);

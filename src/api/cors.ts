@@ -14,8 +14,8 @@ const sentHeaders =
   "last-event-id, prefer, traceparent, tracestate, x-request-id";
 /** Beside those that any page may read. */
 const readHeaders =
-  "cache-status, etag, idempotency-replayed, link, location, retry-after, x-next-cursor, " +
-  "x-request-id";
+  "cache-status, etag, idempotency-replayed, link, location, ratelimit, ratelimit-policy, " +
+  "retry-after, x-next-cursor, x-request-id";
 /** How long a browser need not ask again; Chromium takes no more. */
 const preflightSeconds = 7200;
 

@@ -55,7 +55,9 @@ export function addEvents(
           principal: request.principal,
           requestId: request.id,
           span: request.span,
+          ...(request.limited !== null && { charge: request.limited }),
         });
+        if (request.limited !== null) reply.headers(request.limited.headers(true));
         http.failed(answer.code);
         return sendEdgeReply(reply, answer);
       } finally {

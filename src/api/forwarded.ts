@@ -6,6 +6,13 @@ import type { FastifyRequest } from "fastify";
 /** The client's address; `peer`: who has connected, `forwardedFor`: what its header says. */
 export type ClientAddress = (peer: string, forwardedFor: string | undefined) => string;
 
+/** Whether an address is one of those. */
+export function trustOf(trusted: readonly string[]): (address: string) => boolean {
+  if (trusted.length === 0) return () => false;
+  const isTrusted = proxyAddress.compile([...trusted]);
+  return (address) => isTrusted(address, 0);
+}
+
 /** The rightmost address that is none of `trusted`, as Fastify's `request.ip` has it. */
 export function clientAddress(trusted: readonly string[]): ClientAddress {
   if (trusted.length === 0) return (peer) => peer;

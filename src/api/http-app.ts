@@ -5,6 +5,8 @@ import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify }
 import type { RankstreamError } from "../errors.ts";
 import { RelayedReply } from "../query/upstream.ts";
 import type { Logger } from "../telemetry.ts";
+import { boundAddresses } from "./address-connections.ts";
+import { trustOf } from "./forwarded.ts";
 import type { HttpMetrics } from "./http-metrics.ts";
 import { closeRefused } from "./live-upgrade.ts";
 import { answerSocketError, sendProblem, sendText, toRankstreamError } from "./problems.ts";
@@ -20,6 +22,8 @@ export interface HttpAppOptions {
   requestTimeoutMs: number;
   /** From whose connections forwarded headers are believed; none by default. */
   trustedProxies?: readonly string[];
+  /** Held at once of one address that is no trusted proxy; 0, the default: any number. */
+  connectionsPerAddressMax?: number;
   /** Of a server that listens itself; undefined: it speaks plain HTTP. */
   tls?: TlsPort | undefined;
   logger: Logger;
@@ -87,6 +91,11 @@ export function makeFastify(options: HttpAppOptions, http: HttpMetrics): Fastify
   if (tls !== undefined) followTls(app.server, tls);
   app.addHook("onResponse", async ({ raw }) => closeRefused(raw));
   app.server.maxConnections = options.connectionsMax;
+  const { connectionsPerAddressMax: connectionsMax = 0, trustedProxies = [] } = options;
+  if (connectionsMax > 0) {
+    const isTrusted = trustOf(trustedProxies);
+    boundAddresses(app.server, { connectionsMax, isTrusted, isEncrypted: tls !== undefined });
+  }
   // Every parameter is checked by hand: the messages say what was expected and what came.
   app.setValidatorCompiler(() => () => true);
   app.removeAllContentTypeParsers();

@@ -50,7 +50,7 @@ export interface DocumentedRoute {
 }
 
 /** Any request may be answered so, those with a body so too. */
-const problemsOfAll = [400, 414, 421, 431, 500, 503];
+const problemsOfAll = [400, 414, 421, 429, 431, 500, 503];
 /** What needs a key is refused without one, or with one for something else. */
 const problemsOfKeys = [401, 403];
 const problemsOfBodies = [408, 413, 415];
@@ -228,6 +228,10 @@ export function openApiDocument(
   const problem = {
     description: "An RFC 9457 problem document; `code` is stable.",
     headers: {
+      RateLimit: {
+        description: "What is left to the caller, where it is limited.",
+        schema: { type: "string" },
+      },
       "Retry-After": { description: "When to try again, seconds.", schema: { type: "string" } },
       "WWW-Authenticate": { description: "Of 401: what to send.", schema: { type: "string" } },
       "X-Request-Id": {

@@ -7,6 +7,7 @@ import type { ByteBudget } from "../edge/byte-budget.ts";
 import { bodyFormat } from "../edge/content.ts";
 import type { Edge } from "../edge/edge.ts";
 import { type ErrorReply, problemReply, RankstreamError } from "../errors.ts";
+import type { Caller, Limiter } from "../limits/limiter.ts";
 import type { Principal } from "../model-access.ts";
 import { parseTraceparent } from "../model-trace.ts";
 import type { TraceSpan, Tracing } from "../telemetry-tracing.ts";
@@ -14,7 +15,9 @@ import { checkScope } from "./access-hook.ts";
 import type { HostCheck } from "./allowed-hosts.ts";
 import { joinChunks, overloaded, tooLarge } from "./body.ts";
 import type { CorsHeaders } from "./cors.ts";
+import type { ClientAddress } from "./forwarded.ts";
 import { clientGoneStatus, type HttpMetrics, type RouteMetrics } from "./http-metrics.ts";
+import { callerOf } from "./limits-hook.ts";
 import { requestIdHeader, requestIdOf, withRequestId } from "./request-id.ts";
 import type { RequestLog } from "./request-log.ts";
 import { endRequestSpan } from "./request-trace.ts";
@@ -36,6 +39,8 @@ export interface UwsEventsDeps {
   checkHost: HostCheck;
   requestLog: RequestLog;
   tracing: Tracing;
+  clientOf: ClientAddress;
+  limiter: Limiter | null;
 }
 
 interface Head {
@@ -46,11 +51,14 @@ interface Head {
   authorization: string | undefined;
   caller: string | undefined;
   host: string | undefined;
+  forwardedFor: string | undefined;
   requestId: string | undefined;
   traceparent: string | undefined;
   /** As announced; 0 where it isn't. */
   lengths: string[];
   bytes: number;
+  /** Who pays; null where nothing is limited, or nobody is known yet. */
+  limited: Caller | null;
 }
 
 /** ": " and the line's end. */
@@ -71,10 +79,12 @@ function readHead(request: UwsRequest): Head {
     authorization: undefined,
     caller: undefined,
     host: undefined,
+    forwardedFor: undefined,
     requestId: undefined,
     traceparent: undefined,
     lengths: [],
     bytes: 0,
+    limited: null,
   };
   request.forEach((name, value) => {
     head.bytes += name.length + value.length + headerLineBytes;
@@ -82,6 +92,7 @@ function readHead(request: UwsRequest): Head {
     else if (name === "content-length") head.lengths.push(value);
     else if (name === "host") head.host ??= value;
     else if (name === "origin") head.origin ??= value;
+    else if (name === "x-forwarded-for") head.forwardedFor = joined(head.forwardedFor, value);
     else if (name === "authorization") head.authorization ??= value;
     else if (name === callerHeader) head.caller = joined(head.caller, value);
     else if (name === requestIdHeader) head.requestId ??= value;
@@ -163,6 +174,7 @@ class EventsRequest implements UwsPending {
         this.response.resume();
         try {
           checkScope(principal, "ingest");
+          charge(principal, this.#asked, this.#deps);
         } catch (error) {
           this.#refuse(error as RankstreamError);
           return;
@@ -222,6 +234,7 @@ class EventsRequest implements UwsPending {
       principal,
       requestId,
       span,
+      ...(this.#asked.head.limited !== null && { charge: this.#asked.head.limited }),
     });
     this.#release();
     if (this.#isOver) return;
@@ -267,8 +280,18 @@ class EventsRequest implements UwsPending {
   }
 }
 
-/** The reply with what lets the page that asked read it. */
-function readable(reply: ErrorReply, head: Head, { cors }: UwsEventsDeps): ErrorReply {
+/** Throws where the caller's limits are reached. */
+function charge(principal: Principal, { head, address }: Asked, { limiter }: UwsEventsDeps): void {
+  const caller = callerOf(limiter, principal, address);
+  head.limited = caller;
+  caller?.request(true);
+}
+
+/** The reply with what is left to the caller, and what lets the page that asked read it. */
+function readable(given: ErrorReply, head: Head, { cors }: UwsEventsDeps): ErrorReply {
+  const { limited } = head;
+  const left = limited === null ? given.headers : { ...given.headers, ...limited.headers(true) };
+  const reply = { ...given, headers: left };
   const added = cors(head.origin);
   const readers = added["access-control-allow-origin"];
   if (readers === undefined) return reply;
@@ -283,6 +306,8 @@ interface Asked {
   /** By performance.now(). */
   since: number;
   span: TraceSpan | null;
+  /** The client's address. */
+  address: () => string;
 }
 
 function endSpan({ span, id }: Asked, reply: { status: number; code?: string }): void {
@@ -313,18 +338,36 @@ function answer(
   deps.requests.send(response, readable(withRequestId(reply, id), head, deps), isLast);
 }
 
+/** The client's address; read at once where it may be asked for after the client has gone. */
+function addressGetter(
+  response: UwsResponse,
+  head: Head,
+  { access, clientOf }: UwsEventsDeps,
+): () => string {
+  const read = () => clientOf(addressOf(response), head.forwardedFor);
+  if (access.isOpen) return read;
+  const address = read();
+  return () => address;
+}
+
 /** Takes one POST /events. */
 export function takeEvents(response: UwsResponse, request: UwsRequest, deps: UwsEventsDeps): void {
   const head = readHead(request);
   const { tracing, requests } = deps;
   const span = tracing.isOn ? tracing.begin("POST /events", head.traceparent) : null;
-  const asked = { head, id: requestIdOf(head.requestId), since: performance.now(), span };
+  const id = requestIdOf(head.requestId);
+  const address = addressGetter(response, head, deps);
+  const asked = { head, id, since: performance.now(), span, address };
   try {
     const refusal = requests.refusal();
     if (refusal !== null) throw refusal;
     const { authorization, caller } = head;
-    const asking = deps.access.authenticate({ authorization, caller });
-    if (!(asking instanceof Promise)) checkScope(asking, "ingest");
+    const { address } = asked;
+    const asking = deps.access.authenticate({ authorization, caller, address });
+    if (!(asking instanceof Promise)) {
+      checkScope(asking, "ingest");
+      charge(asking, asked, deps);
+    }
     checkHead(head, deps);
     new EventsRequest(response, asked, deps, asking);
   } catch (error) {

@@ -3,8 +3,9 @@
  * first, so that its refusals are the client's, then message by message in both directions.
  */
 import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
 import { WebSocket } from "ws";
-import { problemReply } from "../errors.ts";
+import { problemReply, RankstreamError } from "../errors.ts";
 import { knownProtocols } from "./live-protocol.ts";
 import { requestIdHeader, requestIdOf, withRequestId } from "./request-id.ts";
 import { streamPair } from "./stream-pair.ts";
@@ -110,6 +111,34 @@ async function relayRefusal(
   requests.send(response, { status: refusal.statusCode ?? 500, headers, body }, true);
 }
 
+/** A connection to Node's server that asks for what the client has asked for. */
+function ask(request: UwsRequest, head: RelayedHead, client: Duplex): WebSocket {
+  const protocols = knownProtocols(request.getHeader("sec-websocket-protocol"));
+  try {
+    return new WebSocket(`ws://localhost${head.path}`, protocols, {
+      createConnection: () => client as never,
+      headers: headersOf(head),
+      autoPong: false,
+      perMessageDeflate: false,
+    });
+  } catch (error) {
+    // What uWebSockets.js takes, but Node's own client does not write.
+    const detail = `not valid HTTP: ${(error as Error).message}`;
+    throw new RankstreamError("bad_request", detail, { cause: error });
+  }
+}
+
+function refuse(
+  { requests, http }: UwsRelayDeps,
+  response: UwsResponse,
+  request: UwsRequest,
+  refusal: RankstreamError,
+): void {
+  http.failed(refusal.code);
+  const id = requestIdOf(request.getHeader(requestIdHeader));
+  requests.send(response, withRequestId(problemReply(refusal), id), true);
+}
+
 function shakeHands(
   deps: UwsRelayDeps,
   response: UwsResponse,
@@ -118,21 +147,20 @@ function shakeHands(
 ): void {
   const refusal = deps.requests.refusal();
   if (refusal !== null) {
-    deps.http.failed(refusal.code);
-    const id = requestIdOf(request.getHeader(requestIdHeader));
-    deps.requests.send(response, withRequestId(problemReply(refusal), id), true);
+    refuse(deps, response, request, refusal);
     return;
   }
   const key = request.getHeader("sec-websocket-key");
   const head = relayedHead(request);
   const { client, server } = streamPair(addressOf(response), deps.isEncrypted);
-  const protocols = knownProtocols(request.getHeader("sec-websocket-protocol"));
-  const inner = new WebSocket(`ws://localhost${head.path}`, protocols, {
-    createConnection: () => client as never,
-    headers: headersOf(head),
-    autoPong: false,
-    perMessageDeflate: false,
-  });
+  let inner: WebSocket;
+  try {
+    inner = ask(request, head, client);
+  } catch (error) {
+    client.destroy();
+    refuse(deps, response, request, error as RankstreamError);
+    return;
+  }
   let isOver = false;
   response.onAborted(() => {
     isOver = true;

@@ -7,7 +7,7 @@ import type { Logger } from "../telemetry.ts";
 import type { Metrics } from "../telemetry-metrics.ts";
 import type { Address } from "./listen.ts";
 import type { TlsPort } from "./tls.ts";
-import type { Uws, UwsApp, UwsListenSocket } from "./uws.ts";
+import type { Uws, UwsApp, UwsListenSocket, UwsResponse } from "./uws.ts";
 import { takeEvents, type UwsEventsDeps } from "./uws-events.ts";
 import { liveBehavior } from "./uws-live.ts";
 import { relay } from "./uws-relay.ts";
@@ -95,13 +95,36 @@ export class UwsServer {
       tls === undefined
         ? this.#uws.App()
         : this.#uws.SSLApp({ key_file_name: tls.files.key, cert_file_name: tls.files.cert });
+    const live = liveBehavior(relaying);
+    const { upgrade } = live;
+    live.upgrade = (response, request, context) => {
+      this.#guard(response, () => upgrade(response, request, context));
+    };
     return app
-      .ws("/live", liveBehavior(relaying))
+      .ws("/live", live)
       .post("/events", (response, request) => {
-        if (request.getQuery() === undefined) takeEvents(response, request, events);
-        else relay(response, request, relaying);
+        this.#guard(response, () => {
+          if (request.getQuery() === undefined) takeEvents(response, request, events);
+          else relay(response, request, relaying);
+        });
       })
-      .any("/*", (response, request) => relay(response, request, relaying));
+      .any("/*", (response, request) => {
+        this.#guard(response, () => relay(response, request, relaying));
+      });
+  }
+
+  /** What a handler throws would end the process: it costs only the connection. */
+  #guard(response: UwsResponse, handle: () => void): void {
+    try {
+      handle();
+    } catch (error) {
+      this.#deps.logger.error({ part: "http", err: error }, "a request failed");
+      try {
+        response.close();
+      } catch {
+        // It was answered, or has gone.
+      }
+    }
   }
 
   #listenWith(app: UwsApp, { host, port }: Address): UwsListenSocket | null {

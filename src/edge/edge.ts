@@ -4,7 +4,7 @@
  */
 import { createHash, hash, randomUUID } from "node:crypto";
 import { discard } from "../discard.ts";
-import { type ErrorReply, problemReply, RankstreamError } from "../errors.ts";
+import { problemReply, RankstreamError } from "../errors.ts";
 import { failPoint } from "../fail-point.ts";
 import { madeKey, madePartitionCount, parseIdempotencyKey } from "../log/idempotency-key.ts";
 import type { Log } from "../log/log.ts";
@@ -18,6 +18,7 @@ import type { TraceSpan } from "../telemetry-tracing.ts";
 import type { ByteBudget } from "./byte-budget.ts";
 import { acceptedEncodings, type BodyFormat, bodyEncoding, bodyFormat } from "./content.ts";
 import { EventTap } from "./event-tap.ts";
+import type { Charge, IngestReply, IngestRequest } from "./ingest-request.ts";
 import { unpack } from "./unpack.ts";
 
 /** What the scanner found in one batch. */
@@ -86,30 +87,13 @@ export interface EdgeDeps {
   now?: () => number;
 }
 
-export interface IngestRequest {
-  /** As received, still packed. */
-  body: Uint8Array;
-  /** Nobody else uses `body`: its memory may be given back once it is read. */
-  isOwn?: boolean;
-  contentType: string | undefined;
-  contentEncoding?: string | undefined;
-  idempotencyKey?: string | undefined;
-  /** Who sends it; left out: somebody who may send everything. */
-  principal?: Principal;
-  /** Of the HTTP request: what the log says of the batch names it. */
-  requestId?: string;
-  /** Where the request is traced. */
-  span?: TraceSpan | null;
-}
-
-export type IngestReply = ErrorReply;
-
 interface Unpacked {
   body: Uint8Array;
   format: BodyFormat;
   isOwn: boolean;
   sender: Principal;
   span: TraceSpan | null;
+  charge: Charge | undefined;
 }
 
 const jsonHeaders = Object.freeze({ "content-type": "application/json; charset=utf-8" });
@@ -169,14 +153,14 @@ export class Edge {
     const encoding = bodyEncoding(request.contentEncoding);
     const key = request.idempotencyKey;
     if (key !== undefined) parseIdempotencyKey(key);
-    const { isOwn = false, principal: sender = everybody, span = null } = request;
+    const { isOwn = false, principal: sender = everybody, span = null, charge } = request;
     if (encoding === "identity")
-      return await this.#take({ body: request.body, format, isOwn, sender, span }, key);
+      return await this.#take({ body: request.body, format, isOwn, sender, span, charge }, key);
     const { unpackedBytesMax, budget } = this.#deps;
     const body = await unpack(request.body, encoding, unpackedBytesMax, budget);
     const { length } = body;
     try {
-      return await this.#take({ body, format, isOwn: true, sender, span }, key);
+      return await this.#take({ body, format, isOwn: true, sender, span, charge }, key);
     } finally {
       budget.release(length);
     }
@@ -273,6 +257,8 @@ export class Edge {
     this.#slowLines.add(batch.slowLines);
     this.#rejected.add(batch.rejected);
     if (batch.accepted === 0) return refusal(batch);
+    // Nothing may be waited for from here on: the blocks are views of the scanner's memory.
+    sent.charge?.admit(batch.accepted);
     const { ledger } = this.#deps;
     const tapped = this.tap.sample(batch.blocks);
     const seen = key === null ? null : ledger.seenAround(key);

@@ -18,13 +18,8 @@ import {
   bodyEncoding,
   bodyFormat,
 } from "./content.ts";
-import {
-  type BatchScanner,
-  type IngestReply,
-  type IngestRequest,
-  noteOf,
-  refusal,
-} from "./edge.ts";
+import { type BatchScanner, noteOf, refusal } from "./edge.ts";
+import type { IngestReply, IngestRequest } from "./ingest-request.ts";
 import { unpack } from "./unpack.ts";
 
 export interface ForwardEdgeDeps {
@@ -84,7 +79,11 @@ export class ForwardEdge {
         throw withKey(error, key);
       });
     };
-    return inSpan(span, "upstream.send", send, "client");
+    const reply = await inSpan(span, "upstream.send", send, "client");
+    if (reply.headers["idempotency-replayed"] === undefined) {
+      request.charge?.spend(acceptedOf(reply));
+    }
+    return reply;
   }
 
   /** The reply to a batch without any valid event; null where there are some. */
@@ -122,6 +121,12 @@ export class ForwardEdge {
     }
     return reply;
   }
+}
+
+/** How many events the upstream has stored by its own word. */
+function acceptedOf({ status, body }: IngestReply): number {
+  if (status !== 202) return 0;
+  return Number(/"accepted":(\d{1,10})\b/.exec(body.slice(0, 64))?.[1] ?? 0);
 }
 
 /** Names the key to retry with: it isn't known what became of the batch. */

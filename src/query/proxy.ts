@@ -37,6 +37,8 @@ const ownNames = new Set([
   "x-forwarded-port",
   "x-real-ip",
   "strict-transport-security",
+  "ratelimit",
+  "ratelimit-policy",
 ]);
 const hopsMax = 4;
 

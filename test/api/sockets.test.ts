@@ -257,6 +257,26 @@ describeOverEach("an offer of a WebSocket", () => {
     "connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n" +
     "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
+  // uWebSockets.js takes what Node's own client refuses to write: it must not end the process.
+  it.each(["/live#x", "/live?a#b", "/live?\u00e9"])(
+    "to an odd address is answered: %s",
+    async (path) => {
+      const { app } = await makeApi();
+      const { socket, ended } = rawConnection(await onSocket(app));
+      socket.end(Buffer.from(`GET ${path} HTTP/1.1\r\nhost: localhost\r\n${upgrade}`));
+      expect(await ended).toMatch(/^HTTP\/1.1 4\d\d /);
+      expect((await app.inject("/health/live")).statusCode).toBe(200);
+    },
+  );
+
+  it.each(["\u00ff", "a\u0001b", "\u007f"])("from an odd host is answered: %j", async (host) => {
+    const { app } = await makeApi();
+    const { socket, ended } = rawConnection(await onSocket(app));
+    socket.end(Buffer.from(`GET /live HTTP/1.1\r\nhost: ${host}\r\n${upgrade}`, "latin1"));
+    await ended;
+    expect((await app.inject("/health/live")).statusCode).toBe(200);
+  });
+
   it.each([
     ["/%zz", "localhost", 400],
     ["/nowhere", "localhost", 404],

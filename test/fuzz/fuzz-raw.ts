@@ -91,7 +91,7 @@ export function rawExchange(random: Random): Buffer[] {
 }
 
 /** So long an answer is waited for; there need not be one. */
-const answerMsMax = 200;
+const answerMsMax = 500;
 
 /** Writes it, takes what comes for a moment, and hangs up. Resolves with the status, or 0. */
 export function exchange(port: number, pieces: readonly Buffer[]): Promise<number> {
@@ -104,7 +104,7 @@ export function exchange(port: number, pieces: readonly Buffer[]): Promise<numbe
       else socket.destroy();
       resolve(status);
     };
-    const timer = setTimeout(end, answerMsMax);
+    let timer: NodeJS.Timeout | undefined;
     socket.setNoDelay(true);
     socket.on("error", () => undefined);
     socket.once("close", end);
@@ -115,6 +115,7 @@ export function exchange(port: number, pieces: readonly Buffer[]): Promise<numbe
       if (status !== 101) end();
     });
     socket.once("connect", () => {
+      timer = setTimeout(end, answerMsMax);
       for (const piece of pieces) socket.write(piece);
     });
   });

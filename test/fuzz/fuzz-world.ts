@@ -46,7 +46,8 @@ export class FuzzWorld {
 
   private constructor(service: RankstreamProcess, document: unknown) {
     this.#service = service;
-    this.#pool = new Pool(service.url, { connections: atOnce, bodyTimeout: replyMsMax });
+    const patience = { connectTimeout: replyMsMax, bodyTimeout: replyMsMax };
+    this.#pool = new Pool(service.url, { connections: atOnce, ...patience });
     this.#operations = operationsOf(document);
     this.#socketsBefore = this.#sockets();
   }
@@ -54,7 +55,8 @@ export class FuzzWorld {
   static async start(args: string[]): Promise<FuzzWorld> {
     // Bounds that a long run meets, so that it goes on beyond them.
     const bounds = ["--event-types-max", "500", "--jobs-max", "50", "--log-level", "error"];
-    const service = await startRankstream({ args: [...bounds, ...args] });
+    const memory = ["--store-memory-bytes-max", "128MiB", "--cache-bytes-max", "16MiB"];
+    const service = await startRankstream({ args: [...bounds, ...memory, ...args] });
     const { body } = await service.get("/openapi.json");
     return new FuzzWorld(service, body);
   }
@@ -69,6 +71,8 @@ export class FuzzWorld {
     await Promise.all(Array.from({ length: atOnce }, work));
     await this.#quiet();
     const faults = this.#faults.splice(0);
+    // Seen at once where a run goes on for an hour.
+    if (faults.length > 0) process.stderr.write(`${faults.join("\n")}\n`);
     expect(faults, `${faults.length} faults of the batch with seed ${seed}`).toEqual([]);
     this.rss.push(this.#resident());
   }
