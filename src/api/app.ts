@@ -222,6 +222,37 @@ function followRequests(app: FastifyInstance, log: RequestLog, tracing: Tracing)
   addRequestTrace(app, tracing);
 }
 
+/** All that is asked by HTTP alone; `routes` is what the description is made from. */
+async function addRoutes(
+  app: FastifyInstance,
+  deps: ApiDeps,
+  http: HttpMetrics,
+  routes: DocumentedRoute[],
+): Promise<void> {
+  addEvents(app, deps, http);
+  addQueries(app, deps);
+  addTrending(app, deps);
+  addSeries(app, deps);
+  addItems(app, deps, deps.budget);
+  addJobs(app, deps.jobs);
+  addAdmin(app, deps.cache, deps.budget);
+  addChanges(app, deps.changes);
+  addEventTypes(app, deps.eventTypes, deps.budget);
+  addLabels(app, deps.labels, deps.budget);
+  addSnapshots(app, deps.snapshots);
+  addBackups(app, deps.backups);
+  addExports(app, deps.exports);
+  addTail(app, deps.edge.tap ?? null);
+  addDeletes(app, deps.deleteEvents);
+  addStatus(app, deps.status);
+  addMetricsHistory(app, deps.metricsHistory);
+  addOperations(app, deps, routes);
+  if (deps.webFolder !== undefined) {
+    await addPages(app, deps.webFolder, deps.frameAncestors);
+    await addClientFile(app, deps.webFolder);
+  }
+}
+
 /** Builds the app; the caller listens on it (see listen.ts) and closes it. */
 export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
   const { uws = null, corsOrigins = [], access = openAccess, limiter = null } = deps;
@@ -264,28 +295,7 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
       (await cache.ask("leaderboard", request, { address, isPatient: true })).text,
     ) as object;
   await addLive(app, { leaderboard, metrics, logger, options: live });
-  addEvents(app, deps, http);
-  addQueries(app, deps);
-  addTrending(app, deps);
-  addSeries(app, deps);
-  addItems(app, deps, deps.budget);
-  addJobs(app, deps.jobs);
-  addAdmin(app, cache, deps.budget);
-  addChanges(app, deps.changes);
-  addEventTypes(app, deps.eventTypes, deps.budget);
-  addLabels(app, deps.labels, deps.budget);
-  addSnapshots(app, deps.snapshots);
-  addBackups(app, deps.backups);
-  addExports(app, deps.exports);
-  addTail(app, deps.edge.tap ?? null);
-  addDeletes(app, deps.deleteEvents);
-  addStatus(app, deps.status);
-  addMetricsHistory(app, deps.metricsHistory);
-  addOperations(app, deps, routes);
-  if (deps.webFolder !== undefined) {
-    await addPages(app, deps.webFolder, deps.frameAncestors);
-    await addClientFile(app, deps.webFolder);
-  }
+  await addRoutes(app, deps, http, routes);
   answerUnrouted(app, methodsByPath, refusing(http));
   describeApi(deps);
   // The last, after long polls and live sockets were told to end.

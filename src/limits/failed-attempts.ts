@@ -50,7 +50,7 @@ export class FailedAttempts {
     const leftMs = this.#blockedMs(address);
     if (leftMs > 0 && (isGuess || !this.#known.has(pair))) {
       this.#refused++;
-      const detail = `more than ${this.#failuresMax} wrong keys came from this address in a minute`;
+      const detail = `${this.#failuresMax} wrong keys and more came from this address`;
       throw new RankstreamError("rate_limited", detail, {
         retryAfterSeconds: leftMs / 1000,
         extensions: { limit: "attempts" },

@@ -22,7 +22,7 @@ export function addressKey(address: string): string {
   return `${groups.slice(0, groupsKept).join(":")}::/64`;
 }
 
-/** Who answers for it: of what a node asks in somebody's place, the node, which has limited them. */
+/** Who answers for it: the node, which has limited whom it asks for. */
 export function accountable(principal: Principal): Principal {
   return principal.via === null ? principal : accountable(principal.via);
 }

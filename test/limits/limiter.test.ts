@@ -218,7 +218,7 @@ it("tells once what was used while it was telling", async () => {
   expect(share.sums.get("key a")?.requests).toBe(500);
 });
 
-it("goes by its own knowledge while nobody answers, and makes up for the day afterwards", async () => {
+it("goes by its own knowledge while nobody answers, and makes up for it later", async () => {
   const share = new SharedInMemory();
   const [one, other] = pair(share, { eventsPerDay: 100, requestsPerSecond: 5 });
   one.admit(50);
