@@ -22,6 +22,8 @@ function outlivePipes(): void {
 
 async function run(): Promise<void> {
   outlivePipes();
+  // Its client for S3 would tell every user of Node 20 that a later one will want a newer Node.
+  process.env["AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED"] ??= "true";
   const nodeVersion = process.versions.node;
   if (nodeIsTooOld(nodeVersion)) {
     const wanted = nodeVersionMin.join(".");

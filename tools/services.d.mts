@@ -23,5 +23,8 @@ export declare function findAlertmanager(): { server: string; amtool: string } |
 /** Folder of PostgreSQL's server programs: postgres, initdb, psql. */
 export declare function findPostgres(): string | undefined;
 
+/** Path of versitygw, a server that speaks S3. */
+export declare function findVersitygw(): string | undefined;
+
 /** Path of schemathesis' program `st`. */
 export declare function findSchemathesis(): string | undefined;

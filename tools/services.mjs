@@ -10,8 +10,9 @@ import { describeKafka, installKafka, kafkaHelp, kafkaPackages } from "./kafka.m
 import { describeNodes, installNodes, nodesHelp } from "./nodes.mjs";
 import { firstExecutable, onPath } from "./programs.mjs";
 import { findSchemathesis, installSchemathesis } from "./schemathesis.mjs";
+import { findVersitygw, installVersitygw, versitygwHelp } from "./versitygw.mjs";
 
-export { findSchemathesis };
+export { findSchemathesis, findVersitygw };
 
 const installMsMax = 10 * 60_000;
 
@@ -197,6 +198,14 @@ const services = [
       "Debian, Ubuntu: sudo apt-get update && sudo apt-get install -y postgresql",
       "macOS: brew install postgresql",
     ],
+  },
+  {
+    name: "versitygw",
+    neededBy: "tests of backups in S3",
+    find: findVersitygw,
+    isOptional: true,
+    install: installVersitygw,
+    otherwise: versitygwHelp,
   },
   {
     name: "schemathesis",

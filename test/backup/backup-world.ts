@@ -163,14 +163,12 @@ export async function untilBackedUp(service: RankstreamProcess, ms: number): Pro
   }
 }
 
+/** Where backups are, by the environment of service and commands. */
+export type Place = Record<string, string>;
+
 /** Runs `rankstream restore`. */
-export function restore(
-  place: string[],
-  dataDir: string,
-  to: number | string,
-  more: string[] = [],
-) {
+export function restore(place: Place, dataDir: string, to: number | string, more: string[] = []) {
   const moment = typeof to === "number" ? new Date(to).toISOString() : to;
-  const args = ["restore", ...place, "--data-dir", dataDir, "--to", moment, "--json", ...more];
-  return runIo(args);
+  const args = ["restore", "--data-dir", dataDir, "--to", moment, "--json", ...more];
+  return runIo(args, { environment: place });
 }
