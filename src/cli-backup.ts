@@ -5,10 +5,16 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Command } from "commander";
 import { type CliIo, CommandFailure, exitCodes } from "./cli-io.ts";
 import { configOf, ProgressLine, placeOptions, stopSignal } from "./cli-restore.ts";
-import { asFailure, clientOf, urlOption } from "./cli-service.ts";
+import {
+  asFailure,
+  clientOf,
+  keyFileOption,
+  type ServiceTarget,
+  urlOption,
+} from "./cli-service.ts";
 import { addConfigOptions } from "./cli-start.ts";
 import type { Backup } from "./client/backups.ts";
-import { UnreachableError } from "./client/client.ts";
+import { type RankstreamClient, UnreachableError } from "./client/client.ts";
 import type { Config } from "./config.ts";
 import { countText, durationText } from "./import/progress.ts";
 
@@ -29,8 +35,7 @@ With --json: {"id", "status", "createdAt", "finishedAt", "receivedThrough", "tot
 folder. Needs a key with the scope admin where the service wants keys.
 `;
 
-interface BackupFlags {
-  url: string;
+interface BackupFlags extends ServiceTarget {
   offline?: boolean;
   json?: boolean;
 }
@@ -43,8 +48,11 @@ async function hasStore({ dataDir }: Config): Promise<boolean> {
 }
 
 /** Asks the service, and waits until the backup has ended. */
-async function askService(url: string, line: ProgressLine, signal: AbortSignal): Promise<Backup> {
-  const { backups } = clientOf(url);
+async function askService(
+  { backups }: RankstreamClient,
+  line: ProgressLine,
+  signal: AbortSignal,
+): Promise<Backup> {
   let backup = await backups.take(signal);
   try {
     while (backup.status === "running") {
@@ -74,14 +82,14 @@ async function runBackup(
   given: BackupFlags & Record<string, unknown>,
   io: CliIo,
 ): Promise<number> {
-  const config = configOf(given, ["url", "offline", "json"], io);
+  const config = configOf(given, ["url", "keyFile", "offline", "json"], io);
   const line = new ProgressLine(io);
   const signal = stopSignal(io);
   const started = performance.now();
   const take = async (): Promise<Backup> => {
     if (given.offline === true) return backUpFolder(config, line, signal);
     try {
-      return await askService(given.url, line, signal);
+      return await askService(clientOf(given, io), line, signal);
     } catch (error) {
       const isAlone = error instanceof UnreachableError && config.backupTo !== "none";
       if (isAlone && (await hasStore(config))) return backUpFolder(config, line, signal);
@@ -114,6 +122,7 @@ export function addBackupCommand(program: Command, io: CliIo, done: (code: numbe
   const command = new Command("backup")
     .description("Back up a service, or a data folder that none runs on.")
     .addOption(urlOption(io))
+    .addOption(keyFileOption())
     .option("--offline", "ask no service; none may run on the folder")
     .option("--json", "print the backup as JSON")
     .addHelpText("after", helpAfter)

@@ -6,6 +6,7 @@ import { addConfigOptions, loadConfigOf } from "./cli-start.ts";
 import { type Column, printable, tableLines } from "./cli-text.ts";
 import {
   bytesText,
+  type Config,
   ConfigError,
   type ConfigName,
   configNames,
@@ -13,6 +14,7 @@ import {
   shownValue,
 } from "./config.ts";
 import { type ConfigOption, configOptions } from "./config-options.ts";
+import { checkAccess } from "./service-access.ts";
 
 const helpAfter = `
 Takes the flags and variables that 'rankstream start' takes, and starts nothing. Passwords are
@@ -66,10 +68,21 @@ function configJson({ config, origins, warnings }: LoadedConfig): object {
   return { valid: true, values: Object.fromEntries(values), warnings };
 }
 
-function runCheck(given: Record<string, string>, flags: CheckFlags, io: CliIo): number {
+/** Throws ConfigError where a start would be refused for the file of keys. */
+async function checkKeys(config: Config): Promise<void> {
+  const { status, message } = await checkAccess(config);
+  if (status === "fail") throw new ConfigError(message);
+}
+
+async function runCheck(
+  given: Record<string, string>,
+  flags: CheckFlags,
+  io: CliIo,
+): Promise<number> {
   const error = painter(takesColor(io, "error", flags.color));
   try {
     const loaded = loadConfigOf(given, io);
+    await checkKeys(loaded.config);
     for (const warning of loaded.warnings)
       io.writeError(`${error("yellow", "warning")}: ${warning}\n`);
     if (flags.json === true) io.writeOut(`${JSON.stringify(configJson(loaded))}\n`);
@@ -92,9 +105,9 @@ export function addConfigCommand(program: Command, io: CliIo, done: (code: numbe
     .option("--json", "print it as JSON")
     .option("--no-color", "no colours")
     .addHelpText("after", helpAfter)
-    .action((given: Record<string, string> & CheckFlags) => {
+    .action(async (given: Record<string, string> & CheckFlags) => {
       const { json, color, ...values } = given;
-      done(runCheck(values, { color, ...(json !== undefined && { json }) }, io));
+      done(await runCheck(values, { color, ...(json !== undefined && { json }) }, io));
     });
   addConfigOptions(check);
   config.addCommand(check);

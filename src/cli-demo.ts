@@ -11,9 +11,9 @@ import type { Command } from "commander";
 import { boardText } from "./cli-board.ts";
 import { ProgressDisplay, sendFile, summaryText } from "./cli-import.ts";
 import { type CliIo, CommandFailure, exitCodes } from "./cli-io.ts";
-import { asFailure } from "./cli-service.ts";
+import { asFailure, clientOf } from "./cli-service.ts";
 import { addConfigOptions, loadConfigOf, runService } from "./cli-start.ts";
-import { type LeaderboardQuery, RankstreamClient } from "./client/client.ts";
+import type { LeaderboardQuery, RankstreamClient } from "./client/client.ts";
 import type { LoadedConfig } from "./config.ts";
 import { directFetch } from "./import/direct-fetch.ts";
 import { type FileOptions, openEventFile } from "./import/event-file.ts";
@@ -89,7 +89,7 @@ class Demo {
     this.#io = io;
     this.#flights = flights;
     this.#stopping = stopping;
-    this.#client = new RankstreamClient({ url, retryMsMax, fetch: this.#http.fetch });
+    this.#client = clientOf({ url }, io, { retryMsMax, fetch: this.#http.fetch });
   }
 
   /** Resolves once the flights are in and the boards are out, or the service is stopping. */

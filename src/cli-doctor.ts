@@ -4,16 +4,21 @@ import { type CliIo, exitCodes } from "./cli-io.ts";
 import type { Paint } from "./cli-paint.ts";
 import {
   checkedUrl,
+  clientOf,
   defaultUrl,
+  keyFileOption,
+  keyVariable,
   outPaint,
   type ServiceFlags,
+  type ServiceTarget,
   urlVariable,
 } from "./cli-service.ts";
 import { addConfigOptions, loadConfigOf } from "./cli-start.ts";
 import { padded, printable } from "./cli-text.ts";
-import { RankstreamClient, type Status } from "./client/client.ts";
+import { ProblemError, type Status } from "./client/client.ts";
 import { type Config, ConfigError, loadConfig } from "./config.ts";
 import { countText, durationText } from "./import/progress.ts";
+import { checkAccess } from "./service-access.ts";
 import { type Check, checkMachine, isPortFree } from "./service-checks.ts";
 
 const requestMsMax = 5000;
@@ -39,9 +44,7 @@ With --json: {"ok", "checks": [{"name", "status": "ok"|"warn"|"fail", "message",
 Exit codes: 0 nothing failed, 1 something did, 2 usage.
 `;
 
-interface DoctorFlags extends ServiceFlags {
-  url: string;
-}
+type DoctorFlags = ServiceFlags;
 
 function nodeCheck(version: string): Check {
   const name = "node";
@@ -113,20 +116,27 @@ function statusChecks(status: Status, version: string): Check[] {
   return checks;
 }
 
+const wantsKey = `--key-file or ${keyVariable} says by which key to ask: one with the scope read`;
+
 /** The service, or the port where none answers. `isNamed`: somebody said that it is there. */
 async function serviceChecks(
-  url: string,
+  target: ServiceTarget,
   isNamed: boolean,
   config: Config | null,
   io: CliIo,
 ): Promise<Check[]> {
-  const client = new RankstreamClient({ url, retryMsMax: 0, requestMsMax });
+  const client = clientOf(target, io, { retryMsMax: 0, requestMsMax });
   try {
     const askedAt = Date.now();
     const status = await client.status();
     return [...statusChecks(status, io.version), clockCheck(status, askedAt, Date.now())];
   } catch (error) {
     const message = printable((error as Error).message);
+    // It is there, and says so.
+    if (error instanceof ProblemError) {
+      const hint = error.status === 401 ? wantsKey : error.hint;
+      return [{ name: "service", status: "warn", message, hint }];
+    }
     const hint = isNamed ? "start it, or correct the address" : "rankstream start starts it";
     const service: Check = { name: "service", status: isNamed ? "fail" : "warn", message, hint };
     if (config === null) return [service];
@@ -177,11 +187,12 @@ async function runDoctor(
 ): Promise<number> {
   const [config, configured] = configChecks(given, io);
   const url = urlOf(flags, isNamed, config);
-  const [machine, service] = await Promise.all([
+  const [machine, access, service] = await Promise.all([
     checkMachine(config ?? loadConfig({}).config),
-    serviceChecks(url, isNamed, config, io),
+    config === null ? [] : checkAccess(config),
+    serviceChecks({ ...flags, url }, isNamed, config, io),
   ]);
-  const checks = [nodeCheck(io.nodeVersion), ...configured, ...machine, ...service];
+  const checks = [nodeCheck(io.nodeVersion), ...configured, ...machine, access, ...service].flat();
   const ok = checks.every(({ status }) => status !== "fail");
   if (flags.json === true) io.writeOut(`${JSON.stringify({ ok, checks })}\n`);
   else io.writeOut(checksText(checks, outPaint(io, flags)));
@@ -194,13 +205,19 @@ export function addDoctorCommand(program: Command, io: CliIo, done: (code: numbe
     .command("doctor")
     .description("Check the machine, the configuration and the service.")
     .option("--url <url>", `the service (default: by the configuration) [${urlVariable}]`)
+    .addOption(keyFileOption())
     .option("--json", "print the checks as JSON")
     .option("--no-color", "no colours")
     .addHelpText("after", helpAfter)
     .action(async (all: Record<string, string> & Omit<DoctorFlags, "url"> & { url?: string }) => {
-      const { json, color, url, ...given } = all;
+      const { json, color, url, keyFile, ...given } = all;
       const named = url ?? io.environment[urlVariable];
-      const flags = { url: named ?? "", color, ...(json !== undefined && { json }) };
+      const flags: DoctorFlags = {
+        url: named ?? "",
+        color,
+        ...(json !== undefined && { json }),
+        ...(keyFile !== undefined && { keyFile }),
+      };
       done(await runDoctor(given, flags, named !== undefined && named !== "", io));
     });
   addConfigOptions(command);

@@ -10,7 +10,16 @@ import { type Command, Option } from "commander";
 import { ProgressDisplay } from "./cli-import.ts";
 import { type CliIo, CommandFailure, exitCodes } from "./cli-io.ts";
 import { addSelection, type SelectionFlags, selectionOf } from "./cli-selection.ts";
-import { asFailure, checkedUrl, type Stopping, stopping, urlOption } from "./cli-service.ts";
+import {
+  asFailure,
+  checkedUrl,
+  keyFileOption,
+  keyOf,
+  type ServiceTarget,
+  type Stopping,
+  stopping,
+  urlOption,
+} from "./cli-service.ts";
 import { parametersOf } from "./client/requests.ts";
 import { type Download, download } from "./import/export-download.ts";
 import { countText, durationText } from "./import/progress.ts";
@@ -35,14 +44,13 @@ Exit codes: 0 all of it, 1 failure or broken off, 2 usage, 3 no service answers,
 Ctrl-C (143 by SIGTERM).
 `;
 
-interface ExportFlags extends SelectionFlags {
+interface ExportFlags extends SelectionFlags, ServiceTarget {
   type: string[];
   range: string;
   timeZone?: string;
   format?: ExportFormat;
   counts?: CountStep;
   force?: boolean;
-  url: string;
   json?: boolean;
 }
 
@@ -76,6 +84,7 @@ export function addExportCommand(program: Command, io: CliIo, done: (code: numbe
     .option("--force", "replace the file where there is one");
   addSelection(command)
     .addOption(urlOption(io))
+    .addOption(keyFileOption())
     .option("--json", "print the summary as JSON; with a file only")
     .addHelpText("after", helpAfter)
     .action(async (path: string, flags: ExportFlags) => {
@@ -181,7 +190,9 @@ async function runExport(path: string, flags: ExportFlags, io: CliIo): Promise<n
   };
   try {
     const { signal } = stop;
-    const taken = await download(url, addressOf(format, flags), { format, signal, onProgress });
+    const key = keyOf(flags, io);
+    const options = { format, signal, onProgress, ...(key !== undefined && { key }) };
+    const taken = await download(url, addressOf(format, flags), options);
     all = taken.events;
     // The wait for the first byte says nothing of how fast they come.
     display = new ProgressDisplay(io);

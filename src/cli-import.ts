@@ -1,8 +1,15 @@
 /** `rankstream import`: a file's rows, into a running service. */
 import { type Command, Option } from "commander";
 import { type CliIo, exitCodes } from "./cli-io.ts";
-import { asFailure, checkedUrl, stopping, urlOption } from "./cli-service.ts";
-import { RankstreamClient } from "./client/client.ts";
+import {
+  asFailure,
+  clientOf,
+  keyFileOption,
+  type ServiceTarget,
+  stopping,
+  urlOption,
+} from "./cli-service.ts";
+import type { RankstreamClient } from "./client/client.ts";
 import { directFetch } from "./import/direct-fetch.ts";
 import { type EventFile, type FileOptions, openEventFile } from "./import/event-file.ts";
 import { type ImportTally, importFile } from "./import/importer.ts";
@@ -38,8 +45,7 @@ Exit codes: 0 all rows counted, 1 failure or rows that are no events, 2 usage, 3
 answers, 130 stopped by Ctrl-C (143 by SIGTERM).
 `;
 
-interface ImportFlags extends FileOptions {
-  url: string;
+interface ImportFlags extends FileOptions, ServiceTarget {
   json?: boolean;
 }
 
@@ -81,6 +87,7 @@ export function addImportCommand(program: Command, io: CliIo, done: (code: numbe
     .addOption(formatOption())
     .option("--delimiter <character>", "between CSV values (default: by the first line)")
     .addOption(urlOption(io))
+    .addOption(keyFileOption())
     .option("--json", "print the summary as JSON")
     .addHelpText("after", helpAfter)
     .action(async (path: string, flags: ImportFlags) => {
@@ -170,10 +177,11 @@ export function summaryText(tally: ImportTally, seconds: number): string {
 }
 
 async function runImport(path: string, flags: ImportFlags, io: CliIo): Promise<number> {
-  const { url, json, ...options } = flags;
+  const { url, keyFile, json, ...options } = flags;
   const stop = stopping(io);
   const http = directFetch(connectionsMax);
-  const client = new RankstreamClient({ url: checkedUrl(url), retryMsMax, fetch: http.fetch });
+  const target = { url, ...(keyFile !== undefined && { keyFile }) };
+  const client = clientOf(target, io, { retryMsMax, fetch: http.fetch });
   let file: EventFile | undefined;
   try {
     file = await openEventFile(path, options, stop.signal);

@@ -102,7 +102,7 @@ async function runItem(type: string, id: string, flags: ItemFlags, io: CliIo): P
     ...(step !== undefined && { step }),
   };
   try {
-    const item = await clientOf(flags.url).item(type, id, query);
+    const item = await clientOf(flags, io).item(type, id, query);
     if (flags.json === true) io.writeOut(`${JSON.stringify(item)}\n`);
     else io.writeOut(itemText(item, outPaint(io, flags), outColumns(io)));
     return exitCodes.done;

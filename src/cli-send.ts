@@ -3,9 +3,17 @@ import { StringDecoder } from "node:string_decoder";
 import { type Command, InvalidArgumentError } from "commander";
 import { type CliIo, CommandFailure, exitCodes } from "./cli-io.ts";
 import { pairArgument } from "./cli-selection.ts";
-import { asFailure, checkedUrl, type Stopping, stopping, urlOption } from "./cli-service.ts";
+import {
+  asFailure,
+  clientOf,
+  keyFileOption,
+  type ServiceTarget,
+  type Stopping,
+  stopping,
+  urlOption,
+} from "./cli-service.ts";
 import { printable } from "./cli-text.ts";
-import { ProblemError, RankstreamClient, type RefusedLine } from "./client/client.ts";
+import { ProblemError, type RankstreamClient, type RefusedLine } from "./client/client.ts";
 import { countText } from "./import/progress.ts";
 
 /** A restart of the service is waited out. */
@@ -32,14 +40,13 @@ Exit codes: 0 all accepted, 1 some were refused or not all could be sent, 2 usag
 answers, 130 stopped by Ctrl-C (143 by SIGTERM).
 `;
 
-interface SendFlags {
+interface SendFlags extends ServiceTarget {
   user?: string;
   session?: string;
   time?: string;
   meta: Record<string, string[]>;
   weight?: number;
   key?: string;
-  url: string;
   json?: boolean;
 }
 
@@ -62,6 +69,7 @@ export function addSendCommand(program: Command, io: CliIo, done: (code: number)
     .option("--weight <number>", "counts as so many events, from 1", weightArgument)
     .option("--key <key>", "Idempotency-Key of one event: sent again it counts once")
     .addOption(urlOption(io))
+    .addOption(keyFileOption())
     .option("--json", "print what was accepted and refused as JSON")
     .addHelpText("after", helpAfter)
     .action(async (type: string | undefined, id: string | undefined, flags: SendFlags) => {
@@ -125,9 +133,9 @@ class Sender {
   readonly #client: RankstreamClient;
   readonly #stop: Stopping;
 
-  constructor(io: CliIo, url: string, stop: Stopping) {
+  constructor(io: CliIo, target: ServiceTarget, stop: Stopping) {
     this.#io = io;
-    this.#client = new RankstreamClient({ url: checkedUrl(url), retryMsMax });
+    this.#client = clientOf(target, io, { retryMsMax });
     this.#stop = stop;
   }
 
@@ -188,7 +196,7 @@ async function runSend(
     throw new CommandFailure("which item? rankstream send TYPE ID", exitCodes.usage);
   }
   const stop = stopping(io);
-  const sender = new Sender(io, flags.url, stop);
+  const sender = new Sender(io, flags, stop);
   const { tally } = sender;
   // A pipe that stays open must not hold up a stop.
   stop.signal.addEventListener("abort", () => io.input.destroy());

@@ -1,8 +1,14 @@
 /** What the commands that talk to a running service have in common. */
+import { readFileSync } from "node:fs";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { type CliIo, CommandFailure, exitCodes } from "./cli-io.ts";
 import { type Paint, painter, takesColor } from "./cli-paint.ts";
-import { ProblemError, RankstreamClient, UnreachableError } from "./client/client.ts";
+import {
+  type ClientOptions,
+  ProblemError,
+  RankstreamClient,
+  UnreachableError,
+} from "./client/client.ts";
 import { ImportError, ImportUsageError } from "./import/import-error.ts";
 
 export const defaultUrl = "http://127.0.0.1:8080";
@@ -16,6 +22,49 @@ export function urlArgument(value: string): string {
   throw new InvalidArgumentError(`Expected something like ${defaultUrl}.`);
 }
 
+/** By which key a service is asked, where it wants one. */
+export const keyVariable = "RANKSTREAM_KEY";
+const keyFileVariable = `${keyVariable}_FILE`;
+
+/** `--key-file`: a key itself would be seen by everybody in the process list. */
+export function keyFileOption(): Option {
+  const what = "file of the key to ask with, where the service wants one";
+  return new Option("--key-file <file>", `${what} [${keyVariable}, ${keyFileVariable}]`);
+}
+
+/** Where a service is, and by which key it is asked. */
+export interface ServiceTarget {
+  url: string;
+  keyFile?: string;
+}
+
+function keyIn(path: string, where: string): string {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code ?? String(error);
+    const message = `${where}: the file ${path} can not be read (${reason})`;
+    throw new CommandFailure(message, exitCodes.usage);
+  }
+  return text.trim();
+}
+
+/** The key to ask with; undefined for none. Throws CommandFailure, without showing it. */
+export function keyOf({ keyFile }: Pick<ServiceTarget, "keyFile">, io: CliIo): string | undefined {
+  const { [keyVariable]: given, [keyFileVariable]: file } = io.environment;
+  if (keyFile === undefined && given !== undefined && file !== undefined) {
+    const message = `${keyVariable} and ${keyFileVariable} are both set: keep one of them`;
+    throw new CommandFailure(message, exitCodes.usage);
+  }
+  const [path, where] = keyFile === undefined ? [file, keyFileVariable] : [keyFile, "--key-file"];
+  const key = path === undefined ? given : keyIn(path, where);
+  if (key === undefined || (path === undefined && key === "")) return undefined;
+  if (/^[\w.-]+$/.test(key)) return key;
+  const place = path === undefined ? keyVariable : where;
+  throw new CommandFailure(`${place}: expected one key and nothing else`, exitCodes.usage);
+}
+
 /** `--url`, whose default the environment may say. */
 export function urlOption(io: CliIo, what = "the service"): Option {
   const given = io.environment[urlVariable];
@@ -23,23 +72,29 @@ export function urlOption(io: CliIo, what = "the service"): Option {
   return option.default(given === undefined || given === "" ? defaultUrl : given);
 }
 
-export interface ServiceFlags {
-  url: string;
+export interface ServiceFlags extends ServiceTarget {
   json?: boolean;
   color: boolean;
 }
 
-/** Gives a command `--url`, `--json` and `--no-color`. */
+/** Gives a command `--url`, `--key-file`, `--json` and `--no-color`. */
 export function addServiceOptions(command: Command, io: CliIo, json: string): Command {
   return command
     .addOption(urlOption(io))
+    .addOption(keyFileOption())
     .option("--json", json)
     .option("--no-color", "no colours");
 }
 
-/** The service at this address. Throws CommandFailure for one that is none. */
-export function clientOf(url: string): RankstreamClient {
-  return new RankstreamClient({ url: checkedUrl(url), retryMsMax });
+/** The service at this address, asked by this key. Throws CommandFailure for one that is none. */
+export function clientOf(
+  target: ServiceTarget,
+  io: CliIo,
+  options: Partial<ClientOptions> = {},
+): RankstreamClient {
+  const key = keyOf(target, io);
+  const who = key === undefined ? {} : { key };
+  return new RankstreamClient({ url: checkedUrl(target.url), retryMsMax, ...who, ...options });
 }
 
 /** What the environment says has not been looked at yet. Throws CommandFailure. */
@@ -71,7 +126,9 @@ export function asFailure(error: unknown): CommandFailure {
     return new CommandFailure(`${error.message}. ${hint}`, exitCodes.unreachable);
   }
   if (error instanceof ProblemError) {
-    const message = `the service refused (${error.code}): ${error.message}. ${error.hint}`;
+    const isKey = error.status === 401;
+    const hint = isKey ? `--key-file or ${keyVariable} says by which key to ask` : error.hint;
+    const message = `the service refused (${error.code}): ${error.message}. ${hint}`;
     return new CommandFailure(message, exitCodes.failure);
   }
   throw error;

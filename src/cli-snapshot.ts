@@ -4,8 +4,13 @@ import { access, copyFile, link, mkdir, open, readdir, rename, rm } from "node:f
 import { dirname, join, resolve } from "node:path";
 import type { Command } from "commander";
 import { type CliIo, CommandFailure, exitCodes } from "./cli-io.ts";
-import { asFailure, checkedUrl, urlOption } from "./cli-service.ts";
-import { RankstreamClient } from "./client/client.ts";
+import {
+  asFailure,
+  clientOf,
+  keyFileOption,
+  type ServiceTarget,
+  urlOption,
+} from "./cli-service.ts";
 import { countText } from "./import/progress.ts";
 
 /** The service gives up later than this. */
@@ -20,9 +25,8 @@ The folder holds Parquet files and rankstream.duckdb, views over them by relativ
 from within the folder, or SET file_search_path to it.
 `;
 
-interface SnapshotFlags {
+interface SnapshotFlags extends ServiceTarget {
   to: string;
-  url: string;
 }
 
 async function exists(path: string): Promise<boolean> {
@@ -69,17 +73,13 @@ async function placeSnapshot(from: string, to: string): Promise<void> {
   }
 }
 
-async function runSnapshot({ to, url }: SnapshotFlags, io: CliIo): Promise<number> {
-  const target = resolve(to);
+async function runSnapshot(flags: SnapshotFlags, io: CliIo): Promise<number> {
+  const target = resolve(flags.to);
   if (await exists(target)) {
     const message = `--to: expected a folder that is not there yet, got ${target}`;
     throw new CommandFailure(message, exitCodes.usage);
   }
-  const client = new RankstreamClient({
-    url: checkedUrl(url),
-    requestMsMax: snapshotMsMax,
-    retryMsMax: 0,
-  });
+  const client = clientOf(flags, io, { requestMsMax: snapshotMsMax, retryMsMax: 0 });
   try {
     const taken = await client.takeSnapshot(`cli-${randomBytes(8).toString("hex")}`);
     if (!(await exists(taken.path))) {
@@ -110,6 +110,7 @@ export function addSnapshotCommand(
     .description("Write what a running service holds to files that any DuckDB reads.")
     .requiredOption("--to <folder>", "where to; made, and not there before")
     .addOption(urlOption(io, "the service, on this machine"))
+    .addOption(keyFileOption())
     .addHelpText("after", helpAfter)
     .action(async (flags: SnapshotFlags) => {
       done(await runSnapshot(flags, io));

@@ -7,6 +7,7 @@ import {
   addServiceOptions,
   asFailure,
   checkedUrl,
+  keyOf,
   outPaint,
   type ServiceFlags,
   stopping,
@@ -87,13 +88,15 @@ function toldText(told: Told, paint: Paint): string {
   return `${paint("dim", `… ${countText(told.skipped)} more`)}\n`;
 }
 
-async function connect(flags: TailFlags, signal: AbortSignal): Promise<Response> {
+async function connect(flags: TailFlags, signal: AbortSignal, io: CliIo): Promise<Response> {
   const { type: eventType, rate: eventsPerSecond } = flags;
   const url = checkedUrl(flags.url).replace(/\/$/, "");
   const path = `/tail?${parametersOf({ eventType, eventsPerSecond })}`;
   let response: Response;
   try {
-    response = await fetch(`${url}${path}`, { signal });
+    const key = keyOf(flags, io);
+    const headers = key === undefined ? {} : { authorization: `Bearer ${key}` };
+    response = await fetch(`${url}${path}`, { signal, headers });
   } catch (cause) {
     if (signal.aborted) throw signal.reason;
     throw new UnreachableError(`no service answers at ${url} (${reasonOf(cause)})`, { cause });
@@ -117,12 +120,12 @@ async function runTail(flags: TailFlags, io: CliIo): Promise<number> {
   io.output.once("error", () => gone.abort());
   const signal = AbortSignal.any([stopping(io).signal, gone.signal]);
   try {
-    let response = await connect(flags, signal);
+    let response = await connect(flags, signal, io);
     for (;;) {
       await follow(response, flags, io).catch(() => undefined);
       signal.throwIfAborted();
       io.writeError("the connection is lost; trying again\n");
-      response = await again(flags, signal);
+      response = await again(flags, signal, io);
     }
   } catch (error) {
     // To be stopped is how it is done.
@@ -132,11 +135,11 @@ async function runTail(flags: TailFlags, io: CliIo): Promise<number> {
 }
 
 /** Until it answers again. */
-async function again(flags: TailFlags, signal: AbortSignal): Promise<Response> {
+async function again(flags: TailFlags, signal: AbortSignal, io: CliIo): Promise<Response> {
   for (;;) {
     await sleep(retryWaitMs, undefined, { signal });
     try {
-      return await connect(flags, signal);
+      return await connect(flags, signal, io);
     } catch (error) {
       if (!(error instanceof UnreachableError)) throw error;
     }

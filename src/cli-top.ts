@@ -98,7 +98,7 @@ function queryOf(flags: TopFlags): LeaderboardQuery {
 }
 
 async function runTop(flags: TopFlags, io: CliIo): Promise<number> {
-  const client = clientOf(flags.url);
+  const client = clientOf(flags, io);
   const query = queryOf(flags);
   const hasColor = takesColor(io, "out", flags.color);
   if (flags.watch === true) {

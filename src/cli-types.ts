@@ -66,7 +66,7 @@ export function addTypesCommand(program: Command, io: CliIo, done: (code: number
     .addHelpText("after", "\nExample:\n  rankstream types --json | jq -r '.eventTypes[].name'\n")
     .action(async (flags: ServiceFlags) => {
       try {
-        const eventTypes = await clientOf(flags.url).eventTypes();
+        const eventTypes = await clientOf(flags, io).eventTypes();
         const text = () => typesText(eventTypes, outPaint(io, flags), outColumns(io));
         io.writeOut(flags.json === true ? `${JSON.stringify({ eventTypes })}\n` : text());
         done(exitCodes.done);

@@ -178,6 +178,8 @@ function unknownVariables(environment: Readonly<Record<string, string | undefine
     ...known.map((name) => `${name}_FILE`),
     "RANKSTREAM_CONFIG",
     "RANKSTREAM_URL",
+    "RANKSTREAM_KEY",
+    "RANKSTREAM_KEY_FILE",
   ]);
   return Object.keys(environment)
     .filter((name) => name.startsWith("RANKSTREAM_") && !taken.has(name))

@@ -58,12 +58,18 @@ async function outcomeOfReply(batch: Batch, response: Response): Promise<Outcome
   return { kind: "settled", accepted: reply.accepted, refusals };
 }
 
+/** Refusals of all events, each for what its line says. */
+const namesLines: readonly string[] = [
+  "no_valid_events",
+  "forbidden_event_type",
+] satisfies ErrorCode[];
+
 /** All were refused: those listed each for its reason, the others for the batch's. */
 function outcomeOfRefusal(batch: Batch, { code, message, problem }: ProblemError): Outcome {
   const refusals = refuseAll(batch, code, message);
   for (const line of listedLines(problem["errors"])) {
     // A body that is refused as a whole names its first line whatever is in it.
-    if (code === "no_valid_events" && refusals[line.line - 1] !== undefined) {
+    if (namesLines.includes(code) && refusals[line.line - 1] !== undefined) {
       refusals[line.line - 1] = refusalOf(batch, line);
     }
   }
@@ -79,9 +85,10 @@ const notStored: readonly string[] = [
 ] satisfies ErrorCode[];
 
 /**
- * Certain are 202 (stored), 400 and 422 of the service's own (refused), and 413 of a batch that
- * was never in doubt. Everything else is asked again: what a proxy, a missing right or a failing
- * disk answers says nothing about the events.
+ * Certain are 202 (stored), 400 and 422 of the service's own (refused), 403 where it names events
+ * (of types that the key is not for), and 413 of a batch that was never in doubt. Everything else
+ * is asked again: what a proxy, a missing right or a failing disk answers says nothing about the
+ * events.
  */
 export async function outcomeOf(batch: Batch, response: Response): Promise<Outcome> {
   if (response.status === 202) return await outcomeOfReply(batch, response);
@@ -89,6 +96,9 @@ export async function outcomeOf(batch: Batch, response: Response): Promise<Outco
   const { status, code } = error;
   const isOwn = code !== "unknown";
   if (isOwn && (status === 400 || status === 422)) return outcomeOfRefusal(batch, error);
+  if (isOwn && status === 403 && Array.isArray(error.problem["errors"])) {
+    return outcomeOfRefusal(batch, error);
+  }
   if (status === 413) {
     if (!batch.isInDoubt && batch.events > 1) return { kind: "split" };
     return { kind: "settled", accepted: 0, refusals: refuseAll(batch, code, error.message) };

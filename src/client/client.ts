@@ -75,14 +75,19 @@ export class RankstreamClient {
   readonly #subscriptions: Subscriptions;
   #tracker: Tracker | null = null;
 
-  /** Throws TypeError when `url` is none. */
+  /** Throws TypeError when `url` or `key` is none. */
   constructor(options: ClientOptions) {
     this.#transport = new Transport(options);
     this.url = this.#transport.url;
     this.backups = new BackupClient(this.#transport);
     this.#jobMsMax = options.jobMsMax ?? jobMsMaxDefault;
     this.#tracking = options.tracking ?? {};
-    this.#subscriptions = new Subscriptions(this.url, options.WebSocket);
+    this.#subscriptions = new Subscriptions({
+      url: this.url,
+      WebSocket: options.WebSocket,
+      ...(options.key !== undefined && { key: options.key }),
+      refusal: () => this.#transport.liveRefusal(),
+    });
     // What another page left is sent now, whether or not this one tracks anything.
     if (this.#tracking.storage !== undefined) this.#tracked();
   }

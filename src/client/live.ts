@@ -2,8 +2,16 @@
  * Boards that stay up to date, over one WebSocket to GET /live: opens it again when it breaks, and
  * goes on from the last board seen.
  */
-import type { LiveBoard, LiveMessage, LiveQuery, LiveRequest } from "../model-live.ts";
+import {
+  keyProtocolPrefix,
+  type LiveBoard,
+  type LiveMessage,
+  type LiveQuery,
+  type LiveRequest,
+  liveProtocol,
+} from "../model-live.ts";
 import { applyDiff } from "./board-diff.ts";
+import { type Given, given } from "./transport.ts";
 
 export type LiveState = "connecting" | "open" | "lost" | "closed";
 
@@ -12,6 +20,13 @@ export interface LiveOptions {
   url: string;
   /** Default: the global one, which Node has from version 22. */
   WebSocket?: typeof WebSocket;
+  /** Says who asks; asked for before each attempt. */
+  key?: Given<string | undefined>;
+  /**
+   * Asked when the service took no connection: why, where it is a refusal that will stay one. A
+   * WebSocket doesn't tell.
+   */
+  refusal?: () => Promise<Readonly<Record<string, unknown>> | null>;
   /** Hears of every change of the connection. */
   onState?: (state: LiveState) => void;
   /** Without a message for so long the connection is given up; one comes every 15 s. */
@@ -48,6 +63,10 @@ export class LiveBoards {
   #state: LiveState = "connecting";
   #attempts = 0;
   #ids = 0;
+  /** Keys asked for: only the last one counts. */
+  #asked = 0;
+  /** The socket in use has been open. */
+  #hasOpened = false;
   #retrying: ReturnType<typeof setTimeout> | undefined;
   #silence: ReturnType<typeof setTimeout> | undefined;
   #askingAgain: ReturnType<typeof setTimeout> | undefined;
@@ -99,8 +118,36 @@ export class LiveBoards {
 
   #connect(): void {
     clearTimeout(this.#retrying);
+    const attempt = ++this.#asked;
+    const { key: asked } = this.#options;
+    // A page has its socket at once where there is nothing to ask.
+    if (typeof asked !== "function") {
+      this.#open(asked);
+      return;
+    }
+    const key = (async () => given(asked))();
+    const isWanted = () => this.#state !== "closed" && attempt === this.#asked;
+    key.then(
+      (known) => isWanted() && this.#open(known),
+      () => isWanted() && this.#onLost(),
+    );
+  }
+
+  #open(key: string | undefined): void {
     const Socket = this.#options.WebSocket ?? WebSocket;
-    const socket = new Socket(this.#options.url);
+    const { url } = this.#options;
+    this.#hasOpened = false;
+    let socket: WebSocket;
+    try {
+      socket =
+        key === undefined
+          ? new Socket(url)
+          : new Socket(url, [liveProtocol, `${keyProtocolPrefix}${key}`]);
+    } catch {
+      // What came as a key is none.
+      this.#onLost();
+      return;
+    }
     this.#socket = socket;
     this.#expectMessage();
     // Only the socket in use is heard: one given up may yet say something.
@@ -127,6 +174,7 @@ export class LiveBoards {
   }
 
   #onOpen(): void {
+    this.#hasOpened = true;
     this.#attempts = 0;
     this.#enter("open");
     for (const [id, watch] of this.#watches) this.#subscribe(id, watch);
@@ -138,10 +186,20 @@ export class LiveBoards {
     socket?.close();
     clearTimeout(this.#silence);
     this.#enter("lost");
+    if (!this.#hasOpened) void this.#askWhy();
     const wait = Math.min(waitMsMax, firstWaitMs * 2 ** this.#attempts++);
     // Half of it by chance, so that after a restart not all come back at once.
     const waitMs = wait / 2 + (Math.random() * wait) / 2;
     this.#retrying = setTimeout(() => this.#connect(), waitMs);
+  }
+
+  /** A refusal ends what is watched: the same question would be refused again. */
+  async #askWhy(): Promise<void> {
+    const problem = await this.#options.refusal?.().catch(() => null);
+    if (problem === undefined || problem === null || this.#state !== "lost") return;
+    const refused = [...this.#watches.values()];
+    this.#watches.clear();
+    for (const { watcher } of refused) watcher.onProblem?.(problem, true);
   }
 
   #send(request: LiveRequest): void {

@@ -2,6 +2,7 @@
 import { type BoardWatcher, LiveBoards, type LiveState, noRoomStatuses } from "./live.ts";
 import type { Leaderboard, LeaderboardQuery } from "./replies.ts";
 import { ProblemError, parametersOf, UnreachableError } from "./requests.ts";
+import type { Given } from "./transport.ts";
 
 export interface BoardHandlers {
   /** The board now, and again at every change of it. */
@@ -49,17 +50,24 @@ function liveQuery(query: LeaderboardQuery): Record<string, string | string[]> {
   );
 }
 
+export interface SubscriptionsOptions {
+  /** The service's, with http or https. */
+  url: string;
+  WebSocket?: SocketClass | undefined;
+  /** Says who asks. */
+  key?: Given<string | undefined>;
+  /** Why the service takes no connection, where that will not change by itself. */
+  refusal: () => Promise<Readonly<Record<string, unknown>> | null>;
+}
+
 export class Subscriptions {
-  readonly #url: string;
-  readonly #socketClass: SocketClass | undefined;
+  readonly #options: SubscriptionsOptions;
   /** Each with a key of its own: the same handlers may hear of several boards. */
   readonly #open = new Map<symbol, BoardHandlers>();
   #live: LiveBoards | null = null;
 
-  /** `url` is the service's, with http or https. */
-  constructor(url: string, socketClass: SocketClass | undefined) {
-    this.#url = `${url.replace(/^http/, "ws")}/live`;
-    this.#socketClass = socketClass;
+  constructor(options: SubscriptionsOptions) {
+    this.#options = options;
   }
 
   /** Hears of the board until it is closed, however often the connection breaks. */
@@ -109,11 +117,14 @@ export class Subscriptions {
 
   /** Null where all were closed meanwhile. */
   async #connect(): Promise<LiveBoards | null> {
-    const found = await findSocket(this.#socketClass);
+    const { url, WebSocket: own, key, refusal } = this.#options;
+    const found = await findSocket(own);
     if (this.#open.size === 0) return null;
     this.#live ??= new LiveBoards({
-      url: this.#url,
+      url: `${url.replace(/^http/, "ws")}/live`,
       WebSocket: found,
+      ...(key !== undefined && { key }),
+      refusal,
       onState: (state) => {
         for (const handlers of [...this.#open.values()]) handlers.onState?.(state);
       },

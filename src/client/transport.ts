@@ -9,7 +9,7 @@ import {
   UnreachableError,
 } from "./requests.ts";
 
-type Given<T> = T | (() => T | Promise<T>);
+export type Given<T> = T | (() => T | Promise<T>);
 
 export interface TransportOptions {
   /** `http://127.0.0.1:8080`; a path before the service's own is kept. */
@@ -18,7 +18,16 @@ export interface TransportOptions {
   fetch?: typeof fetch;
   /** Sent with every request; a function is asked before each attempt. */
   headers?: Given<Readonly<Record<string, string>>>;
-  /** Sent as `Authorization: Bearer …`, for a service behind one that asks for it. */
+  /**
+   * Says who asks, to a service that wants to know: a key, or a token of the issuer it trusts.
+   * Sent as `Authorization: Bearer …`, and with live boards. A function is asked before each
+   * attempt; undefined for none.
+   */
+  key?: Given<string | undefined>;
+  /**
+   * Sent as `Authorization: Bearer …` but for live boards, for a service behind one that asks for
+   * it. Not beside `key`.
+   */
   token?: Given<string>;
   /** Longest time one attempt may take. Default 60 s. */
   requestMsMax?: number;
@@ -29,8 +38,18 @@ export interface TransportOptions {
 const requestMsMaxDefault = 60_000;
 const retryMsMaxDefault = 30_000;
 
-async function given<T>(value: Given<T> | undefined): Promise<T | undefined> {
-  return typeof value === "function" ? await (value as () => T | Promise<T>)() : value;
+/** What was given, asked for where it is a function; a promise only where that gave one. */
+export function given<T>(value: Given<T> | undefined): T | undefined | Promise<T> {
+  return typeof value === "function" ? (value as () => T | Promise<T>)() : value;
+}
+
+/** As keys and tokens are; also what a subprotocol's name may hold. */
+const keyForm = /^[\w.-]+$/;
+
+/** Throws TypeError for what is no key, without showing it. */
+export function checkKey(key: unknown): void {
+  if (typeof key === "string" && keyForm.test(key)) return;
+  throw new TypeError("key: expected a key such as rsk_…, in one piece and without spaces");
 }
 
 /** Aborted as soon as one of them is; some browsers in use have no `AbortSignal.any` yet. */
@@ -43,6 +62,23 @@ function eitherOf(...signals: AbortSignal[]): AbortSignal {
   return either.signal;
 }
 
+/** Where none of them is a function. */
+interface PlainOptions {
+  headers?: Readonly<Record<string, string>>;
+  key?: string;
+  token?: string;
+}
+
+function withHeaders(
+  init: RequestInit,
+  headers: Readonly<Record<string, string>> | undefined,
+  credential: string | undefined,
+): RequestInit {
+  const bearer = credential === undefined ? {} : { authorization: `Bearer ${credential}` };
+  const own = init.headers as Record<string, string> | undefined;
+  return { ...init, headers: { ...headers, ...bearer, ...own } };
+}
+
 export class Transport {
   readonly url: string;
   readonly #options: TransportOptions;
@@ -50,9 +86,14 @@ export class Transport {
   readonly #requestMsMax: number;
   readonly #retryMsMax: number;
 
-  /** Throws TypeError when `url` is none. */
+  /** Throws TypeError when `url` or `key` is none. */
   constructor(options: TransportOptions) {
     this.url = new URL(options.url).href.replace(/\/$/, "");
+    const { key, token } = options;
+    if (key !== undefined && typeof key !== "function") checkKey(key);
+    if (key !== undefined && token !== undefined) {
+      throw new TypeError("key and token are the same header: give one of them");
+    }
     this.#options = options;
     // Called as a method of anything else, a browser's own fetch refuses.
     this.#fetch = options.fetch ?? ((...request) => fetch(...request));
@@ -87,7 +128,7 @@ export class Transport {
   /** Asks once, and hands on whatever is answered. Throws UnreachableError when nothing is. */
   async attempt(path: string, init: RequestInit, signal?: AbortSignal): Promise<Response> {
     signal?.throwIfAborted();
-    const request = this.#isPlain ? init : { ...init, headers: await this.#headers(init) };
+    const request = this.#isPlain ? this.#plain(init) : await this.#full(init);
     const late = AbortSignal.timeout(this.#requestMsMax);
     const either = signal === undefined ? late : eitherOf(late, signal);
     try {
@@ -99,17 +140,28 @@ export class Transport {
     }
   }
 
-  /** Nothing to wait for before a request goes out: a page that is left has no time for it. */
-  get #isPlain(): boolean {
-    return this.#options.headers === undefined && this.#options.token === undefined;
+  /** Why `/live` is refused to this key, as a problem document; null where it isn't. */
+  async liveRefusal(): Promise<Readonly<Record<string, unknown>> | null> {
+    const response = await this.attempt("/live", {});
+    if (response.status !== 401 && response.status !== 403) return null;
+    return (await problemOf(response)).problem;
   }
 
-  async #headers(init: RequestInit): Promise<Record<string, string>> {
-    const token = await given(this.#options.token);
-    return {
-      ...(await given(this.#options.headers)),
-      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-      ...(init.headers as Record<string, string> | undefined),
-    };
+  /** Nothing to wait for before a request goes out: a page that is left has no time for it. */
+  get #isPlain(): boolean {
+    const { headers, key, token } = this.#options;
+    return ![headers, key, token].some((value) => typeof value === "function");
+  }
+
+  #plain(init: RequestInit): RequestInit {
+    const { headers, key, token } = this.#options as TransportOptions & PlainOptions;
+    if (headers === undefined && key === undefined && token === undefined) return init;
+    return withHeaders(init, headers, key ?? token);
+  }
+
+  async #full(init: RequestInit): Promise<RequestInit> {
+    const { headers, key, token } = this.#options;
+    const credential = (await given(key)) ?? (await given(token));
+    return withHeaders(init, await given(headers), credential);
   }
 }

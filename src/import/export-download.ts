@@ -17,6 +17,8 @@ export interface Download {
 export interface DownloadOptions {
   format: ExportFormat;
   signal: AbortSignal;
+  /** Says who asks. */
+  key?: string;
   /** Told how many events have come; of Parquet, how many bytes. */
   onProgress(taken: number): void;
 }
@@ -108,8 +110,10 @@ export async function download(
     headersTimeout: noTimeout,
     bodyTimeout: noTimeout,
   });
-  const { signal } = options;
-  const answer = await request(`${url}${path}`, { dispatcher, signal }).catch((cause) => {
+  const { signal, key } = options;
+  const headers = key === undefined ? {} : { authorization: `Bearer ${key}` };
+  const asked = { dispatcher, signal, headers };
+  const answer = await request(`${url}${path}`, asked).catch((cause) => {
     if (signal.aborted) throw signal.reason;
     const why = cause.code ?? cause.message;
     throw new UnreachableError(`no service answers at ${url} (${why})`, { cause });
