@@ -215,11 +215,10 @@ function describeApi({ metrics, budget, notReady }: ApiDeps): void {
   gauge("ready", readyHelp, () => (notReady().length === 0 ? 1 : 0));
 }
 
-/** What each request leaves: its id, a line, a span. */
-function followRequests(app: FastifyInstance, log: RequestLog, tracing: Tracing): void {
+/** What each request leaves: its id, and a line of the log. */
+function followRequests(app: FastifyInstance, log: RequestLog): void {
   addRequestId(app);
   addRequestLog(app, log);
-  addRequestTrace(app, tracing);
 }
 
 /** All that is asked by HTTP alone; `routes` is what the description is made from. */
@@ -279,7 +278,7 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
     }
   });
   if (deps.metrics.isOn) http.attach(app);
-  followRequests(app, requestLog, tracing);
+  followRequests(app, requestLog);
   addSecurityHeaders(app);
   // Before all that answers: whatever it says, a page may read it.
   addCors(app, corsOrigins);
@@ -287,6 +286,7 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
   boundClosing(app, deps.closeMsMax);
   addAccess(app, access);
   addLimits(app, limiter);
+  addRequestTrace(app, tracing);
   const { cache, metrics, logger, live = {} } = deps;
   if (deps.proxy !== undefined)
     addHandOn(app, deps.proxy, deps.edge.tap === undefined ? [] : ["/tail"]);

@@ -2,7 +2,7 @@
  * What is counted and timed of every request, over either HTTP server. Labels are bounded: a route
  * is named by its pattern, and what is at no route is `unmatched`.
  */
-import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { ErrorCode } from "../errors-table.ts";
 import { type Histogram, requestBuckets } from "../telemetry-histogram.ts";
 import type { Counter, Family, Gauge, Metrics } from "../telemetry-metrics.ts";
@@ -102,14 +102,18 @@ export class HttpMetrics {
       const { raw } = reply;
       onceOver(raw, () => {
         if (!isEndless) this.inFlight.add(-1);
-        // The head of a WebSocket's reply isn't Node's.
-        const unsent = request.ws === true ? switchedStatus : clientGoneStatus;
-        const status = raw.headersSent ? raw.statusCode : unsent;
-        metrics.done(status, (performance.now() - since) / 1000);
+        metrics.done(sentStatus(request, raw), (performance.now() - since) / 1000);
       });
       done();
     });
   }
+}
+
+/** Of a request that is over. */
+export function sentStatus({ ws }: FastifyRequest, raw: FastifyReply["raw"]): number {
+  if (raw.headersSent) return raw.statusCode;
+  // The head of a WebSocket's reply isn't Node's.
+  return ws === true ? switchedStatus : clientGoneStatus;
 }
 
 function labelsOf(request: FastifyRequest): { route: string; method: string } {

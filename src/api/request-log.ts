@@ -2,10 +2,12 @@
  * A line for each request at level debug; for one that took long at info; for one that was not
  * served, by a fault or for lack of room, at warn. docs/logs.md has the fields.
  */
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { everybody, type Principal } from "../model-access.ts";
 import type { Logger, LogLevel } from "../telemetry.ts";
 import type { RequestNote } from "../telemetry-log.ts";
+import { onceOver } from "./hang-up.ts";
+import { sentStatus } from "./http-metrics.ts";
 import { noteOf, shownPath, shownQuestion } from "./request-note.ts";
 
 declare module "fastify" {
@@ -97,11 +99,11 @@ export function keyOf(principal: Principal | null): string | undefined {
   return id === everybody.id || !/^[\w-]+$/.test(id) ? undefined : id;
 }
 
-/** Writes lines of all requests that the app answers. */
+/** Writes lines of all requests, also of those whose client left before it was answered. */
 export function addRequestLog(app: FastifyInstance, log: RequestLog): void {
   app.decorateReply("problem", null);
-  app.addHook("onResponse", async (request, reply) => {
-    const { elapsedTime: durationMs, statusCode: status, problem } = reply;
+  const note = (request: FastifyRequest, { raw, problem }: FastifyReply, durationMs: number) => {
+    const status = sentStatus(request, raw);
     const { url: route = "" } = request.routeOptions;
     const level = log.levelOf(status, durationMs, longRoutes.has(route));
     if (level === null) return;
@@ -115,5 +117,10 @@ export function addRequestLog(app: FastifyInstance, log: RequestLog): void {
       question: shownQuestion(request),
       key: keyOf(request.principal),
     });
+  };
+  app.addHook("onRequest", (request, reply, done) => {
+    const since = performance.now();
+    onceOver(reply.raw, () => note(request, reply, performance.now() - since));
+    done();
   });
 }

@@ -1,6 +1,8 @@
 /** The span of each request that is traced: of what is asked for, not of pages and health. */
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { TraceSpan, Tracing } from "../telemetry-tracing.ts";
+import { onceOver } from "./hang-up.ts";
+import { sentStatus } from "./http-metrics.ts";
 
 declare module "fastify" {
   interface FastifyRequest {
@@ -47,20 +49,24 @@ function isTraced({ is404, routeOptions: { url, config } }: FastifyRequest): boo
   return !is404 && config.doc !== undefined && url !== undefined && !untracedRoutes.has(url);
 }
 
-/** Adds the hooks; nothing but an empty field of each request where nothing is traced. */
+/**
+ * Adds the hooks; nothing but an empty field of each request where nothing is traced. After those
+ * of access: whoever is not let in takes no one's place among the requests traced in a second.
+ */
 export function addRequestTrace(app: FastifyInstance, tracing: Tracing): void {
   app.decorateRequest("span", null);
   if (!tracing.isOn) return;
-  app.addHook("onRequest", async (request) => {
+  app.addHook("onRequest", async (request, reply) => {
     if (!isTraced(request)) return;
-    const { traceparent } = request.headers;
-    const name = `${request.method} ${request.routeOptions.url}`;
-    request.span = tracing.begin(name, traceparent === undefined ? traceparent : `${traceparent}`);
-  });
-  app.addHook("onResponse", async (request, reply) => {
-    const { span, method, id, routeOptions } = request;
+    const { headers, method, id, routeOptions } = request;
+    const { url: route = "" } = routeOptions;
+    const traceparent = [headers["traceparent"]].flat().join(", ");
+    const span = tracing.begin(`${method} ${route}`, headers["traceparent"] && traceparent);
     if (span === null) return;
-    const answered = { status: reply.statusCode, code: reply.problem?.code };
-    endRequestSpan(span, routeOptions.url ?? "", method, id, answered);
+    request.span = span;
+    onceOver(reply.raw, () => {
+      const status = sentStatus(request, reply.raw);
+      endRequestSpan(span, route, method, id, { status, code: reply.problem?.code });
+    });
   });
 }

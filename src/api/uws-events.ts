@@ -173,8 +173,7 @@ class EventsRequest implements UwsPending {
         this.isPaused = false;
         this.response.resume();
         try {
-          checkScope(principal, "ingest");
-          charge(principal, this.#asked, this.#deps);
+          admit(principal, this.#asked, this.#deps);
         } catch (error) {
           this.#refuse(error as RankstreamError);
           return;
@@ -350,24 +349,28 @@ function addressGetter(
   return () => address;
 }
 
+/** Throws what keeps the caller out; from then on the request may be traced. */
+function admit(principal: Principal, asked: Asked, deps: UwsEventsDeps): void {
+  checkScope(principal, "ingest");
+  charge(principal, asked, deps);
+  const { tracing } = deps;
+  if (tracing.isOn) asked.span = tracing.begin("POST /events", asked.head.traceparent);
+}
+
 /** Takes one POST /events. */
 export function takeEvents(response: UwsResponse, request: UwsRequest, deps: UwsEventsDeps): void {
   const head = readHead(request);
-  const { tracing, requests } = deps;
-  const span = tracing.isOn ? tracing.begin("POST /events", head.traceparent) : null;
+  const { requests } = deps;
   const id = requestIdOf(head.requestId);
   const address = addressGetter(response, head, deps);
-  const asked = { head, id, since: performance.now(), span, address };
+  const asked: Asked = { head, id, since: performance.now(), span: null, address };
   try {
     const refusal = requests.refusal();
     if (refusal !== null) throw refusal;
     const { authorization, caller } = head;
     const { address } = asked;
     const asking = deps.access.authenticate({ authorization, caller, address });
-    if (!(asking instanceof Promise)) {
-      checkScope(asking, "ingest");
-      charge(asking, asked, deps);
-    }
+    if (!(asking instanceof Promise)) admit(asking, asked, deps);
     checkHead(head, deps);
     new EventsRequest(response, asked, deps, asking);
   } catch (error) {

@@ -139,6 +139,32 @@ describeOverEach("lines of requests", () => {
     });
   });
 
+  it("whose client left are written too, and name the trace they came with", async () => {
+    let asked: () => void = () => undefined;
+    const begun = new Promise<void>((resolve) => {
+      asked = resolve;
+    });
+    const never = () => {
+      asked();
+      return new Promise<never>(() => undefined);
+    };
+    const { app, lines } = await makeLogged({ query: { leaderboard: never } });
+    const { socket } = rawConnection(await onSocket(app));
+    const traceId = "4bf92f3577b34da6a3ce929d0e0e4736";
+    const trace = `traceparent: 00-${traceId}-00f067aa0ba902b7-00`;
+    socket.write(`GET /leaderboard?eventType=play HTTP/1.1\r\nhost: x\r\n${trace}\r\n\r\n`);
+    await begun;
+    socket.destroy();
+    const line = expect.objectContaining({
+      "log.level": "debug",
+      "url.path": "/leaderboard",
+      "http.response.status_code": 499,
+      "trace.id": traceId,
+      "span.id": "00f067aa0ba902b7",
+    });
+    await expect.poll(() => lines).toContainEqual(line);
+  });
+
   it("name the client only where asked to", async () => {
     for (const hasAddresses of [false, true]) {
       const { app, lines } = await makeLogged({ hasAddresses });

@@ -1,6 +1,5 @@
 // A real Jaeger shows one event's way from POST to the checkpoint. It takes minutes to build, so
-// where there is none, in CI too, this says that it did not run; `node tools/jaeger.mjs` builds
-// one.
+// where there is none, in CI too, this says that it did not run; tools/jaeger.mjs builds one.
 import { expect, it } from "vitest";
 import { Jaeger, type JaegerSpan } from "../support/jaeger.ts";
 import { startRankstream } from "../support/service.ts";
