@@ -19,7 +19,7 @@ import type { ClientAddress } from "./forwarded.ts";
 import { clientGoneStatus, type HttpMetrics, type RouteMetrics } from "./http-metrics.ts";
 import { callerOf } from "./limits-hook.ts";
 import { requestIdHeader, requestIdOf, withRequestId } from "./request-id.ts";
-import type { RequestLog } from "./request-log.ts";
+import { keyOf, type RequestLog } from "./request-log.ts";
 import { endRequestSpan } from "./request-trace.ts";
 import type { UwsRequest, UwsResponse } from "./uws.ts";
 import { addressOf } from "./uws-relay.ts";
@@ -305,6 +305,8 @@ interface Asked {
   /** By performance.now(). */
   since: number;
   span: TraceSpan | null;
+  /** Of the API key, once it is known. */
+  key: string | undefined;
   /** The client's address. */
   address: () => string;
 }
@@ -327,11 +329,11 @@ function answer(
   const { requestLog } = deps;
   const level = requestLog.levelOf(status, durationMs);
   if (level !== null) {
-    const address = addressOf(response);
+    const [address, key] = [asked.address(), asked.key];
     const problem = code === undefined ? null : { code };
-    const answered = { method: "POST", path: "/events", status, durationMs, address, problem };
+    const of = { method: "POST", path: "/events", status, durationMs, address, problem, key };
     const { traceId, spanId } = span?.context ?? parseTraceparent(head.traceparent) ?? {};
-    requestLog.write(level, "/events", { id, traceId, spanId }, answered);
+    requestLog.write(level, "/events", { id, traceId, spanId }, of);
   }
   endSpan(asked, reply);
   deps.requests.send(response, readable(withRequestId(reply, id), head, deps), isLast);
@@ -351,6 +353,7 @@ function addressGetter(
 
 /** Throws what keeps the caller out; from then on the request may be traced. */
 function admit(principal: Principal, asked: Asked, deps: UwsEventsDeps): void {
+  asked.key = keyOf(principal);
   checkScope(principal, "ingest");
   charge(principal, asked, deps);
   const { tracing } = deps;
@@ -363,7 +366,7 @@ export function takeEvents(response: UwsResponse, request: UwsRequest, deps: Uws
   const { requests } = deps;
   const id = requestIdOf(head.requestId);
   const address = addressGetter(response, head, deps);
-  const asked: Asked = { head, id, since: performance.now(), span: null, address };
+  const asked: Asked = { head, id, since: performance.now(), span: null, key: undefined, address };
   try {
     const refusal = requests.refusal();
     if (refusal !== null) throw refusal;
