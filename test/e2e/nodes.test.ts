@@ -74,6 +74,7 @@ describe("a stateless node", () => {
             method: "POST",
             headers: {
               "content-type": contentType,
+              "x-request-id": "same",
               ...(isPacked && { "content-encoding": "gzip" }),
             },
             body: isPacked ? gzipSync(body) : body,
@@ -129,7 +130,8 @@ describe("a stateless node", () => {
       "/leaderboard?eventType=a&k=0",
       "/items/a/b?x=1",
     ]) {
-      const [direct, through] = [await store.get(path), await node.get(path)];
+      const init = { headers: { "x-request-id": "same" } };
+      const [direct, through] = [await store.request(path, init), await node.request(path, init)];
       expect([through.status, through.body]).toEqual([direct.status, direct.body]);
     }
     const itself = ["--role", "edge,query", "--upstream", node.url];

@@ -248,8 +248,13 @@ describe("the board elsewhere", () => {
     const { page } = await openPage(browser, service, "?eventType=framed&embed=1");
     await untilRows(page, [["1", "a", "2"]]);
     expect(await page.locator("#controls, header").count()).toBe(0);
+    // A page of the service's own origin that may frame anything.
+    const framing = `${service.url}/framing-page`;
+    await page.route(framing, (route) =>
+      route.fulfill({ contentType: "text/html", body: "<!doctype html><title>frames</title>" }),
+    );
     const framed = async (search: string) => {
-      await page.goto(`${service.url}/openapi.json`);
+      await page.goto(framing);
       await page.evaluate((source) => {
         const frame = document.createElement("iframe");
         frame.src = source;
