@@ -8,6 +8,7 @@ import { type Random, randomFromEnvironment } from "../support/random.ts";
 import { type RedisServer, startRedis } from "../support/redis.ts";
 import { type RankstreamProcess, startRankstream, temporaryFolder } from "../support/service.ts";
 
+const staleTriesMax = 40;
 const hourMs = 3_600_000;
 const dataDir = temporaryFolder();
 let random: Random;
@@ -159,6 +160,14 @@ describe("answers that nodes share", () => {
     posted++;
   }
 
+  /** An answer that isn't stale: on a busy machine counting may take longer than a look waits. */
+  async function fresh(asked: RankstreamProcess, question: string) {
+    for (let tries = 0; ; tries++) {
+      const answer = await asked.get(question);
+      if (answer.body.stale !== true || tries === staleTriesMax) return answer;
+    }
+  }
+
   it("are found by the other, and dropped on both by a late event through either", async () => {
     for (let i = 0; i < 30; i++) await post(i % 2 === 0 ? store : node, i % 10);
     for (const [maker, other] of [
@@ -167,7 +176,7 @@ describe("answers that nodes share", () => {
     ] as const) {
       for (const mode of ["auto", "exact"]) {
         const own = path(0, 10, mode);
-        const made = await maker.get(own);
+        const made = await fresh(maker, own);
         expect(made.body.total).toBe(posted);
         const found = await other.get(own);
         expect(["l1", "l2"]).toContain(levelOf(found.headers.get("cache-status")));
@@ -176,7 +185,7 @@ describe("answers that nodes share", () => {
         await other.get(path(3, 4, mode));
         await post(other, 7);
         for (const asked of [maker, other]) {
-          const again = await asked.get(own);
+          const again = await fresh(asked, own);
           expect(again.body.total, levelOf(again.headers.get("cache-status"))).toBe(posted);
           const apart = await asked.get(path(3, 4, mode));
           expect(levelOf(apart.headers.get("cache-status"))).not.toBe("made");
@@ -190,7 +199,7 @@ describe("answers that nodes share", () => {
       for (const asked of [store, node]) {
         for (const mode of ["auto", "exact"]) {
           const started = performance.now();
-          const { status, body } = await asked.get(path(0, 10, mode));
+          const { status, body } = await fresh(asked, path(0, 10, mode));
           expect([status, body.total]).toEqual([200, posted]);
           expect(performance.now() - started).toBeLessThan(3000);
         }
