@@ -309,7 +309,7 @@ describe("flush and close", () => {
     const { tracker, errors } = makeTracker(url);
     await tracker.flush();
     for (const id of ids(2)) tracker.track(event(id));
-    const failure = await tracker.flush({ timeoutMs: 60 }).catch((error) => error);
+    const failure = await tracker.flush({ timeoutMs: 600 }).catch((error) => error);
     expect(failure).toBeInstanceOf(FlushTimeoutError);
     expect(failure.pendingEvents).toBe(2);
     expect(tracker.bufferedEvents).toBe(2);

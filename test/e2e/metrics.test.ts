@@ -131,15 +131,23 @@ it("The history has what was counted, and goes on over a restart", async () => {
     const { body } = await service.get(`/metrics/history?timeRange=last_hour&step=60&${query}`);
     return body.series as { name: string; as: string; values: (number | null)[] }[];
   };
-  const countedIn = async (service: RankstreamProcess) => {
+  /** Rates of events counted, once memory is known too. A rate is of the time sampled. */
+  const ratesIn = async (service: RankstreamProcess) => {
     const series = await historyOf(service, names.map((name) => `name=${name}`).join("&"));
     const [memory, counted] = series.map(({ values }) => values.map((value) => value ?? 0));
     const isKnown = series[1]?.as === "rate" && Math.max(...memory!) > 10_000_000;
-    return isKnown ? Math.round(60 * counted!.reduce((sum, value) => sum + value, 0)) : null;
+    return isKnown ? counted! : [];
   };
+  const untilCounted = (service: RankstreamProcess, rateMax: number) =>
+    vi.waitFor(async () => {
+      const rates = await ratesIn(service);
+      expect(Math.max(...rates)).toBeGreaterThan(0);
+      expect(Math.max(...rates)).toBeLessThanOrEqual(rateMax);
+      expect(Math.min(...rates)).toBe(0);
+    }, waiting);
   const event = { eventType: "play", eventId: "a" };
   await first.post([event, event, event]);
-  await vi.waitFor(async () => expect(await countedIn(first)).toBe(3), waiting);
+  await untilCounted(first, 3);
   await vi.waitFor(async () => {
     const [series] = await historyOf(first, `name=${latency}&${labels}`);
     expect(Math.max(...series!.values.map((value) => value ?? 0))).toBeGreaterThan(0);
@@ -147,6 +155,6 @@ it("The history has what was counted, and goes on over a restart", async () => {
   await first.stop();
   const second = await startRankstream({ args, dataDir });
   await second.post([event, event]);
-  await vi.waitFor(async () => expect(await countedIn(second)).toBe(5), waiting);
+  await untilCounted(second, 5);
   await second.stop();
 });
