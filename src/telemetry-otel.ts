@@ -219,6 +219,10 @@ class OtelSpan implements TraceSpan {
     this.#span.setAttributes({ ...attributes });
   }
 
+  rename(name: string): void {
+    this.#span.updateName(name);
+  }
+
   end(error?: unknown): void {
     if (error !== undefined && error !== null) {
       this.#span.setAttribute("error.type", errorTypeOf(error));

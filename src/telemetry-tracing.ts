@@ -12,6 +12,7 @@ export interface TraceSpan {
   /** Begins a step within this one. */
   child(name: string, kind?: SpanKind): TraceSpan;
   set(attributes: SpanAttributes): void;
+  rename(name: string): void;
   /** Ends it, once. `error`: what it failed by; its code or name is told, not its words. */
   end(error?: unknown): void;
 }

@@ -58,7 +58,7 @@ import { addOperations } from "./operations.ts";
 import { addClientFile, addPages } from "./pages.ts";
 import { type RawQuery, single } from "./parameters.ts";
 import { addRequestId } from "./request-id.ts";
-import { addRequestLog, RequestLog } from "./request-log.ts";
+import { logRequests, RequestLog } from "./request-log.ts";
 import { addRequestTrace } from "./request-trace.ts";
 import { ref } from "./schema.ts";
 import { addSecurityHeaders } from "./security-headers.ts";
@@ -215,12 +215,6 @@ function describeApi({ metrics, budget, notReady }: ApiDeps): void {
   gauge("ready", readyHelp, () => (notReady().length === 0 ? 1 : 0));
 }
 
-/** What each request leaves: its id, and a line of the log. */
-function followRequests(app: FastifyInstance, log: RequestLog): void {
-  addRequestId(app);
-  addRequestLog(app, log);
-}
-
 /** All that is asked by HTTP alone; `routes` is what the description is made from. */
 async function addRoutes(
   app: FastifyInstance,
@@ -277,8 +271,8 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
       if (doc !== undefined && name !== "HEAD") routes.push({ method: name, path: url, doc });
     }
   });
-  if (deps.metrics.isOn) http.attach(app);
-  followRequests(app, requestLog);
+  http.attach(app, logRequests(app, requestLog));
+  addRequestId(app);
   addSecurityHeaders(app);
   // Before all that answers: whatever it says, a page may read it.
   addCors(app, corsOrigins);

@@ -52,8 +52,10 @@ export class HttpMetrics {
   readonly #seconds: Family<Histogram>;
   readonly #errors: Family<Counter>;
   readonly #routes = new Map<string, RouteMetrics>();
+  readonly #isOn: boolean;
 
   constructor(metrics: Metrics) {
+    this.#isOn = metrics.isOn;
     this.#requests = metrics.counterBy(
       "rankstream_http_requests_total",
       "Requests that are over; status 499: the client left before it was answered.",
@@ -91,8 +93,16 @@ export class HttpMetrics {
     if (code !== undefined) this.#errors.with(code).add();
   }
 
-  /** Measures every request that Fastify routes. Call it before any other hook is added. */
-  attach(app: FastifyInstance): void {
+  /**
+   * Measures every request that Fastify routes, where anything is measured, and tells `atEnd` of
+   * each: listening twice to each end would cost 2 % of a small request. Call it before any other
+   * hook is added.
+   */
+  attach(app: FastifyInstance, atEnd: AtEnd): void {
+    if (!this.#isOn) {
+      onEachEnd(app, atEnd);
+      return;
+    }
     app.addHook("onRequest", (request, reply, done) => {
       const { route, method } = labelsOf(request);
       const metrics = this.of(route, method);
@@ -101,12 +111,34 @@ export class HttpMetrics {
       if (!isEndless) this.inFlight.add();
       const { raw } = reply;
       onceOver(raw, () => {
+        const durationMs = performance.now() - since;
+        const status = sentStatus(request, raw);
         if (!isEndless) this.inFlight.add(-1);
-        metrics.done(sentStatus(request, raw), (performance.now() - since) / 1000);
+        metrics.done(status, durationMs / 1000);
+        atEnd(request, reply, status, durationMs);
       });
       done();
     });
   }
+}
+
+/** What is done when a request is over; `status` is 499 where its client has left before. */
+export type AtEnd = (
+  request: FastifyRequest,
+  reply: FastifyReply,
+  status: number,
+  durationMs: number,
+) => void;
+
+function onEachEnd(app: FastifyInstance, atEnd: AtEnd): void {
+  app.addHook("onRequest", (request, reply, done) => {
+    const since = performance.now();
+    const { raw } = reply;
+    onceOver(raw, () => {
+      atEnd(request, reply, sentStatus(request, raw), performance.now() - since);
+    });
+    done();
+  });
 }
 
 /** Of a request that is over. */

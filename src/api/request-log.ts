@@ -2,12 +2,11 @@
  * A line for each request at level debug; for one that took long at info; for one that was not
  * served, by a fault or for lack of room, at warn. docs/logs.md has the fields.
  */
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyInstance } from "fastify";
 import { everybody, type Principal } from "../model-access.ts";
 import type { Logger, LogLevel } from "../telemetry.ts";
 import type { RequestNote } from "../telemetry-log.ts";
-import { onceOver } from "./hang-up.ts";
-import { sentStatus } from "./http-metrics.ts";
+import type { AtEnd } from "./http-metrics.ts";
 import { noteOf, shownPath, shownQuestion } from "./request-note.ts";
 
 declare module "fastify" {
@@ -99,11 +98,15 @@ export function keyOf(principal: Principal | null): string | undefined {
   return id === everybody.id || !/^[\w-]+$/.test(id) ? undefined : id;
 }
 
-/** Writes lines of all requests, also of those whose client left before it was answered. */
-export function addRequestLog(app: FastifyInstance, log: RequestLog): void {
+/**
+ * Writes lines of all requests, also of those whose client left before it was answered: to be
+ * called at each one's end.
+ */
+export function logRequests(app: FastifyInstance, log: RequestLog): AtEnd {
   app.decorateReply("problem", null);
-  const note = (request: FastifyRequest, { raw, problem }: FastifyReply, durationMs: number) => {
-    const status = sentStatus(request, raw);
+  return (request, { problem }, status, durationMs) => {
+    // Of most requests nothing is written: the route, which costs to ask for, is asked for last.
+    if (log.levelOf(status, durationMs) === null) return;
     const { url: route = "" } = request.routeOptions;
     const level = log.levelOf(status, durationMs, longRoutes.has(route));
     if (level === null) return;
@@ -118,9 +121,4 @@ export function addRequestLog(app: FastifyInstance, log: RequestLog): void {
       key: keyOf(request.principal),
     });
   };
-  app.addHook("onRequest", (request, reply, done) => {
-    const since = performance.now();
-    onceOver(reply.raw, () => note(request, reply, performance.now() - since));
-    done();
-  });
 }

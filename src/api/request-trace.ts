@@ -1,5 +1,5 @@
 /** The span of each request that is traced: of what is asked for, not of pages and health. */
-import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { TraceSpan, Tracing } from "../telemetry-tracing.ts";
 import { onceOver } from "./hang-up.ts";
 import { sentStatus } from "./http-metrics.ts";
@@ -45,8 +45,21 @@ export function endRequestSpan(
   else span.end();
 }
 
-function isTraced({ is404, routeOptions: { url, config } }: FastifyRequest): boolean {
+function isTraced(is404: boolean, { url, config }: FastifyRequest["routeOptions"]): boolean {
   return !is404 && config.doc !== undefined && url !== undefined && !untracedRoutes.has(url);
+}
+
+/** Until the request is over; what is not to be traced is forgotten with its span. */
+function follow(request: FastifyRequest, reply: FastifyReply, span: TraceSpan): void {
+  const { method, id, is404, routeOptions } = request;
+  if (!isTraced(is404, routeOptions)) return;
+  const { url: route = "" } = routeOptions;
+  span.rename(`${method} ${route}`);
+  request.span = span;
+  onceOver(reply.raw, () => {
+    const status = sentStatus(request, reply.raw);
+    endRequestSpan(span, route, method, id, { status, code: reply.problem?.code });
+  });
 }
 
 /**
@@ -56,17 +69,12 @@ function isTraced({ is404, routeOptions: { url, config } }: FastifyRequest): boo
 export function addRequestTrace(app: FastifyInstance, tracing: Tracing): void {
   app.decorateRequest("span", null);
   if (!tracing.isOn) return;
-  app.addHook("onRequest", async (request, reply) => {
-    if (!isTraced(request)) return;
-    const { headers, method, id, routeOptions } = request;
-    const { url: route = "" } = routeOptions;
-    const traceparent = [headers["traceparent"]].flat().join(", ");
-    const span = tracing.begin(`${method} ${route}`, headers["traceparent"] && traceparent);
-    if (span === null) return;
-    request.span = span;
-    onceOver(reply.raw, () => {
-      const status = sentStatus(request, reply.raw);
-      endRequestSpan(span, route, method, id, { status, code: reply.problem?.code });
-    });
+  app.addHook("onRequest", (request, reply, done) => {
+    const traceparent = request.headers["traceparent"];
+    const isOne = typeof traceparent === "string";
+    // Chosen first: what route it is costs more to ask for.
+    const span = tracing.begin(request.method, isOne ? traceparent : undefined);
+    if (span !== null) follow(request, reply, span);
+    done();
   });
 }
