@@ -3,7 +3,6 @@
 import { once } from "node:events";
 import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { connect } from "node:tls";
 import { type Agent, request } from "undici";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -13,8 +12,10 @@ import { readCertificate } from "../src/service-tls.ts";
 import { Authority, type Pair } from "./support/certificates.ts";
 import { runCommand } from "./support/command.ts";
 import { type RankstreamProcess, startRankstream, temporaryFolder } from "./support/service.ts";
+import { until as untilWithin } from "./support/until.ts";
 
 const waitMsMax = 30_000;
+const until = <T>(look: () => Promise<T>) => untilWithin(look, waitMsMax);
 const expiry = "rankstream_tls_certificate_expiry_timestamp_seconds";
 
 let authority: Authority;
@@ -49,18 +50,6 @@ afterAll(() => agent.destroy());
 async function ask(path: string, options: Parameters<typeof request>[1] = {}) {
   const reply = await request(`${node.url}${path}`, { dispatcher: agent, ...options });
   return { status: reply.statusCode, text: await reply.body.text() };
-}
-
-async function until<T>(look: () => Promise<T>): Promise<T> {
-  const deadline = Date.now() + waitMsMax;
-  for (;;) {
-    try {
-      return await look();
-    } catch (error) {
-      if (Date.now() > deadline) throw error;
-    }
-    await sleep(50);
-  }
 }
 
 /** Whom a new connection meets. */

@@ -2,18 +2,19 @@
 // Caddy and nginx in front of two real nodes, of which one after the other is stopped.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { findCaddy, findHaproxy, findNginx } from "../../tools/services.mjs";
 import { freePort } from "../support/free-port.ts";
 import { blocksOf } from "../support/markdown.ts";
 import { type RankstreamProcess, startRankstream, temporaryFolder } from "../support/service.ts";
+import { until as untilWithin } from "../support/until.ts";
 import { DocWorld } from "./doc-world.ts";
 import { describePage } from "./page-checks.ts";
 
 const page = "docs/how-to/behind-a-proxy.md";
 const waitMsMax = 30_000;
+const until = <T>(look: () => Promise<T>) => untilWithin(look, waitMsMax);
 const board = "eventType=song_play&timeRange=last_hour";
 
 let service: RankstreamProcess;
@@ -46,19 +47,6 @@ afterAll(async () => {
     if (proxy.exitCode === null && proxy.signalCode === null) await once(proxy, "exit");
   }
 });
-
-/** Polls until `look` doesn't throw; then throws what it threw last. */
-async function until<T>(look: () => Promise<T>): Promise<T> {
-  const deadline = Date.now() + waitMsMax;
-  for (;;) {
-    try {
-      return await look();
-    } catch (error) {
-      if (Date.now() > deadline) throw error;
-    }
-    await sleep(100);
-  }
-}
 
 interface Proxy {
   name: string;

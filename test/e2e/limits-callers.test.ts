@@ -3,28 +3,17 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runCommand } from "../support/command.ts";
 import { type RedisServer, startRedis } from "../support/redis.ts";
 import { type RankstreamProcess, startRankstream, temporaryFolder } from "../support/service.ts";
+import { until as untilWithin } from "../support/until.ts";
 
 const waitMsMax = 30_000;
+const until = <T>(look: () => Promise<T>) => untilWithin(look, waitMsMax);
 const board = { eventType: "play", timeRange: "last_hour" };
 const play = (count: number) =>
   Array.from({ length: count }, () => ({ eventId: "a", eventType: "play" }));
-
-async function until(look: () => Promise<void>): Promise<void> {
-  const deadline = Date.now() + waitMsMax;
-  for (;;) {
-    try {
-      return await look();
-    } catch (error) {
-      if (Date.now() > deadline) throw error;
-    }
-    await sleep(50);
-  }
-}
 
 describe("a key", () => {
   let service: RankstreamProcess;

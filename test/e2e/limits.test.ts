@@ -2,17 +2,18 @@
 // so clearly and is well afterwards.
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import { setTimeout as sleep } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { type RankstreamProcess, startRankstream } from "../support/service.ts";
+import { until as untilWithin } from "../support/until.ts";
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
 const requestTimeoutMs = 3000;
 const connectionsMax = 60;
 const waitMsMax = 30_000;
+const until = <T>(look: () => Promise<T>) => untilWithin(look, waitMsMax);
 const json = { "content-type": "application/json" };
 const head = "host: localhost\r\ncontent-type: application/json\r\n";
 
@@ -45,18 +46,6 @@ afterEach(async () => {
     expect(board.body.results[0].eventId).toBe("a");
   });
 });
-
-async function until(look: () => Promise<void>): Promise<void> {
-  const deadline = Date.now() + waitMsMax;
-  for (;;) {
-    try {
-      return await look();
-    } catch (error) {
-      if (Date.now() > deadline) throw error;
-    }
-    await sleep(50);
-  }
-}
 
 function open(): { socket: Socket; ended: Promise<string> } {
   const { hostname, port } = new URL(service.url);
