@@ -1,5 +1,5 @@
 /** One item of a board: where it stands, its history, and who is next to it. */
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { Item } from "../client/replies.ts";
 import { CopyCurl } from "./panels/copy-curl.tsx";
 import { ItemFacts, Neighbours } from "./panels/item-facts.tsx";
@@ -7,6 +7,7 @@ import { ItemPlots } from "./panels/item-plots.tsx";
 import { useItem } from "./panels/item-questions.ts";
 import type { Span, StepName } from "./panels/steps.ts";
 import { rangeText } from "./ranges.ts";
+import { useModal } from "./use-modal.ts";
 import { rangeQueryOf, type ShownView, zoneOf } from "./view-state.ts";
 
 interface ItemPanelProps {
@@ -127,22 +128,9 @@ function Body(props: ItemPanelProps & { onType: (eventType: string) => void }) {
 /** A dialog beside the board, over all of it on a phone; the browser keeps the focus in it. */
 export function ItemPanel(props: ItemPanelProps) {
   const { onClose } = props;
-  const dialog = useRef<HTMLDialogElement>(null);
-  const closing = useRef(onClose);
-  closing.current = onClose;
+  const dialog = useModal(onClose);
   const [eventType, setEventType] = useState(props.eventType);
   useEffect(() => setEventType(props.eventType), [props.eventType]);
-  useLayoutEffect(() => {
-    const element = dialog.current!;
-    element.showModal();
-    // What lies around the dialog is of the dialog itself.
-    const onPointer = ({ target }: Event) => {
-      if (target === element) closing.current();
-    };
-    element.addEventListener("pointerdown", onPointer);
-    // Closed before it is gone, or the focus would not go back to where it was.
-    return () => element.close();
-  }, []);
   return (
     <dialog
       id="item-panel"

@@ -1,14 +1,14 @@
 /** How the service went in the last hour or day: small charts of the samples it keeps. */
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import uPlot from "uplot";
+import { useRef, useState } from "preact/hooks";
 import type { MetricsHistory } from "../../client/metrics-history.ts";
 import { client } from "../service.ts";
+import { useModal } from "../use-modal.ts";
 import { ownTimeZone } from "../view-state.ts";
 import { type Chart, chartQueries, chartsOf, chartWords, lastOf } from "./chart-data.ts";
 import { type ChartShape, chartData, chartForm, chartOptions } from "./chart-options.ts";
 import { stepText } from "./panel-words.ts";
-import { onThemeChange } from "./theme-colours.ts";
 import { usePolled } from "./use-polled.ts";
+import { useUplot } from "./use-uplot.ts";
 
 const spans = Object.freeze({
   last_hour: { words: "Last hour", stepSeconds: 60, everyMs: 20_000 },
@@ -24,30 +24,14 @@ function Canvas({
   shape: ChartShape;
   onPoint: (step: number | null) => void;
 }) {
-  const place = useRef<HTMLDivElement>(null);
-  const drawn = useRef<uPlot | null>(null);
   const newest = useRef(shape);
   newest.current = shape;
-  useEffect(() => {
-    const element = place.current!;
-    const options = chartOptions(() => newest.current, onPoint, element.clientWidth);
-    const plot = new uPlot(options, chartData(newest.current), element);
-    drawn.current = plot;
-    const resizing = new ResizeObserver(() => {
-      const { clientWidth: width } = element;
-      if (width > 0 && width !== plot.width) plot.setSize({ width, height: plot.height });
-    });
-    resizing.observe(element);
-    const stop = onThemeChange(() => plot.redraw(true, true));
-    return () => {
-      stop();
-      resizing.disconnect();
-      plot.destroy();
-      drawn.current = null;
-    };
-  }, [chartForm(shape)]);
-  const data = JSON.stringify([shape.times, shape.chart.lines]);
-  useEffect(() => drawn.current?.setData(chartData(newest.current)), [data]);
+  const place = useUplot({
+    form: chartForm(shape),
+    version: JSON.stringify([shape.times, shape.chart.lines]),
+    options: (width) => chartOptions(() => newest.current, onPoint, width),
+    data: () => chartData(newest.current),
+  });
   return <div class="chart-canvas" ref={place} role="img" aria-label={chartWords(shape.chart)} />;
 }
 
@@ -207,25 +191,13 @@ function Body() {
 
 /** A dialog over the board; the browser keeps the focus in it. */
 export function ChartsPanel({ onClose }: { onClose: () => void }) {
-  const dialog = useRef<HTMLDialogElement>(null);
   const heading = useRef<HTMLHeadingElement>(null);
   const close = () => {
     // Before the focus goes elsewhere: beside an open dialog nothing takes it.
     dialog.current?.close();
     onClose();
   };
-  const closing = useRef(close);
-  closing.current = close;
-  useLayoutEffect(() => {
-    const element = dialog.current!;
-    element.showModal();
-    heading.current?.focus();
-    const onPointer = ({ target }: Event) => {
-      if (target === element) closing.current();
-    };
-    element.addEventListener("pointerdown", onPointer);
-    return () => element.close();
-  }, []);
+  const dialog = useModal(close, () => heading.current?.focus());
   return (
     <dialog
       id="charts-panel"

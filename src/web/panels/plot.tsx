@@ -1,6 +1,5 @@
 /** A history as a plot: values under the pointer, stretches to choose, all of it as a table. */
-import { useEffect, useRef, useState } from "preact/hooks";
-import uPlot from "uplot";
+import { useRef, useState } from "preact/hooks";
 import { countText } from "../words.ts";
 import { stepText } from "./panel-words.ts";
 import {
@@ -11,7 +10,7 @@ import {
   plotOptions,
 } from "./plot-options.ts";
 import type { Span } from "./steps.ts";
-import { onThemeChange } from "./theme-colours.ts";
+import { useUplot } from "./use-uplot.ts";
 
 interface PlotProps extends PlotShape {
   /** What is shown, in words. */
@@ -38,36 +37,20 @@ function Canvas({
   events: PlotEvents;
   label: string;
 }) {
-  const place = useRef<HTMLDivElement>(null);
-  const drawn = useRef<uPlot | null>(null);
   const newest = useRef({ shape, events });
   newest.current = { shape, events };
-  useEffect(() => {
-    const element = place.current!;
-    const passed: PlotEvents = {
-      onPoint: (step) => newest.current.events.onPoint(step),
-      ...(events.onSelect !== undefined && {
-        onSelect: (first, last) => newest.current.events.onSelect?.(first, last),
-      }),
-    };
-    const options = plotOptions(() => newest.current.shape, passed, element.clientWidth);
-    const plot = new uPlot(options, plotData(shape), element);
-    drawn.current = plot;
-    const resizing = new ResizeObserver(() => {
-      const { clientWidth: width } = element;
-      if (width > 0 && width !== plot.width) plot.setSize({ width, height: plot.height });
-    });
-    resizing.observe(element);
-    const stop = onThemeChange(() => plot.redraw(true, true));
-    return () => {
-      stop();
-      resizing.disconnect();
-      plot.destroy();
-      drawn.current = null;
-    };
-  }, [plotForm(shape)]);
-  const data = JSON.stringify([shape.steps, shape.lines]);
-  useEffect(() => drawn.current?.setData(plotData(newest.current.shape)), [data]);
+  const passed: PlotEvents = {
+    onPoint: (step) => newest.current.events.onPoint(step),
+    ...(events.onSelect !== undefined && {
+      onSelect: (first, last) => newest.current.events.onSelect?.(first, last),
+    }),
+  };
+  const place = useUplot({
+    form: plotForm(shape),
+    version: JSON.stringify([shape.steps, shape.lines]),
+    options: (width) => plotOptions(() => newest.current.shape, passed, width),
+    data: () => plotData(newest.current.shape),
+  });
   return <div class="plot-canvas" ref={place} role="img" aria-label={label} />;
 }
 
