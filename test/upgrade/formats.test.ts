@@ -1,6 +1,7 @@
 // docs/upgrades.md has the formats that the code has.
 import { expect, it } from "vitest";
 import { keysVersion } from "../../src/access/keys-document.ts";
+import { repositoryFormat } from "../../src/backup/repository.ts";
 import { layout } from "../../src/kernel/layout.ts";
 import { frameFormat, frameFormatMin } from "../../src/log/frame.ts";
 import { assignmentFormat } from "../../src/log/kafka-assigner.ts";
@@ -21,6 +22,7 @@ const formats: Record<string, [number, number]> = {
   "assignment in Kafka": [assignmentFormat, assignmentFormat],
   "sealed sketch": [sketchFormat, sketchFormat],
   kernel: [layout.ABI_VERSION, layout.ABI_VERSION],
+  backups: [repositoryFormat, repositoryFormat],
   "keys file": [keysVersion, keysVersion],
 };
 
