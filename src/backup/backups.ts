@@ -80,6 +80,8 @@ export class Backups {
   readonly #timer: NodeJS.Timeout;
   #running: BackupRun | null = null;
   #runEnd: Promise<void> = Promise.resolve();
+  /** The removing of old bases under way: none is begun meanwhile, which might write what goes. */
+  #pruning: Promise<void> = Promise.resolve();
   #opening: Promise<void> | null = null;
   #isOpen = false;
   #isClosing = false;
@@ -233,6 +235,7 @@ export class Backups {
     const { logger } = this.#deps;
     const started = performance.now();
     try {
+      await this.#pruning;
       await this.#open();
       const base = await this.#takeBase(run);
       Object.assign(run, { base, status: "done", progress: 1 });
@@ -255,8 +258,9 @@ export class Backups {
     }
     run.finishedAt = Date.now();
     this.#plan(run);
+    if (run.status === "done") this.#pruning = this.#prune();
     this.#running = null;
-    if (run.status === "done") await this.#prune();
+    await this.#pruning;
   }
 
   /** When the next one is due. */

@@ -1,13 +1,14 @@
 /**
- * What goes of a repository, and when. A base that the rules don't keep is retired: it is none
- * from then on. Its objects stay for `safeMs` more, longer than any backup may take: one that
- * began before may count on them. Objects that neither a base nor one retired lately names go
- * once they are as old themselves; so does the log behind what it is kept for.
+ * What goes of a repository, and when. A base that neither the rules nor the window of moments
+ * keep is retired: it is none from then on. Its objects stay for `safeMs` more, longer than any
+ * backup may take: one that began before may count on them. Objects that neither a base nor one
+ * retired lately names go once they are as old themselves; so does the log behind what it is kept
+ * for.
  */
 import type { KeepRules } from "../model-backup.ts";
 import type { StoredObject } from "./destination.ts";
 import { keptBases } from "./keep-rules.ts";
-import { type LogPart, parsePart } from "./log-parts.ts";
+import { type LogPart, parsePart, runsOf } from "./log-parts.ts";
 import type { BaseManifest } from "./manifest.ts";
 import { objectsOf, type Repository } from "./repository.ts";
 
@@ -33,6 +34,57 @@ export interface Pruned {
 interface Needed {
   segment: number;
   through: number;
+}
+
+/**
+ * Within the window of moments bases stay that lie so many parts of it apart, whatever the rules
+ * say: with the newest alone, the moments before it could not be restored; with the oldest alone,
+ * its log would have to stay for ever.
+ */
+const windowSteps = 8;
+
+/** The stretch without gaps that holds the beginning of a segment, by `log segment`. */
+function stretchesOf(parts: readonly LogPart[]): Map<string, number> {
+  const stretches = new Map<string, number>();
+  for (const logId of new Set(parts.map((part) => part.logId))) {
+    const own = parts.filter((part) => part.logId === logId);
+    for (const [i, run] of runsOf(own).entries()) {
+      for (const { segment, start } of run) {
+        if (start === 0) stretches.set(`${logId} ${segment}`, i);
+      }
+    }
+  }
+  return stretches;
+}
+
+/**
+ * Bases without which a moment since `since` (epoch ms) could not be restored any more: of each
+ * stretch of a log without gaps the oldest of each step of the window, and of each log the newest
+ * from before the window, where the log goes on within it (`parts`, `ownLogId`).
+ */
+function windowBases(
+  bases: readonly BaseManifest[],
+  parts: readonly LogPart[],
+  ownLogId: string | null,
+  { since, logMs }: { since: number; logMs: number },
+): Set<BaseManifest> {
+  const stepMs = Math.max(1, Math.ceil(logMs / windowSteps));
+  const goesOn = new Set(
+    parts.filter(({ lastReceivedAt }) => lastReceivedAt >= since).map(({ logId }) => logId),
+  );
+  if (ownLogId !== null) goesOn.add(ownLogId);
+  const stretches = stretchesOf(parts);
+  const needed = new Map<string, BaseManifest>();
+  for (const base of bases.toSorted((a, b) => a.receivedThrough - b.receivedThrough)) {
+    const { log, receivedThrough } = base;
+    if (log.segment === null || !goesOn.has(log.id)) continue;
+    const isBefore = receivedThrough <= since;
+    const stretch = stretches.get(`${log.id} ${log.segment}`);
+    const step = `${stretch} ${Math.floor(receivedThrough / stepMs)}`;
+    const place = `${log.id} ${isBefore ? "before" : step}`;
+    if (isBefore || !needed.has(place)) needed.set(place, base);
+  }
+  return new Set(needed.values());
 }
 
 /**
@@ -74,41 +126,61 @@ export async function prune(
 ): Promise<Pruned> {
   const { destination } = repository;
   const all = await repository.bases();
-  const kept = keptBases(all, rules);
+  const since = now - logMs;
+  const parts: { part: LogPart; object: StoredObject }[] = [];
+  for await (const object of destination.list("log/")) {
+    const part = parsePart(object.name);
+    if (part !== null) parts.push({ part, object });
+  }
+  const ofLogs = parts.map(({ part }) => part);
+  const kept = new Set([
+    ...keptBases(all, rules),
+    ...windowBases(all, ofLogs, ownLogId, { since, logMs }),
+  ]);
   const gone = all.filter((base) => !kept.has(base));
   for (const base of gone) await repository.retire(base);
-  const pruned: Pruned = { bases: gone.map(({ id }) => id), objects: 0, logParts: 0, bytes: 0 };
+  const { named, overdue } = await namedObjects(repository, kept, now - safe);
+  const isOld = ({ modifiedAt }: StoredObject) => now - modifiedAt >= safe;
+  const dueObjects: StoredObject[] = [];
+  for await (const object of destination.list("objects/")) {
+    if (isOld(object) && !named.has(object.name)) dueObjects.push(object);
+  }
+  const needed = neededLog([...kept], since);
+  const dueParts = parts.filter(({ part, object }) => {
+    // Without any base of the log that goes on, one is being taken that needs all of it.
+    const isOwnBegin = part.logId === ownLogId && !needed.has(part.logId);
+    return isOld(object) && !isOwnBegin && !isNeeded(part, needed);
+  });
+  const due = [...dueObjects, ...dueParts.map(({ object }) => object)];
+  await destination.remove(due.map(({ name }) => name));
+  for (const base of overdue) await repository.forget(base);
+  await destination.settle();
+  return {
+    bases: gone.map(({ id }) => id),
+    objects: dueObjects.length,
+    logParts: dueParts.length,
+    bytes: due.reduce((sum, { bytes }) => sum + bytes, 0),
+  };
+}
+
+/**
+ * Objects that a base kept names, or one retired after `retiredBefore` (epoch ms); and the bases
+ * that were retired before.
+ */
+async function namedObjects(
+  repository: Repository,
+  kept: ReadonlySet<BaseManifest>,
+  retiredBefore: number,
+): Promise<{ named: Set<string>; overdue: BaseManifest[] }> {
   const named = new Set<string>();
+  const overdue: BaseManifest[] = [];
   const nameAll = async (base: BaseManifest) => {
     for (const name of objectsOf(base, await repository.files(base))) named.add(name);
   };
   for (const base of kept) await nameAll(base);
-  const overdue: BaseManifest[] = [];
   for (const { manifest, retiredAt } of await repository.retired()) {
-    if (now - retiredAt < safe) await nameAll(manifest);
+    if (retiredAt > retiredBefore) await nameAll(manifest);
     else overdue.push(manifest);
   }
-  const isOld = ({ modifiedAt }: StoredObject) => now - modifiedAt >= safe;
-  const removeAll = async (prefix: string, isDue: (object: StoredObject) => boolean) => {
-    const due: string[] = [];
-    for await (const object of destination.list(prefix)) {
-      if (!isDue(object)) continue;
-      due.push(object.name);
-      pruned.bytes += object.bytes;
-    }
-    await destination.remove(due);
-    return due.length;
-  };
-  pruned.objects = await removeAll("objects/", (one) => isOld(one) && !named.has(one.name));
-  const needed = neededLog([...kept], now - logMs);
-  pruned.logParts = await removeAll("log/", (one) => {
-    const part = parsePart(one.name);
-    // Without any base of the log that goes on, one is being taken that needs all of it.
-    if (part === null || !isOld(one)) return false;
-    if (part.logId === ownLogId && !needed.has(part.logId)) return false;
-    return !isNeeded(part, needed);
-  });
-  for (const base of overdue) await repository.forget(base);
-  await destination.settle();
-  return pruned;
+  return { named, overdue };
 }
