@@ -46,9 +46,14 @@ export function given<T>(value: Given<T> | undefined): T | undefined | Promise<T
 /** As keys and tokens are; also what a subprotocol's name may hold. */
 const keyForm = /^[\w.-]+$/;
 
+/** Whether it may be a key or a token. */
+export function isKey(key: unknown): key is string {
+  return typeof key === "string" && keyForm.test(key);
+}
+
 /** Throws TypeError for what is no key, without showing it. */
 export function checkKey(key: unknown): void {
-  if (typeof key === "string" && keyForm.test(key)) return;
+  if (isKey(key)) return;
   throw new TypeError("key: expected a key such as rsk_…, in one piece and without spaces");
 }
 

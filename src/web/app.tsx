@@ -5,6 +5,7 @@ import { BoardView } from "./board/board-view.tsx";
 import { Controls } from "./board/controls.tsx";
 import { Empty } from "./board/empty.tsx";
 import { ItemPanel } from "./item-panel.tsx";
+import { ForgetKey, KeyNeeded } from "./key-needed.tsx";
 import { useEventTypes, useLiveState } from "./service.ts";
 import { Shortcuts } from "./shortcuts.tsx";
 import { StatusCorner } from "./status-corner.tsx";
@@ -77,6 +78,7 @@ function Header({ view, go, theme, onTheme }: HeaderProps) {
       {view !== null && <Tabs view={view} go={go} />}
       <div class="corner">
         <StatusCorner />
+        <ForgetKey />
         <ThemeButton theme={theme} onChoose={onTheme} />
         <Shortcuts />
       </div>
@@ -195,6 +197,7 @@ export function App() {
       )}
       <main>
         {isEmbedded && <h1 class="unseen">Leaderboard</h1>}
+        <KeyNeeded isEmbedded={isEmbedded} />
         {isEmpty && <Empty go={go} onLoading={setLoading} />}
         {view !== null && !isLoading && <Shown view={view} types={types ?? []} go={go} />}
       </main>

@@ -20,3 +20,12 @@ export async function copyText(text: string): Promise<void> {
 export function shellWord(text: string): string {
   return /^[\w./:=,@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
+
+/**
+ * The command that asks for an address. Where a key is needed it takes that from the variable
+ * which the command line reads it from, too: a key in a command is soon in a history or a chat.
+ */
+export function curlCommand(address: string, needsKey: boolean): string {
+  const header = needsKey ? `-H "Authorization: Bearer $RANKSTREAM_KEY" ` : "";
+  return `curl ${header}${shellWord(address)}`;
+}

@@ -3,6 +3,8 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { RankstreamClient } from "../client/client.ts";
 import { LiveBoards, type LiveState } from "../client/live.ts";
 import type { EventType, Leaderboard } from "../client/replies.ts";
+import type { Refusal } from "./key-gate.ts";
+import { gate } from "./tab-key.ts";
 import { queryOf, questionOf, type ShownView } from "./view-state.ts";
 
 /** Types are asked for again after this, then after twice as long, up to the longest wait. */
@@ -14,20 +16,40 @@ liveUrl.protocol = liveUrl.protocol === "https:" ? "wss:" : "ws:";
 const stateListeners = new Set<() => void>();
 
 /** Retries by itself for a short while only: the page asks again anyway. */
-export const client = new RankstreamClient({ url: location.origin, retryMsMax: 5000 });
+export const client = new RankstreamClient({
+  url: location.origin,
+  retryMsMax: 5000,
+  fetch: gate.fetch,
+});
 
 /** Boards that are pushed. */
 export const live = new LiveBoards({
   url: liveUrl.href,
+  // Where it is refused, so are the questions that are asked meanwhile: these tell why.
+  key: () => gate.keyToSend(),
   onState: () => {
     for (const listener of stateListeners) listener();
   },
 });
 
 addEventListener("online", () => live.retryNow());
+gate.listen(() => {
+  if (gate.refusal === null) live.retryNow();
+});
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden) live.retryNow();
 });
+
+/** The key that is asked with, and why another one is needed; null where there is none. */
+export function useKey(): { key: string | null; refusal: Refusal | null } {
+  const [known, setKnown] = useState({ key: gate.key, refusal: gate.refusal });
+  useEffect(() => {
+    const listener = () => setKnown({ key: gate.key, refusal: gate.refusal });
+    listener();
+    return gate.listen(listener);
+  }, []);
+  return known;
+}
 
 /** The state of the live socket. */
 export function useLiveState(): LiveState {

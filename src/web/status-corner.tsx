@@ -5,7 +5,7 @@ import { ChartsPanel } from "./panels/charts-panel.tsx";
 import { shortCount } from "./panels/panel-words.ts";
 import { countingPart, durationText, healthOf, statusLines } from "./panels/status-words.ts";
 import { usePolled } from "./panels/use-polled.ts";
-import { client, useLiveState } from "./service.ts";
+import { client, useKey, useLiveState } from "./service.ts";
 import { Sparkline } from "./sparkline.tsx";
 import { ownTimeZone } from "./view-state.ts";
 
@@ -13,6 +13,8 @@ const pollMs = 2000;
 const answerMsMax = 4000;
 /** Points of the running plot: two minutes. */
 const pointsMax = 60;
+
+const keyless = Object.freeze({ level: "wait", words: "A key is needed" });
 
 interface Sample {
   /** Epoch ms, of the service's clock. */
@@ -113,7 +115,8 @@ export function StatusCorner() {
     ask: (signal) => client.status(AbortSignal.any([signal, AbortSignal.timeout(answerMsMax)])),
   });
   if (status !== null && error === null) samples.current = withSample(samples.current, status);
-  const { level, words } = healthOf(live, status, error === null);
+  const { refusal } = useKey();
+  const { level, words } = refusal === null ? healthOf(live, status, error === null) : keyless;
   const rates = ratesOf(samples.current);
   const part = status && countingPart(status);
   const rate = part?.accepted ?? part?.counted;

@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
 import { curlOf, embedOf } from "../../src/web/board/elsewhere.ts";
-import { shellWord } from "../../src/web/clipboard.ts";
+import { curlCommand, shellWord } from "../../src/web/clipboard.ts";
 import { type ShownView, viewOfAddress } from "../../src/web/view-state.ts";
 
 describe("a shell's word", () => {
@@ -17,6 +17,17 @@ describe("a shell's word", () => {
   );
 });
 
+describe("a command for a service with keys", () => {
+  it("sends what the variable holds, and asks for the address as it is", () => {
+    const command = curlCommand("http://h/items?eventId=it's", true);
+    const words = command.replace(/^curl/, "printf '%s\\n'");
+    const env = { RANKSTREAM_KEY: "rsk_a_b" };
+    const printed = spawnSync("sh", ["-c", words], { encoding: "utf8", env });
+    const expected = ["-H", "Authorization: Bearer rsk_a_b", "http://h/items?eventId=it's", ""];
+    expect(printed.stdout.split("\n")).toEqual(expected);
+  });
+});
+
 describe("views elsewhere", () => {
   const view = {
     ...viewOfAddress("?eventType=a%26b&timeRange=all&k=5&item=x"),
@@ -25,7 +36,7 @@ describe("views elsewhere", () => {
 
   it("are asked by curl, and framed without the item that is open", () => {
     const address = "http://h/leaderboard?eventType=a%26b&timeRange=all&k=5";
-    expect(curlOf(view, "http://h")).toBe(`curl '${address}'`);
+    expect(curlOf(view, "http://h", false)).toBe(`curl '${address}'`);
     expect(embedOf(view, "http://h")).toContain(
       'src="http://h/?eventType=a%26b&amp;timeRange=all&amp;k=5&amp;embed=1"',
     );

@@ -1,7 +1,7 @@
 /** The board itself: what is certain of it, its rows, and its sums. */
 import type { Leaderboard } from "../../client/replies.ts";
 import { spanText } from "../ranges.ts";
-import { useBoard, useLiveState, type WatchedBoard } from "../service.ts";
+import { useBoard, useKey, useLiveState, type WatchedBoard } from "../service.ts";
 import { questionOf, type ShownView, typesText, zoneOf } from "../view-state.ts";
 import { boundsText, countText, distinctText, timeText } from "../words.ts";
 import { Announcer } from "./announcer.tsx";
@@ -162,6 +162,7 @@ function Board({ board, view, isCurrent, onOpen, onShowAll, onNoFilters }: Board
 /** What hinders, in plain words: of the question, or of the connection. */
 function Hindrance({ watched, zone }: { watched: WatchedBoard; zone: string }) {
   const state = useLiveState();
+  const { refusal } = useKey();
   const { problem, board } = watched;
   return (
     <>
@@ -170,7 +171,7 @@ function Hindrance({ watched, zone }: { watched: WatchedBoard; zone: string }) {
           {`${problem["title"]}: ${problem["detail"]}`}
         </p>
       )}
-      {state === "lost" && (
+      {state === "lost" && refusal === null && (
         <p id="lost" role="status" class="banner">
           Connection lost; trying again.
           {board !== null && ` This is the board as of ${timeText(board.asOf, new Date(), zone)}.`}

@@ -1,5 +1,5 @@
 /** The board as an address, a command and an element. */
-import { shellWord } from "../clipboard.ts";
+import { curlCommand } from "../clipboard.ts";
 import { addressOf, questionOf, type ShownView } from "../view-state.ts";
 
 /** The board's answer at `origin`. */
@@ -9,8 +9,8 @@ export function answerAddress(view: ShownView, origin: string, format?: "csv"): 
 }
 
 /** The command that asks for the board. */
-export function curlOf(view: ShownView, origin: string): string {
-  return `curl ${shellWord(answerAddress(view, origin))}`;
+export function curlOf(view: ShownView, origin: string, needsKey: boolean): string {
+  return curlCommand(answerAddress(view, origin), needsKey);
 }
 
 /** What lies around the rows, a row, and the most that a frame takes of a page; px. */

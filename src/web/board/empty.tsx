@@ -1,21 +1,33 @@
 /** What is shown while nothing has been counted: how to begin. */
 import { useState } from "preact/hooks";
-import { copyText } from "../clipboard.ts";
+import { ProblemError } from "../../client/client.ts";
+import { copyText, curlCommand } from "../clipboard.ts";
 import { loadSample, sampleRange, sampleType } from "../sample.ts";
-import { client } from "../service.ts";
+import { client, useKey } from "../service.ts";
 import type { Go } from "../use-view.ts";
 
 /** The command that posts a first event. */
-export function firstCommand(origin: string): string {
+export function firstCommand(origin: string, needsKey: boolean): string {
   const event = JSON.stringify({ eventId: "song_123", eventType: "song_play" });
-  return [`curl ${origin}/events`, "  -H content-type:application/json", `  -d '${event}'`].join(
-    " \\\n",
-  );
+  return [
+    curlCommand(`${origin}/events`, needsKey),
+    "  -H content-type:application/json",
+    `  -d '${event}'`,
+  ].join(" \\\n");
+}
+
+/** Why the sample could not be loaded. */
+function sampleProblem(error: unknown): string {
+  if (error instanceof ProblemError && error.code === "forbidden_scope") {
+    return "The sample needs a key with the scopes ingest and admin; this one lacks one.";
+  }
+  return `It did not work: ${(error as Error).message}`;
 }
 
 function Command() {
   const [said, say] = useState("Copy the command");
-  const command = firstCommand(location.origin);
+  const { key } = useKey();
+  const command = firstCommand(location.origin, key !== null);
   const copy = () =>
     copyText(command).then(
       () => say("Copied"),
@@ -50,7 +62,7 @@ function Sample({ go, onLoading }: EmptyProps) {
       await loadSample(client, setDone);
       go({ eventTypes: [sampleType], timeRange: sampleRange, from: "", to: "" });
     } catch (error) {
-      setProblem(`It did not work: ${(error as Error).message}`);
+      setProblem(sampleProblem(error));
       setDone(null);
     }
     onLoading(false);
