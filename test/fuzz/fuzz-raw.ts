@@ -1,6 +1,7 @@
 // What goes over a plain connection: HTTP that is none, and frames of a WebSocket.
 import { connect, type Socket } from "node:net";
 import type { Random } from "../support/random.ts";
+import { connectMsMax } from "./fuzz-patience.ts";
 import { mutated, oddText, rubbish } from "./fuzz-values.ts";
 
 const head = "HTTP/1.1\r\nhost: localhost\r\n";
@@ -91,31 +92,50 @@ export function rawExchange(random: Random): Buffer[] {
 }
 
 /** So long an answer is waited for; there need not be one. */
-const answerMsMax = 500;
+const answerMsMax = 300;
+/** After the client has ended its side, the service has to close its own. */
+const closeMsMax = 60_000;
 
-/** Writes it, takes what comes for a moment, and hangs up. Resolves with the status, or 0. */
+/**
+ * Writes the pieces, takes what comes for a moment, and leaves: by a reset, or by ending its side
+ * and waiting for the service's. Resolves with the status, or 0 where none came; throws when there
+ * is no connection, or it is left open.
+ */
 export function exchange(port: number, pieces: readonly Buffer[]): Promise<number> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const socket: Socket = connect({ host: "127.0.0.1", port });
     let status = 0;
-    const end = () => {
+    const fail = (message: string, code: string) => {
+      socket.destroy();
+      reject(Object.assign(new Error(message), { code }));
+    };
+    let timer = setTimeout(() => fail("no connection", "ETIMEDOUT"), connectMsMax);
+    const leave = () => {
       clearTimeout(timer);
       if (pieces.length % 2 === 0) socket.resetAndDestroy();
-      else socket.destroy();
-      resolve(status);
+      else socket.end();
+      timer = setTimeout(() => {
+        fail(`left open: ${JSON.stringify(pieces.map(String)).slice(0, 500)}`, "LEFT_OPEN");
+      }, closeMsMax);
     };
-    let timer: NodeJS.Timeout | undefined;
     socket.setNoDelay(true);
-    socket.on("error", () => undefined);
-    socket.once("close", end);
+    socket.on("error", (error: NodeJS.ErrnoException) => {
+      if (socket.connecting || error.syscall === "connect") reject(error);
+    });
+    socket.once("close", () => {
+      clearTimeout(timer);
+      resolve(status);
+    });
     socket.on("data", (data) => {
       const found = /^HTTP\/1\.1 (\d{3})/.exec(data.subarray(0, 20).toString("latin1"));
+      const isFirst = status === 0;
       status ||= Number(found?.[1] ?? 0);
       // Of a WebSocket the frames are still to come.
-      if (status !== 101) end();
+      if (isFirst && status !== 101) leave();
     });
     socket.once("connect", () => {
-      timer = setTimeout(end, answerMsMax);
+      clearTimeout(timer);
+      timer = setTimeout(leave, answerMsMax);
       for (const piece of pieces) socket.write(piece);
     });
   });

@@ -1,15 +1,20 @@
 // The service that is fuzzed, and what is held against it after each batch.
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { readdirSync, readlinkSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Dispatcher, Pool } from "undici";
 import { expect } from "vitest";
 import { Random } from "../support/random.ts";
-import { type RankstreamProcess, startRankstream } from "../support/service.ts";
+import { type RankstreamProcess, startRankstream, temporaryFolder } from "../support/service.ts";
 import { countedType, fuzzPost } from "./fuzz-bodies.ts";
 import { fuzzCall, operationsOf } from "./fuzz-calls.ts";
+import { type MemorySample, measureMemory, probeEnvironment } from "./fuzz-memory.ts";
+import { connectMsMax, patiently } from "./fuzz-patience.ts";
 import { exchange, rawExchange } from "./fuzz-raw.ts";
 
-const atOnce = 128;
+const atOnce = 64;
+/** Most of these get no answer, and only wait. */
+const rawAtOnce = 256;
+const rawShare = 0.45;
 /** A question may take its time on a busy machine; one that hangs is a fault. */
 const replyMsMax = 60_000;
 const quietMsMax = 60_000;
@@ -35,8 +40,11 @@ type Kind = "raw" | "post" | "call";
 
 export class FuzzWorld {
   readonly statuses = new Map<string, number>();
-  /** Resident bytes after each batch, once it was quiet. */
-  readonly rss: number[] = [];
+  /** After each batch, once it was quiet. */
+  readonly memory: MemorySample[] = [];
+  /** Connections that came at a later try only. */
+  connectRetries = 0;
+  readonly #heapFolder: string;
   readonly #service: RankstreamProcess;
   readonly #pool: Pool;
   readonly #operations: ReturnType<typeof operationsOf>;
@@ -44,9 +52,10 @@ export class FuzzWorld {
   #accepted = 0;
   #faults: string[] = [];
 
-  private constructor(service: RankstreamProcess, document: unknown) {
+  private constructor(service: RankstreamProcess, document: unknown, heapFolder: string) {
     this.#service = service;
-    const patience = { connectTimeout: replyMsMax, bodyTimeout: replyMsMax };
+    this.#heapFolder = heapFolder;
+    const patience = { connectTimeout: connectMsMax, bodyTimeout: replyMsMax };
     this.#pool = new Pool(service.url, { connections: atOnce, ...patience });
     this.#operations = operationsOf(document);
     this.#socketsBefore = this.#sockets();
@@ -55,28 +64,42 @@ export class FuzzWorld {
   static async start(args: string[]): Promise<FuzzWorld> {
     // Bounds that a long run meets, so that it goes on beyond them.
     const bounds = ["--event-types-max", "500", "--jobs-max", "50", "--log-level", "error"];
-    const memory = ["--store-memory-bytes-max", "128MiB", "--cache-bytes-max", "16MiB"];
+    const memory = ["--store-memory-bytes-max", "128MiB", "--cache-bytes-max", "2MiB"];
     // What is done by the clock takes no more of a long run than it has to.
     const pace = ["--checkpoint-ms", "5000", "--seal-interval-ms", "5000"];
-    const service = await startRankstream({ args: [...bounds, ...memory, ...pace, ...args] });
+    const heapFolder = temporaryFolder();
+    const service = await startRankstream({
+      args: [...bounds, ...memory, ...pace, ...args],
+      env: probeEnvironment(heapFolder),
+    });
     const { body } = await service.get("/openapi.json");
-    return new FuzzWorld(service, body);
+    return new FuzzWorld(service, body, heapFolder);
   }
 
   /** Makes and sends the requests of one batch, which its seed alone decides. */
   async batch(seed: number, requests: number): Promise<void> {
     const random = new Random(seed);
-    let left = requests;
-    const work = async () => {
-      while (left-- > 0) await this.#one(random.fork(left));
+    const raws: Random[] = [];
+    const others: Random[] = [];
+    for (let i = 0; i < requests; i++) {
+      const own = random.fork(i);
+      (own.chance(rawShare) ? raws : others).push(own);
+    }
+    const take = async (requests: Random[], make: (own: Random) => Promise<void>) => {
+      for (let own = requests.pop(); own !== undefined; own = requests.pop()) await make(own);
     };
-    await Promise.all(Array.from({ length: atOnce }, work));
+    await Promise.all([
+      ...Array.from({ length: rawAtOnce }, () => take(raws, (own) => this.#one("raw", own))),
+      ...Array.from({ length: atOnce }, () =>
+        take(others, (own) => this.#one(own.chance(0.95) ? "post" : "call", own)),
+      ),
+    ]);
     await this.#quiet();
     const faults = this.#faults.splice(0);
     // Seen at once where a run goes on for an hour.
     if (faults.length > 0) process.stderr.write(`${faults.join("\n")}\n`);
     expect(faults, `${faults.length} faults of the batch with seed ${seed}`).toEqual([]);
-    this.rss.push(this.#resident());
+    this.memory.push(await measureMemory(this.#service.pid, this.#heapFolder));
   }
 
   /** Everything that was acknowledged is counted once. */
@@ -97,8 +120,7 @@ export class FuzzWorld {
     await this.#service.stop();
   }
 
-  async #one(random: Random): Promise<void> {
-    const kind: Kind = random.chance(0.45) ? "raw" : random.chance(0.95) ? "post" : "call";
+  async #one(kind: Kind, random: Random): Promise<void> {
     try {
       if (kind === "raw") this.#note("raw", await this.#raw(random));
       else if (kind === "post") await this.#post(random);
@@ -109,7 +131,9 @@ export class FuzzWorld {
   }
 
   #raw(random: Random): Promise<number> {
-    return exchange(Number(new URL(this.#service.url).port), rawExchange(random));
+    const port = Number(new URL(this.#service.url).port);
+    const pieces = rawExchange(random);
+    return patiently(() => exchange(port, pieces), this.#onRetry);
   }
 
   async #post(random: Random): Promise<void> {
@@ -135,8 +159,13 @@ export class FuzzWorld {
   }
 
   #send(options: Omit<Dispatcher.RequestOptions, "origin">) {
-    return this.#pool.request({ ...options, headersTimeout: replyMsMax });
+    const send = () => this.#pool.request({ ...options, headersTimeout: replyMsMax });
+    return patiently(send, this.#onRetry);
   }
+
+  readonly #onRetry = () => {
+    this.connectRetries++;
+  };
 
   #note(kind: Kind, status: number, text = "", what = ""): void {
     const name = `${kind} ${status}`;
@@ -175,10 +204,5 @@ export class FuzzWorld {
         return false;
       }
     }).length;
-  }
-
-  #resident(): number {
-    const status = readFileSync(`/proc/${this.#service.pid}/status`, "utf8");
-    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024;
   }
 }

@@ -7,6 +7,7 @@
 import { describe, expect, it } from "vitest";
 import { httpServers } from "../support/http-servers.ts";
 import { seedFromEnvironment } from "../support/random.ts";
+import { growthOf, warmUpShare } from "./fuzz-memory.ts";
 import { FuzzWorld } from "./fuzz-world.ts";
 
 const requestsDefault = 2400;
@@ -15,60 +16,70 @@ const requestMsMax = 60;
 const MiB = 1024 * 1024;
 /** A short run is all warm-up. */
 const residentBytesMax = 2048 * MiB;
-/** Of a long run: from the second fifth of its batches to the last. */
-const growthMax = 1.25;
-const growthBytesSlack = 64 * MiB;
-const longBatches = 50;
+/** So much a request may stay behind of, from the warm-up's end on: bytes. */
+const residentPerRequestMax = 128;
+const heldPerRequestMax = 24;
+/** Fewer say nothing of a rise. */
+const judgedBatchesMin = 20;
 
 const requests = Number(process.env["RANKSTREAM_FUZZ_REQUESTS"] ?? requestsDefault);
 const first = Number(process.env["RANKSTREAM_FUZZ_FROM"] ?? 0);
 const isTold = process.env["RANKSTREAM_FUZZ_REQUESTS"] !== undefined;
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
-}
+/** Of each server. */
+const own = Math.ceil(requests / httpServers.length);
+const size = Math.min(batchRequestsMax, Math.ceil(own / 2));
+const batches = Math.ceil(own / size);
 
 function tell(text: string): void {
   if (isTold) process.stderr.write(`${text}\n`);
 }
 
-/** Median of the k-th fifth. */
-function fifth(values: readonly number[], k: number): number {
-  const size = Math.floor(values.length / 5);
-  return median(values.slice(k * size, (k + 1) * size));
-}
-
-function statusesText({ statuses }: FuzzWorld): string {
+function statusesText({ statuses, connectRetries }: FuzzWorld): string {
   const sorted = [...statuses].sort(([a], [b]) => (a < b ? -1 : 1));
-  return sorted.map(([name, count]) => `${name}: ${count}`).join(", ");
+  const counts = sorted.map(([name, count]) => `${name}: ${count}`).join(", ");
+  return `${counts}; connections at a later try: ${connectRetries}`;
 }
 
-describe.each(httpServers)("fuzzed over %s, the service", (server) => {
-  const own = Math.ceil(requests / httpServers.length);
-  const size = Math.min(batchRequestsMax, Math.ceil(own / 2));
-  const batches = Math.ceil(own / size);
+const inMiB = (bytes: number) => Math.round(bytes / MiB);
 
-  it(
-    `takes ${own} requests`,
-    async () => {
-      const seed = seedFromEnvironment(`fuzz over ${server}`);
-      const world = await FuzzWorld.start(["--http-server", server]);
-      for (let i = first; i < batches; i++) {
-        await world.batch((seed + i) >>> 0, size);
-        const rss = Math.round(world.rss.at(-1)! / MiB);
-        tell(`${server} batch ${i + 1}/${batches} seed ${seed}: ${rss} MiB, ${world.accepted}`);
-        if (i % 10 === 9) await world.checkCounts();
-      }
-      await world.checkCounts();
-      tell(`${server}: ${statusesText(world)}`);
-      expect(world.accepted).toBeGreaterThan(0);
-      expect(Math.max(...world.rss)).toBeLessThan(residentBytesMax);
-      if (world.rss.length >= longBatches) {
-        const bound = fifth(world.rss, 1) * growthMax + growthBytesSlack;
-        expect(fifth(world.rss, 4)).toBeLessThan(bound);
-      }
-      await world.stop();
-    },
+/** Of one size from the warm-up's end on. */
+function checkMemory(server: string, { memory }: FuzzWorld): void {
+  const resident = memory.map((sample) => sample.resident);
+  const held = memory.map((sample) => sample.held);
+  expect(Math.max(...resident)).toBeLessThan(residentBytesMax);
+  if (memory.length < judgedBatchesMin) return;
+  const judged = memory.length * (1 - warmUpShare) * size;
+  const [grown, grownHeld] = [growthOf(resident), growthOf(held)];
+  const growth = `${inMiB(grown)} MiB resident, ${inMiB(grownHeld)} held`;
+  tell(`${server} grew after its warm-up by ${growth}`);
+  expect(grown, `of ${resident.map(inMiB)}`).toBeLessThan(judged * residentPerRequestMax);
+  expect(grownHeld, `of ${held.map(inMiB)}`).toBeLessThan(judged * heldPerRequestMax);
+}
+
+async function fuzz(server: string): Promise<void> {
+  const seed = seedFromEnvironment(`fuzz over ${server}`);
+  const world = await FuzzWorld.start(["--http-server", server]);
+  const began = performance.now();
+  for (let i = first; i < batches; i++) {
+    await world.batch((seed + i) >>> 0, size);
+    const { resident, held } = world.memory.at(-1)!;
+    const seconds = Math.round((performance.now() - began) / 1000);
+    const sizes = `${inMiB(resident)} MiB resident, ${inMiB(held)} held`;
+    tell(`${server} batch ${i + 1}/${batches} seed ${seed}: ${seconds} s, ${sizes}`);
+    if (i % 10 === 9) await world.checkCounts();
+  }
+  await world.checkCounts();
+  tell(`${server}: ${statusesText(world)}; ${world.accepted} events counted`);
+  expect(world.accepted).toBeGreaterThan(0);
+  checkMemory(server, world);
+  await world.stop();
+}
+
+describe("the service, fuzzed", () => {
+  // At the same time: one that waits leaves the cores to the other.
+  it.concurrent.each(httpServers)(
+    `over %s, takes ${own} requests`,
+    fuzz,
     120_000 + own * requestMsMax,
   );
 });
