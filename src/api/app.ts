@@ -132,9 +132,8 @@ export interface ApiDeps extends HttpAppOptions {
   limiter?: Limiter | null;
 }
 
-/** Whether a route such as `/items/:eventType/:eventId` is at this address. */
-function isAt(route: string, path: string): boolean {
-  const parts = path.split("/");
+/** Whether a route such as `/items/:eventType/:eventId` is at an address of these parts. */
+function isAt(route: string, parts: readonly string[]): boolean {
   const wanted = route.split("/");
   const fits = (name: string, i: number) => name === parts[i] || (name[0] === ":" && !!parts[i]);
   return wanted.length === parts.length && wanted.every(fits);
@@ -148,8 +147,10 @@ function answerUnrouted(
 ): void {
   const answer = (request: FastifyRequest, reply: FastifyReply) => {
     const path = request.url.split("?", 1)[0] as string;
+    // Once: an address may be of thousands of parts.
+    const parts = path.split("/");
     const methods = [...methodsByPath].flatMap(([route, own]) =>
-      isAt(route, path) ? [...own] : [],
+      isAt(route, parts) ? [...own] : [],
     );
     if (methods.length > 0) {
       const allow = [...new Set(methods)].sort().join(", ");

@@ -91,17 +91,24 @@ export function rawExchange(random: Random): Buffer[] {
   return [whole.subarray(0, at), whole.subarray(at)];
 }
 
-/** So long an answer is waited for; there need not be one. */
-const answerMsMax = 300;
-/** After the client has ended its side, the service has to close its own. */
-const closeMsMax = 60_000;
+/** How long a client waits; milliseconds. */
+const patience = {
+  /** For an answer; there need not be one. */
+  answerMsMax: 300,
+  /** For the service to close its side, once the client has ended its own. */
+  closeMsMax: 60_000,
+};
 
 /**
- * Writes the pieces, takes what comes for a moment, and leaves: by a reset, or by ending its side
- * and waiting for the service's. Resolves with the status, or 0 where none came; throws when there
- * is no connection, or it is left open.
+ * Writes the pieces, takes what comes for a moment, and leaves: by a reset when their number is
+ * even, else by ending its side and waiting for the service's. Resolves with the status, or 0
+ * where none came; throws when there is no connection, or it is left open.
  */
-export function exchange(port: number, pieces: readonly Buffer[]): Promise<number> {
+export function exchange(
+  port: number,
+  pieces: readonly Buffer[],
+  { answerMsMax, closeMsMax } = patience,
+): Promise<number> {
   return new Promise((resolve, reject) => {
     const socket: Socket = connect({ host: "127.0.0.1", port });
     let status = 0;
