@@ -104,7 +104,12 @@ function formatOf(path: string, { format }: ExportFlags): ExportFormat {
   throw new CommandFailure(message, exitCodes.usage);
 }
 
-async function checkTarget(path: string, format: ExportFormat, flags: ExportFlags, io: CliIo) {
+async function checkTarget(
+  path: string,
+  format: ExportFormat,
+  flags: Pick<ExportFlags, "json" | "force">,
+  io: CliIo,
+) {
   if (path === stdout) {
     if (flags.json === true) {
       throw new CommandFailure("--json is of exports to a file", exitCodes.usage);
@@ -168,7 +173,13 @@ async function writeOut(output: Writable, body: Download["body"], signal: AbortS
 }
 
 /** The summary of an export to a file. */
-function tell(path: string, rows: number | null, seconds: number, flags: ExportFlags, io: CliIo) {
+function tell(
+  path: string,
+  rows: number | null,
+  seconds: number,
+  flags: Pick<ExportFlags, "json">,
+  io: CliIo,
+) {
   if (flags.json === true) {
     io.writeOut(`${JSON.stringify({ file: path, events: rows, seconds })}\n`);
     return;
@@ -179,6 +190,24 @@ function tell(path: string, rows: number | null, seconds: number, flags: ExportF
 
 async function runExport(path: string, flags: ExportFlags, io: CliIo): Promise<number> {
   const format = formatOf(path, flags);
+  return writeExport(path, addressOf(format, flags), { ...flags, format }, io);
+}
+
+/** What is exported, and how. */
+export interface WriteFlags extends ServiceTarget {
+  format: ExportFormat;
+  force?: boolean;
+  json?: boolean;
+}
+
+/** Writes what comes from the `address` of a service to a file, or to stdout for `-`. */
+export async function writeExport(
+  path: string,
+  address: string,
+  flags: WriteFlags,
+  io: CliIo,
+): Promise<number> {
+  const { format } = flags;
   await checkTarget(path, format, flags, io);
   const url = checkedUrl(flags.url).replace(/\/$/, "");
   const stop: Stopping = stopping(io);
@@ -192,7 +221,7 @@ async function runExport(path: string, flags: ExportFlags, io: CliIo): Promise<n
     const { signal } = stop;
     const key = keyOf(flags, io);
     const options = { format, signal, onProgress, ...(key !== undefined && { key }) };
-    const taken = await download(url, addressOf(format, flags), options);
+    const taken = await download(url, address, options);
     all = taken.events;
     // The wait for the first byte says nothing of how fast they come.
     display = new ProgressDisplay(io);

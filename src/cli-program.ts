@@ -18,6 +18,7 @@ import { addStartCommand } from "./cli-start.ts";
 import { addTailCommand } from "./cli-tail.ts";
 import { addTopCommand } from "./cli-top.ts";
 import { addTypesCommand } from "./cli-types.ts";
+import { addUsersCommand } from "./cli-users.ts";
 import { addVerifyCommand } from "./cli-verify.ts";
 import { ConfigError } from "./config.ts";
 import { RankstreamError } from "./errors.ts";
@@ -42,6 +43,7 @@ Examples:
                                        the same, live
   rankstream tail                      events as they come
   rankstream send song_play song_123   one event
+  rankstream users erase u1            a user, out of all events
   rankstream keys create shop --scope ingest
                                        a key for a service that asks for one
   rankstream doctor                    is everything there that the service needs?
@@ -94,6 +96,7 @@ export function makeProgram(io: CliIo, done: (code: number) => void): Command {
   addTailCommand(program, io, done);
   addSendCommand(program, io, done);
   addKeysCommand(program, io, done);
+  addUsersCommand(program, io, done);
   addDoctorCommand(program, io, done);
   addConfigCommand(program, io, done);
   addCapacityCommand(program, io, done);

@@ -161,6 +161,7 @@ export const configOptions = Object.freeze({
   cacheStoreBytesMax: bytes(64 * MiB, 0, GiB, "Answers about the past kept over restarts."),
   cacheFarMsMin: integer(20, 0, 60_000, "Answers made sooner are kept in memory only."),
   exactQueueMax: integer(64, 1, 10_000, "Exact questions waiting for their turn; beyond: jobs."),
+  personalMetadataKeys: text("none", "Metadata keys, by comma, that go when a user is erased."),
   jobsMax: integer(100, 1, 10_000, "Jobs known at once, also those that are done; beyond: 503."),
   jobTimeoutMs: integer(600_000, 10, dayMs, "Longest time a job may run."),
   jobResultTtlMs: integer(3_600_000, 100, 7 * dayMs, "How long a job is known after its end."),

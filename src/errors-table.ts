@@ -4,6 +4,7 @@
  */
 import { accessKinds } from "./errors-access.ts";
 import { backupKinds } from "./errors-backup.ts";
+import { jobKinds } from "./errors-jobs.ts";
 import { limitKinds } from "./errors-limits.ts";
 
 export interface ErrorKind {
@@ -300,26 +301,6 @@ const serviceKinds = {
     title: "The cursor has expired",
     hint: "Ask for the first page again; a cursor is kept for five minutes.",
   },
-  too_many_jobs: {
-    status: 503,
-    title: "Too many jobs are known",
-    hint: "Retry after the stated seconds, or DELETE jobs that are done.",
-  },
-  job_not_found: {
-    status: 404,
-    title: "There is no such job",
-    hint: "Results are kept for jobResultTtlMs; ask the question again.",
-  },
-  result_too_large: {
-    status: 500,
-    title: "The result of the job is too large to keep",
-    hint: "Ask for fewer rows, items or steps.",
-  },
-  too_many_deletes: {
-    status: 503,
-    title: "Too much is being deleted",
-    hint: "Retry after the stated seconds; nothing was deleted.",
-  },
   disk_nearly_full: {
     status: 500,
     title: "The disk is nearly full",
@@ -389,6 +370,7 @@ const kinds = {
   ...ingestKinds,
   ...serviceKinds,
   ...backupKinds,
+  ...jobKinds,
 };
 
 export type ErrorCode = keyof typeof kinds;

@@ -60,7 +60,7 @@ const isHandedOn = async (): Promise<never> => {
 /** Of routes that the node hands on: they are there, so that addresses and methods are known. */
 const handedOn = Object.freeze({
   changes: { read: isHandedOn },
-  jobs: { submit: isHandedOn, get: isHandedOn, list: () => [], cancel: isHandedOn },
+  jobs: { submit: isHandedOn, get: isHandedOn, list: isHandedOn, cancel: isHandedOn },
   page: isHandedOn,
   eventTypes: { list: isHandedOn, get: isHandedOn, put: isHandedOn },
   labels: { put: isHandedOn },
@@ -68,6 +68,7 @@ const handedOn = Object.freeze({
   snapshots: { take: isHandedOn, list: isHandedOn, drop: isHandedOn },
   backups: { take: isHandedOn, list: isHandedOn, find: isHandedOn, cancel: isHandedOn },
   deleteEvents: isHandedOn,
+  users: { erase: isHandedOn },
   metricsHistory: isHandedOn,
 });
 

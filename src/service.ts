@@ -14,6 +14,7 @@ import { metricsHistory } from "./query/metrics-history.ts";
 import { openAccessOf } from "./service-access.ts";
 import { backupPort, describeBackups, openBackups } from "./service-backup.ts";
 import { catchUpEdgeState, knownTypes, loadEdgeState, takesNoEvents } from "./service-edge.ts";
+import { logTraceOf, namesIn } from "./service-erasure.ts";
 import { httpOptions } from "./service-http.ts";
 import { openLimits } from "./service-limits.ts";
 import { describeLog, type OpenLog } from "./service-log.ts";
@@ -245,6 +246,8 @@ async function openAnswers(
     freshness: freshnessOf(config, pipeline),
     asked: () => ingest.asked(),
     metrics,
+    log: logTraceOf(pipeline, config),
+    personalMetadataKeys: namesIn(config.personalMetadataKeys),
     onRetention: (name, retentionMs, floor) =>
       pipeline.types?.setRetention(name, retentionMs, floor) ?? true,
     logger,
@@ -282,7 +285,7 @@ async function openApi(
     edge,
     cache: answers.cache,
     changes: answers.feed,
-    jobs: answers.jobs,
+    jobs: answers.jobBoard,
     page: (request) => answers.page(request),
     eventTypes: answers.eventTypes,
     labels: answers.labels,
@@ -290,6 +293,7 @@ async function openApi(
     backups: backupPort(pipeline.backups),
     exports: answers.exports,
     deleteEvents: (request, control) => answers.deleteEvents(request, control),
+    users: answers.erasures,
     metricsHistory: (request) => metricsHistory({ ...config, store: pipeline.store }, request),
     budget,
     metrics,

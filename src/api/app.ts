@@ -67,6 +67,7 @@ import { addSnapshots, type SnapshotPort } from "./snapshots.ts";
 import { addStatus, type StatusPort } from "./status.ts";
 import { addTail } from "./tail.ts";
 import { addTrending } from "./trending.ts";
+import { addUsers, type UserPort, withoutUser } from "./users.ts";
 import type { Uws } from "./uws.ts";
 import { UwsServer } from "./uws-server.ts";
 
@@ -97,6 +98,7 @@ export interface ApiDeps extends HttpAppOptions {
   backups: BackupPort;
   exports: ExportPort;
   deleteEvents: DeletePort;
+  users: UserPort;
   /** The edge's own: bodies being received are in it too. */
   budget: ByteBudget;
   metrics: Metrics;
@@ -149,19 +151,20 @@ function answerUnrouted(
     const path = request.url.split("?", 1)[0] as string;
     // Once: an address may be of thousands of parts.
     const parts = path.split("/");
+    const shown = withoutUser(path);
     const methods = [...methodsByPath].flatMap(([route, own]) =>
       isAt(route, parts) ? [...own] : [],
     );
     if (methods.length > 0) {
       const allow = [...new Set(methods)].sort().join(", ");
-      const detail = `${path} takes ${allow}, got ${request.method}`;
+      const detail = `${shown} takes ${allow}, got ${request.method}`;
       return refuse(
         reply.header("allow", allow),
         new RankstreamError("method_not_allowed", detail),
       );
     }
-    const hint = didYouMean(path, methodsByPath.keys());
-    const detail = `there is nothing at ${quoted(path)}.${hint}`;
+    const hint = didYouMean(shown, methodsByPath.keys());
+    const detail = `there is nothing at ${quoted(shown)}.${hint}`;
     return refuse(reply, new RankstreamError("not_found", detail));
   };
   app.setNotFoundHandler(answer);
@@ -238,6 +241,7 @@ async function addRoutes(
   addExports(app, deps.exports);
   addTail(app, deps.edge.tap ?? null);
   addDeletes(app, deps.deleteEvents);
+  addUsers(app, deps.users, deps.exports);
   addStatus(app, deps.status);
   addMetricsHistory(app, deps.metricsHistory);
   addOperations(app, deps, routes);

@@ -9,6 +9,7 @@ import { eventExamples } from "./examples-events.ts";
 import { itemExamples } from "./examples-items.ts";
 import { operationExamples } from "./examples-operations.ts";
 import { seriesExamples } from "./examples-series.ts";
+import { userExamples } from "./examples-users.ts";
 import type { RouteExample } from "./route-example.ts";
 
 export const routeExamples: Readonly<Record<string, readonly RouteExample[]>> = Object.freeze({
@@ -16,6 +17,7 @@ export const routeExamples: Readonly<Record<string, readonly RouteExample[]>> = 
   ...seriesExamples,
   ...itemExamples,
   ...eventExamples,
+  ...userExamples,
   ...deleteExamples,
   ...operationExamples,
 });

@@ -1,5 +1,5 @@
 /** GET /export: raw events, or their sums, as a stream. */
-import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { RankstreamError } from "../errors.ts";
 import { eventBounds } from "../model.ts";
 import { type CountStep, countSteps, exportFormats } from "../model-export.ts";
@@ -95,21 +95,29 @@ export function checkHttpVersion({ raw }: FastifyRequest): void {
   throw new RankstreamError("http_version_too_old", detail);
 }
 
+/** Sends what was opened. */
+export function sendExport(
+  reply: FastifyReply,
+  { counts, format }: Pick<ExportRequest, "counts" | "format">,
+  { events, body }: ExportStream,
+) {
+  const name = counts === undefined ? "events" : "counts";
+  return reply
+    .type(mediaTypes[format])
+    .headers({
+      "cache-control": "no-store",
+      "content-disposition": `attachment; filename="${name}.${format}"`,
+      ...(events !== null && { "x-rankstream-events": String(events) }),
+    })
+    .send(body);
+}
+
 /** Adds the route. */
 export function addExports(app: FastifyInstance, port: ExportPort): void {
   const options = { config: { doc }, exposeHeadRoute: false };
   app.get("/export", options, async (request, reply) => {
     checkHttpVersion(request);
     const asked = readRequest(request.query as RawQuery, Date.now());
-    const { events, body } = await port.open(asked, { signal: hangUpSignal(reply) });
-    const name = asked.counts === undefined ? "events" : "counts";
-    return reply
-      .type(mediaTypes[asked.format])
-      .headers({
-        "cache-control": "no-store",
-        "content-disposition": `attachment; filename="${name}.${asked.format}"`,
-        ...(events !== null && { "x-rankstream-events": String(events) }),
-      })
-      .send(body);
+    return sendExport(reply, asked, await port.open(asked, { signal: hangUpSignal(reply) }));
   });
 }

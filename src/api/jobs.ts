@@ -23,7 +23,7 @@ export interface JobPort {
     asker: Principal,
   ): Promise<JobView>;
   get(id: string, asker: Principal): Promise<JobView>;
-  list(asker: Principal): JobView[];
+  list(asker: Principal): Promise<JobView[]>;
   cancel(id: string, asker: Principal): Promise<JobView>;
 }
 
@@ -75,11 +75,19 @@ const pollAfterSeconds = 1;
 /** The whole answer failed for lack of time: as a job it may take longer. */
 const jobCodes: readonly ErrorCode[] = ["query_timeout", "too_many_queries"];
 
-function wantsJob(request: FastifyRequest): boolean {
+/** Whether the answer is to be a job: by `async`, or `Prefer: respond-async`. */
+export function wantsJob(request: FastifyRequest): boolean {
   const query = request.query as RawQuery;
   if (flagOf(query, "async", asyncParameters.async)) return true;
   const prefer = String(request.headers["prefer"] ?? "");
   return prefer.split(/[,;]/).some((part) => part.trim().toLowerCase() === "respond-async");
+}
+
+/** The reply that a job goes on. */
+export function sendJob(reply: FastifyReply, job: JobView): { job: JobView } {
+  const retryAfter = String(pollAfterSeconds);
+  reply.code(202).headers({ location: `/jobs/${job.id}`, "retry-after": retryAfter });
+  return { job };
 }
 
 /** Whether a job may stand in for the answer: an approximate one is wanted now or never. */
@@ -121,11 +129,7 @@ export async function answerOrJob<Kind extends QuestionKind>(
   const submit = async () => {
     const job = await jobs.submit(kind, asked, request.principal);
     const approximate = await approximateOf(cache, kind, asked, signal);
-    reply.code(202).headers({
-      location: `/jobs/${job.id}`,
-      "retry-after": String(pollAfterSeconds),
-    });
-    return { job, ...(approximate !== undefined && { approximate }) };
+    return { ...sendJob(reply, job), ...(approximate !== undefined && { approximate }) };
   };
   if (wantsJob(request)) return submit();
   try {
@@ -162,7 +166,7 @@ const docs = Object.freeze({
     summary: "Stop a job, or forget one that has ended",
     path,
     reply: { status: 200, description: "What it is now.", schema: ref("Job") },
-    problems: [403, 404],
+    problems: [403, 404, 409],
   },
   list: {
     summary: "The asker's jobs, without results",
@@ -173,7 +177,7 @@ const docs = Object.freeze({
 export function addJobs(app: FastifyInstance, jobs: JobPort): void {
   app.get("/jobs", { config: { doc: docs.list } }, async (request) => {
     checkNames(request.query as RawQuery, {});
-    return { jobs: jobs.list(request.principal) };
+    return { jobs: await jobs.list(request.principal) };
   });
   app.get("/jobs/:id", { config: { doc: docs.get } }, async (request, reply) => {
     checkNames(request.query as RawQuery, {});

@@ -67,6 +67,7 @@ const tags: Readonly<Record<string, string>> = Object.freeze({
   export: "Administration",
   tail: "Events",
   admin: "Administration",
+  users: "Administration",
 });
 const otherTag = "Operations";
 

@@ -18,6 +18,7 @@ import {
   text,
   time,
 } from "./schema.ts";
+import { userSchemas } from "./user-schemas.ts";
 
 export const eventId = text("The item.", { minLength: 1 });
 export const eventType = text("The event type.", { minLength: 1 });
@@ -31,7 +32,9 @@ export const label = {
 const job = object(
   {
     id: text("Its name."),
-    kind: text("What is asked.", { enum: ["leaderboard", "item", "items", "series", "trending"] }),
+    kind: text("What is asked.", {
+      enum: ["leaderboard", "item", "items", "series", "trending", "erasure"],
+    }),
     status: text("How far it is.", {
       enum: ["queued", "running", "done", "failed", "cancelled"],
     }),
@@ -41,7 +44,11 @@ const job = object(
     finishedAt: orNull(time("When it ended; null before.")),
     expiresAt: orNull(time("When it is forgotten; null before its end.")),
     result: { description: "The answer, only of a job that is done: that of its question." },
-    error: object({ code: text("Of the errors' table."), detail: text("What went wrong.") }),
+    error: object(
+      { code: text("Of the errors' table."), detail: text("What went wrong.") },
+      [],
+      "Of one that failed; of an erasure, why its last try did.",
+    ),
   },
   ["result", "error"],
 );
@@ -161,6 +168,7 @@ export const serviceSchemas: Readonly<Record<string, Schema>> = Object.freeze({
   LabelsReply: linesReply,
   RefusedLine: refusedLine,
   DeleteReply: deleteReply,
+  ...userSchemas,
   Snapshot: object({
     ...snapshotInfo,
     asOf: time("Everything acknowledged up to here is in."),

@@ -45,6 +45,7 @@ import { type BoardHandlers, type Subscription, Subscriptions } from "./subscrip
 import { type PostBatch, Tracker } from "./tracker.ts";
 import type { TrackerOptions } from "./tracker-options.ts";
 import { Transport } from "./transport.ts";
+import { UserClient } from "./users.ts";
 
 export type { EventRate, Status } from "../model-status.ts";
 export type { Backup, Backups } from "./backups.ts";
@@ -63,12 +64,14 @@ export type { BatchStorage } from "./stored-batches.ts";
 export type { BoardHandlers, Subscription } from "./subscriptions.ts";
 export { type Tracker, TrackerClosedError } from "./tracker.ts";
 export type { TrackerOptions } from "./tracker-options.ts";
+export type { EraseOptions, ErasureReply } from "./users.ts";
 
 const jobMsMaxDefault = 600_000;
 
 export class RankstreamClient {
   readonly url: string;
   readonly backups: BackupClient;
+  readonly users: UserClient;
   readonly #transport: Transport;
   readonly #jobMsMax: number;
   readonly #tracking: TrackerOptions;
@@ -80,6 +83,7 @@ export class RankstreamClient {
     this.#transport = new Transport(options);
     this.url = this.#transport.url;
     this.backups = new BackupClient(this.#transport);
+    this.users = new UserClient(this.#transport);
     this.#jobMsMax = options.jobMsMax ?? jobMsMaxDefault;
     this.#tracking = options.tracking ?? {};
     this.#subscriptions = new Subscriptions({

@@ -1,5 +1,5 @@
 /** What the embedded log is opened with, and what it tells of itself. */
-
+import { RankstreamError } from "../errors.ts";
 import type { Histogram } from "../telemetry-histogram.ts";
 import { partitionCountMax } from "./segment.ts";
 
@@ -37,6 +37,9 @@ const defaults = {
 };
 /** Positions in a segment are u32. */
 const segmentBytesLimit = 2048 * mebibyte;
+/** The queue empties within a sync or two, the disk when a checkpoint lets segments go. */
+const queueRetrySeconds = 1;
+export const diskRetrySeconds = 5;
 
 /** All options, checked. Throws RangeError. */
 export function fullOptions(options: EmbeddedLogOptions): Required<EmbeddedLogOptions> {
@@ -52,4 +55,19 @@ export function fullOptions(options: EmbeddedLogOptions): Required<EmbeddedLogOp
     throw new RangeError(`segmentBytesMax ${segmentBytesMax}, at most ${segmentBytesLimit}`);
   }
   return full;
+}
+
+/** Throws `log_full` where `bytes` more are too many to wait, or to be held. */
+export function assertRoom(
+  { queueBytesMax, logBytesMax }: Required<EmbeddedLogOptions>,
+  { queueBytes, segmentsBytes, bytes }: Record<"queueBytes" | "segmentsBytes" | "bytes", number>,
+): void {
+  if (queueBytes > 0 && queueBytes + bytes > queueBytesMax) {
+    const detail = `${queueBytes} bytes wait to be written, ${queueBytesMax} may`;
+    throw new RankstreamError("log_full", detail, { retryAfterSeconds: queueRetrySeconds });
+  }
+  const total = segmentsBytes + queueBytes;
+  if (total + bytes <= logBytesMax) return;
+  const detail = `the log holds ${total} bytes not yet stored elsewhere, ${logBytesMax} may`;
+  throw new RankstreamError("log_full", detail, { retryAfterSeconds: diskRetrySeconds });
 }

@@ -177,22 +177,31 @@ export class EmbeddedLogReader implements LogReader {
 
   /** Where reading in the current segment must stop. */
   async #limit(): Promise<number> {
-    if (this.#segment.sequence === this.#end.segment) return this.#end.position;
-    this.#segment.bytes ??=
-      (await this.#files.size(this.#segment.path)) ?? (await this.#bytesOfTrimmed());
-    return this.#segment.bytes;
+    while (this.#segment.sequence !== this.#end.segment) {
+      this.#segment.bytes ??= await this.#files.size(this.#segment.path);
+      if (this.#segment.bytes !== null) return this.#segment.bytes;
+      await this.#leaveTrimmed();
+    }
+    return this.#end.position;
   }
 
   /**
    * Of a segment that is gone: trimmed between the read of its last record and the word that the
-   * log goes on in the next one, whose header says that nothing was missed.
+   * log goes on elsewhere. The first segment that is there says whether anything was missed.
    */
-  async #bytesOfTrimmed(): Promise<number> {
+  async #leaveTrimmed(): Promise<void> {
     const { sequence } = this.#segment;
-    const next = segmentPath(this.#folder, sequence + 1);
-    const header = await readSegmentHeader(this.#files, next).catch(() => null);
-    if (header?.previousBytes !== this.#position) throw this.#gone(sequence);
-    return this.#position;
+    const later = (await listSegments(this.#files, this.#folder)).find((one) => one > sequence);
+    if (later === undefined) throw this.#gone(sequence);
+    const path = segmentPath(this.#folder, later);
+    const header = await readSegmentHeader(this.#files, path).catch(() => null);
+    const isNext = ([partition, offset]: [number, number]) =>
+      header?.baseOffsets[partition] === offset;
+    if (header === null || ![...this.#next].every(isNext)) throw this.#gone(sequence);
+    this.#segment = this.#openSegment(later);
+    this.#position = segmentHeaderBytes(this.#partitionCount);
+    // What was told is older still: how far this one is durable is yet to be told.
+    if (later > this.#end.segment) this.#end = { segment: later, position: this.#position };
   }
 
   async #readInto(records: LogRecord[], limit: number): Promise<void> {
@@ -248,7 +257,7 @@ export class EmbeddedLogReader implements LogReader {
   async #enterNextSegment(): Promise<void> {
     const sequence = this.#segment.sequence + 1;
     const path = segmentPath(this.#folder, sequence);
-    if ((await this.#files.size(path)) === null) throw this.#gone(sequence);
+    if ((await this.#files.size(path)) === null) return this.#leaveTrimmed();
     const header = await readSegmentHeader(this.#files, path);
     if (header === null) {
       throw new RankstreamError("log_corrupt", `${path}: damaged segment header at byte 0`);

@@ -11,6 +11,8 @@ import type { BatchHeader, PartitionBlock } from "../model.ts";
 import { diskBuckets, Histogram } from "../telemetry-histogram.ts";
 import { BatchSettling } from "./batch-settling.ts";
 import {
+  assertRoom,
+  diskRetrySeconds,
   type EmbeddedLogOptions,
   type EmbeddedLogStats,
   fullOptions,
@@ -19,10 +21,6 @@ import { encodeFrame, type Frame, stampFrame } from "./frame.ts";
 import type { Log, LogPosition } from "./log.ts";
 import { recoverLog, type Segment } from "./recovery.ts";
 import { createSegment, segmentHeaderBytes, segmentPath, segmentSeed } from "./segment.ts";
-
-/** The queue empties within a sync or two, the disk when a checkpoint lets segments go. */
-const queueRetrySeconds = 1;
-const diskRetrySeconds = 5;
 
 interface Waiting {
   frame: Frame;
@@ -56,6 +54,7 @@ export class EmbeddedLog implements Log {
   /** A segment's removal may not be durable yet. */
   #removalPending = false;
   #keptFrom = Number.POSITIVE_INFINITY;
+  #isToRoll = false;
   /** Once set, nothing more is written until the log is opened anew. */
   #failure: RankstreamError | null = null;
   #closing: Promise<void> | null = null;
@@ -115,7 +114,8 @@ export class EmbeddedLog implements Log {
         }
         bytes += value.length + lines.length + (marks?.length ?? 0);
       }
-      this.#assertRoom(bytes);
+      const [queueBytes, segmentsBytes] = [this.#queueBytes, this.#segmentsBytes];
+      assertRoom(this.#options, { queueBytes, segmentsBytes, bytes });
       const frame = encodeFrame(header, blocks);
       this.#queue.push({ frame, resolve, reject });
       this.#queueBytes += frame.bytes.length;
@@ -198,35 +198,29 @@ export class EmbeddedLog implements Log {
     return done;
   }
 
+  /**
+   * Goes on in a new segment, where it can, so that all there is can be trimmed once committed.
+   */
+  async closeSegment(): Promise<void> {
+    if (this.#failure || this.#closing) return;
+    this.#isToRoll = true;
+    this.#writing ??= this.#writeAll();
+    await this.#writing;
+  }
+
   /** Refuses new appends, waits for what is under way, marks a clean stop, closes. */
   close(): Promise<void> {
     this.#closing ??= this.#closeOnce();
     return this.#closing;
   }
 
-  #assertRoom(bytes: number): void {
-    const { queueBytesMax, logBytesMax } = this.#options;
-    if (this.#queueBytes > 0 && this.#queueBytes + bytes > queueBytesMax) {
-      throw new RankstreamError(
-        "log_full",
-        `${this.#queueBytes} bytes wait to be written, ${queueBytesMax} may`,
-        { retryAfterSeconds: queueRetrySeconds },
-      );
-    }
-    const total = this.#segmentsBytes + this.#queueBytes;
-    if (total + bytes > logBytesMax) {
-      throw new RankstreamError(
-        "log_full",
-        `the log holds ${total} bytes not yet stored elsewhere, ${logBytesMax} may`,
-        { retryAfterSeconds: diskRetrySeconds },
-      );
-    }
-  }
-
   async #writeAll(): Promise<void> {
     // Appends of the same turn go into the first group too.
     await Promise.resolve();
-    while (this.#queue.length > 0) await this.#writeGroup();
+    while (this.#queue.length > 0 || this.#isToRoll) {
+      if (this.#isToRoll) await this.#rollNow();
+      else await this.#writeGroup();
+    }
     this.#writing = null;
   }
 
@@ -290,6 +284,17 @@ export class EmbeddedLog implements Log {
     active.bytes = position;
     this.#nextOffsets = nextOffsets;
     this.#markNeeded = true;
+  }
+
+  async #rollNow(): Promise<void> {
+    this.#isToRoll = false;
+    // What is empty holds nothing that could go.
+    if (this.#segments.at(-1)!.bytes <= segmentHeaderBytes(this.partitionCount)) return;
+    const failure = await this.#roll().then(
+      () => null,
+      (error) => this.#recoverFrom(error),
+    );
+    this.#settle([], failure);
   }
 
   async #roll(): Promise<void> {

@@ -9,9 +9,11 @@ import { ChangeFeed } from "./change-feed.ts";
 import { ChangeMap } from "./change-map.ts";
 import { type DeleteRequest, deleteEvents } from "./deletes.ts";
 import { QueryEngine } from "./engine.ts";
+import { ErasureDesk, type LogTrace } from "./erasures.ts";
 import { Expiry } from "./expiry.ts";
 import { ExportDesk } from "./exports.ts";
 import { type FreshnessDeps, isSettled } from "./freshness.ts";
+import { JobBoard } from "./job-board.ts";
 import { Jobs, type JobsOptions } from "./jobs.ts";
 import { Labels } from "./labels.ts";
 import { measured } from "./measured.ts";
@@ -31,6 +33,11 @@ export interface AnswersDeps extends JobsOptions {
   asked: () => void;
   /** Told how long events of a type are kept, whenever that changes. */
   onRetention: RegistryDeps["onChange"];
+  /** What the log holds of users who are erased. */
+  log: LogTrace;
+  /** Keys of metadata that go with every user who is erased. */
+  personalMetadataKeys: readonly string[];
+  exactTimeoutMs: number;
   /** Items listed a window. */
   candidatesMax: number;
   eventTypesMax: number;
@@ -66,6 +73,9 @@ export class Answers {
   readonly changes: ChangeMap;
   readonly feed: ChangeFeed;
   readonly jobs: Jobs;
+  readonly erasures: ErasureDesk;
+  /** All jobs, of questions and of erasures. */
+  readonly jobBoard: JobBoard;
   /** What items are called. */
   readonly labels: Labels;
   readonly snapshots: SnapshotDesk;
@@ -83,6 +93,7 @@ export class Answers {
     query: Asker,
     jobs: Jobs,
     pages: Pages,
+    erasures: ErasureDesk,
   ) {
     this.#pages = pages;
     const { store, logger, freshness } = deps;
@@ -93,6 +104,14 @@ export class Answers {
     this.exports = new ExportDesk({ store, freshness, registry });
     this.query = query;
     this.jobs = jobs;
+    this.erasures = erasures;
+    this.jobBoard = new JobBoard(jobs, erasures);
+    store.erasures.onErase((eventTypes) => {
+      for (const eventType of eventTypes) pages.drop(eventType, null);
+      jobs
+        .forgetNarrowed(eventTypes)
+        .catch((err) => logger.warn({ err }, "answers of before an erasure were not forgotten"));
+    });
     this.changes = new ChangeMap(store.version);
     const settled = (signal?: AbortSignal) => isSettled(freshness, signal);
     this.#pending = new PendingTouches(store.committedOffsets());
@@ -139,7 +158,8 @@ export class Answers {
     const engine = new QueryEngine({ ...freshness, store, clip, pages, candidatesMax });
     const query = measured(labels.attach(engine), deps.metrics);
     const jobs = await Jobs.open({ asker: query, store, logger }, deps);
-    return new Answers(deps, registry, labels, query, jobs, pages);
+    const erasures = await ErasureDesk.open({ ...deps, jobs });
+    return new Answers(deps, registry, labels, query, jobs, pages, erasures);
   }
 
   /** The page of a board at a cursor. Throws `invalid_cursor`, `cursor_expired`. */

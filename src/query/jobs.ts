@@ -6,6 +6,7 @@
 import { randomBytes } from "node:crypto";
 import { RankstreamError } from "../errors.ts";
 import { everybody, mayUseType, type Principal } from "../model-access.ts";
+import { needsRawEvents, type Selection } from "../model-selection.ts";
 import type { JobRow, JobStatus } from "../store/jobs.ts";
 import type { Store } from "../store/store.ts";
 import type { LogFields, Logger } from "../telemetry.ts";
@@ -33,7 +34,7 @@ export interface JobsDeps {
 /** A job as GET /jobs/{id} tells of it; times are ISO 8601 UTC. */
 export interface JobView {
   id: string;
-  kind: QuestionKind;
+  kind: QuestionKind | "erasure";
   status: JobStatus;
   /** 0..1. */
   progress: number;
@@ -44,8 +45,13 @@ export interface JobView {
   expiresAt: string | null;
   /** Only of one that is done. */
   result?: unknown;
-  /** Only of one that failed. */
+  /** Of one that failed; of an erasure, of its last try. */
   error?: { code: string; detail: string };
+}
+
+/** As much of a question as says whether it is about users. */
+interface Narrowed {
+  selection?: Selection;
 }
 
 interface Job extends JobRow {
@@ -175,6 +181,37 @@ export class Jobs {
     }
   }
 
+  /** Stops and forgets questions about this user. */
+  async forgetUser(userId: string): Promise<void> {
+    await this.#forgetWhere(({ selection }) => selection?.userIds?.includes(userId) === true);
+  }
+
+  /**
+   * Users of events of these types were erased: forgets answers that may have counted them, and
+   * questions that name sessions, which may have been theirs.
+   */
+  async forgetNarrowed(eventTypes: readonly string[]): Promise<void> {
+    await this.#forgetWhere(({ selection }, job) => {
+      const names = JSON.parse(job.eventTypes) as string[];
+      if (selection === undefined || !names.some((name) => eventTypes.includes(name)))
+        return false;
+      return (
+        selection.sessionIds !== undefined || (job.status === "done" && needsRawEvents(selection))
+      );
+    });
+  }
+
+  async #forgetWhere(isMeant: (request: Narrowed, job: Job) => boolean): Promise<void> {
+    const meant = [...this.#jobs.values()].filter((job) =>
+      isMeant(JSON.parse(job.request) as Narrowed, job),
+    );
+    for (const job of meant) {
+      job.stop.abort();
+      if (isOpen(job.status)) await this.#end(job, "cancelled", null, null);
+      await this.#forget(job);
+    }
+  }
+
   /** Stops what runs; it is run again at the next start. */
   async stop(): Promise<void> {
     this.#isStopping = true;
@@ -284,7 +321,7 @@ function fieldsOf(job: Job, err: unknown): LogFields {
 }
 
 /** Whoever may do everything is told of all jobs. */
-function isOf({ owner }: JobRow, asker: Principal): boolean {
+export function isOf({ owner }: Pick<JobRow, "owner">, asker: Principal): boolean {
   const { scopes, eventTypes } = asker;
   return owner === asker.id || (scopes.includes("admin") && eventTypes === null);
 }
@@ -298,7 +335,7 @@ function isOpen(status: JobStatus): boolean {
   return status === "queued" || status === "running";
 }
 
-function notFound(id: string): RankstreamError {
+export function notFound(id: string): RankstreamError {
   return new RankstreamError(
     "job_not_found",
     `there is no job ${JSON.stringify(id.slice(0, 60))}`,

@@ -107,7 +107,7 @@ export class BaseCuts {
     }
     const id = this.#nextId++;
     // Before anything is read: what is replaced meanwhile must stay.
-    const unpin = this.#rawFiles.pin();
+    const unpin = this.#rawFiles.replaced.pin();
     try {
       const { cut, hold } = await this.#read(id);
       this.#open.set(id, { hold, unpin });

@@ -9,6 +9,7 @@ import { failPoint } from "../fail-point.ts";
 import { type OnTouch, type Touched, touchedBy } from "./changes.ts";
 import { type Database, insertRows, rowsOf, runValues } from "./database.ts";
 import { addDeltaSpans } from "./delta-spans.ts";
+import { ErasedArrivals } from "./erased-arrivals.ts";
 import { writeOpen } from "./open-windows.ts";
 import type { RawFile, RawFiles } from "./raw-files.ts";
 import { writeSeen } from "./seen.ts";
@@ -132,7 +133,8 @@ export class Checkpointer {
   /** Open minutes of these types before these minutes hold events that are deleted. */
   readonly #closed = new Map<string, number>();
   /** A part that failed is tried again: with the file that holds its events already. */
-  readonly #written = new WeakMap<CheckpointPart, RawFile>();
+  readonly #written = new WeakMap<CheckpointPart, { file: RawFile; erasures: number }>();
+  readonly #arrivals: ErasedArrivals;
 
   constructor(
     database: Database,
@@ -141,6 +143,7 @@ export class Checkpointer {
     rawFiles: RawFiles,
     sealedBefore: () => number,
     onTouch: OnTouch = async () => undefined,
+    arrivals = new ErasedArrivals(),
   ) {
     this.#database = database;
     this.#staged = staged;
@@ -148,6 +151,7 @@ export class Checkpointer {
     this.#rawFiles = rawFiles;
     this.#sealedBefore = sealedBefore;
     this.#onTouch = onTouch;
+    this.#arrivals = arrivals;
   }
 
   /**
@@ -193,13 +197,10 @@ export class Checkpointer {
     for (const { index, name } of part.types) typeIds[index] = idOf(name);
     const staged = { raw: part.raw, counts: part.counts, typeIds };
     const token = this.#staged.stage(staged);
-    const events = `staged_events(${token})`;
+    const events = this.#arrivals.sourceOf(part.raw, `staged_events(${token})`);
     let file: RawFile | null = null;
     const writeFile = async (connection: DuckDBConnection) => {
-      if (part.rawRows < rawFileRowsMin) return;
-      file = this.#written.get(part) ?? null;
-      file ??= await this.#rawFiles.write(connection, events, spanOf(part.raw));
-      this.#written.set(part, file);
+      file = await this.#fileOf(connection, part, events);
     };
     try {
       await this.#database.write(async (connection) => {
@@ -228,6 +229,19 @@ export class Checkpointer {
     } finally {
       this.#staged.release(token);
     }
+  }
+
+  /** The file of the part's events; null where they are too few. */
+  async #fileOf(connection: DuckDBConnection, part: CheckpointPart, events: string) {
+    if (part.rawRows < rawFileRowsMin) return null;
+    const { erasures } = this.#arrivals;
+    const before = this.#written.get(part);
+    if (before?.erasures === erasures) return before.file;
+    // Users were erased since: it holds them as they came.
+    if (before !== undefined) await this.#rawFiles.discard(before.file);
+    const file = await this.#rawFiles.write(connection, events, spanOf(part.raw));
+    this.#written.set(part, { file, erasures });
+    return file;
   }
 
   async #writeOpen(

@@ -231,6 +231,14 @@ export class Database {
   }
 
   /**
+   * Writes what is in the WAL into the file; false where that can't be done now: a backup reads
+   * the file, or reads began before tables were made or dropped.
+   */
+  checkpoint(): Promise<boolean> {
+    return this.#enqueue(() => this.#checkpoints.force(() => this.#writer.run("CHECKPOINT")));
+  }
+
+  /**
    * Runs `work` between two transactions with a hold on the file: from what `work` sees on until
    * the hold is released, its blocks don't change, and its WAL only grows.
    */

@@ -318,7 +318,7 @@ export class Deleter {
       failPoint("delete.after_commit");
       if (taken.isGone) types.remove(eventType);
       checkpointer.closeOpen(eventType, taken.until);
-      rawFiles.retire(taken.dropped, Date.now());
+      rawFiles.replaced.retire(taken.dropped, Date.now(), false);
       if (taken.mutations !== null) this.#deps.onDelete?.(scope, taken.mutations);
       return taken;
     });

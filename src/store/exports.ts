@@ -16,7 +16,8 @@ import { countSteps } from "../model-export.ts";
 import { type Database, rowsOf } from "./database.ts";
 import { copySql, type ExportQuery, eventsFrom } from "./export-sql.ts";
 import type { RawFiles } from "./raw-files.ts";
-import { type LinkedFile, linkRaw, partlyHidden } from "./raw-links.ts";
+import { type LinkedFile, linkRaw } from "./raw-links.ts";
+import { changedFiles } from "./tombstones.ts";
 
 export interface ExportsOptions {
   /** The data folder. */
@@ -84,6 +85,7 @@ export class Exports {
   readonly #options: ExportsOptions;
   readonly #stop = new AbortController();
   readonly #open = new Map<string, Open>();
+  readonly #opening = new Set<string>();
 
   private constructor(database: Database, rawFiles: RawFiles, options: ExportsOptions) {
     this.#database = database;
@@ -98,6 +100,11 @@ export class Exports {
     return exports;
   }
 
+  /** Of those that are open, or being opened. */
+  get ids(): string[] {
+    return [...this.#opening, ...this.#open.keys()];
+  }
+
   get #folder(): string {
     return resolve(this.#options.folder, exportsFolder);
   }
@@ -109,8 +116,9 @@ export class Exports {
   async open(query: ExportQuery, signal?: AbortSignal): Promise<OpenedExport> {
     const id = randomUUID();
     const folder = join(this.#folder, id);
-    await this.#options.files.makeFolder(folder);
+    this.#opening.add(id);
     try {
+      await this.#options.files.makeFolder(folder);
       const { files } = await this.#read(signal, async (connection) => {
         await this.#checkRoom(connection, query);
         return linkRaw(connection, this.#rawFiles, folder, [query.from, query.to]);
@@ -122,6 +130,8 @@ export class Exports {
     } catch (error) {
       await this.close(id);
       throw error;
+    } finally {
+      this.#opening.delete(id);
     }
   }
 
@@ -186,14 +196,14 @@ export class Exports {
     return Number(row!["rows"]);
   }
 
-  /** What is written anew: files with deleted events, and all of it where it is one file. */
+  /** What is written anew: files with deleted or erased events; all where it is one file. */
   async #checkRoom(
     connection: DuckDBConnection,
     { format, from, to }: ExportQuery,
   ): Promise<void> {
-    const partly = await partlyHidden(connection);
+    const changed = await changedFiles(connection);
     const files = await this.#rawFiles.list(connection, from, to);
-    const written = files.filter(({ path }) => format === "parquet" || partly.has(path));
+    const written = files.filter(({ path }) => format === "parquet" || changed.has(path));
     const needed = written.reduce((sum, { bytes }) => sum + bytes, freeBytesMin);
     const { bavail, bsize } = await statfs(this.#options.folder);
     if (bavail * bsize >= needed) return;

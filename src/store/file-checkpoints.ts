@@ -69,6 +69,18 @@ export class FileCheckpoints {
     }
   }
 
+  /**
+   * Writes back all there is, by `checkpoint`; false where somebody holds the file, or it can't
+   * be done now. To be called between transactions.
+   */
+  async force(checkpoint: () => Promise<unknown>): Promise<boolean> {
+    if (this.#holds.size > 0) return false;
+    return checkpoint().then(
+      () => true,
+      () => false,
+    );
+  }
+
   /** Nothing is written back until the hold is released, or the WAL is far too long. */
   hold(): FileHold {
     const own = Symbol("hold");

@@ -8,6 +8,7 @@ import { writeThreadLine } from "../telemetry-thread.ts";
 import { noTracing, type Tracing } from "../telemetry-tracing.ts";
 import { type Touched, versionOf } from "./changes.ts";
 import type { DeleteAnswer, DeleteQuery } from "./delete-questions.ts";
+import { ErasureCalls } from "./erase-calls.ts";
 import type { ExportQuery } from "./export-sql.ts";
 import type { OpenedExport } from "./exports.ts";
 import type {
@@ -320,6 +321,8 @@ export class LocalStore implements Store {
     return this.#call("closeExport", id);
   }
 
+  readonly erasures = new ErasureCalls((...call) => this.#call(...call));
+
   /** What a backup reads (BaseCuts). */
   readonly cuts = Object.freeze({
     open: () => this.#call("openCut", null),
@@ -375,6 +378,7 @@ export class LocalStore implements Store {
   #receive(message: FromStoreThread): void {
     this.times.note(message);
     this.#calls.note(message);
+    this.erasures.note(message);
     if (message.kind === "committed") {
       this.#offsets = message.offsets;
       if (message.steps !== undefined) this.#tracing.record(message.steps);

@@ -124,7 +124,7 @@ export class Maintenance {
         await this.#timed("merge", () => files.rewriteHidden(now));
       }
     }
-    await this.#rawFiles.removeReplaced(now);
+    await this.#rawFiles.replaced.remove(now);
     if (!this.#isBusy()) await this.#rawFiles.checkNext();
     await this.#sealer.expireSketches(now);
     if (performance.now() - this.#compactedAt >= compactEveryMs) {

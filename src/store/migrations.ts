@@ -8,6 +8,7 @@
  *   1  no number of its own: what was written before there were steps
  *   2  every table of format 1, where an early build lacks some; columns that came to them:
  *      raw_files.checksums, jobs.owner, log_offsets.tail
+ *   3  users are erased: erasure_key, erased_users, erasures, raw_erasures
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { RankstreamError } from "../errors.ts";
@@ -17,6 +18,7 @@ import { coarseTable } from "./coarse-table.ts";
 import { rowsOf } from "./database.ts";
 import { deleteTables } from "./delete-tables.ts";
 import { deltaSpansTable } from "./delta-spans.ts";
+import { erasureTables } from "./erasure-sql.ts";
 import { jobsColumns, jobsTable } from "./jobs.ts";
 import { keptAnswersTable } from "./kept-answers.ts";
 import { labelsTable } from "./labels.ts";
@@ -72,7 +74,8 @@ const firstTables = [
 interface Step {
   /** The format that a folder has after it. */
   format: number;
-  statements: readonly string[];
+  /** SQL, or what makes it. */
+  statements: readonly (string | (() => string))[];
 }
 
 const steps: readonly Step[] = [
@@ -85,6 +88,7 @@ const steps: readonly Step[] = [
       "ALTER TABLE log_offsets ADD COLUMN IF NOT EXISTS tail VARCHAR",
     ],
   },
+  { format: 3, statements: erasureTables },
 ];
 
 /** The format that this program writes. */
@@ -135,7 +139,9 @@ export async function migrate(connection: DuckDBConnection, program: string): Pr
   const found = await checkFormat(connection, program);
   for (const { format, statements } of steps) {
     if (format <= found) continue;
-    for (const statement of statements) await connection.run(statement);
+    for (const statement of statements) {
+      await connection.run(typeof statement === "string" ? statement : statement());
+    }
     failPoint("migrate.after_step");
   }
   if (found === storeFormat) return found;

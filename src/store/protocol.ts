@@ -7,6 +7,7 @@ import type { ThreadLine } from "../telemetry-thread.ts";
 import type { BaseCut } from "./base-cuts.ts";
 import type { Touched } from "./changes.ts";
 import type { DeleteAnswer, DeleteQuery } from "./delete-questions.ts";
+import type { ErasedEvents, EraseQuery, ErasureInfo } from "./erase-questions.ts";
 import type { ExportQuery } from "./export-sql.ts";
 import type { OpenedExport } from "./exports.ts";
 import type {
@@ -108,6 +109,11 @@ export interface StoreCalls {
   metricsHistory: [MetricsQuery, MetricsHistory];
   typeFigures: [null, TypeFigure[]];
   deleteEvents: [DeleteQuery, DeleteAnswer];
+  measureErasure: [string, ErasedEvents];
+  beginErasure: [EraseQuery, ErasureInfo];
+  erasure: [{ jobId: string; waitMs: number }, ErasureInfo | null];
+  erasures: [null, ErasureInfo[]];
+  dropErasure: [string, null];
   keptAnswer: [string, KeptRow | null];
   keepAnswer: [{ row: KeptRow; version: number }, boolean];
   dropKeptAnswers: [KeptMatch, number];
@@ -185,6 +191,8 @@ export type FromStoreThread =
       steps?: SpanNote[] | undefined;
     }
   | { kind: "mutated"; touched: Touched[]; mutations: number }
+  /** Users of events of these types are erased. */
+  | { kind: "erased"; eventTypes: string[] }
   | { kind: "failing"; message: string | null }
   /** Nothing can be committed or read until the next start. */
   | { kind: "gave_up"; message: string }

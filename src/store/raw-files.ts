@@ -13,9 +13,11 @@ import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { failPoint } from "../fail-point.ts";
-import type { Files } from "../files.ts";
 import { type Database, ownReadBudgetMs, rowsOf } from "./database.ts";
+import { foreverMs } from "./delete-questions.ts";
+import { erasuresOf, moveErasures } from "./erasure-sql.ts";
 import { RawChecks } from "./raw-checks.ts";
+import { ReplacedFiles, type ReplacedFilesOptions } from "./replaced-files.ts";
 import { sqlText, timestampLiteral } from "./sql.ts";
 import { aliveSources, lastDeleteId, moveTombstones } from "./tombstones.ts";
 
@@ -31,9 +33,7 @@ export interface RawFile {
   checksums?: readonly number[];
 }
 
-export interface RawFilesOptions {
-  folder: string;
-  files: Files;
+export interface RawFilesOptions extends ReplacedFilesOptions {
   /** Rows of raw_recent that make a file of their own. */
   recentRowsMax: number;
   /** Files below this are merged. */
@@ -42,8 +42,6 @@ export interface RawFilesOptions {
   mergeFilesMin: number;
   mergeFilesBusyMin: number;
   mergeFilesMax: number;
-  /** A replaced file is kept so long, and longer while a read may still need it. */
-  removeAfterMs: number;
 }
 
 const MiB = 1024 * 1024;
@@ -64,7 +62,8 @@ const copyOptions = [
   "DICTIONARY_SIZE_LIMIT 2000",
 ].join(", ");
 
-const mergeOrder = "event_type, epoch_ms(event_time) // 60000, event_id, event_time";
+/** How events lie in a file. */
+export const mergeOrder = "event_type, epoch_ms(event_time) // 60000, event_id, event_time";
 
 /** Folder of a file that spans these times, below the data folder. */
 function folderOf(firstTime: number, lastTime: number): string {
@@ -110,20 +109,21 @@ export async function filesWithin(
 export class RawFiles {
   /** Held against what was written before they are read. */
   readonly checks: RawChecks;
+  /** What is out of the manifest and still there. */
+  readonly replaced: ReplacedFiles;
   readonly #database: Database;
   readonly #options: RawFilesOptions;
   /** Names this process's files, so that no two writers ever choose the same one. */
   readonly #writer = randomUUID().slice(0, 8);
   #sequence = 0;
-  /** With the number of reads that had begun when the replacement was committed. */
-  #replaced: { path: string; at: number; readsBegun: number }[] = [];
   #knownFolders = new Set<string>();
-  #pins = 0;
+  #writing: Promise<void> = Promise.resolve();
 
   constructor(database: Database, options: RawFilesOptions) {
     this.#database = database;
     this.#options = options;
     this.checks = new RawChecks(options.folder, options.files);
+    this.replaced = new ReplacedFiles(database, this.checks, options);
   }
 
   /** Removes what no row of the manifest names. Only the holder of the data folder may. */
@@ -168,6 +168,12 @@ export class RawFiles {
     const checksums = await this.checks.note(path);
     const rows = copied.rowsChanged;
     return { path, firstTime, lastTime, rows, bytes: bytes ?? 0, checksums };
+  }
+
+  /** Removes a file that was written and never registered. */
+  async discard({ path }: RawFile): Promise<void> {
+    this.checks.forget([path]);
+    await this.#options.files.remove(join(this.#options.folder, path));
   }
 
   /** Names the file in the manifest: to be called inside a transaction. */
@@ -227,14 +233,24 @@ export class RawFiles {
     return true;
   }
 
-  /** Writes the file with the most tombstones anew, without what they hide; whether it did. */
-  async rewriteHidden(now: number): Promise<boolean> {
+  /** Writes a file with deleted events anew, without them; whether it did. */
+  rewriteHidden(now: number): Promise<boolean> {
+    return this.#rewriteOne("raw_tombstones", now);
+  }
+
+  /** Writes a file with events of erased users anew, as they are erased; whether it did. */
+  rewriteErased(now: number): Promise<boolean> {
+    return this.#rewriteOne("raw_erasures", now);
+  }
+
+  /** The file that the table speaks of the most. */
+  async #rewriteOne(table: string, now: number): Promise<boolean> {
     const [row] = await this.#database.read(ownReadBudgetMs, (connection) =>
       rowsOf(
         connection,
         `SELECT path, any_value(epoch_ms(first_time)) AS first,
            any_value(epoch_ms(last_time)) AS last
-         FROM raw_files JOIN raw_tombstones USING (path)
+         FROM raw_files JOIN ${table} USING (path)
          WHERE path NOT IN (${this.checks.damagedSql})
          GROUP BY path ORDER BY count(*) DESC, path LIMIT 1`,
       ),
@@ -245,15 +261,25 @@ export class RawFiles {
     return true;
   }
 
-  /** Replaces these files by one with their events in order, but for deleted ones. */
-  async #writeAnew(paths: string[], span: [number, number], now: number): Promise<void> {
-    const { folder, files } = this.#options;
+  /**
+   * Replaces these files by one with their events in order, but for deleted ones; one after
+   * another, so that none is removed while another writes from it.
+   */
+  #writeAnew(paths: string[], span: [number, number], now: number): Promise<void> {
+    const run = () => this.#writeNow(paths, span, now);
+    const done = this.#writing.then(run, run);
+    this.#writing = done.catch(() => undefined);
+    return done;
+  }
+
+  async #writeNow(paths: string[], span: [number, number], now: number): Promise<void> {
     // The slow part is outside the transaction: commits go on meanwhile.
-    const { written, applied } = await this.#database.maintain(async (connection) => {
+    const { written, applied, made } = await this.#database.maintain(async (connection) => {
       const applied = await lastDeleteId(connection);
+      const made = await erasuresOf(connection, paths);
       const sources = await aliveSources(connection, this.checks, paths);
       const source = `(FROM (FROM ${sources.join(" UNION ALL FROM ")}) ORDER BY ${mergeOrder})`;
-      return { applied, written: await this.write(connection, source, span) };
+      return { applied, made, written: await this.write(connection, source, span) };
     });
     const isKept = written.rows > 0;
     const isDone = await this.#database
@@ -262,7 +288,9 @@ export class RawFiles {
         const gone = await connection.run(`DELETE FROM raw_files WHERE path IN (${names})`);
         // One of them was deleted whole meanwhile: what was written holds its events still.
         if (gone.rowsChanged !== paths.length) throw new ReplacedMeanwhile();
-        await moveTombstones(connection, paths, isKept ? written.path : null, applied);
+        const path = isKept ? written.path : null;
+        await moveTombstones(connection, paths, path, applied);
+        await moveErasures(connection, paths, path, made);
         if (isKept) await this.register(connection, written);
         failPoint("raw.before_replace_commit");
         return true;
@@ -271,49 +299,22 @@ export class RawFiles {
         if (error instanceof ReplacedMeanwhile) return false;
         throw error;
       });
-    if (isDone) this.retire(paths, now);
-    if (!isDone || !isKept) await files.remove(join(folder, written.path));
+    if (isDone) this.replaced.retire(paths, now, made.length > 0);
+    if (!isDone || !isKept) await this.discard(written);
   }
 
-  /** Takes files out of the manifest, in a transaction; tell `retire` once it is committed. */
+  /** Takes files out of the manifest, in a transaction; `replaced.retire` is to follow it. */
   async unregister(connection: DuckDBConnection, paths: readonly string[]): Promise<void> {
     if (paths.length === 0) return;
     const names = paths.map(sqlText).join(", ");
     await connection.run(`DELETE FROM raw_files WHERE path IN (${names})`);
     await moveTombstones(connection, paths, null, 0);
-  }
-
-  /** To be called once the transaction that took these files out of the manifest is committed. */
-  retire(paths: readonly string[], now: number): void {
-    const { readsBegun } = this.#database;
-    this.#replaced.push(...paths.map((path) => ({ path, at: now, readsBegun })));
+    await moveErasures(connection, paths, null, []);
   }
 
   /** Holds one file that nobody asked for yet against what was written. */
   async checkNext(): Promise<boolean> {
     return this.#database.read(ownReadBudgetMs, (c) => this.checks.checkNext(c));
-  }
-
-  /** No file is removed until what this returns was called, once. */
-  pin(): () => void {
-    this.#pins++;
-    return () => {
-      this.#pins--;
-    };
-  }
-
-  /** Removes replaced files that no query can be reading any more. */
-  async removeReplaced(now: number): Promise<void> {
-    if (this.#pins > 0) return;
-    const { removeAfterMs } = this.#options;
-    const isUnread = ({ at, readsBegun }: { at: number; readsBegun: number }) =>
-      now - at >= removeAfterMs && this.#database.haveEnded(readsBegun);
-    const due = this.#replaced.filter(isUnread);
-    this.#replaced = this.#replaced.filter((file) => !due.includes(file));
-    this.checks.forget(due.map(({ path }) => path));
-    for (const { path } of due) {
-      await this.#options.files.remove(join(this.#options.folder, path));
-    }
   }
 
   /**
@@ -331,6 +332,11 @@ export class RawFiles {
   /** The files that may hold events with a time in `[from, to)`, by path. */
   list(connection: DuckDBConnection, from: number, to: number): Promise<RawFile[]> {
     return filesWithin(connection, from, to);
+  }
+
+  /** All files, by path. */
+  all(connection: DuckDBConnection): Promise<RawFile[]> {
+    return filesWithin(connection, 0, foreverMs);
   }
 
   /** The folder that paths are below. */

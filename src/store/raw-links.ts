@@ -1,7 +1,7 @@
 /**
  * The raw events of one moment as files of one's own: the store's files never change, so a link
  * keeps one for as long as it is needed, whatever becomes of the original. What lies in no file
- * yet, or in one of which something is deleted, is written anew.
+ * yet, or in one of which something is deleted or erased, is written anew.
  */
 import { link } from "node:fs/promises";
 import { basename, join } from "node:path";
@@ -9,7 +9,7 @@ import type { DuckDBConnection } from "@duckdb/node-api";
 import { rowsOf } from "./database.ts";
 import type { RawFile, RawFiles } from "./raw-files.ts";
 import { sqlText } from "./sql.ts";
-import { aliveSources } from "./tombstones.ts";
+import { aliveSources, changedFiles } from "./tombstones.ts";
 
 const parquetOptions = "FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2";
 
@@ -22,12 +22,6 @@ export interface LinkedRaw {
   linked: number;
 }
 
-/** Files in which some event is deleted, by path. */
-export async function partlyHidden(connection: DuckDBConnection): Promise<Set<string>> {
-  const rows = await rowsOf(connection, "SELECT DISTINCT path FROM raw_tombstones");
-  return new Set(rows.map((row) => String(row["path"])));
-}
-
 /**
  * Puts files into `folder` (below the data folder) that hold together all raw events whose time
  * is in `[from, to)`, and maybe others, as of the reader's transaction. Throws `raw_corrupt`.
@@ -38,9 +32,9 @@ export async function linkRaw(
   folder: string,
   [from, to]: readonly [number, number],
 ): Promise<LinkedRaw> {
-  const partly = await partlyHidden(connection);
+  const changed = await changedFiles(connection);
   const files = await rawFiles.list(connection, from, to);
-  const whole = files.filter(({ path }) => !partly.has(path));
+  const whole = files.filter(({ path }) => !changed.has(path));
   await rawFiles.checks.check(
     connection,
     whole.map(({ path }) => path),
@@ -54,7 +48,7 @@ export async function linkRaw(
   // Also where it is empty: so there is always a file, with all columns.
   const rest = [{ source: "raw_recent", ...(await spanOfRecent(connection)) }];
   for (const { path, firstTime, lastTime } of files) {
-    if (!partly.has(path)) continue;
+    if (!changed.has(path)) continue;
     const [source] = await aliveSources(connection, rawFiles.checks, [path]);
     rest.push({ source: source!, firstTime, lastTime });
   }

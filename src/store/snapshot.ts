@@ -140,6 +140,11 @@ export class Snapshots {
     }
   }
 
+  /** Resolves once none is being taken that is now. */
+  async settled(): Promise<void> {
+    await this.#running;
+  }
+
   /** Ends one under way, which leaves nothing. */
   async stop(): Promise<void> {
     this.#stop.abort();
@@ -189,7 +194,8 @@ export class Snapshots {
       rowsOf(
         connection,
         `SELECT coalesce(sum(bytes), 0)::BIGINT AS bytes
-         FROM raw_files SEMI JOIN raw_tombstones USING (path)`,
+         FROM raw_files SEMI JOIN (SELECT path FROM raw_tombstones
+           UNION ALL SELECT path FROM raw_erasures) AS changed USING (path)`,
       ),
     );
     const own = (await files.size(join(folder, storeFile))) ?? 0;

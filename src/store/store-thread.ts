@@ -18,6 +18,8 @@ import { Compactor, compactDefaults } from "./compact.ts";
 import { newestMinuteOf, readEventTypes } from "./contents.ts";
 import { Database, ownReadBudgetMs, rowsOf } from "./database.ts";
 import { Deleter, deleteDefaults } from "./delete.ts";
+import { type EraseDeps, Eraser, eraseDefaults, eraseHandlers } from "./erase.ts";
+import { ErasedArrivals } from "./erased-arrivals.ts";
 import { Exports, exportsDefaults } from "./exports.ts";
 import { Graves } from "./graves.ts";
 import { KeptAnswers } from "./kept-answers.ts";
@@ -75,6 +77,7 @@ class StoreThread {
   /** What questions are answered from. */
   #sources: ReadSources | null = null;
   #deleter: Deleter | null = null;
+  #eraser: Eraser | null = null;
   #snapshots: Snapshots | null = null;
   #exports: Exports | null = null;
   #kept: KeptAnswers | null = null;
@@ -101,6 +104,7 @@ class StoreThread {
     eventTypes: () => this.#database.read(ownReadBudgetMs, readEventTypes),
     ...readHandlers(() => this.#sources!),
     ...cutHandlers(() => this.#sources!),
+    ...eraseHandlers(() => this.#eraser!),
     ...rowHandlers({
       database: () => this.#database,
       coarse: () => this.#sources!.coarse,
@@ -156,7 +160,7 @@ class StoreThread {
   }
 
   get #stoppable() {
-    return [this.#maintenance, this.#deleter, this.#snapshots, this.#exports];
+    return [this.#maintenance, this.#deleter, this.#eraser, this.#snapshots, this.#exports];
   }
 
   /** Seals and tidies; a failure is told and tried again at the next tick. */
@@ -220,6 +224,7 @@ class StoreThread {
     const database = this.#database;
     const kept = await this.#loadKept();
     const onTouch: OnTouch = (connection, touched) => kept.dropTouched(connection, touched);
+    const arrivals = await ErasedArrivals.load(writer);
     this.#checkpointer = new Checkpointer(
       database,
       staged,
@@ -227,6 +232,7 @@ class StoreThread {
       rawFiles,
       () => sealer.sealedBefore,
       onTouch,
+      arrivals,
     );
     const compactor = new Compactor(database, compactDefaults);
     const fold: Fold = (connection, level) => sealer.fold(connection, level);
@@ -258,9 +264,26 @@ class StoreThread {
     this.#snapshots = await Snapshots.open(database, rawFiles, { ...snapshotDefaults, ...own });
     this.#exports = await Exports.start(database, rawFiles, { ...exportsDefaults, ...own });
     this.#goOnDeleting(this.#deleter);
+    await this.#openEraser({ database, rawFiles, arrivals, onTouch });
     const [offsets, mutations] = [[...this.#offsets], this.#mutations];
     const { seed, formatBefore } = identity;
     return { seed, offsets, newestMinute, mutations, formatBefore };
+  }
+
+  /** Erases users, and goes on with what was begun. */
+  async #openEraser(parts: Pick<EraseDeps, "database" | "rawFiles" | "arrivals" | "onTouch">) {
+    const deps: EraseDeps = {
+      ...parts,
+      checkpointer: this.#checkpointer!,
+      exports: this.#exports!,
+      snapshots: this.#snapshots!,
+      onErase: (touched, mutations) => {
+        this.#tellMutated(touched, mutations);
+        send({ kind: "erased", eventTypes: touched.map(({ eventType }) => eventType) });
+      },
+      onFailure: (err) => logger.warn({ err }, "users are not erased yet; it is tried again"),
+    };
+    this.#eraser = await Eraser.open(deps, eraseDefaults);
   }
 
   /** Raw events, and what seals windows. */

@@ -6,6 +6,7 @@ import type { CheckpointTrace } from "../model-trace.ts";
 import type { TraceSpan } from "../telemetry-tracing.ts";
 import type { Touched } from "./changes.ts";
 import type { DeleteAnswer, DeleteQuery } from "./delete-questions.ts";
+import type { ErasureStore } from "./erase-questions.ts";
 import type { ExportQuery } from "./export-sql.ts";
 import type { OpenedExport } from "./exports.ts";
 import type {
@@ -21,6 +22,7 @@ import type { KeptMatch, KeptRow } from "./kept-answers.ts";
 import type { LabelQuery } from "./labels.ts";
 import type { MetricsHistory, MetricsQuery } from "./metrics-history.ts";
 import type { Contender, TieRule } from "./order.ts";
+import type { SeenRow, SeenRun } from "./seen-rows.ts";
 import type { SnapshotAnswer, SnapshotInfo } from "./snapshot.ts";
 import type { MetricsPart } from "./system-metrics.ts";
 import type { TypeSettings } from "./type-settings.ts";
@@ -53,25 +55,6 @@ export interface Adopted {
   counts: number[];
   /** Names of the event types that were counted. */
   types: string[];
-}
-
-/** A batch's key that was counted, as a row (log/idempotency.ts says what it means). */
-export interface SeenRow {
-  ordinal: number;
-  key: string;
-  /** Null for a free key. */
-  producer: string | null;
-  /** Hexadecimal. */
-  digest: string | null;
-  receivedAt: number;
-  partitionCount: number;
-}
-
-/** A run of a producer's sequences that were counted. */
-export interface SeenRun {
-  producer: string;
-  from: number;
-  to: number;
 }
 
 /** Which batches of one partition were counted. */
@@ -322,6 +305,7 @@ export interface Store {
   readonly version: number;
   /** Called after each commit and delete, before those who wait for it, with what it touched. */
   onChange(listener: (version: number, touched: readonly Touched[]) => void): void;
+  readonly erasures: ErasureStore;
   /** Called after each commit; returns a function that stops it. */
   onCommit(listener: (offsets: readonly number[]) => void): () => void;
   /** Resolves with why, should the store end by itself: nothing is committed from then on. */

@@ -11,6 +11,7 @@ import { join } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { rowsOf, runValues } from "./database.ts";
 import { type EventScope, foreverMs } from "./delete-questions.ts";
+import { erasedSql, erasuresOfSql } from "./erasure-sql.ts";
 import type { RawChecks } from "./raw-checks.ts";
 import { sqlText, timestampLiteral } from "./sql.ts";
 
@@ -27,8 +28,8 @@ export function scopeSql({ eventType, eventId, from, to }: EventScope): string {
   return `event_type = ${sqlText(eventType)}${item}${times.join("")}`;
 }
 
-/** A FROM source of all events of these files, with their absolute path as column `file`. */
-function readSql(folder: string, paths: readonly string[], hasFile: boolean): string {
+/** A FROM source of all events of these files; `hasFile`: their absolute path as column `file`. */
+export function readSql(folder: string, paths: readonly string[], hasFile: boolean): string {
   const list = paths.map((path) => sqlText(join(folder, path))).join(", ");
   // Folders named date= and hour= must not become columns of their own.
   const file = hasFile ? ", filename = 'file'" : "";
@@ -53,10 +54,36 @@ function aliveSql(folder: string, paths: readonly string[], hasFile: boolean): s
     ${join("NOT NULL", "item")} AND event.event_id = item.event_id)`;
 }
 
+interface ChangedFiles {
+  /** Files of which some event is deleted. */
+  hidden: Set<string>;
+  /** Files of which some event is of an erased user. */
+  marked: Set<string>;
+}
+
+/** One statement: every question about raw events asks it. */
+async function readChanged(connection: DuckDBConnection): Promise<ChangedFiles> {
+  const rows = await rowsOf(
+    connection,
+    `SELECT path, true AS hides FROM raw_tombstones GROUP BY path
+     UNION ALL SELECT path, false FROM raw_erasures GROUP BY path`,
+  );
+  const pathsOf = (hides: boolean) =>
+    new Set(rows.filter((row) => row["hides"] === hides).map((row) => String(row["path"])));
+  return { hidden: pathsOf(true), marked: pathsOf(false) };
+}
+
+/** Files whose events are not told as they lie there: deleted ones, erased users'; by path. */
+export async function changedFiles(connection: DuckDBConnection): Promise<Set<string>> {
+  const { hidden, marked } = await readChanged(connection);
+  return new Set([...hidden, ...marked]);
+}
+
 /**
  * FROM sources that hold together the events of these files (paths below `folder`) that are not
- * deleted; none for no files. In the reader's transaction. `hasFile` adds a last column `file`,
- * the absolute path. Throws `raw_corrupt` where a file is not as it was written.
+ * deleted, those of erased users as erased; none for no files. In the reader's transaction.
+ * `hasFile` adds a last column `file`, the absolute path. Throws `raw_corrupt` where a file is
+ * not as it was written.
  */
 export async function aliveSources(
   connection: DuckDBConnection,
@@ -67,13 +94,20 @@ export async function aliveSources(
   if (paths.length === 0) return [];
   await checks.check(connection, paths);
   const { folder } = checks;
-  const rows = await rowsOf(connection, "SELECT DISTINCT path FROM raw_tombstones");
-  const hidden = new Set(rows.map((row) => String(row["path"])));
-  const whole = paths.filter((path) => !hidden.has(path));
-  const partly = paths.filter((path) => hidden.has(path));
+  const { hidden, marked } = await readChanged(connection);
+  const sourcesOf = (own: readonly string[]) => {
+    const whole = own.filter((path) => !hidden.has(path));
+    const partly = own.filter((path) => hidden.has(path));
+    return [
+      ...(whole.length > 0 ? [readSql(folder, whole, hasFile)] : []),
+      ...(partly.length > 0 ? [aliveSql(folder, partly, hasFile)] : []),
+    ];
+  };
+  const toErase = paths.filter((path) => marked.has(path));
+  const rules = erasuresOfSql(toErase);
   return [
-    ...(whole.length > 0 ? [readSql(folder, whole, hasFile)] : []),
-    ...(partly.length > 0 ? [aliveSql(folder, partly, hasFile)] : []),
+    ...sourcesOf(paths.filter((path) => !marked.has(path))),
+    ...sourcesOf(toErase).map((source) => erasedSql(source, rules)),
   ];
 }
 

@@ -268,6 +268,10 @@ describe("operations", () => {
       "/status",
       "/tail",
       "/trending",
+      "/users",
+      "/users/events",
+      "/users/{userId}",
+      "/users/{userId}/events",
     ]);
     const { parameters, responses } = document.paths["/leaderboard"].get;
     expect(parameters.map(({ name }: { name: string }) => name)).toContain("timeRange");

@@ -15,7 +15,7 @@ const otherNames: Readonly<Record<string, string>> = { Items: "ItemsWithHistory"
 const ofTheClient: Readonly<Record<string, string[]>> = { BatchReply: ["replayed"] };
 
 const interfaces = new Map<string, Node>();
-const files = ["replies.ts", "item-histories.ts", "backups.ts", "metrics-history.ts"];
+const files = ["replies.ts", "item-histories.ts", "backups.ts", "metrics-history.ts", "users.ts"];
 for (const file of files) {
   const path = join(root, "src", "client", file);
   for (const statement of parseSync(path, readFileSync(path, "utf8")).program.body as Node[]) {

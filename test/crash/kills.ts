@@ -19,7 +19,15 @@ const buildLoadMsMax = 500;
 const tornBytesMax = 60;
 
 /** The load deletes and upgrades nothing, takes no snapshots or backups, keeps all windows. */
-type OtherPart = "delete" | "coarse" | "snapshot" | "migrate" | "backup" | "restore";
+type OtherPart =
+  | "delete"
+  | "coarse"
+  | "snapshot"
+  | "migrate"
+  | "erase"
+  | "scrub"
+  | "backup"
+  | "restore";
 type OtherPoint = `${OtherPart}.${string}` | "raw.before_replace_commit";
 export type LoadPoint = Exclude<FailPointName, OtherPoint>;
 

@@ -32,7 +32,7 @@ function programScript(folder: string): string {
   return `#!/bin/bash
 case "$1" in
   start|demo) ${node} "$@" --port 0 --data-dir "$(mktemp -d '${folder}/data-XXXXXX')" ;;
-  import|top|snapshot|export|item|types|tail|send|doctor) ${node} "$@" --url "$DOC_URL" ;;
+  import|top|snapshot|export|item|types|tail|send|doctor|users) ${node} "$@" --url "$DOC_URL" ;;
   *) ${node} "$@" ;;
 esac
 `;

@@ -157,11 +157,11 @@ describe("a cut of the store", () => {
     const cut = await cuts.open();
     expect(cut).toMatchObject({ rawFiles: [{ path: name, bytes, checksums }], total: 0 });
     await database.write((connection) => raw.unregister(connection, [name]));
-    raw.retire([name], 0);
-    await raw.removeReplaced(1e15);
+    raw.replaced.retire([name], 0, false);
+    await raw.replaced.remove(1e15);
     expect(existsSync(join(folder, name))).toBe(true);
     cuts.close(cut.id);
-    await raw.removeReplaced(1e15);
+    await raw.replaced.remove(1e15);
     expect(existsSync(join(folder, name))).toBe(false);
     expect((await cuts.open()).rawFiles).toEqual([]);
   });

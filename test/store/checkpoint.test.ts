@@ -91,7 +91,7 @@ test("a part that fails keeps no other from being committed, and is not half the
 
 test("a part that is tried again registers the file it wrote, and writes no other", async () => {
   const part = partOf(0, ["t"]);
-  part.raw = [new ArrayBuffer(24)];
+  part.raw = [new ArrayBuffer(256)];
   part.rawRows = 40_000;
   await database.writer.run("ALTER TABLE raw_files RENAME TO gone");
   for (let i = 0; i < 3; i++) {

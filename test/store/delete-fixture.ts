@@ -28,6 +28,16 @@ export interface FixtureOptions {
   aggregationWindows?: Record<string, number>;
 }
 
+/** What is kept of an event beside its count. */
+export interface StoredEvent extends CountedEvent {
+  /** Epoch ms; default: the event's own time. */
+  receivedMs?: number;
+  userId?: string | null;
+  sessionId?: string | null;
+  /** JSON. */
+  metadata?: string | null;
+}
+
 const seed = { low: 1, high: 2 };
 
 export class DeleteFixture {
@@ -144,7 +154,7 @@ export class DeleteFixture {
   }
 
   /** Counts events as a checkpoint does: raw events, count deltas, types. */
-  async add(events: CountedEvent[]): Promise<void> {
+  async add(events: StoredEvent[]): Promise<void> {
     const names = [...new Set(events.map(({ eventType }) => eventType))];
     await this.database.write(async (connection) => {
       for (const name of names) {
@@ -173,10 +183,19 @@ export class DeleteFixture {
       }
       await runValues(
         connection,
-        `INSERT INTO raw_recent SELECT make_timestamp_ms(ms), make_timestamp_ms(ms), weight,
-           event_type, event_id, NULL, NULL, NULL FROM (VALUES`,
-        events.map((e) => [BigInt(e.timeMs), e.weight, e.eventType, e.eventId]),
-        ") AS event (ms, weight, event_type, event_id)",
+        `INSERT INTO raw_recent SELECT make_timestamp_ms(ms), make_timestamp_ms(received), weight,
+           event_type, event_id, user_id, session_id, metadata FROM (VALUES`,
+        events.map((e) => [
+          BigInt(e.timeMs),
+          BigInt(e.receivedMs ?? e.timeMs),
+          e.weight,
+          e.eventType,
+          e.eventId,
+          e.userId ?? null,
+          e.sessionId ?? null,
+          e.metadata ?? null,
+        ]),
+        `) AS event (ms, received, weight, event_type, event_id, user_id, session_id, metadata)`,
       );
       await runValues(
         connection,

@@ -81,7 +81,7 @@ async function step(fixture: DeleteFixture, now: number): Promise<void> {
     [1, () => rawFiles.flushRecent(true)],
     [1, () => rawFiles.mergeSmall(now)],
     [1, () => rawFiles.rewriteHidden(now)],
-    [1, () => rawFiles.removeReplaced(now)],
+    [1, () => rawFiles.replaced.remove(now)],
     [1, () => graves.step()],
     [1, () => compactor.settle()],
     [3, () => fixture.coarsen()],

@@ -74,7 +74,7 @@ describe("exports", () => {
     await fixture.rawFiles.flushRecent(true);
     await fixture.deleter.run({ eventType: "play", eventId: null, ...everything });
     for (let i = 0; i < 4; i++) await fixture.rawFiles.rewriteHidden(Date.now());
-    await fixture.rawFiles.removeReplaced(Date.now() + 1);
+    await fixture.rawFiles.replaced.remove(Date.now() + 1);
     for (const { id, slices, events } of opened) {
       const lines = await linesOf(id, slices);
       expect([...lines].sort()).toEqual(events.map(lineOf).sort());

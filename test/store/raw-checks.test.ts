@@ -121,6 +121,9 @@ it("takes files of older versions, without checksums, as they are", async () => 
   const file = await addFile(0);
   await database.writer.run("ALTER TABLE raw_files DROP COLUMN checksums");
   await database.writer.run("UPDATE meta SET value = '1' WHERE key = 'format'");
+  for (const table of ["erasure_key", "erased_users", "erasures", "raw_erasures"]) {
+    await database.writer.run(`DROP TABLE ${table}`);
+  }
   await database.write((connection) => prepareSchema(connection, identity));
   expect(await countIn(open(), 0)).toBe(file.rows);
   await addFile(1);

@@ -197,9 +197,9 @@ describe("small files", () => {
     // Four of five are merged at once, one is left, one lies elsewhere.
     expect(named.map((row) => Number(row["rows"]))).toEqual([1, 2, 8]);
     expect(named[0]!["path"]).toBe(apart.path);
-    await raw.removeReplaced(5999);
+    await raw.replaced.remove(5999);
     expect(filesOnDisk()).toHaveLength(old.length + 2);
-    await raw.removeReplaced(6000);
+    await raw.replaced.remove(6000);
     expect(filesOnDisk()).toEqual(named.map((row) => String(row["path"])).sort());
     expect(await found(raw)).toEqual(all);
     expect(await raw.mergeSmall(7000)).toBe(false);
@@ -224,10 +224,10 @@ describe("small files", () => {
     });
     await begun;
     expect(await raw.mergeSmall(0)).toBe(true);
-    await raw.removeReplaced(1e9);
+    await raw.replaced.remove(1e9);
     goOn();
     expect(Number((await read)[0]!["rows"])).toBe(3);
-    await raw.removeReplaced(1e9);
+    await raw.replaced.remove(1e9);
     expect(filesOnDisk()).toHaveLength(1);
   });
 

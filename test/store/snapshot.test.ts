@@ -146,7 +146,7 @@ describe("snapshots", () => {
     for (const eventType of ["play", "view"]) {
       await fixture.deleter.run({ eventType, eventId: null, from: 0, to: Date.UTC(10_000, 0, 1) });
     }
-    await fixture.rawFiles.removeReplaced(Date.now());
+    await fixture.rawFiles.replaced.remove(Date.now());
     for (const { path, events } of taken) {
       expect(await queryAt(path, countsSql)).toEqual(trueCounts(events));
       expect(await queryAt(path, rawSql)).toEqual(trueRaw(events));
