@@ -191,7 +191,7 @@ export function shownValue(name: ConfigName, value: string | number): string | n
   const option: ConfigOption = configOptions[name];
   if (typeof value === "number" || value === option.default) return value;
   if (option.type === "text" && option.isSecret === true) return "***";
-  return value.replace(/(\/\/[^/@:]*):[^/@]*@/, "$1:***@");
+  return value.replace(/(\/\/[^/@:]*):[^/]*@/, "$1:***@");
 }
 
 /** Throws ConfigError for a flag that holds what must not be shown. */

@@ -110,13 +110,18 @@ describe("the configuration", () => {
       ["kafkaSaslPassword", secret],
       ["backupS3SecretAccessKey", secret],
       ["redisUrl", `redis://me:${secret}@cache:6379`],
+      ["redisUrl", `redis://me:with@${secret}@cache:6379`],
+      ["upstream", `http://me:${secret}@store:8080`],
+      ["traceHeaders", `authorization=${secret}`],
     ] as const) {
       const message = refusal({ flags: { [flag]: value } });
       expect(message).toContain(`give it as ${variableOf(flag)}_FILE or ${variableOf(flag)}`);
       expect(message).not.toContain(secret);
-      const environment = { [variableOf(flag)]: value, RANKSTREAM_BACKUP_S3_ACCESS_KEY_ID: "a" };
-      if (flag !== "backupS3SecretAccessKey")
-        environment.RANKSTREAM_BACKUP_S3_ACCESS_KEY_ID = "none";
+      const environment = {
+        [variableOf(flag)]: value,
+        ...(flag === "backupS3SecretAccessKey" && { RANKSTREAM_BACKUP_S3_ACCESS_KEY_ID: "a" }),
+        ...(flag === "upstream" && { RANKSTREAM_ROLE: "edge,query" }),
+      };
       expect(loadConfig({ environment }).config[flag]).toBe(value);
     }
     expect(loadConfig({ flags: { redisUrl: "redis://cache:6379" } }).config.redisUrl).toBeTruthy();
@@ -236,6 +241,11 @@ describe("a configuration that can not be used", () => {
     [{ trustedProxies: "0.0.0.0/0" }, 'got "0.0.0.0/0"'],
     [{ trustedProxies: "proxy.example" }, 'got "proxy.example"'],
     [{ allowedHosts: "a.example:80" }, 'names such as boards.example.org by comma, got "a.'],
+    [{ httpServer: "uws", connectionsPerAddressMax: "9" }, "of connections: take fastify"],
+    [
+      { httpServer: "uws", tlsCert: "a.pem", tlsKey: "b.pem", tlsClientCa: "c.pem" },
+      "tlsClientCa: uWebSockets.js can't ask for clients' certificates: take fastify",
+    ],
     [{ logLevel: "loud" }, "logLevel: expected one of info, debug"],
     [{ host: "" }, 'host: expected text, got ""'],
     [{ bodyBytesMax: "1" }, "expected 1 KiB..1 GiB"],

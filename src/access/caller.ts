@@ -12,7 +12,8 @@ export const callerHeader = "rankstream-caller";
 
 /** Of the header: keys may have 32 patterns of 128 bytes. */
 const headerCharsMax = 12 * 1024;
-const idCharsMax = 256;
+/** The longest subject of a token, its slashes encoded, and the node's own id. */
+const idCharsMax = 1024;
 const listsMax = 4;
 
 /** What the header says of a caller. */

@@ -11,10 +11,12 @@ const form = /^rsk_([a-z0-9][a-z0-9-]{0,62})_([A-Za-z0-9_-]{43})$/;
 const idForm = /^[a-z0-9][a-z0-9-]{0,62}$/;
 
 /** What ids are, for messages. */
-export const expectedId = "1..63 small letters, digits and -, the first no -";
+export const expectedId = "1..63 small letters, digits and -, the first no -, not anonymous";
+/** Who comes without a key: a key of that name would be charged as nobody is. */
+const reservedId = "anonymous";
 
 export function isKeyId(text: string): boolean {
-  return idForm.test(text);
+  return idForm.test(text) && text !== reservedId;
 }
 
 /** Whether it is meant to be a key, well formed or not. */

@@ -26,10 +26,23 @@ const algorithms = ["RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "EdDSA
 /** Tokens that were verified need not be again for a while; a withdrawn key is heeded after. */
 const verifiedMax = 10_000;
 const verifiedMsMax = 60_000;
-const idCharsMax = 200;
+/** As OpenID Connect has it. A longer one is refused: cut, it might be another's. */
+const subjectCharsMax = 255;
 const scopePrefix = "rankstream:";
 /** Of principals' ids: keys' hold no colon. */
 export const tokenPrefix = "token:";
+
+/**
+ * The id of a subject, no other's: nor that of a caller of somebody's, which has a slash in it
+ * (caller.ts). Jobs and limits are by it.
+ */
+function idOf(subject: string): string {
+  if (subject.length <= subjectCharsMax) {
+    return `${tokenPrefix}${subject.replaceAll(/[%/]/g, encodeURIComponent)}`;
+  }
+  const detail = `the token's claim sub has more than ${subjectCharsMax} characters`;
+  throw new RankstreamError("key_invalid", detail);
+}
 
 /** A claim of this name, or what a path of names leads to: `realm_access.roles`. */
 function claimAt(payload: JWTPayload, name: string): unknown {
@@ -124,7 +137,7 @@ export class Tokens {
     const { scopeClaim, typesClaim, clockToleranceSeconds } = this.#options;
     const { sub = "", exp = 0 } = payload;
     return Object.freeze({
-      id: `${tokenPrefix}${sub.slice(0, idCharsMax)}`,
+      id: idOf(sub),
       scopes: scopesOf(payload, scopeClaim),
       eventTypes: this.#typesOf(claimAt(payload, typesClaim)),
       limits: {},

@@ -1,9 +1,11 @@
 import { generateKeyPair, type JWTPayload, SignJWT } from "jose";
 import { describe, expect, it, vi } from "vitest";
 import { GuardedAccess } from "../../src/access/access.ts";
+import { callerText, narrowed, readCaller } from "../../src/access/caller.ts";
+import { isKeyId } from "../../src/access/credential.ts";
 import { Tokens, type TokensOptions } from "../../src/access/tokens.ts";
 import type { RankstreamError } from "../../src/errors.ts";
-import { mayUseType } from "../../src/model-access.ts";
+import { everybody, mayUseType } from "../../src/model-access.ts";
 import { silentLogger } from "../../src/telemetry.ts";
 import { keyOf, writeKeys } from "./access-fixture.ts";
 import { LocalIssuer } from "./local-issuer.ts";
@@ -179,6 +181,29 @@ describe("tokens of an issuer", () => {
     }
     const given = new Tokens({ ...options, jwksUrl: `${issuer.url}/keys` });
     expect(await codeOf(given, token)).toBe("taken");
+  });
+});
+
+describe("who a token is of", () => {
+  it("is its subject alone: no other one, no key, and nobody's caller", async () => {
+    const { issuer, tokens } = await makeTokens();
+    const idOf = async (sub: string) => (await tokens.verify(await issuer.sign({ sub }))).id;
+    const long = "x".repeat(255);
+    const subjects = ["board", "a/b", "a%2Fb", "a%2fb", "a", "token:a", long, `${long.slice(1)}y`];
+    const ids = await Promise.all(subjects.map(idOf));
+    expect(new Set(ids).size).toBe(subjects.length);
+    for (const id of ids) {
+      expect(isKeyId(id)).toBe(false);
+      expect(id.slice("token:".length)).not.toContain("/");
+    }
+    // Whoever has a token may name a caller of theirs, and is never taken for somebody else.
+    const { id } = await tokens.verify(await issuer.sign({ sub: "a" }));
+    const principal = { ...everybody, id };
+    const named = readCaller(callerText({ ...everybody, id: "b" }));
+    expect(ids).not.toContain(narrowed(principal, named).id);
+    expect(await codeOf(tokens, await issuer.sign({ sub: `${long}x` }))).toBe("key_invalid");
+    const longest = callerText({ ...everybody, id: await idOf("/".repeat(255)) });
+    expect(readCaller(longest)?.id).toContain("%2F%2F");
   });
 });
 

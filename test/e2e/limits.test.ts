@@ -202,6 +202,30 @@ describe("all clients together", () => {
     stop.abort();
   });
 
+  it("different live boards", async () => {
+    const refused: string[] = [];
+    let boards = 0;
+    const socketOf = async (first: number) => {
+      const socket = new WebSocket(`${service.url.replace("http", "ws")}/live`);
+      socket.on("message", (data) => {
+        const { type, problem } = JSON.parse(String(data));
+        if (type === "error") refused.push(problem.code);
+        if (type === "board") boards++;
+      });
+      await once(socket, "open");
+      for (let k = first; k < first + 32; k++) {
+        const query = { eventType: "play", timeRange: "last_hour", k: `${k}` };
+        socket.send(JSON.stringify({ type: "subscribe", id: `${k}`, query }));
+      }
+      return socket;
+    };
+    const firsts = Array.from({ length: 16 }, (_, i) => 32 * i + 1);
+    const open = await Promise.all(firsts.map(socketOf));
+    await expect.poll(() => refused.length + boards, { timeout: waitMsMax }).toBe(512);
+    expect([boards, new Set(refused)]).toEqual([500, new Set(["too_many_subscriptions"])]);
+    for (const socket of open) socket.terminate();
+  }, 60_000);
+
   it("snapshots", async () => {
     for (let i = 0; i < 10; i++) {
       const [status] = await refusal(`/admin/snapshot?name=s${i}`, { method: "POST" });

@@ -1,5 +1,6 @@
 // Whom a request is charged to.
 import { expect, it } from "vitest";
+import { isKeyId } from "../../src/access/credential.ts";
 import { accountable, addressKey, subjectOf } from "../../src/limits/subject.ts";
 import { everybody } from "../../src/model-access.ts";
 
@@ -23,6 +24,8 @@ it("is the key, the address where nobody has one, or the node that asks for anot
   const caller = { ...everybody, id: "node/shop", via: node };
   expect(subjectOf(everybody, address)).toBe("address 192.0.2.7");
   expect(subjectOf(node, address)).toBe("key node");
+  // A key of that name would have no limits of its own.
+  expect(isKeyId(everybody.id)).toBe(false);
   expect(accountable(caller)).toBe(node);
   expect(accountable(node)).toBe(node);
 });
