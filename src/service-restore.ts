@@ -2,6 +2,7 @@
 import { openDestination } from "./backup/open-destination.ts";
 import { Repository } from "./backup/repository.ts";
 import { Restorer } from "./backup/restore.ts";
+import { withWayOut } from "./backup/restore-check.ts";
 import { type ListedBase, listBases, planRestore } from "./backup/restore-plan.ts";
 import type { Config } from "./config.ts";
 import { backupPlace } from "./config-backup.ts";
@@ -113,7 +114,10 @@ export function restoreBackup(
     const moment = to === "latest" ? null : parseTimestamp(digits, "to");
     const plan = await planRestore(repository, { to: moment, baseId: base });
     const own = { ...hooks, program: packageVersion() };
-    const report = await new Restorer(repository, plan, config.dataDir, own).run();
+    const restorer = new Restorer(repository, plan, config.dataDir, own);
+    const report = await restorer.run().catch(async (error) => {
+      throw await withWayOut(repository, plan, error);
+    });
     const { baseId, to: _, lastReceivedAt, ...rest } = report;
     return {
       ...rest,

@@ -29,6 +29,7 @@ export interface VerifyReport {
 }
 
 const faultsShownMax = 20;
+const dayMs = 86_400_000;
 
 function check(name: string, faults: readonly string[], message: string): VerifyCheck {
   if (faults.length === 0) return { name, status: "ok", message };
@@ -118,7 +119,9 @@ export function verifyBackups(
   hooks: VerifyHooks,
 ): Promise<VerifyReport> {
   return withRepository(config, async (repository) => {
-    const found: VerifiedRepository = await verifyRepository(repository, { isQuick, ...hooks });
+    const since = Date.now() - config.backupLogDays * dayMs;
+    const options = { isQuick, since, ...hooks };
+    const found: VerifiedRepository = await verifyRepository(repository, options);
     const { bases, objects, logParts, bytes, faults } = found;
     const how = isQuick ? "there" : "as they were written";
     const message =

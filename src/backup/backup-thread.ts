@@ -58,7 +58,7 @@ class BackupThread {
         const options = { ...logArchiveDefaults, folder: join(folder, "log"), logId: log.id };
         this.#archive ??= await LogArchive.open(this.#repository, options);
       }
-      const bases = await this.#repository.bases();
+      const { bases } = await this.#repository.readBases();
       const newest = bases.findLast((base) => base.log.id === log.id);
       return { newestAt: newest?.createdAt ?? null, archive: this.#archive?.state ?? null };
     },

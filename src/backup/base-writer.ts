@@ -21,7 +21,7 @@ import {
   partBounds,
   sha256,
 } from "./manifest.ts";
-import { objectName, objectsOf, pack, type Repository } from "./repository.ts";
+import { isDamage, objectName, objectsOf, pack, type Repository } from "./repository.ts";
 
 const MiB = 1024 * 1024;
 /** DuckDB's file begins with three headers of 4 KiB; blocks of 256 KiB follow. */
@@ -72,15 +72,28 @@ export interface Known {
   rawFiles: Map<string, BackupFile>;
 }
 
-/** What the newest base names: all there is of it stays until it is retired, and a day longer. */
+/**
+ * What the newest base names, as far as it is there: all of it stays until the base is retired,
+ * and a day longer. What is gone, because it was found to be damaged and removed, is written anew.
+ */
 export async function knownOf(repository: Repository): Promise<Known> {
-  const newest = (await repository.bases()).at(-1);
-  if (newest === undefined) return { objects: new Set(), rawFiles: new Map() };
-  const files = await repository.files(newest);
-  return {
-    objects: new Set(objectsOf(newest, files)),
-    rawFiles: new Map(files.map((file) => [file.path, file])),
-  };
+  const newest = (await repository.readBases()).bases.at(-1);
+  const none = { objects: new Set<string>(), rawFiles: new Map<string, BackupFile>() };
+  if (newest === undefined) return none;
+  const files = await repository.files(newest).catch((error) => {
+    if (isDamage(error)) return null;
+    throw error;
+  });
+  if (files === null) return none;
+  const named = new Set(objectsOf(newest, files));
+  const objects = new Set<string>();
+  for await (const { name } of repository.destination.list("objects/")) {
+    if (named.has(name)) objects.add(name);
+  }
+  const isThere = ({ parts, codec }: BackupFile) =>
+    parts.every((part) => objects.has(objectName(part, codec)));
+  const whole = files.filter(isThere);
+  return { objects, rawFiles: new Map(whole.map((file) => [file.path, file])) };
 }
 
 function sameRawFile(known: BackupFile | undefined, { bytes, checksums }: CutRawFile): boolean {

@@ -25,7 +25,7 @@ import {
   partName,
   segmentPrefix,
 } from "./log-parts.ts";
-import { sealDocument } from "./manifest.ts";
+import { openDocument, sealDocument } from "./manifest.ts";
 import { pack, type Repository, unpack } from "./repository.ts";
 
 export interface LogArchiveOptions {
@@ -127,7 +127,8 @@ export class LogArchive {
   async writeHead(through: number): Promise<void> {
     const { destination } = this.#repository;
     const { logId } = this.#options;
-    if ((await headOf(this.#repository, logId)) !== this.#head) {
+    const found = await headOf(this.#repository, logId);
+    if (found !== this.#head && found !== null && isWhole(headName(logId), found)) {
       const detail = `${destination.address}: another process copies the log ${logId}, too`;
       throw new RankstreamError("backup_mismatch", detail);
     }
@@ -227,6 +228,16 @@ export class LogArchive {
     this.state.parts++;
     this.state.logBytes += bytes.length;
     this.state.keptBytes += kept.length;
+  }
+}
+
+/** Whether the document is as somebody wrote it. */
+function isWhole(name: string, text: string): boolean {
+  try {
+    openDocument(name, text);
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -115,3 +115,18 @@ export function runFrom(parts: readonly LogPart[], segment: number): LogPart[] {
   }
   return [];
 }
+
+/** Parts right before and right after something that is missing; null: there is none. */
+export interface Gap {
+  before: LogPart | null;
+  after: LogPart | null;
+}
+
+/** Where the parts of a log, from the beginning of this segment on, end for the first time. */
+export function gapBehind(parts: readonly LogPart[], segment: number): Gap {
+  const sorted = [...parts].sort(byPlace);
+  const last = runFrom(parts, segment).at(-1);
+  const before = last ?? sorted.findLast((part) => part.segment < segment);
+  const at = before === undefined ? 0 : sorted.indexOf(before) + 1;
+  return { before: before ?? null, after: sorted[at] ?? null };
+}

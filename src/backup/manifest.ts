@@ -124,4 +124,11 @@ export function baseId(createdAt: number, suffix: string): string {
   return `${time}-${suffix}`;
 }
 
+/** The second that the base of this id was asked for in: epoch ms of its beginning. */
+export function baseTime(id: string): number {
+  const [, date, hours, minutes, seconds] = /^(\d{8})T(\d\d)(\d\d)(\d\d)Z/.exec(id)!;
+  const day = date!.replace(/^(\d{4})(\d\d)(\d\d)$/, "$1-$2-$3");
+  return Date.parse(`${day}T${hours}:${minutes}:${seconds}Z`);
+}
+
 export const baseIdPattern = /^\d{8}T\d{6}Z-[0-9a-f]{8}$/;

@@ -60,6 +60,33 @@ export async function unpack(name: string, bytes: Uint8Array): Promise<Buffer> {
   }
 }
 
+/** Whether something in the repository is not as it was written. */
+export function isDamage(error: unknown): error is RankstreamError {
+  return error instanceof RankstreamError && error.code === "backup_damaged";
+}
+
+/** Throws `backup_mismatch` where the place holds something. */
+async function checkEmpty(destination: Destination): Promise<void> {
+  const { address } = destination;
+  for await (const { name } of destination.list("")) {
+    if (name === repositoryName) return;
+    throw new RankstreamError("backup_mismatch", `${address} is no repository, but holds ${name}`);
+  }
+}
+
+/** What is wrong with the repository's own document. Throws `backup_mismatch`. */
+function faultOf(name: string, bytes: Buffer): string | null {
+  try {
+    const { format } = openDocument(name, bytes.toString("utf8"));
+    if (format === repositoryFormat) return null;
+    const detail = `${name}: format ${format}, this version reads ${repositoryFormat}`;
+    throw new RankstreamError("backup_mismatch", detail);
+  } catch (error) {
+    if (isDamage(error)) return error.message;
+    throw error;
+  }
+}
+
 /** Name of the object that holds the bytes of this digest. */
 export function objectName(digest: string, codec: Codec): string {
   return `objects/${digest.slice(0, 2)}/${digest}.${codec}`;
@@ -73,16 +100,28 @@ export function objectsOf(manifest: BaseManifest, files: readonly BackupFile[]):
   return [objectName(manifest.list, "br"), ...parts];
 }
 
+/** Bases, and those of which the document can't be read. */
+export interface ReadBases {
+  /** The oldest first. */
+  bases: BaseManifest[];
+  damaged: { id: string; error: RankstreamError }[];
+}
+
 export class Repository {
   readonly destination: Destination;
+  /** What is wrong with its own document; null: nothing. */
+  readonly fault: string | null;
 
-  private constructor(destination: Destination) {
+  private constructor(destination: Destination, fault: string | null) {
     this.destination = destination;
+    this.fault = fault;
   }
 
   /**
-   * Opens the repository, which `create` makes where nothing is yet. Throws `backup_mismatch`
-   * where something else is, or one of a newer format; `backup_not_found` where nothing is.
+   * Opens the repository, which `create` makes where nothing is yet. What is there is read also
+   * where its own document is gone or damaged; to write to it a damaged one has to be removed.
+   * Throws `backup_mismatch` where something else is, or one of a newer format, `backup_damaged`,
+   * and `backup_not_found` where nothing is.
    */
   static async open(
     destination: Destination,
@@ -90,40 +129,43 @@ export class Repository {
   ): Promise<Repository> {
     const { address } = destination;
     let found = await destination.get(repositoryName);
+    const bare = new Repository(destination, `${address}: ${repositoryName} is missing`);
+    const hasBases = found === null && (await bare.#ids(basesPrefix)).length > 0;
     if (found === null && create) {
-      for await (const { name } of destination.list("")) {
-        if (name === repositoryName) break;
-        const detail = `${address} is no repository, but holds ${name}`;
-        throw new RankstreamError("backup_mismatch", detail);
-      }
+      if (!hasBases) await checkEmpty(destination);
       const document = { format: repositoryFormat, id: randomUUID(), createdAt: Date.now() };
       await destination.create(repositoryName, Buffer.from(sealDocument(document)));
       await destination.settle();
       found = await destination.get(repositoryName);
     }
     if (found === null) {
+      if (hasBases) return bare;
       throw new RankstreamError("backup_not_found", `${address} holds no backups`);
     }
-    const { format } = openDocument(`${address}: ${repositoryName}`, found.toString("utf8"));
-    if (format !== repositoryFormat) {
-      const detail = `${address}: format ${format}, this version reads ${repositoryFormat}`;
-      throw new RankstreamError("backup_mismatch", detail);
-    }
-    return new Repository(destination);
+    const fault = faultOf(`${address}: ${repositoryName}`, found);
+    if (fault === null || !create) return new Repository(destination, fault);
+    throw new RankstreamError("backup_damaged", `${fault}: remove it, and it is made anew`);
   }
 
   /** The bases, the oldest first. A damaged one throws `backup_damaged`. */
   async bases(): Promise<BaseManifest[]> {
-    const ids = await this.#ids(basesPrefix);
-    return this.#manifests(basesPrefix, ids);
+    const { bases, damaged } = await this.readBases();
+    if (damaged.length > 0) throw damaged[0]!.error;
+    return bases;
+  }
+
+  /** The bases, as far as they can be read. */
+  async readBases(): Promise<ReadBases> {
+    return this.#manifests(basesPrefix, await this.#ids(basesPrefix));
   }
 
   /** Bases that retention has let go, and when. */
   async retired(): Promise<{ manifest: BaseManifest; retiredAt: number }[]> {
     const ids = await this.#ids(retiredPrefix);
     const times = new Map(ids.map(({ id, modifiedAt }) => [id, modifiedAt]));
-    const manifests = await this.#manifests(retiredPrefix, ids);
-    return manifests.map((manifest) => ({ manifest, retiredAt: times.get(manifest.id)! }));
+    const { bases, damaged } = await this.#manifests(retiredPrefix, ids);
+    if (damaged.length > 0) throw damaged[0]!.error;
+    return bases.map((manifest) => ({ manifest, retiredAt: times.get(manifest.id)! }));
   }
 
   async #ids(prefix: string): Promise<{ id: string; modifiedAt: number }[]> {
@@ -135,15 +177,21 @@ export class Repository {
     return found.sort((a, b) => (a.id < b.id ? -1 : 1));
   }
 
-  async #manifests(prefix: string, ids: readonly { id: string }[]): Promise<BaseManifest[]> {
-    const manifests: BaseManifest[] = [];
+  async #manifests(prefix: string, ids: readonly { id: string }[]): Promise<ReadBases> {
+    const read: ReadBases = { bases: [], damaged: [] };
     for (const { id } of ids) {
       const name = `${prefix}${id}.json`;
       const bytes = await this.destination.get(name);
       // Another process may have retired it meanwhile.
-      if (bytes !== null) manifests.push(parseManifest(name, bytes));
+      if (bytes === null) continue;
+      try {
+        read.bases.push(parseManifest(name, bytes));
+      } catch (error) {
+        if (!isDamage(error)) throw error;
+        read.damaged.push({ id, error });
+      }
     }
-    return manifests;
+    return read;
   }
 
   /** The base's files. Throws `backup_damaged`. */

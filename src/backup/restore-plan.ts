@@ -1,9 +1,17 @@
 /** Which base and how much of the log make up a moment. */
 import { RankstreamError } from "../errors.ts";
 import type { LogPosition } from "../log/log.ts";
-import { type HeadDocument, headName, type LogPart, parsePart, runFrom } from "./log-parts.ts";
-import { type BaseManifest, openDocument } from "./manifest.ts";
-import type { Repository } from "./repository.ts";
+import {
+  type Gap,
+  gapBehind,
+  type HeadDocument,
+  headName,
+  type LogPart,
+  parsePart,
+  runFrom,
+} from "./log-parts.ts";
+import { type BaseManifest, baseTime, openDocument } from "./manifest.ts";
+import { isDamage, type ReadBases, type Repository } from "./repository.ts";
 
 /** What is to be restored. */
 export interface RestoreTarget {
@@ -23,7 +31,9 @@ export interface RestorePlan {
 /** What the repository has of a log. */
 export interface KeptLog {
   parts: LogPart[];
+  /** Null: there is none, or it is damaged; then less is known to be there. */
   head: HeadDocument | null;
+  headFault: string | null;
 }
 
 /** A base of the repository, with the moments that can be restored with it. */
@@ -41,9 +51,14 @@ export async function readLog({ destination }: Repository, logId: string): Promi
   }
   const name = headName(logId);
   const head = await destination.get(name);
-  if (head === null) return { parts, head };
-  const document = openDocument(name, head.toString("utf8"));
-  return { parts, head: document as unknown as HeadDocument };
+  if (head === null) return { parts, head, headFault: null };
+  try {
+    const document = openDocument(name, head.toString("utf8")) as unknown as HeadDocument;
+    return { parts, head: document, headFault: null };
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    return { parts, head: null, headFault: error.message };
+  }
 }
 
 export function timeText(ms: number): string {
@@ -75,20 +90,52 @@ export function momentsOf(base: BaseManifest, { parts, head }: KeptLog): [number
   return [base.receivedThrough, Math.max(base.receivedThrough, seen, told)];
 }
 
-/** Why a moment can't be restored with this base. */
-function refusal(to: number, base: BaseManifest, moments: [number, number] | null): string {
-  const taken = `the base ${base.id} (of ${timeText(base.receivedThrough)})`;
+/** Moments that can be restored with one of the bases, as stretches, the earliest first. */
+function stretchesOf(bases: readonly BaseManifest[], kept: KeptLog): [number, number][] {
+  const stretches: [number, number][] = [];
+  for (const base of bases.toSorted((a, b) => a.receivedThrough - b.receivedThrough)) {
+    const moments = momentsOf(base, kept);
+    const last = stretches.at(-1);
+    if (moments === null) continue;
+    if (last === undefined || moments[0] > last[1] + 1) stretches.push(moments);
+    else last[1] = Math.max(last[1], moments[1]);
+  }
+  return stretches;
+}
+
+/** What is possible, nearest to a moment that is not. */
+function possible(to: number, stretches: readonly [number, number][]): string {
+  const before = stretches.findLast(([, end]) => end < to);
+  const after = stretches.find(([from]) => from > to);
+  const texts = [before, after]
+    .filter((stretch) => stretch !== undefined)
+    .map(([from, end]) => `from ${timeText(from)} to ${timeText(end)}`);
+  return texts.length === 0
+    ? "no moment of this log can be restored"
+    : `any moment ${texts.join(" and ")} can be restored`;
+}
+
+/** What of the log is not there behind the beginning of a segment. */
+function missingAfter({ before, after }: Gap): string {
+  const from = before === null ? "" : ` after ${timeText(before.lastReceivedAt)}`;
+  const to = after === null ? "" : ` and before ${timeText(after.firstReceivedAt)}`;
+  return `what was received${from}${to} is not in the repository`;
+}
+
+/** Why a moment can't be restored with this base, of those of its log. */
+function refusal(
+  to: number,
+  base: BaseManifest,
+  { kept, bases }: { kept: KeptLog; bases: readonly BaseManifest[] },
+): string {
   if (base.log.segment === null) {
     return (
       `the log of these backups is in Kafka: a base goes on from the topic, to its end. ` +
-      `Choose a base with --base, such as ${taken}, or --to latest`
+      `Choose --base ${base.id} (of ${timeText(base.receivedThrough)}) and --to latest`
     );
   }
-  if (moments === null) return `the log that goes with ${taken} is not in the repository`;
-  return (
-    `with ${taken} any moment up to ${timeText(moments[1])} can be restored, ` +
-    `${timeText(to)} was asked for; what was received after that is not in the repository`
-  );
+  const missing = missingAfter(gapBehind(kept.parts, base.log.segment));
+  return `${timeText(to)}: ${missing}; ${possible(to, stretchesOf(bases, kept))}`;
 }
 
 /** Bases by their logs, the log of the newest base first, the newest base of each first. */
@@ -102,65 +149,99 @@ function linesOf(bases: readonly BaseManifest[]): BaseManifest[][] {
   return [...lines.values()];
 }
 
-async function planLatest(repository: Repository, base: BaseManifest): Promise<RestorePlan> {
+/** Throws `restore_impossible` rather than to leave out what lies behind a gap. */
+async function planLatest(
+  repository: Repository,
+  base: BaseManifest,
+  bases: readonly BaseManifest[],
+): Promise<RestorePlan> {
   const { segment, end } = base.log;
   if (segment === null || end === null) return { base, to: null, parts: [] };
-  const { parts } = await readLog(repository, base.log.id);
-  const run = runFrom(parts, segment);
-  if (!reaches(run, end)) throw impossible(refusal(0, base, null));
-  return { base, to: null, parts: run };
+  const kept = await readLog(repository, base.log.id);
+  const run = runFrom(kept.parts, segment);
+  const gap = gapBehind(kept.parts, segment);
+  if (reaches(run, end) && gap.after === null) return { base, to: null, parts: run };
+  const newest = Math.max(...kept.parts.map(({ lastReceivedAt }) => lastReceivedAt), 0) + 1;
+  const can = possible(newest, stretchesOf(bases, kept));
+  throw impossible(`not all there is: ${missingAfter(gap)}; ${can}`);
 }
 
-/** The plan for a moment with this base; else why not. */
+/** The plan for a moment with this base, of those of its log; else why not. */
 async function planMoment(
   repository: Repository,
   base: BaseManifest,
+  bases: readonly BaseManifest[],
   to: number,
 ): Promise<RestorePlan | string> {
   const kept = await readLog(repository, base.log.id);
   const moments = momentsOf(base, kept);
-  if (moments === null || to > moments[1]) return refusal(to, base, moments);
+  if (moments === null || to > moments[1]) return refusal(to, base, { kept, bases });
   const run = runFrom(kept.parts, base.log.segment!);
   return { base, to, parts: run.filter(({ firstReceivedAt }) => firstReceivedAt <= to) };
 }
 
+/** The bases to choose from. Throws `backup_not_found`, `backup_damaged`. */
+function chooseFrom({ bases: all, damaged }: ReadBases, baseId: string | null, address: string) {
+  const bases = baseId === null ? all : all.filter(({ id }) => id === baseId);
+  if (bases.length > 0) return bases;
+  const fault = damaged.find(({ id }) => baseId === null || id === baseId);
+  if (fault !== undefined) throw fault.error;
+  const what = baseId === null ? "no backup" : `no backup ${JSON.stringify(baseId)}`;
+  throw new RankstreamError("backup_not_found", `${address} holds ${what}`);
+}
+
+/** A damaged base that might have been nearer is not passed over in silence. */
+function checkNearer({ base, to }: RestorePlan, { damaged }: ReadBases): void {
+  const nearer = damaged.findLast(
+    ({ id }) => baseTime(id) + 1000 > base.createdAt && (to === null || baseTime(id) <= to),
+  );
+  if (nearer === undefined) return;
+  const taken = `${base.id}, of ${timeText(base.receivedThrough)}`;
+  throw impossible(
+    `${nearer.error.message}; the restore would begin with ${taken}: ` +
+      `say --base ${base.id} for that`,
+  );
+}
+
 /**
- * Finds what to restore from. Throws `backup_not_found`, and `restore_impossible`, which says
- * what would be possible.
+ * Finds what to restore from. Throws `backup_not_found`, `backup_damaged`, and
+ * `restore_impossible`, which says what would be possible.
  */
 export async function planRestore(
   repository: Repository,
   { to, baseId }: RestoreTarget,
 ): Promise<RestorePlan> {
-  const { address } = repository.destination;
-  const all = await repository.bases();
-  const bases = baseId === null ? all : all.filter(({ id }) => id === baseId);
-  if (bases.length === 0) {
-    const what = baseId === null ? "no backup" : `no backup ${JSON.stringify(baseId)}`;
-    throw new RankstreamError("backup_not_found", `${address} holds ${what}`);
-  }
+  const read = await repository.readBases();
+  const bases = chooseFrom(read, baseId, repository.destination.address);
   const lines = linesOf(bases);
-  if (to === null) return planLatest(repository, lines[0]![0]!);
+  const own = (base: BaseManifest) => read.bases.filter(({ log }) => log.id === base.log.id);
   const reasons: string[] = [];
-  for (const line of lines) {
-    const base = line.find(({ receivedThrough }) => receivedThrough <= to);
-    if (base === undefined) continue;
-    const plan = await planMoment(repository, base, to);
-    if (typeof plan !== "string") return plan;
-    reasons.push(plan);
-  }
-  const oldest = bases.toSorted((a, b) => a.receivedThrough - b.receivedThrough)[0]!;
-  const tooOld =
-    `${timeText(to)} is before the oldest base ` +
-    `${oldest.id}, of ${timeText(oldest.receivedThrough)}`;
-  throw impossible(reasons[0] ?? tooOld);
+  const find = async () => {
+    if (to === null) return planLatest(repository, lines[0]![0]!, own(lines[0]![0]!));
+    for (const line of lines) {
+      const base = line.find(({ receivedThrough }) => receivedThrough <= to);
+      if (base === undefined) continue;
+      const plan = await planMoment(repository, base, own(base), to);
+      if (typeof plan !== "string") return plan;
+      reasons.push(plan);
+    }
+    const oldest = bases.toSorted((a, b) => a.receivedThrough - b.receivedThrough)[0]!;
+    const tooOld =
+      `${timeText(to)} is before the oldest base ` +
+      `${oldest.id}, of ${timeText(oldest.receivedThrough)}`;
+    throw impossible(reasons[0] ?? tooOld);
+  };
+  const plan = await find();
+  if (baseId === null) checkNearer(plan, read);
+  return plan;
 }
 
-/** All bases, the oldest first, with the moments that can be restored from each. */
+/** All sound bases, the oldest first, with the moments that can be restored from each. */
 export async function listBases(repository: Repository): Promise<ListedBase[]> {
   const logs = new Map<string, KeptLog>();
   const listed: ListedBase[] = [];
-  for (const manifest of await repository.bases()) {
+  const { bases } = await repository.readBases();
+  for (const manifest of bases) {
     const { id } = manifest.log;
     const kept = logs.get(id) ?? (await readLog(repository, id));
     logs.set(id, kept);

@@ -16,7 +16,8 @@ import { nodeFiles } from "../files.ts";
 import { restoreFolderName } from "../model-backup.ts";
 import { moveStore } from "../store/restored.ts";
 import { type BackupFile, openDocument, partBounds, sealDocument, sha256 } from "./manifest.ts";
-import type { Repository } from "./repository.ts";
+import { isDamage, type Repository } from "./repository.ts";
+import { checkObjects } from "./restore-check.ts";
 import type { RestorePlan } from "./restore-plan.ts";
 import { LogRestorer, type RestoredLog, readPart } from "./restored-log.ts";
 
@@ -80,34 +81,47 @@ export class Restorer {
 
   /**
    * Restores. Throws `data_folder_not_empty`, `disk_nearly_full`, `backup_damaged`,
-   * `backup_unreachable`: then the folder holds nothing but what the same restore goes on from.
+   * `backup_unreachable`: then the folder holds nothing but what the same restore goes on from,
+   * and after damage nothing.
    */
   async run(): Promise<RestoreReport> {
     const { base, to } = this.#plan;
     const files = await this.#repository.files(base);
+    const isNamed = await exists(join(this.#work, namedMark));
+    if (!isNamed) await checkObjects(this.#repository, files);
     const document = await this.#begin();
     const report = { folder: this.#folder, baseId: base.id, to, files: base.files };
     const bytes = base.bytes;
-    if (await exists(join(this.#work, namedMark))) {
+    if (isNamed) {
       const log = await this.#readReport();
       await this.#giveNames();
       return { ...report, bytes, ...log };
     }
     await this.#checkRoom(files);
+    const log = await this.#make(files, document.logId).catch(async (error) => {
+      // It takes another plan: nothing of this one is gone on with.
+      if (isDamage(error)) await rm(this.#work, { recursive: true });
+      throw error;
+    });
+    failPoint("restore.before_names");
+    await syncNew(join(this.#work, namedMark), sealDocument(log));
+    await this.#giveNames();
+    return { ...report, bytes, ...log };
+  }
+
+  /** Makes all that is to be in the folder. */
+  async #make(files: readonly BackupFile[], logId: string): Promise<RestoredLog> {
     for (const file of files) await this.#fetch(file);
-    const log = await this.#writeLog(document.logId);
+    const log = await this.#writeLog(logId);
     this.#hooks.onProgress(1, "the store");
     const store = join(this.#work, "data", "store.duckdb");
     // One that an earlier run left is not the base's.
     const isOurs = files.some(({ path }) => path.endsWith(".wal"));
     if (!isOurs) await rm(`${store}.wal`, { force: true });
     const { program } = this.#hooks;
-    await moveStore(store, { from: base.log.id, logId: document.logId, program });
+    await moveStore(store, { from: this.#plan.base.log.id, logId, program });
     await this.#syncTree(join(this.#work, "data"));
-    failPoint("restore.before_names");
-    await syncNew(join(this.#work, namedMark), sealDocument(log));
-    await this.#giveNames();
-    return { ...report, bytes, ...log };
+    return log;
   }
 
   /** Makes the folder, or finds this same restore in it. */

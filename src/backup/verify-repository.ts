@@ -1,15 +1,16 @@
 /** Looks through a repository: every object its bases name, and every part of their logs. */
-import { RankstreamError } from "../errors.ts";
 import { assertFrameVersion } from "../log/frame.ts";
-import type { LogPart } from "./log-parts.ts";
+import { type LogPart, runsOf } from "./log-parts.ts";
 import type { BackupFile, BaseManifest, Codec } from "./manifest.ts";
-import { objectName, type Repository } from "./repository.ts";
-import { momentsOf, readLog } from "./restore-plan.ts";
+import { isDamage, objectName, type Repository } from "./repository.ts";
+import { type KeptLog, momentsOf, readLog, timeText } from "./restore-plan.ts";
 import { readPart } from "./restored-log.ts";
 
 export interface VerifyRepositoryOptions {
   /** Only that everything is there, not what is in it. */
   isQuick: boolean;
+  /** Any moment since then (epoch ms) is to be restorable: gaps of the log are faults. */
+  since: number;
   /** Told how far it is, 0..1, and with what. */
   onProgress(share: number, what: string): void;
   signal: AbortSignal;
@@ -37,7 +38,7 @@ interface Named {
 const readsAtOnce = 8;
 
 function messageOf(error: unknown): string {
-  if (error instanceof RankstreamError && error.code === "backup_damaged") return error.message;
+  if (isDamage(error)) return error.message;
   throw error;
 }
 
@@ -68,13 +69,14 @@ function note(named: Map<string, Named>, base: BaseManifest, files: readonly Bac
   for (const { path, parts, codec } of files) for (const part of parts) add(part, codec, path);
 }
 
-/** Throws `backup_damaged` only where a base itself can't be read. */
+/** Looks at all there is. Throws `backup_unreachable`. */
 export async function verifyRepository(
   repository: Repository,
   options: VerifyRepositoryOptions,
 ): Promise<VerifiedRepository> {
-  const faults: string[] = [];
-  const bases = await repository.bases();
+  const { bases, damaged } = await repository.readBases();
+  const faults = damaged.map(({ error }) => error.message);
+  if (repository.fault !== null) faults.unshift(repository.fault);
   const named = new Map<string, Named>();
   for (const base of bases) {
     try {
@@ -135,6 +137,8 @@ async function verifyLogs(
       faults.push(`${base.id}: parts of the log that goes with it are missing`);
     }
     count += parts.length;
+    if (kept.headFault !== null) faults.push(kept.headFault);
+    faults.push(...gapsOf(bases, kept, logId, options.since));
     faults.push(...overlapsOf(parts));
     if (options.isQuick) continue;
     let done = 0;
@@ -150,6 +154,29 @@ async function verifyLogs(
     });
   }
   return count;
+}
+
+/** What is missing of a log behind the base from which on any moment is to be restorable. */
+function gapsOf(
+  bases: readonly BaseManifest[],
+  { parts }: KeptLog,
+  logId: string,
+  since: number,
+): string[] {
+  const own = bases.filter(({ log }) => log.id === logId);
+  own.sort((a, b) => a.receivedThrough - b.receivedThrough);
+  const anchor = own.findLast(({ receivedThrough }) => receivedThrough <= since) ?? own[0]!;
+  const later = parts.filter(({ segment }) => segment >= anchor.log.segment!);
+  const runs = runsOf(later);
+  return runs.slice(1).map((run, i) => {
+    const [before, after] = [runs[i]!.at(-1)!, run[0]!];
+    const place = (segment: number, byte: number) => `segment ${segment}, byte ${byte}`;
+    return (
+      `log ${logId}: nothing from ${place(before.segment, before.end)} to ` +
+      `${place(after.segment, after.start)}: what was received after ` +
+      `${timeText(before.lastReceivedAt)} and before ${timeText(after.firstReceivedAt)} is missing`
+    );
+  });
 }
 
 /** Two services that copied logs of one name would have left parts that lie over each other. */

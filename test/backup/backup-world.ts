@@ -3,16 +3,18 @@
  * when it was received. That is known of a batch from an event without a time in it, which takes
  * its receipt for one: asked of the service before it is destroyed.
  */
+import { readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
 import { runIo } from "../support/cli-io.ts";
-import type { Random } from "../support/random.ts";
-import type { RankstreamProcess } from "../support/service.ts";
+import { type Random, randomFromEnvironment } from "../support/random.ts";
+import { type RankstreamProcess, startRankstream } from "../support/service.ts";
+import { until } from "../support/until.ts";
 
 export const eventTypes = ["play", "click", "sale"];
 const markerType = "batch";
 const itemsMax = 60;
-const pollMs = 50;
 const waitMsMax = 60_000;
 
 export interface SentBatch {
@@ -140,27 +142,19 @@ export async function takeBackup(service: RankstreamProcess) {
   const begun = await service.request("/admin/backups", { method: "POST" });
   expect(begun.status).toBe(202);
   const path = begun.headers.get("location")!;
-  const endAt = Date.now() + waitMsMax;
-  for (;;) {
+  return until(async () => {
     const { body } = await service.get(path);
-    if (body.status !== "running") {
-      expect(body.status, JSON.stringify(body.error)).toBe("done");
-      return body as { id: string; receivedThrough: string; sentBytes: number; bytes: number };
-    }
-    if (Date.now() > endAt) throw new Error("the backup takes too long");
-    await sleep(pollMs);
-  }
+    expect(body.status, JSON.stringify(body.error)).toBe("done");
+    return body as { id: string; receivedThrough: string; sentBytes: number; bytes: number };
+  }, waitMsMax);
 }
 
 /** Waits until everything received by `ms` is backed up. */
 export async function untilBackedUp(service: RankstreamProcess, ms: number): Promise<void> {
-  const endAt = Date.now() + waitMsMax;
-  for (;;) {
+  await until(async () => {
     const { body } = await service.get("/admin/backups");
-    if (Date.parse(body.log.receivedThrough) > ms) return;
-    if (Date.now() > endAt) throw new Error("the log is not backed up");
-    await sleep(pollMs);
-  }
+    expect(Date.parse(body.log.receivedThrough)).toBeGreaterThan(ms);
+  }, waitMsMax);
 }
 
 /** Where backups are, by the environment of service and commands. */
@@ -171,4 +165,64 @@ export function restore(place: Place, dataDir: string, to: number | string, more
   const moment = typeof to === "number" ? new Date(to).toISOString() : to;
   const args = ["restore", "--data-dir", dataDir, "--to", moment, "--json", ...more];
   return runIo(args, { environment: place });
+}
+
+/** Posts events of another type until some lie in a file of raw events. */
+export async function fillRawFile(service: RankstreamProcess): Promise<void> {
+  const line = (i: number) => `{"eventId":"b${i % 5000}","eventType":"bulk"}`;
+  const body = Array.from({ length: 150_000 }, (_, i) => line(i)).join("\n");
+  const hasFile = () =>
+    readdirSync(join(service.dataDir, "raw"), { recursive: true }).some((name) =>
+      String(name).endsWith(".parquet"),
+    );
+  await until(async () => {
+    expect((await service.post(body)).status).toBe(202);
+    await service.get("/leaderboard", { eventType: "bulk", mode: "exact", k: 1 });
+    expect(hasFile()).toBe(true);
+  }, waitMsMax);
+}
+
+const clients = 4;
+/** Small, so that segments come and go and windows seal. */
+export const serviceArgs = [
+  ...["--backup-log-interval-ms", "150", "--backup-interval-ms", "0"],
+  ...["--log-segment-bytes", "1MiB", "--checkpoint-ms", "100", "--log-level", "warn"],
+];
+
+type Backup = Awaited<ReturnType<typeof takeBackup>>;
+
+/** A service that was posted to and backed up meanwhile, and is gone with all it had. */
+export interface Disaster {
+  random: Random;
+  writers: Writers;
+  receipts: Map<string, number>;
+  backups: Backup[];
+  /** Of batches, first to last. */
+  times: number[];
+}
+
+export async function disaster(
+  name: string,
+  place: Place,
+  loadMs: number,
+  before: (service: RankstreamProcess) => Promise<void> = async () => undefined,
+): Promise<Disaster> {
+  const random = randomFromEnvironment(name);
+  const service = await startRankstream({ args: serviceArgs, env: place });
+  const writers = new Writers(random);
+  await before(service);
+  writers.start(service, clients);
+  const backups: Backup[] = [];
+  for (let i = 0; i < 2; i++) {
+    await sleep(loadMs / 3);
+    backups.push(await takeBackup(service));
+  }
+  await sleep(loadMs / 3);
+  await writers.stop();
+  const receipts = await receiptsOf(service);
+  const times = [...receipts.values()].sort((a, b) => a - b);
+  await untilBackedUp(service, times.at(-1)!);
+  await service.kill();
+  rmSync(service.dataDir, { recursive: true });
+  return { random, writers, receipts, backups, times };
 }
