@@ -9,7 +9,7 @@ import { root, temporaryFolder } from "../support/service.ts";
 
 const commandMsMax = 60_000;
 const readyLine = /^Rankstream is ready on (http:\/\/\S+)$/m;
-const starts = /^(?:rankstream|npm) start\b/;
+const starts = /^(?:[A-Z_]+=\S+ )*(?:rankstream|npm) start\b/;
 const continued = /^((?:rankstream|npm) start\b.*) \\\n */gm;
 
 /**
@@ -149,7 +149,7 @@ export class DocWorld {
 
   /** Runs a command that stays until it is ready, then ends it; how it stops is tested apart. */
   async #untilReady(command: string): Promise<string> {
-    const child = spawn("bash", ["-c", `exec ${command}`], {
+    const child = spawn("bash", ["-c", `exec env ${command}`], {
       cwd: this.folder,
       env: this.#env,
       stdio: ["ignore", "pipe", "pipe"],

@@ -160,6 +160,13 @@ describe.each(starts)("a limited key, of %s,", (_name, start) => {
     expect((await ask("/jobs", all.headers)).body.jobs.length).toBeGreaterThan(2);
   });
 
+  it("is given no answer that a shared cache may give to others", async () => {
+    const past = "from=2020-01-01T00:00:00Z&to=2020-01-02T00:00:00Z";
+    const { headers } = await ask(`/leaderboard?eventType=${own}&${past}`, limited.headers);
+    expect(headers.get("cache-control")).toMatch(/^private, max-age=/);
+    expect(headers.get("vary")).toContain("authorization");
+  });
+
   it("is told nothing by what it sends", async () => {
     const json = { "content-type": "application/json" };
     const post = (path: string, body: unknown, method = "POST") =>
