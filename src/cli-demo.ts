@@ -15,7 +15,7 @@ import { asFailure, clientOf } from "./cli-service.ts";
 import { addConfigOptions, loadConfigOf, runService } from "./cli-start.ts";
 import type { LeaderboardQuery, RankstreamClient } from "./client/client.ts";
 import type { LoadedConfig } from "./config.ts";
-import { directFetch } from "./import/direct-fetch.ts";
+import type { DirectFetch } from "./import/direct-fetch.ts";
 import { type FileOptions, openEventFile } from "./import/event-file.ts";
 import { countText, durationText } from "./import/progress.ts";
 
@@ -65,8 +65,11 @@ export function addDemoCommand(program: Command, io: CliIo, done: (code: number)
     .action(async (given: Record<string, string> & { exitAfterLoad?: boolean }) => {
       const { exitAfterLoad, ...flags } = given;
       const flights = findFlights();
-      const demo = (url: string, stopping: AbortSignal) =>
-        new Demo(io, url, flights, stopping).run(exitAfterLoad === true);
+      const demo = async (url: string, stopping: AbortSignal) => {
+        const { directFetch } = await import("./import/direct-fetch.ts");
+        const http = directFetch(connectionsMax);
+        return new Demo({ io, url, http, flights, stopping }).run(exitAfterLoad === true);
+      };
       done(await runService(quieter(loadConfigOf(flags, io)), io, demo));
     });
   addConfigOptions(command);
@@ -78,18 +81,29 @@ function quieter(loaded: LoadedConfig): LoadedConfig {
   return { ...loaded, config: { ...loaded.config, logLevel: "warn" } };
 }
 
+interface DemoOptions {
+  io: CliIo;
+  url: string;
+  /** Closed once the demo has run. */
+  http: DirectFetch;
+  /** Path of the file. */
+  flights: string;
+  stopping: AbortSignal;
+}
+
 class Demo {
   readonly #io: CliIo;
   readonly #flights: string;
   readonly #stopping: AbortSignal;
-  readonly #http = directFetch(connectionsMax);
+  readonly #http: DirectFetch;
   readonly #client: RankstreamClient;
 
-  constructor(io: CliIo, url: string, flights: string, stopping: AbortSignal) {
+  constructor({ io, url, http, flights, stopping }: DemoOptions) {
     this.#io = io;
+    this.#http = http;
     this.#flights = flights;
     this.#stopping = stopping;
-    this.#client = clientOf({ url }, io, { retryMsMax, fetch: this.#http.fetch });
+    this.#client = clientOf({ url }, io, { retryMsMax, fetch: http.fetch });
   }
 
   /** Resolves once the flights are in and the boards are out, or the service is stopping. */

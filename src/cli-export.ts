@@ -21,7 +21,7 @@ import {
   urlOption,
 } from "./cli-service.ts";
 import { parametersOf } from "./client/requests.ts";
-import { type Download, download } from "./import/export-download.ts";
+import type { Download } from "./import/export-download.ts";
 import { countText, durationText } from "./import/progress.ts";
 import type { CountStep, ExportFormat } from "./model-export.ts";
 
@@ -221,6 +221,7 @@ export async function writeExport(
     const { signal } = stop;
     const key = keyOf(flags, io);
     const options = { format, signal, onProgress, ...(key !== undefined && { key }) };
+    const { download } = await import("./import/export-download.ts");
     const taken = await download(url, address, options);
     all = taken.events;
     // The wait for the first byte says nothing of how fast they come.

@@ -10,7 +10,6 @@ import {
   urlOption,
 } from "./cli-service.ts";
 import type { RankstreamClient } from "./client/client.ts";
-import { directFetch } from "./import/direct-fetch.ts";
 import { type EventFile, type FileOptions, openEventFile } from "./import/event-file.ts";
 import { type ImportTally, importFile } from "./import/importer.ts";
 import { countText, durationText, progressBar, progressText } from "./import/progress.ts";
@@ -179,6 +178,7 @@ export function summaryText(tally: ImportTally, seconds: number): string {
 async function runImport(path: string, flags: ImportFlags, io: CliIo): Promise<number> {
   const { url, keyFile, json, ...options } = flags;
   const stop = stopping(io);
+  const { directFetch } = await import("./import/direct-fetch.ts");
   const http = directFetch(connectionsMax);
   const target = { url, ...(keyFile !== undefined && { keyFile }) };
   const client = clientOf(target, io, { retryMsMax, fetch: http.fetch });

@@ -25,7 +25,7 @@ import { nodeNameOf } from "./config-tracing.ts";
 import { RankstreamError } from "./errors.ts";
 import { restoreFolderName } from "./model-backup.ts";
 import type { Logger } from "./telemetry.ts";
-import { createLogger, type ServiceLogger } from "./telemetry-log.ts";
+import type { ServiceLogger } from "./telemetry-log.ts";
 
 const helpAfter = `
 Flags win over variables, variables over the file, the file over defaults. Any variable with
@@ -136,7 +136,8 @@ function untilSignal(
   });
 }
 
-function makeLogger({ config }: LoadedConfig, { version }: CliIo): ServiceLogger {
+async function makeLogger({ config }: LoadedConfig, { version }: CliIo): Promise<ServiceLogger> {
+  const { createLogger } = await import("./telemetry-log.ts");
   return createLogger({
     level: config.logLevel,
     version,
@@ -165,7 +166,7 @@ export async function runService(
   io: CliIo,
   alongside?: Alongside,
 ): Promise<number> {
-  const logger = makeLogger(loaded, io);
+  const logger = await makeLogger(loaded, io);
   try {
     return await serve(loaded, io, logger, alongside);
   } finally {

@@ -1,7 +1,8 @@
 /** What the HTTP side is given of the configuration, whatever the process does. */
 import { fileURLToPath } from "node:url";
 import type { ApiDeps } from "./api/app.ts";
-import type { Config } from "./config.ts";
+import { loadUws, type Uws } from "./api/uws.ts";
+import { type Config, nativeBuild } from "./config.ts";
 import { networkOf } from "./config-network.ts";
 import { originsOf } from "./config-origins.ts";
 
@@ -33,4 +34,9 @@ export function httpOptions(config: Config): HttpOptions {
     ...networkOf(config),
     webFolder: fileURLToPath(new URL("./web/", import.meta.url)),
   };
+}
+
+/** The HTTP server that the configuration asks for in Fastify's place; null for none. */
+export function openUws({ httpServer }: Config): Uws | null {
+  return httpServer === "uws" ? loadUws(nativeBuild()) : null;
 }

@@ -4,7 +4,7 @@ import { type Config, rolesOf } from "./config.ts";
 import { FailedAttempts, guarded } from "./limits/failed-attempts.ts";
 import { isUnbounded, type Rates } from "./limits/levels.ts";
 import { Limiter } from "./limits/limiter.ts";
-import { RedisShare } from "./limits/redis-share.ts";
+import type { Share } from "./limits/share.ts";
 import type { Logger } from "./telemetry.ts";
 import type { Metrics } from "./telemetry-metrics.ts";
 
@@ -27,30 +27,35 @@ function everybodysOf(config: Config): Rates {
   };
 }
 
-function openLimiter(
+async function openShare(config: Config, logger: Logger): Promise<Share | null> {
+  const { redisUrl: url, redisTimeoutMs: timeoutMs } = config;
+  if (url === "none") return null;
+  const { RedisShare } = await import("./limits/redis-share.ts");
+  // What a node has charged, the service behind it charges to the node.
+  const layer = rolesOf(config).ingest ? "service" : "node";
+  return new RedisShare({ url, layer, timeoutMs, logger });
+}
+
+async function openLimiter(
   config: Config,
   isOpen: boolean,
   metrics: Metrics,
   logger: Logger,
-): Limiter | null {
+): Promise<Limiter | null> {
   const everybodys = everybodysOf(config);
   // Without keys nobody has limits of their own.
   if (isOpen && isUnbounded(everybodys)) return null;
-  const { redisUrl: url, redisTimeoutMs: timeoutMs } = config;
-  // What a node has charged, the service behind it charges to the node.
-  const layer = rolesOf(config).ingest ? "service" : "node";
-  const share = url === "none" ? null : new RedisShare({ url, layer, timeoutMs, logger });
-  return new Limiter({ everybodys, share, metrics });
+  return new Limiter({ everybodys, share: await openShare(config, logger), metrics });
 }
 
 /** Opens what bounds callers; nothing where nobody is bounded. */
-export function openLimits(
+export async function openLimits(
   config: Config,
   access: Access,
   metrics: Metrics,
   logger: Logger,
-): OpenedLimits {
-  const limiter = openLimiter(config, access.isOpen, metrics, logger);
+): Promise<OpenedLimits> {
+  const limiter = await openLimiter(config, access.isOpen, metrics, logger);
   const failuresMax = config.wrongKeysPerMinuteMax;
   const attempts = access.isOpen ? null : new FailedAttempts({ failuresMax, metrics });
   return {

@@ -6,7 +6,7 @@ import { nodeFiles } from "./files.ts";
 import type { GroupLog } from "./ingest/ingest-pool.ts";
 import type { IngestSource } from "./ingest/messages.ts";
 import { EmbeddedLog } from "./log/embedded-log.ts";
-import { KafkaLog } from "./log/kafka-log.ts";
+import type { KafkaLog } from "./log/kafka-log.ts";
 import type { KafkaSettings } from "./log/kafka-settings.ts";
 import type { Log } from "./log/log.ts";
 import type { Logger } from "./telemetry.ts";
@@ -59,7 +59,8 @@ async function openEmbedded(config: Config): Promise<OpenLog> {
 }
 
 /** A log in Kafka. Throws `log_unavailable`, `topic_unusable`. */
-export function openKafka(config: Config, logger: Logger): Promise<KafkaLog> {
+export async function openKafka(config: Config, logger: Logger): Promise<KafkaLog> {
+  const { KafkaLog } = await import("./log/kafka-log.ts");
   const settings = kafkaSettings(config);
   return KafkaLog.open({ settings, logger, queueBytesMax: config.logQueueBytesMax });
 }

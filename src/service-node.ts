@@ -10,8 +10,7 @@ import { forwardedHeaders } from "./api/forwarded.ts";
 import { hangUpSignal } from "./api/hang-up.ts";
 import { listen } from "./api/listen.ts";
 import { requestIdHeader } from "./api/request-id.ts";
-import { loadUws, type Uws } from "./api/uws.ts";
-import { type Config, nativeBuild, rolesOf } from "./config.ts";
+import { type Config, rolesOf } from "./config.ts";
 import { ByteBudget } from "./edge/byte-budget.ts";
 import { Edge } from "./edge/edge.ts";
 import { ForwardEdge } from "./edge/forward-edge.ts";
@@ -23,16 +22,16 @@ import type { ChangesView } from "./query/change-feed.ts";
 import { measured } from "./query/measured.ts";
 import { MemoryLevel } from "./query/memory-level.ts";
 import { type ProxyRequest, proxied } from "./query/proxy.ts";
-import { RedisLevel } from "./query/redis-level.ts";
 import { remoteAsker } from "./query/remote-asker.ts";
 import { RemoteChanges } from "./query/remote-changes.ts";
-import { Upstream } from "./query/upstream.ts";
+import type { Upstream } from "./query/upstream.ts";
 import { callerHeaders, openAccessOf } from "./service-access.ts";
 import { makeForwardScanner, makeScanner, sharedLedger, takesNoEvents } from "./service-edge.ts";
-import { httpOptions } from "./service-http.ts";
+import { httpOptions, openUws } from "./service-http.ts";
 import { openLimits } from "./service-limits.ts";
 import { describeLog, openKafka } from "./service-log.ts";
 import { describeCache, describeRedis, describeUpstream, openMetrics } from "./service-metrics.ts";
+import { openRedis } from "./service-redis.ts";
 import { StatusDesk } from "./service-status.ts";
 import { openTls } from "./service-tls.ts";
 import { describeTracing, openTracing } from "./service-tracing.ts";
@@ -72,33 +71,19 @@ const handedOn = Object.freeze({
   metricsHistory: isHandedOn,
 });
 
-/** L2, where there is one. */
-export function openRedis(
-  config: Config,
-  dataId: () => string,
-  logger: Logger,
-): RedisLevel | null {
-  const { redisUrl: url, redisTimeoutMs: timeoutMs } = config;
-  return url === "none" ? null : new RedisLevel({ url, dataId, timeoutMs, logger });
-}
-
-/** The HTTP server that the configuration asks for in Fastify's place; null for none. */
-export function openUws({ httpServer }: Config): Uws | null {
-  return httpServer === "uws" ? loadUws(nativeBuild()) : null;
-}
-
 const given = (path: string) => (path === "none" ? undefined : path);
 
 /** Answers are kept here, and made by the service behind. */
-function openQuery(config: Config, metrics: Metrics, logger: Logger) {
+async function openQuery(config: Config, metrics: Metrics, logger: Logger) {
   const tls = {
     ca: given(config.upstreamCa),
     cert: given(config.upstreamClientCert),
     key: given(config.upstreamClientKey),
   };
+  const { Upstream } = await import("./query/upstream.ts");
   const upstream = new Upstream(config.upstream, tls, given(config.upstreamKey) ?? null);
   const changes = follow(upstream, logger);
-  const redis = openRedis(config, () => changes.dataId, logger);
+  const redis = await openRedis(config, () => changes.dataId, logger);
   const memory = new MemoryLevel(config.cacheBytesMax);
   const cache = new AnswerCache(
     {
@@ -205,12 +190,12 @@ export async function startNode(config: Config, logger: Logger, version: string)
   const { access, reload, close } = await openAccessOf(config, logger);
   const metrics = openMetrics(config, version);
   const tls = openTls(config, metrics, logger);
-  const limits = openLimits(config, access, metrics, logger);
+  const limits = await openLimits(config, access, metrics, logger);
   const budget = new ByteBudget(config.ingestBytesMax);
   const tracing = await openTracing(config, version, logger);
   describeTracing(metrics, tracing);
   const own = await openKafkaEdge(config, budget, metrics, logger);
-  const query = config.upstream === "none" ? noQuery : openQuery(config, metrics, logger);
+  const query = config.upstream === "none" ? noQuery : await openQuery(config, metrics, logger);
   const { upstream, cache, proxy } = query;
   const isEdge = rolesOf(config).edge;
   const isForwarding = own === null && isEdge && upstream !== null;

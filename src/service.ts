@@ -15,7 +15,7 @@ import { openAccessOf } from "./service-access.ts";
 import { backupPort, describeBackups, openBackups } from "./service-backup.ts";
 import { catchUpEdgeState, knownTypes, loadEdgeState, takesNoEvents } from "./service-edge.ts";
 import { logTraceOf, namesIn } from "./service-erasure.ts";
-import { httpOptions } from "./service-http.ts";
+import { httpOptions, openUws } from "./service-http.ts";
 import { openLimits } from "./service-limits.ts";
 import { describeLog, type OpenLog } from "./service-log.ts";
 import {
@@ -27,7 +27,7 @@ import {
   describeStore,
   openMetrics,
 } from "./service-metrics.ts";
-import { openRedis, openUws, startNode } from "./service-node.ts";
+import { openRedis } from "./service-redis.ts";
 import { keepMetrics } from "./service-samples.ts";
 import { StatusDesk } from "./service-status.ts";
 import { Closers, openStorage, packageVersion } from "./service-storage.ts";
@@ -232,7 +232,7 @@ async function openAnswers(
 ): Promise<Answers> {
   const { log, store, ingest, tracing } = pipeline;
   describeTracing(metrics, tracing);
-  const redis = openRedis(config, () => log.id, logger);
+  const redis = await openRedis(config, () => log.id, logger);
   if (redis !== null) {
     closers.add(() => redis.close());
     describeRedis(metrics, redis);
@@ -271,7 +271,7 @@ async function openApi(
 ) {
   const metrics = openMetrics(config, packageVersion());
   const tls = openTls(config, metrics, logger, closers);
-  const limits = openLimits(config, access, metrics, logger);
+  const limits = await openLimits(config, access, metrics, logger);
   closers.add(() => limits.close());
   await describeMetrics(metrics, pipeline);
   const budget = new ByteBudget(config.ingestBytesMax);
@@ -315,7 +315,10 @@ async function openApi(
  * `http_server_unavailable`, `keys_unusable`, `tls_unusable`; then nothing is left open.
  */
 export async function startService(config: Config, logger: Logger): Promise<Service> {
-  if (!rolesOf(config).ingest) return startNode(config, logger, packageVersion());
+  if (!rolesOf(config).ingest) {
+    const { startNode } = await import("./service-node.ts");
+    return startNode(config, logger, packageVersion());
+  }
   let fail: (why: string) => void = () => undefined;
   const failed = new Promise<string>((resolve) => {
     fail = resolve;

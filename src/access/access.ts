@@ -3,8 +3,8 @@ import { RankstreamError } from "../errors.ts";
 import { everybody, type Principal } from "../model-access.ts";
 import type { Logger } from "../telemetry.ts";
 import { narrowed, readCaller } from "./caller.ts";
-import { looksLikeKey } from "./credential.ts";
-import { Tokens, type TokensOptions, tokenPrefix } from "./tokens.ts";
+import { looksLikeKey, tokenPrefix } from "./credential.ts";
+import type { Tokens, TokensOptions } from "./tokens.ts";
 import { WatchedKeys } from "./watched-keys.ts";
 
 /** What came with a request, or undefined where nothing did. */
@@ -80,7 +80,9 @@ export class GuardedAccess implements Access {
     const { keysPath, tokens = null, logger, ...poll } = options;
     const keys =
       keysPath === null ? null : await WatchedKeys.open({ path: keysPath, logger, ...poll });
-    return new GuardedAccess(keys, tokens && new Tokens({ ...tokens, logger }));
+    if (tokens === null) return new GuardedAccess(keys, null);
+    const { Tokens } = await import("./tokens.ts");
+    return new GuardedAccess(keys, new Tokens({ ...tokens, logger }));
   }
 
   authenticate({ authorization, caller }: Presented): Principal | Promise<Principal> {

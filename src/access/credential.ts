@@ -14,6 +14,8 @@ const idForm = /^[a-z0-9][a-z0-9-]{0,62}$/;
 export const expectedId = "1..63 small letters, digits and -, the first no -, not anonymous";
 /** Who comes without a key: a key of that name would be charged as nobody is. */
 const reservedId = "anonymous";
+/** Of the ids of tokens' callers: keys' hold no colon. */
+export const tokenPrefix = "token:";
 
 export function isKeyId(text: string): boolean {
   return idForm.test(text) && text !== reservedId;

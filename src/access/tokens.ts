@@ -3,7 +3,7 @@ import { errors, type JWTPayload, jwtVerify } from "jose";
 import { LRUCache } from "lru-cache";
 import { RankstreamError } from "../errors.ts";
 import { type Principal, type Scope, scopes } from "../model-access.ts";
-import { secretHash } from "./credential.ts";
+import { secretHash, tokenPrefix } from "./credential.ts";
 import { Issuer, type IssuerOptions } from "./issuer.ts";
 import { patternsAt } from "./keys-document.ts";
 
@@ -29,8 +29,6 @@ const verifiedMsMax = 60_000;
 /** As OpenID Connect has it. A longer one is refused: cut, it might be another's. */
 const subjectCharsMax = 255;
 const scopePrefix = "rankstream:";
-/** Of principals' ids: keys' hold no colon. */
-export const tokenPrefix = "token:";
 
 /**
  * The id of a subject, no other's: nor that of a caller of somebody's, which has a slash in it

@@ -3,7 +3,7 @@ import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
 import type { RankstreamError } from "../errors.ts";
-import { RelayedReply } from "../query/upstream.ts";
+import { RelayedReply } from "../query/relayed-reply.ts";
 import type { Logger } from "../telemetry.ts";
 import { boundAddresses } from "./address-connections.ts";
 import { trustOf } from "./forwarded.ts";

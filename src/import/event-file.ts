@@ -2,14 +2,7 @@
 import { createHash } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { didYouMean, quoted } from "../errors.ts";
-import {
-  type BatchBounds,
-  type BrokenLine,
-  type FileFormat,
-  FileReadError,
-  FileReader,
-  type LineBatch,
-} from "../store/reader.ts";
+import type { BatchBounds, BrokenLine, FileFormat, LineBatch } from "../store/reader.ts";
 import type { EventMapping } from "../store/reader-lines.ts";
 import { type CsvHeader, readCsvHeader } from "./csv-header.ts";
 import { digestFile } from "./file-digest.ts";
@@ -117,6 +110,7 @@ async function openRows(
   signal: AbortSignal | undefined,
 ): Promise<EventFile> {
   const csv = format === "csv" ? await readCsvHeader(path, options.delimiter) : undefined;
+  const { FileReader } = await import("../store/reader.ts");
   const reader = await FileReader.open({ path, format, ...(csv === undefined ? {} : { csv }) });
   try {
     const { format: _format, delimiter: _delimiter, ...named } = options;
@@ -158,7 +152,8 @@ export async function openEventFile(
     if (format === "ndjson" && !isMapped(mapping)) return await openNdjson(path, signal);
     return await openRows(path, format, options, signal);
   } catch (error) {
-    if (error instanceof FileReadError) throw new ImportError(error.message, { cause: error });
+    const isOfFile = error instanceof Error && error.name === "FileReadError";
+    if (isOfFile) throw new ImportError(error.message, { cause: error });
     throw error;
   }
 }

@@ -4,7 +4,6 @@ import { RankstreamError } from "../errors.ts";
 import { nodeFiles } from "../files.ts";
 import { EmbeddedLogReader } from "../log/embedded-log-reader.ts";
 import type { CheckpointPart, StoreToWorker } from "../store/store.ts";
-import { GroupWorker } from "./group-worker.ts";
 import { IngestLoop, type IngestLoopDeps } from "./ingest-loop.ts";
 import { makeIngestParts } from "./ingest-parts.ts";
 import {
@@ -92,6 +91,7 @@ async function countGroup(source: IngestThreadData["source"] & { kind: "kafka" }
   const onOpen = (opened: OpenMinutes) => {
     openMinutes = opened;
   };
+  const { GroupWorker } = await import("./group-worker.ts");
   const worker = new GroupWorker({ data, source, shared, send, onOpen });
   data.storePort.on("message", (message: StoreToWorker) => worker.settle(message));
   main.on("message", (message: ToIngestThread) => worker.receive(message));

@@ -5,7 +5,7 @@ import type { Metrics } from "../telemetry-metrics.ts";
 import type { AskControl } from "./ask.ts";
 import type { Board } from "./board.ts";
 import type { Asker, QuestionKind, Questions } from "./questions.ts";
-import { RelayedReply } from "./upstream.ts";
+import { RelayedReply } from "./relayed-reply.ts";
 
 /** Jobs may take longer than any request. */
 const buckets = Object.freeze([...requestBuckets, 30, 60, 300]);

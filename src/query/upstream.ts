@@ -5,21 +5,7 @@ import { buildConnector, type Dispatcher, Pool } from "undici";
 import { RankstreamError } from "../errors.ts";
 import { Histogram, requestBuckets } from "../telemetry-histogram.ts";
 import { Counter } from "../telemetry-series.ts";
-
-/** A reply of the upstream's that is the answer, whatever it says. */
-export class RelayedReply extends Error {
-  override readonly name = "RelayedReply";
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
-
-  constructor(status: number, headers: Readonly<Record<string, string>>, body: string) {
-    super(`the upstream answered ${status}`);
-    this.status = status;
-    this.headers = headers;
-    this.body = body;
-  }
-}
+import { RelayedReply } from "./relayed-reply.ts";
 
 /** Headers by lower-case name. */
 export type UpstreamRequest = Omit<Dispatcher.RequestOptions, "origin" | "headers"> & {

@@ -80,8 +80,3 @@ export async function addMutation(connection: DuckDBConnection): Promise<number>
   await connection.run(`INSERT INTO mutations VALUES (${next})`);
   return next;
 }
-
-/** The data's version: it grows with every commit that touches anything. */
-export function versionOf(offsets: readonly number[], mutations: number): number {
-  return offsets.reduce((sum, offset) => sum + offset, mutations);
-}

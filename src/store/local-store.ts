@@ -6,7 +6,8 @@ import type { LabelChange, LabelledItem } from "../model-labels.ts";
 import type { Logger } from "../telemetry.ts";
 import { writeThreadLine } from "../telemetry-thread.ts";
 import { noTracing, type Tracing } from "../telemetry-tracing.ts";
-import { type Touched, versionOf } from "./changes.ts";
+import type { Touched } from "./changes.ts";
+import { versionOf } from "./data-version.ts";
 import type { DeleteAnswer, DeleteQuery } from "./delete-questions.ts";
 import { ErasureCalls } from "./erase-calls.ts";
 import type { ExportQuery } from "./export-sql.ts";
@@ -23,7 +24,6 @@ import type { JobRow } from "./jobs.ts";
 import type { KeptMatch, KeptRow } from "./kept-answers.ts";
 import type { LabelQuery } from "./labels.ts";
 import type { MetricsHistory, MetricsQuery } from "./metrics-history.ts";
-import { storeFormat } from "./migrations.ts";
 import {
   type FromStoreThread,
   parseSeed,
@@ -162,9 +162,9 @@ export class LocalStore implements Store {
     const grown = mayGrow === undefined ? {} : { beginOffsets: mayGrow.beginOffsets };
     const wanted = { logId: id, partitionCount, seed: freshSeed, ...grown };
     const prepared = await this.#call("prepare", wanted);
-    const { seed, offsets, newestMinute, mutations, formatBefore } = prepared;
-    if (formatBefore > 0 && formatBefore < storeFormat) {
-      const formats = { part: "store", from: formatBefore, to: storeFormat };
+    const { seed, offsets, newestMinute, mutations, format, formatBefore } = prepared;
+    if (formatBefore > 0 && formatBefore < format) {
+      const formats = { part: "store", from: formatBefore, to: format };
       this.#logger.info(formats, "the data folder was brought to a newer format");
     }
     this.#mutations = mutations;

@@ -74,6 +74,8 @@ export interface StoreCalls {
       mutations: number;
       /** The format that the folder had (migrations.ts); 0: it is new. */
       formatBefore: number;
+      /** What it is now. */
+      format: number;
     },
   ];
   adopt: [Adoption, Adopted];

@@ -10,12 +10,13 @@ import { wallMs } from "../model-trace.ts";
 import { threadLogger } from "../telemetry-thread.ts";
 import { adopt } from "./adopt.ts";
 import { cutHandlers } from "./base-cuts.ts";
-import { type OnTouch, readMutations, type Touched, versionOf } from "./changes.ts";
+import { type OnTouch, readMutations, type Touched } from "./changes.ts";
 import { Checkpointer, giveBack, StaleOffsetError, TypeIds } from "./checkpoint.ts";
 import { committedSteps } from "./checkpoint-trace.ts";
 import { CoarseWindows, coarseDefaults } from "./coarse.ts";
 import { Compactor, compactDefaults } from "./compact.ts";
 import { newestMinuteOf, readEventTypes } from "./contents.ts";
+import { versionOf } from "./data-version.ts";
 import { Database, ownReadBudgetMs, rowsOf } from "./database.ts";
 import { Deleter, deleteDefaults } from "./delete.ts";
 import { type EraseDeps, Eraser, eraseDefaults, eraseHandlers } from "./erase.ts";
@@ -24,7 +25,7 @@ import { Exports, exportsDefaults } from "./exports.ts";
 import { Graves } from "./graves.ts";
 import { KeptAnswers } from "./kept-answers.ts";
 import { Maintenance } from "./maintenance.ts";
-import { checkFormat } from "./migrations.ts";
+import { checkFormat, storeFormat } from "./migrations.ts";
 import { databaseDefaults } from "./open-instance.ts";
 import {
   type CallMessage,
@@ -267,7 +268,7 @@ class StoreThread {
     await this.#openEraser({ database, rawFiles, arrivals, onTouch });
     const [offsets, mutations] = [[...this.#offsets], this.#mutations];
     const { seed, formatBefore } = identity;
-    return { seed, offsets, newestMinute, mutations, formatBefore };
+    return { seed, offsets, newestMinute, mutations, formatBefore, format: storeFormat };
   }
 
   /** Erases users, and goes on with what was begun. */

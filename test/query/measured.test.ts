@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import { RankstreamError } from "../../src/errors.ts";
 import { measured } from "../../src/query/measured.ts";
 import type { Asker } from "../../src/query/questions.ts";
-import { RelayedReply } from "../../src/query/upstream.ts";
+import { RelayedReply } from "../../src/query/relayed-reply.ts";
 import { Metrics } from "../../src/telemetry-metrics.ts";
 
 const seconds = "rankstream_query_duration_seconds";
