@@ -22,7 +22,7 @@ const typesSlack = 1024;
 /** How long a start waits until what the topic held before is counted. */
 const catchUpMsMax = 10_000;
 /** Of an edge beside others. */
-export const sharedLedger = Object.freeze({ runsKept: 1024 });
+export const sharedLedger = Object.freeze({ runsKept: 1024, isSaved: false });
 
 /** What a process without an edge says to events. */
 export const takesNoEvents: Pick<Edge, "ingest"> = Object.freeze({
@@ -82,7 +82,8 @@ export async function loadEdgeState(
   folder: string,
 ): Promise<EdgeState> {
   const { scanner, types } = await makeScanner(config, await knownTypes(store));
-  const ledger = new IdempotencyLedger();
+  // The workers' ledgers are saved, not this one.
+  const ledger = new IdempotencyLedger({ isSaved: false });
   ledger.load(unionOfStates(await store.loadSeen()));
   const starts = store.committedOffsets().map((offset, partition) => ({ partition, offset }));
   const reader = await EmbeddedLogReader.open(nodeFiles, folder, { starts });

@@ -25,7 +25,7 @@
  */
 import type { BatchHeader, SequenceRun } from "../model.ts";
 import { classifyKey, type IdempotencyKey, madePartitionCount } from "./idempotency-key.ts";
-import { type Detail, DetailQueue } from "./ledger-details.ts";
+import { type Detail, DetailQueue, hexOf, type LedgerRow, rowOf } from "./ledger-details.ts";
 import { SequenceRanges } from "./sequence-ranges.ts";
 
 export const freeKeyLifeMs = 3_600_000;
@@ -44,6 +44,11 @@ export interface LedgerBounds {
    * others.
    */
   provenBytesMax?: number;
+  /**
+   * False of a ledger whose changes nobody asks for: it notes none, as notes are dropped only
+   * when they are asked for.
+   */
+  isSaved?: boolean;
 }
 
 const defaultBounds: LedgerBounds = {
@@ -62,19 +67,6 @@ export type LedgerAnswer =
   | { state: "mismatch" }
   /** Taking this key would forget another: too many gaps, producers or free keys. */
   | { state: "full"; bound: "runsPerProducerMax" | "producersMax" | "freeKeysMax" };
-
-/** One key's details, as stored: one row. */
-export interface LedgerRow {
-  /** Ascending in the order of recording, unique in this ledger. */
-  ordinal: number;
-  key: string;
-  /** Null for a free key. */
-  producer: string | null;
-  /** Hexadecimal; null when the batch came without. */
-  digest: string | null;
-  receivedAt: number;
-  partitionCount: number;
-}
 
 /** One run of a producer's sequences, as stored: one row. */
 export interface LedgerRunRow extends SequenceRun {
@@ -112,11 +104,6 @@ interface Producer {
   droppedAt: number;
 }
 
-function hexOf(digest: Uint8Array | null): string | null {
-  if (digest === null) return null;
-  return Buffer.from(digest.buffer, digest.byteOffset, digest.length).toString("hex");
-}
-
 export class IdempotencyLedger {
   readonly #bounds: LedgerBounds;
   readonly #producers = new Map<string, Producer>();
@@ -133,6 +120,10 @@ export class IdempotencyLedger {
 
   constructor(bounds: Partial<LedgerBounds> = {}) {
     this.#bounds = { ...defaultBounds, ...bounds };
+  }
+
+  get #isSaved(): boolean {
+    return this.#bounds.isSaved !== false;
   }
 
   /** Everything recorded so far, as a place for `changesSince`. */
@@ -234,8 +225,16 @@ export class IdempotencyLedger {
     // Made up by an edge: sent again by nobody but whoever was told it, with the same body.
     if (header.digest === null && madePartitionCount(key) !== null) return;
     const digest = hexOf(header.digest);
-    const detail = { ordinal, key, digest, receivedAt, partitionCount };
-    this.#keep(parsed, { ...detail, proof: "append", isLive: true });
+    // Spread instead, V8 gives each its own hidden class: 520 bytes a key in place of 230.
+    this.#keep(parsed, {
+      ordinal,
+      key,
+      digest,
+      receivedAt,
+      partitionCount,
+      proof: "append",
+      isLive: true,
+    });
   }
 
   #recordRun(key: IdempotencyKey, seen: SequenceRun | null, ordinal: number): void {
@@ -278,7 +277,7 @@ export class IdempotencyLedger {
       }
     }
     this.#details.set(detail.key, detail);
-    this.#unsaved.push(detail);
+    if (this.#isSaved) this.#unsaved.push(detail);
   }
 
   #forget(detail: Detail): void {
@@ -309,6 +308,7 @@ export class IdempotencyLedger {
    * came before it. Asking again with the same mark, after a failed commit, is fine.
    */
   changesSince(mark: number): LedgerChanges {
+    if (!this.#isSaved) throw new Error("this ledger notes no changes: isSaved is false");
     this.#unsaved = this.#unsaved.filter((detail) => detail.isLive && detail.ordinal > mark);
     const changes: LedgerChanges = {
       mark: this.#ordinal,
@@ -354,10 +354,17 @@ export class IdempotencyLedger {
       if (this.#details.has(row.key)) continue;
       this.#ordinal = isFirst ? row.ordinal : this.#ordinal + 1;
       const { key, digest, receivedAt, partitionCount } = row;
-      const detail = { key, digest, receivedAt, partitionCount };
       const counted = proven?.has(key) === true ? "counts" : null;
       const proof = proven === null ? "append" : counted;
-      this.#keep(classifyKey(key), { ...detail, ordinal: this.#ordinal, proof, isLive: true });
+      this.#keep(classifyKey(key), {
+        ordinal: this.#ordinal,
+        key,
+        digest,
+        receivedAt,
+        partitionCount,
+        proof,
+        isLive: true,
+      });
     }
     this.#unsaved = [];
     this.#touched.clear();
@@ -368,12 +375,6 @@ export class IdempotencyLedger {
     const { size: details } = this.#byOrdinal;
     return { producers: this.#producers.size, details, freeKeys: this.#byReceipt.size };
   }
-}
-
-function rowOf(detail: Detail): LedgerRow {
-  const { ordinal, key, digest, receivedAt, partitionCount } = detail;
-  const { producer } = classifyKey(key);
-  return { ordinal, key, producer, digest, receivedAt, partitionCount };
 }
 
 function compare(detail: Detail, digest: Uint8Array | null): LedgerAnswer {

@@ -1,4 +1,5 @@
 /** What the idempotency ledger keeps of a batch, and queues of it in which the oldest is first. */
+import { classifyKey } from "./idempotency-key.ts";
 
 export interface Detail {
   ordinal: number;
@@ -14,6 +15,32 @@ export interface Detail {
   proof: "append" | "counts" | null;
   /** False once forgotten: queues skip it. */
   isLive: boolean;
+}
+
+/** One key's details, as stored: one row. */
+export interface LedgerRow {
+  /** Ascending in the order of recording, unique in this ledger. */
+  ordinal: number;
+  key: string;
+  /** Null for a free key. */
+  producer: string | null;
+  /** Hexadecimal; null when the batch came without. */
+  digest: string | null;
+  receivedAt: number;
+  partitionCount: number;
+}
+
+/** Hexadecimal. */
+export function hexOf(digest: Uint8Array | null): string | null {
+  if (digest === null) return null;
+  return Buffer.from(digest.buffer, digest.byteOffset, digest.length).toString("hex");
+}
+
+/** As stored. */
+export function rowOf(detail: Detail): LedgerRow {
+  const { ordinal, key, digest, receivedAt, partitionCount } = detail;
+  const { producer } = classifyKey(key);
+  return { ordinal, key, producer, digest, receivedAt, partitionCount };
 }
 
 /** Details in ascending order of one of their numbers. Ones that died are skipped lazily. */

@@ -70,6 +70,8 @@ export class Pages {
   readonly #rankings: LRUCache<string, Ranking>;
   /** Rankings that are made when somebody turns their page. */
   readonly #remakes: LRUCache<string, { asOf: string; remake: Remake }>;
+  readonly #ttlMs: number;
+  #purgeAt = 0;
 
   constructor({ bytesMax, ttlMs }: { bytesMax: number; ttlMs: number } = pagesDefaults) {
     this.#rankings = new LRUCache({
@@ -78,10 +80,17 @@ export class Pages {
       sizeCalculation: ({ ids, numbers }) => 2 * ids.length + numbers.byteLength + headBytes,
     });
     this.#remakes = new LRUCache({ max: remakesMax, ttl: ttlMs });
+    this.#ttlMs = ttlMs;
+  }
+
+  /** How many rankings take memory, expired ones included. */
+  get size(): number {
+    return this.#rankings.size;
   }
 
   /** Keeps the rows after a board; returns the cursor of the first of them. */
   keep(board: Board, after: readonly BoardRow[], isCertain: boolean): string {
+    this.#purge();
     const { results: _, ...head } = board;
     const numbers = new Float64Array(after.length * numbersOfRow);
     for (const [i, { count, lower, upper, rank }] of after.entries()) {
@@ -91,6 +100,15 @@ export class Pages {
     const ids = after.map(({ eventId }) => eventId).join("\0");
     this.#rankings.set(id, { head, ids, numbers, isCertain });
     return `${id}.0`;
+  }
+
+  /** Most cursors are never followed: what has expired would stay until `bytesMax` is full. */
+  #purge(): void {
+    const now = performance.now();
+    if (now < this.#purgeAt) return;
+    this.#purgeAt = now + this.#ttlMs;
+    this.#rankings.purgeStale();
+    this.#remakes.purgeStale();
   }
 
   /** Lets a cursor live on, since it was given again; whether it was still there. */

@@ -66,6 +66,24 @@ function json(random: Random, type: string, now: number): string {
   return random.chance(0.05) ? text.slice(0, -1) : text;
 }
 
+const producers = 4;
+
+/**
+ * The n-th of those that producers number, as the SDK does: nothing is wrong with it, or its
+ * number would be a gap, and of gaps only so many are taken.
+ */
+export function numberedPost(random: Random, now: number, n: number): FuzzPost {
+  const events = Array.from({ length: random.int(1, 3) }, () => {
+    const at = now - random.int(0, dayMs);
+    return JSON.stringify({ eventId: plainText(random), eventType: countedType, timestamp: at });
+  });
+  const headers = {
+    "content-type": "application/x-ndjson",
+    "idempotency-key": `producer-${n % producers}/${Math.floor(n / producers)}`,
+  };
+  return { headers, body: Buffer.from(events.join("\n")), isCounted: true };
+}
+
 /** One request's body and headers; `now`: epoch ms. */
 export function fuzzPost(random: Random, now: number): FuzzPost {
   const isCounted = random.chance(0.6);

@@ -5,7 +5,7 @@ import { type Dispatcher, Pool } from "undici";
 import { expect } from "vitest";
 import { Random } from "../support/random.ts";
 import { type RankstreamProcess, startRankstream, temporaryFolder } from "../support/service.ts";
-import { countedType, fuzzPost } from "./fuzz-bodies.ts";
+import { countedType, type FuzzPost, fuzzPost, numberedPost } from "./fuzz-bodies.ts";
 import { fuzzCall, operationsOf } from "./fuzz-calls.ts";
 import { type MemorySample, measureMemory, probeEnvironment } from "./fuzz-memory.ts";
 import { connectMsMax, patiently } from "./fuzz-patience.ts";
@@ -15,6 +15,9 @@ const atOnce = 64;
 /** Most of these get no answer, and only wait. */
 const rawAtOnce = 256;
 const rawShare = 0.45;
+/** Of the others. */
+const numberedShare = 0.2;
+const callShare = 0.05;
 /** A question may take its time on a busy machine; one that hangs is a fault. */
 const replyMsMax = 60_000;
 const quietMsMax = 60_000;
@@ -36,7 +39,7 @@ const busyCodes = new Set([
 /** The reply may have no end. */
 const endless = /^\/(?:live\/events|tail|export)/;
 
-type Kind = "raw" | "post" | "call";
+type Kind = "raw" | "post" | "numbered" | "call";
 
 export class FuzzWorld {
   readonly statuses = new Map<string, number>();
@@ -50,6 +53,7 @@ export class FuzzWorld {
   readonly #operations: ReturnType<typeof operationsOf>;
   readonly #socketsBefore: number;
   #accepted = 0;
+  #numbered = 0;
   #faults: string[] = [];
 
   private constructor(service: RankstreamProcess, document: unknown, heapFolder: string) {
@@ -79,20 +83,19 @@ export class FuzzWorld {
   /** Makes and sends the requests of one batch, which its seed alone decides. */
   async batch(seed: number, requests: number): Promise<void> {
     const random = new Random(seed);
-    const raws: Random[] = [];
-    const others: Random[] = [];
+    const raws: (() => Promise<void>)[] = [];
+    const others: (() => Promise<void>)[] = [];
     for (let i = 0; i < requests; i++) {
       const own = random.fork(i);
-      (own.chance(rawShare) ? raws : others).push(own);
+      if (own.chance(rawShare)) raws.push(() => this.#one("raw", () => this.#raw(own)));
+      else others.push(this.#other(own));
     }
-    const take = async (requests: Random[], make: (own: Random) => Promise<void>) => {
-      for (let own = requests.pop(); own !== undefined; own = requests.pop()) await make(own);
+    const take = async (left: (() => Promise<void>)[]) => {
+      for (let next = left.pop(); next !== undefined; next = left.pop()) await next();
     };
     await Promise.all([
-      ...Array.from({ length: rawAtOnce }, () => take(raws, (own) => this.#one("raw", own))),
-      ...Array.from({ length: atOnce }, () =>
-        take(others, (own) => this.#one(own.chance(0.95) ? "post" : "call", own)),
-      ),
+      ...Array.from({ length: rawAtOnce }, () => take(raws)),
+      ...Array.from({ length: atOnce }, () => take(others)),
     ]);
     await this.#quiet();
     const faults = this.#faults.splice(0);
@@ -120,27 +123,34 @@ export class FuzzWorld {
     await this.#service.stop();
   }
 
-  async #one(kind: Kind, random: Random): Promise<void> {
+  #other(random: Random): () => Promise<void> {
+    if (random.chance(callShare)) return () => this.#one("call", () => this.#call(random));
+    const now = Date.now();
+    if (!random.chance(numberedShare)) {
+      return () => this.#one("post", () => this.#post("post", fuzzPost(random, now)));
+    }
+    const n = this.#numbered++;
+    return () => this.#one("numbered", () => this.#post("numbered", numberedPost(random, now, n)));
+  }
+
+  async #one(kind: Kind, make: () => Promise<void>): Promise<void> {
     try {
-      if (kind === "raw") this.#note("raw", await this.#raw(random));
-      else if (kind === "post") await this.#post(random);
-      else await this.#call(random);
+      await make();
     } catch (error) {
       this.#fault(`${kind}: ${(error as Error).message}`);
     }
   }
 
-  #raw(random: Random): Promise<number> {
+  async #raw(random: Random): Promise<void> {
     const port = Number(new URL(this.#service.url).port);
     const pieces = rawExchange(random);
-    return patiently(() => exchange(port, pieces), this.#onRetry);
+    this.#note("raw", await patiently(() => exchange(port, pieces), this.#onRetry));
   }
 
-  async #post(random: Random): Promise<void> {
-    const { headers, body, isCounted } = fuzzPost(random, Date.now());
+  async #post(kind: Kind, { headers, body, isCounted }: FuzzPost): Promise<void> {
     const reply = await this.#send({ method: "POST", path: "/events", headers, body });
     const text = await reply.body.text();
-    this.#note("post", reply.statusCode, text);
+    this.#note(kind, reply.statusCode, text);
     const isReplay = reply.headers["idempotency-replayed"] === "true";
     if (reply.statusCode === 202 && isCounted && !isReplay) {
       this.#accepted += (JSON.parse(text) as { accepted: number }).accepted;

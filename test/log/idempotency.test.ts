@@ -10,6 +10,7 @@ import { classifyKey, parseIdempotencyKey } from "../../src/log/idempotency-key.
 import { provenByCounts, unionOfStates } from "../../src/log/ledger-union.ts";
 import { SequenceRanges } from "../../src/log/sequence-ranges.ts";
 import type { BatchHeader } from "../../src/model.ts";
+import { heapBytesOf } from "../support/heap.ts";
 import { type Random, randomFromEnvironment } from "../support/random.ts";
 
 const start = 1_780_000_000_000;
@@ -357,4 +358,33 @@ describe("what partitions have counted of batches, in a log that may hold parts 
     expect(ledger.look("p/2", digestA, 5000).state).toBe("seen");
     expect(ledger.sizes()).toEqual(loaded().sizes());
   });
+});
+
+test("a key takes little memory, recorded or loaded", () => {
+  const keys = 40_000;
+  const recorded = () => {
+    const ledger = new IdempotencyLedger();
+    for (let i = 0; i < keys; i++) ledger.record(header(`key-${i}`, start + i));
+    return ledger;
+  };
+  const { rows } = recorded().changesSince(0);
+  const loaded = () => {
+    const ledger = new IdempotencyLedger();
+    ledger.load({ newestReceivedAt: start, rows, runs: [] });
+    return ledger;
+  };
+  expect(heapBytesOf(recorded) / keys).toBeLessThan(400);
+  expect(heapBytesOf(loaded) / keys).toBeLessThan(400);
+});
+
+test("a ledger that is not saved holds no more than it knows", () => {
+  const bounds = { detailsMax: 100, detailsPerProducerMax: 100, isSaved: false };
+  const batches = 40_000;
+  const bytes = heapBytesOf(() => {
+    const edge = new IdempotencyLedger(bounds);
+    for (let i = 0; i < batches; i++) edge.record(header(`p/${i}`, start + i));
+    return edge;
+  });
+  expect(bytes).toBeLessThan(10 * batches);
+  expect(() => new IdempotencyLedger(bounds).changesSince(0)).toThrow("isSaved");
 });

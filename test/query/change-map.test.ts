@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { ChangeMap } from "../../src/query/change-map.ts";
 import type { Touched } from "../../src/store/changes.ts";
+import { heapBytesOf } from "../support/heap.ts";
 import { randomFromEnvironment } from "../support/random.ts";
 
 const hourMs = 3_600_000;
@@ -88,4 +89,18 @@ describe("the change map", () => {
     expect(map.changedSince(16, stretch)).toBe(false);
     expect(() => map.note(17, [{ eventType: "c", from: 0, to: 1 }])).toThrow(RangeError);
   });
+});
+
+it("takes little memory of each change", () => {
+  const changes = 40_000;
+  const bytes = heapBytesOf(() => {
+    const map = new ChangeMap(0, undefined, changes);
+    for (let i = 1; i <= changes; i++) {
+      // As they come from the store's thread.
+      const touched = structuredClone([{ eventType: "play", from: i % 2, to: hourMs + i }]);
+      map.note(i, touched);
+    }
+    return map;
+  });
+  expect(bytes / changes).toBeLessThan(250);
 });

@@ -111,6 +111,15 @@ describe("pages", () => {
     );
   });
 
+  it("take no memory much beyond their time", async () => {
+    const pages = new Pages({ bytesMax: 1 << 20, ttlMs: 500 });
+    for (let i = 0; i < 50; i++) pages.keep(board, after, true);
+    expect(pages.size).toBe(50);
+    await sleep(600);
+    pages.keep(board, after, true);
+    expect(pages.size).toBe(1);
+  });
+
   it("take bounded memory: the least recently read go first", () => {
     const pages = new Pages({ bytesMax: 12_000, ttlMs: 60_000 });
     const cursors = Array.from({ length: 20 }, () => pages.keep(board, after, true));
