@@ -1,6 +1,7 @@
 /** Runs the benches named on the command line; see options.ts. */
 import { writeFileSync } from "node:fs";
 import { runAccuracy } from "./accuracy.ts";
+import { runBackup } from "./backup.ts";
 import { runCache } from "./cache.ts";
 import { runCardinality } from "./cardinality.ts";
 import { runGrowth } from "./growth.ts";
@@ -40,6 +41,7 @@ const benches: Record<BenchName, (options: BenchOptions) => Promise<Outcome[]>> 
   soak: runSoak,
   live: runLive,
   overhead: runOverhead,
+  backup: runBackup,
 };
 
 async function main(options: BenchOptions): Promise<void> {

@@ -16,6 +16,7 @@ export const benchNames = [
   "soak",
   "live",
   "overhead",
+  "backup",
 ] as const;
 export type BenchName = (typeof benchNames)[number];
 
@@ -75,7 +76,7 @@ Without a name: throughput. Every figure comes after a check of the answers behi
   --smoke              tiny sizes: do the benches and their checks still work?
   --seed N             of all random numbers (1)
   --events N           events a run
-  --runs N             throughput, single: runs; the median is shown (3); overhead: pairs of runs
+  --runs N             throughput, single: runs; the median is shown (3); overhead, backup: pairs
   --ids N              distinct ids to draw from
   --connections N      connections of the load (4; single: 64; live: 2000 clients)
   --body-bytes N       throughput: bytes of a POST (524288)

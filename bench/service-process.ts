@@ -48,12 +48,14 @@ export function residentBytesOf(status: string): number {
   return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) * 1024;
 }
 
-function bytesOf(path: string): number {
+/** Bytes of a file, or of all files of a folder. */
+export function bytesOf(path: string): number {
   if (!statSync(path).isDirectory()) return statSync(path).size;
   return readdirSync(path).reduce((sum, name) => sum + bytesOf(join(path, name)), 0);
 }
 
 const repository = new URL("../../../", import.meta.url).pathname;
+export const builtProgram = join(repository, "build", "cli.js");
 
 export class ServiceProcess {
   readonly url: string;
@@ -86,12 +88,11 @@ export class ServiceProcess {
     const profiling =
       profileDir === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profileDir}`];
     if (profileDir !== undefined) mkdirSync(profileDir, { recursive: true });
-    const program = join(repository, "build", "cli.js");
     const start = ["start", "--port", "0", "--data-dir", dataDir, "--log-level", "warn", ...args];
     const env = Object.fromEntries(
       Object.entries(process.env).filter(([name]) => !name.startsWith("RANKSTREAM_")),
     );
-    const child = spawn(process.execPath, [...profiling, program, ...start], {
+    const child = spawn(process.execPath, [...profiling, builtProgram, ...start], {
       env,
       stdio: ["ignore", "pipe", "pipe"],
     });

@@ -40,7 +40,9 @@ class BackupThread {
   #headAt = Number.NEGATIVE_INFINITY;
   #partsAtHead = -1;
   #known: Known | null = null;
-  #base: { writer: BaseWriter; stop: AbortController; segment: number | null } | null = null;
+  #base: { writer: BaseWriter; segment: number | null } | null = null;
+  /** Of the base under way, from before the first that is waited for. */
+  #stop = new AbortController();
 
   constructor(data: BackupThreadData) {
     this.#data = data;
@@ -77,6 +79,7 @@ class BackupThread {
     finishBase: async (end) => {
       const { writer, segment } = this.#base!;
       await this.#checkLog(segment, end);
+      this.#stop.signal.throwIfAborted();
       const manifest = await writer.finish(end);
       this.#known = writer.known;
       return manifest;
@@ -118,13 +121,14 @@ class BackupThread {
 
   async #readBase({ segment, ...request }: BaseRequest): Promise<null> {
     const { folder, version, log } = this.#data;
-    this.#known ??= await knownOf(this.#opened);
     const stop = new AbortController();
+    this.#stop = stop;
+    this.#known ??= await knownOf(this.#opened);
     const source = { ...request, folder, version, log: { ...log, segment } };
     const onProgress = (share: number) => send({ kind: "progress", share });
     const hooks = { onProgress, signal: stop.signal };
     const writer = new BaseWriter(this.#opened, source, this.#known, hooks);
-    this.#base = { writer, stop, segment };
+    this.#base = { writer, segment };
     await writer.read();
     return null;
   }
@@ -147,7 +151,7 @@ class BackupThread {
 
   cancel(): void {
     const reason = new RankstreamError("backup_cancelled", "the backup was stopped");
-    this.#base?.stop.abort(reason);
+    this.#stop.abort(reason);
   }
 
   async answer(id: number, name: BackupCallName, argument: unknown): Promise<void> {

@@ -79,6 +79,8 @@ export class Backups {
   readonly #runs = new Map<string, BackupRun>();
   readonly #timer: NodeJS.Timeout;
   #running: BackupRun | null = null;
+  /** Asked to end: the thread knows of a base only once it reads it. */
+  readonly #stopped = new WeakSet<BackupRun>();
   #runEnd: Promise<void> = Promise.resolve();
   /** The removing of old bases under way: none is begun meanwhile, which might write what goes. */
   #pruning: Promise<void> = Promise.resolve();
@@ -166,8 +168,10 @@ export class Backups {
   }
 
   /** Ends the run, should it be under way. */
-  cancel({ status }: BackupRun): void {
-    if (status === "running") this.#caller.cancel();
+  cancel(run: BackupRun): void {
+    if (run.status !== "running") return;
+    this.#stopped.add(run);
+    this.#caller.cancel();
   }
 
   /** Resolves once the run under way has ended. */
@@ -282,7 +286,8 @@ export class Backups {
   }
 
   /** Takes it; null where the store's file changed meanwhile. */
-  async #tryBase({ id, createdAt }: BackupRun): Promise<BaseManifest | null> {
+  async #tryBase(run: BackupRun): Promise<BaseManifest | null> {
+    const { id, createdAt } = run;
     const { store, log, logger } = this.#deps;
     const path = join(this.#options.thread.folder, "store.duckdb");
     this.#storeDescriptor ??= openSync(path, "r");
@@ -298,6 +303,7 @@ export class Backups {
       if (cut.walBytes > 0) walDescriptor = openSync(`${path}.wal`, "r");
       const storeDescriptor = this.#storeDescriptor;
       const request = { id, createdAt, cut, storeDescriptor, walDescriptor, segment };
+      this.#checkStopped(run);
       await this.#caller.call("readBase", request);
       if (!(await store.cuts.release(cut.id))) return null;
       const { damaged } = await this.#caller.call("sendBase", null);
@@ -308,6 +314,10 @@ export class Backups {
       await this.#caller.call("endBase", null).catch(() => undefined);
       await store.cuts.close(cut.id);
     }
+  }
+
+  #checkStopped(run: BackupRun): void {
+    if (this.#stopped.has(run)) throw new RankstreamError("backup_cancelled", "it was stopped");
   }
 
   async #endOf(

@@ -191,6 +191,8 @@ export class Repository {
         read.damaged.push({ id, error });
       }
     }
+    // Ids of one second are in no order.
+    read.bases.sort((a, b) => a.createdAt - b.createdAt);
     return read;
   }
 

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
 import { runIo } from "../support/cli-io.ts";
-import { type Random, randomFromEnvironment } from "../support/random.ts";
+import { Random, randomFromEnvironment } from "../support/random.ts";
 import { type RankstreamProcess, startRankstream } from "../support/service.ts";
 import { until } from "../support/until.ts";
 
@@ -169,7 +169,9 @@ export function restore(place: Place, dataDir: string, to: number | string, more
 
 /** Posts events of another type until some lie in a file of raw events. */
 export async function fillRawFile(service: RankstreamProcess): Promise<void> {
-  const line = (i: number) => `{"eventId":"b${i % 5000}","eventType":"bulk"}`;
+  const random = new Random(1);
+  const user = () => random.uint32().toString(36);
+  const line = (i: number) => `{"eventId":"b${i % 5000}","eventType":"bulk","userId":"${user()}"}`;
   const body = Array.from({ length: 150_000 }, (_, i) => line(i)).join("\n");
   const hasFile = () =>
     readdirSync(join(service.dataDir, "raw"), { recursive: true }).some((name) =>

@@ -29,8 +29,8 @@ beforeAll(compile, runMsMax);
 const kernelBenches: BenchName[] = ["kernel", "accuracy"];
 /** These start a broker. */
 const brokerBenches: BenchName[] = ["kafka", "soak"];
-/** These start four services to compare them. */
-const pairedBenches: BenchName[] = ["overhead"];
+/** These start several services to compare them. */
+const pairedBenches: BenchName[] = ["overhead", "backup"];
 const countingBenches: BenchName[] = ["throughput", "latency", "cardinality", "cache"];
 
 function contains(stdout: string, labels: readonly string[]): void {
@@ -111,9 +111,17 @@ it("run for long, over many clients and shapes of data", { timeout: runMsMax }, 
 
 it("run in pairs, watched and not", { timeout: runMsMax }, () => {
   const { stdout, results } = smoke(pairedBenches);
-  contains(stdout, ["CPU an event, on / off: median (least to most of a pair)", "log"]);
-  expect(namesOf(results)).toEqual(["overhead", "overhead"]);
-  for (const { pairs, seen, logLines } of results) {
+  contains(stdout, [
+    "CPU an event, on / off: median (least to most of a pair)",
+    "events/s with backups / without: median (least to most)",
+    "disaster to exact boards, s",
+  ]);
+  expect(namesOf(results)).toEqual(["overhead", "overhead", "backup"]);
+  const { restored, pairs: backedUp } = results.at(-1);
+  expect(restored.events).toBeGreaterThan(0);
+  expect(restored.events).toBeLessThan(restored.allEvents);
+  expect(backedUp[0].on.bases).toHaveLength(2);
+  for (const { pairs, seen, logLines } of results.slice(0, -1)) {
     expect(pairs[0].on.eventsPerSecond).toBeGreaterThan(0);
     expect(pairs[0].off.eventsPerSecond).toBeGreaterThan(0);
     expect(seen.scrapes).toBeGreaterThan(0);
