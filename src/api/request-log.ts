@@ -1,8 +1,9 @@
 /**
- * A line for each request at level debug; for one that took long at info; for one that was not
- * served, by a fault or for lack of room, at warn. docs/logs.md has the fields.
+ * A line for each request at level debug; for one that took long, or that changes or deletes what
+ * is kept, at info; for one that was not served, by a fault or for lack of room, at warn.
+ * docs/logs.md has the fields.
  */
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyRequest } from "fastify";
 import { everybody, type Principal } from "../model-access.ts";
 import type { Logger, LogLevel } from "../telemetry.ts";
 import type { RequestNote } from "../telemetry-log.ts";
@@ -31,6 +32,8 @@ export interface AnsweredRequest {
   path: string;
   status: number;
   durationMs: number;
+  /** Whether it was to change or delete something. */
+  isChange?: boolean;
   address: string | undefined;
   /** Of a problem document. */
   problem?: { code: string; message?: string } | null | undefined;
@@ -53,6 +56,9 @@ const texts: Partial<Record<LogLevel, string>> = {
   info: "a request took long",
   warn: "a request was not served",
 };
+const changeText = "a change was asked for";
+/** Who did what has a line: but for those who came without a good key, whom anybody may be. */
+const unknownStatus = 401;
 
 export class RequestLog {
   readonly #deps: RequestLogDeps;
@@ -62,10 +68,14 @@ export class RequestLog {
   }
 
   /** The level of the line there is to write; null for none. */
-  levelOf(status: number, durationMs: number, isLong = false): LogLevel | null {
+  levelOf(
+    status: number,
+    durationMs: number,
+    { isLong = false, isChange = false } = {},
+  ): LogLevel | null {
     const { logger, slowRequestMs } = this.#deps;
     const isSlow = slowRequestMs > 0 && durationMs > slowRequestMs && !isLong;
-    const level = status >= 500 ? "warn" : isSlow ? "info" : "debug";
+    const level = status >= 500 ? "warn" : isSlow || isChange ? "info" : "debug";
     return logger.isOn(level) ? level : null;
   }
 
@@ -73,6 +83,7 @@ export class RequestLog {
   write(level: LogLevel, route: string, request: RequestNote, answered: AnsweredRequest): void {
     const { logger, hasAddresses } = this.#deps;
     const { method, path, status, durationMs, address, problem, question, key } = answered;
+    const text = level === "info" && answered.isChange ? changeText : texts[level];
     const fields = {
       part: "http",
       request,
@@ -88,14 +99,24 @@ export class RequestLog {
       ...(question !== undefined && { question }),
       ...(key !== undefined && { key }),
     };
-    logger[level](fields, `${texts[level]}: ${method} ${route}`);
+    logger[level](fields, `${text}: ${method} ${route}`);
   }
 }
 
-/** The key's id; of who has none nothing, a token's subject may be a user. */
+/**
+ * The key's id, of a node's caller both; of who has none nothing, a token's subject may be a user.
+ */
 export function keyOf(principal: Principal | null): string | undefined {
   const { id } = principal ?? everybody;
-  return id === everybody.id || !/^[\w-]+$/.test(id) ? undefined : id;
+  return id === everybody.id || !/^[\w-]+(?:\/[\w-]+)*$/.test(id) ? undefined : id;
+}
+
+/** Whether it was to change or delete something: what keys need the scope admin for. */
+function isChange(request: FastifyRequest, status: number): boolean {
+  const { method, url } = request;
+  // Asked of every request: most are of these.
+  if (method === "GET" || url.startsWith("/events") || status === unknownStatus) return false;
+  return method !== "HEAD" && request.routeOptions.config.access?.scope === "admin";
 }
 
 /**
@@ -105,16 +126,18 @@ export function keyOf(principal: Principal | null): string | undefined {
 export function logRequests(app: FastifyInstance, log: RequestLog): AtEnd {
   app.decorateReply("problem", null);
   return (request, { problem }, status, durationMs) => {
+    const kind = { isChange: isChange(request, status) };
     // Of most requests nothing is written: the route, which costs to ask for, is asked for last.
-    if (log.levelOf(status, durationMs) === null) return;
+    if (log.levelOf(status, durationMs, kind) === null) return;
     const { url: route = "" } = request.routeOptions;
-    const level = log.levelOf(status, durationMs, longRoutes.has(route));
+    const level = log.levelOf(status, durationMs, { ...kind, isLong: longRoutes.has(route) });
     if (level === null) return;
     log.write(level, request.is404 ? "***" : route, noteOf(request), {
       method: request.method,
       path: shownPath(request),
       status,
       durationMs,
+      ...kind,
       address: request.ip,
       problem,
       question: shownQuestion(request),

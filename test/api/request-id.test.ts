@@ -1,8 +1,13 @@
 // Each request's id, in its reply, its problem document and its log lines, over each HTTP server.
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
+import { GuardedAccess } from "../../src/access/access.ts";
+import { callerText } from "../../src/access/caller.ts";
 import { RankstreamError } from "../../src/errors.ts";
+import { everybody } from "../../src/model-access.ts";
+import { silentLogger } from "../../src/telemetry.ts";
 import { createLogger } from "../../src/telemetry-log.ts";
+import { keyOf, writeKeys } from "../access/access-fixture.ts";
 import { describeOverEach, makeApi, onSocket, rawConnection, send } from "./api-fixture.ts";
 
 const json = { "content-type": "application/json" };
@@ -121,6 +126,36 @@ describeOverEach("lines of requests", () => {
       "rankstream.question": { eventType: "play", k: "3" },
     });
     expect(JSON.stringify(lines)).not.toMatch(/alice|gold/);
+  });
+
+  it("that change or delete something are at level info, with whose key it was", async () => {
+    const owner = keyOf("owner");
+    const reader = keyOf("reader", { scopes: ["read"] });
+    const keysPath = writeKeys([owner, reader]);
+    const access = await GuardedAccess.open({ keysPath, logger: silentLogger });
+    const { app, lines } = await makeLogged({ access });
+    const ask = (method: "GET" | "POST" | "DELETE", url: string, headers = {}) =>
+      send(app, { method, url, headers, ...(method === "POST" && { payload: "{}" }) });
+    await ask("DELETE", "/event-types/play?odd=1", owner.headers);
+    await ask("DELETE", "/users?userId=alice", reader.headers);
+    await ask("POST", "/admin/cache/invalidate", { ...json, ...owner.headers });
+    const ofNode = callerText({ ...everybody, id: "shop" });
+    await ask("DELETE", "/users/alice?odd=1", { ...owner.headers, "rankstream-caller": ofNode });
+    // These are none, or are of nobody who is known.
+    await ask("GET", "/event-types?odd=1", owner.headers);
+    await ask("POST", "/items/play/batch", { ...json, ...reader.headers });
+    await ask("DELETE", "/event-types/play");
+    await expect.poll(() => lines.length).toBe(7);
+    const told = lines
+      .filter((line) => String(line["message"]).startsWith("a change was asked for"))
+      .map((line) => [line["message"], line["log.level"], line["rankstream.key"]]);
+    expect(told).toEqual([
+      ["a change was asked for: DELETE /event-types/:name", "info", "owner"],
+      ["a change was asked for: DELETE /users", "info", "reader"],
+      ["a change was asked for: POST /admin/cache/invalidate", "info", "owner"],
+      ["a change was asked for: DELETE /users/***", "info", "owner/shop"],
+    ]);
+    expect(JSON.stringify(lines)).not.toContain("alice");
   });
 
   it("that could not be served are at level warn, with code and reason", async () => {
