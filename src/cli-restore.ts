@@ -15,9 +15,10 @@ export const placeOptions: readonly ConfigName[] = configNames.filter((name) =>
 const restoreHelp = `
 The folder has to be empty, or not there yet. Everything in it was received by the moment given,
 and everything received by then is in it: by the service's clock, batch by batch. Labels, settings
-and deletes are as of the backup that the log is added to. Stop the service first if it still
-runs; a start on the folder goes on from there. A restore that was stopped goes on where it was
-when it is run again with the same flags; until then no service starts on the folder.
+and deletes are as of the backup that the log is added to; erased users stay erased. Stop the
+service first if it still runs; a start on the folder goes on from there. A restore that was
+stopped goes on where it was when it is run again with the same flags; until then no service
+starts on the folder.
 
 Examples:
   rankstream restore --backup-to /mnt/backups --data-dir ./restored --to latest

@@ -4,6 +4,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { RankstreamError } from "../errors.ts";
 import { thrown } from "../store/protocol.ts";
 import { type BaseLogEnd, BaseWriter, type Known, knownOf } from "./base-writer.ts";
+import { writeErasures } from "./erasure-documents.ts";
 import { LogArchive, logArchiveDefaults } from "./log-archive.ts";
 import { type LogPart, parsePart, runFrom, segmentPrefix } from "./log-parts.ts";
 import { openDestination } from "./open-destination.ts";
@@ -87,6 +88,10 @@ class BackupThread {
     endBase: async () => {
       await this.#base?.writer.close();
       this.#base = null;
+      return null;
+    },
+    writeErasures: async (erased) => {
+      await writeErasures(this.#opened, erased);
       return null;
     },
     prune: () => {

@@ -14,6 +14,7 @@ import type { LocalStore } from "../store/local-store.ts";
 import type { Logger } from "../telemetry.ts";
 import { BackupCaller } from "./backup-caller.ts";
 import type { BaseLogEnd } from "./base-writer.ts";
+import { ErasureCopies } from "./erasure-copies.ts";
 import { LogCopies, type LogCopiesOptions, type LogCopyFigures } from "./log-copies.ts";
 import { type BaseManifest, baseId } from "./manifest.ts";
 import type { BackupThreadData } from "./protocol.ts";
@@ -28,7 +29,7 @@ export interface BackupsOptions extends LogCopiesOptions {
 }
 
 export interface BackupsDeps {
-  store: Pick<LocalStore, "cuts" | "committedOffsets">;
+  store: Pick<LocalStore, "cuts" | "committedOffsets" | "erasures">;
   /** Null: the log is in Kafka. */
   log: EmbeddedLog | null;
   logger: Logger;
@@ -75,6 +76,7 @@ export class Backups {
   readonly #options: BackupsOptions;
   readonly #caller: BackupCaller;
   readonly #copies: LogCopies;
+  readonly #erasures: ErasureCopies;
   /** In the order of their beginning. */
   readonly #runs = new Map<string, BackupRun>();
   readonly #timer: NodeJS.Timeout;
@@ -115,6 +117,7 @@ export class Backups {
     });
     const { log, store, logger } = deps;
     this.#copies = new LogCopies({ log, store, caller: this.#caller, logger }, options);
+    this.#erasures = new ErasureCopies({ erasures: store.erasures, caller: this.#caller });
     this.#timer = setInterval(() => this.#tickSoon(), Math.min(options.logIntervalMs, tickMsMax));
     this.#timer.unref();
     this.#tickSoon();
@@ -193,7 +196,7 @@ export class Backups {
     const rest = async () => {
       await this.#runEnd;
       await this.#ticking;
-      if (this.#isOpen) await this.#copies.copy();
+      if (this.#isOpen) await Promise.all([this.#copies.copy(), this.#erasures.copy()]);
       await this.#caller.call("close", null);
     };
     const late = sleep(this.#options.closeMsMax, undefined, { ref: false });
@@ -214,6 +217,7 @@ export class Backups {
   async #tick(): Promise<void> {
     await this.#open();
     if (this.#copies.isDue) await this.#copies.copy();
+    await this.#erasures.copy();
     const isDue = this.#dueAt !== null && Date.now() >= this.#dueAt;
     if (isDue && this.#running === null) this.take();
   }
@@ -241,6 +245,7 @@ export class Backups {
     try {
       await this.#pruning;
       await this.#open();
+      await this.#erasures.copy();
       const base = await this.#takeBase(run);
       Object.assign(run, { base, status: "done", progress: 1 });
       this.#figures.done++;

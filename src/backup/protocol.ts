@@ -2,6 +2,7 @@
 import type { LogPosition } from "../log/log.ts";
 import type { KeepRules } from "../model-backup.ts";
 import type { BaseCut } from "../store/base-cuts.ts";
+import type { ErasedUsers } from "../store/erase-questions.ts";
 import type { ThrownError } from "../store/protocol.ts";
 import type { BaseLogEnd } from "./base-writer.ts";
 import type { ArchiveState } from "./log-archive.ts";
@@ -43,6 +44,7 @@ export interface BackupCalls {
   sendBase: [null, { damaged: number }];
   finishBase: [BaseLogEnd, BaseManifest];
   endBase: [null, null];
+  writeErasures: [ErasedUsers, null];
   prune: [null, Pruned];
   list: [null, ListedBase[]];
   close: [null, null];

@@ -7,7 +7,8 @@
  *   bases/<id>.json              a base (manifest.ts), written when all it names is durable
  *   retired/<id>.json            a base that retention has let go: what it names may go later
  *   log/<log id>/…               the embedded log's records (log-parts.ts)
- *   erasures/<digest>.json       users who were erased, to be erased again after a restore
+ *   erasures/<digest>.json       users who were erased, to be erased again by a restore
+ *                                (erasure-documents.ts)
  *
  * Nothing is changed once it is written, save log/<log id>/head.json. An object that no base
  * names is garbage; it is removed when it is older than any backup may take (retention.ts).

@@ -1,5 +1,6 @@
 /** What is looked at before anything is restored, and what is said where something is damaged. */
 import { RankstreamError } from "../errors.ts";
+import { isOfErasures } from "./erasure-documents.ts";
 import { partName } from "./log-parts.ts";
 import { type BackupFile, partBounds } from "./manifest.ts";
 import { isDamage, objectName, objectsOf, type Repository } from "./repository.ts";
@@ -63,7 +64,8 @@ export async function withWayOut(
   plan: RestorePlan,
   error: unknown,
 ): Promise<unknown> {
-  if (!isDamage(error)) return error;
+  // Every base needs to know who was erased.
+  if (!isDamage(error) || isOfErasures(error)) return error;
   const { base, parts } = plan;
   const part = parts.find((one) => error.message.includes(partName(one)));
   const until = (part?.firstReceivedAt ?? 0) - 1;

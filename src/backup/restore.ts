@@ -14,7 +14,9 @@ import { RankstreamError } from "../errors.ts";
 import { failPoint } from "../fail-point.ts";
 import { nodeFiles } from "../files.ts";
 import { restoreFolderName } from "../model-backup.ts";
+import type { ErasedUsers } from "../store/erase-questions.ts";
 import { moveStore } from "../store/restored.ts";
+import { readErasures } from "./erasure-documents.ts";
 import { type BackupFile, openDocument, partBounds, sealDocument, sha256 } from "./manifest.ts";
 import { isDamage, type Repository } from "./repository.ts";
 import { checkObjects } from "./restore-check.ts";
@@ -89,6 +91,7 @@ export class Restorer {
     const files = await this.#repository.files(base);
     const isNamed = await exists(join(this.#work, namedMark));
     if (!isNamed) await checkObjects(this.#repository, files);
+    const erased = await readErasures(this.#repository);
     const document = await this.#begin();
     const report = { folder: this.#folder, baseId: base.id, to, files: base.files };
     const bytes = base.bytes;
@@ -98,7 +101,7 @@ export class Restorer {
       return { ...report, bytes, ...log };
     }
     await this.#checkRoom(files);
-    const log = await this.#make(files, document.logId).catch(async (error) => {
+    const log = await this.#make(files, erased, document.logId).catch(async (error) => {
       // It takes another plan: nothing of this one is gone on with.
       if (isDamage(error)) await rm(this.#work, { recursive: true });
       throw error;
@@ -110,7 +113,11 @@ export class Restorer {
   }
 
   /** Makes all that is to be in the folder. */
-  async #make(files: readonly BackupFile[], logId: string): Promise<RestoredLog> {
+  async #make(
+    files: readonly BackupFile[],
+    erased: readonly ErasedUsers[],
+    logId: string,
+  ): Promise<RestoredLog> {
     for (const file of files) await this.#fetch(file);
     const log = await this.#writeLog(logId);
     this.#hooks.onProgress(1, "the store");
@@ -119,7 +126,7 @@ export class Restorer {
     const isOurs = files.some(({ path }) => path.endsWith(".wal"));
     if (!isOurs) await rm(`${store}.wal`, { force: true });
     const { program } = this.#hooks;
-    await moveStore(store, { from: this.#plan.base.log.id, logId, program });
+    await moveStore(store, { from: this.#plan.base.log.id, logId, erased, program });
     await this.#syncTree(join(this.#work, "data"));
     return log;
   }

@@ -1,5 +1,9 @@
-/** Looks through a repository: every object its bases name, and every part of their logs. */
+/**
+ * Looks through a repository: every object its bases name, every part of their logs, and what it
+ * says of erased users.
+ */
 import { assertFrameVersion } from "../log/frame.ts";
+import { readErasures } from "./erasure-documents.ts";
 import { type LogPart, runsOf } from "./log-parts.ts";
 import type { BackupFile, BaseManifest, Codec } from "./manifest.ts";
 import { isDamage, objectName, type Repository } from "./repository.ts";
@@ -89,6 +93,7 @@ export async function verifyRepository(
       faults.push(`${base.id}: its list of files: ${messageOf(error)}`);
     }
   }
+  await readErasures(repository).catch((error) => faults.push(messageOf(error)));
   const bytes = await verifyObjects(repository, named, options, faults);
   const logParts = await verifyLogs(repository, bases, options, faults);
   return { bases: bases.length, objects: named.size, logParts, bytes, faults };

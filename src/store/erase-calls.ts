@@ -1,5 +1,11 @@
 /** Erasures as the main thread asks for them, and hears of them. */
-import type { EraseQuery, ErasureInfo, ErasureStore } from "./erase-questions.ts";
+import type {
+  ErasedPlace,
+  ErasedUsersPage,
+  EraseQuery,
+  ErasureInfo,
+  ErasureStore,
+} from "./erase-questions.ts";
 import type { FromStoreThread, StoreCallName, StoreCalls } from "./protocol.ts";
 import type { ReadControl } from "./store.ts";
 
@@ -11,6 +17,7 @@ type Ask = <Name extends StoreCallName>(
 
 export class ErasureCalls implements ErasureStore {
   readonly #ask: Ask;
+  #changes = 0;
   readonly #listeners = new Set<(eventTypes: readonly string[]) => void>();
 
   constructor(ask: Ask) {
@@ -21,8 +28,10 @@ export class ErasureCalls implements ErasureStore {
     return this.#ask("measureErasure", userId, { signal });
   }
 
-  begin(query: EraseQuery): Promise<ErasureInfo> {
-    return this.#ask("beginErasure", query);
+  async begin(query: EraseQuery): Promise<ErasureInfo> {
+    const begun = await this.#ask("beginErasure", query);
+    this.#changes++;
+    return begun;
   }
 
   info(jobId: string, waitMs: number): Promise<ErasureInfo | null> {
@@ -37,6 +46,14 @@ export class ErasureCalls implements ErasureStore {
     return this.#ask("dropErasure", jobId);
   }
 
+  erasedUsers(after: ErasedPlace): Promise<ErasedUsersPage> {
+    return this.#ask("erasedUsers", after);
+  }
+
+  get changes(): number {
+    return this.#changes;
+  }
+
   onErase(listener: (eventTypes: readonly string[]) => void): void {
     this.#listeners.add(listener);
   }
@@ -44,6 +61,7 @@ export class ErasureCalls implements ErasureStore {
   /** Passes on what the thread says of erasures. */
   note(message: FromStoreThread): void {
     if (message.kind !== "erased") return;
+    this.#changes++;
     for (const listener of this.#listeners) listener(message.eventTypes);
   }
 }

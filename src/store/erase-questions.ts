@@ -12,6 +12,34 @@ export interface EraseQuery {
   keepMs: number;
 }
 
+/** An erased user as a backup keeps it: columns of table erased_users. */
+export interface ErasedUser {
+  userHash: string;
+  /** Epoch ms. */
+  erasedAt: number;
+  metadataPatch: string | null;
+  dropsMetadata: boolean;
+}
+
+/** Erased users, and the key that their hashes are made with. */
+export interface ErasedUsers {
+  key: string;
+  users: ErasedUser[];
+}
+
+/** A place in table erased_users, whose order is that of erasures, then of hashes. */
+export interface ErasedPlace {
+  erasureId: number;
+  userHash: string;
+}
+
+export interface ErasedUsersPage extends ErasedUsers {
+  /** Where the next page begins; null: this was the last one. */
+  next: ErasedPlace | null;
+  /** Erasures below this one are done: nothing changes of them but that they are joined. */
+  settledBelow: number;
+}
+
 /** A snapshot that holds events of the user as they came. */
 export interface HoldingSnapshot {
   name: string;
@@ -59,6 +87,10 @@ export interface ErasureStore {
   list(): Promise<ErasureInfo[]>;
   /** Forgets one that is done; users stay erased. */
   drop(jobId: string): Promise<null>;
+  /** Erased users behind a place, some thousands at once. */
+  erasedUsers(after: ErasedPlace): Promise<ErasedUsersPage>;
+  /** Grows with every change of erased users, from 0 at the start. */
+  readonly changes: number;
   /** Called, after the change, when users of events of these types are erased. */
   onErase(listener: (eventTypes: readonly string[]) => void): void;
 }

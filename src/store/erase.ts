@@ -20,8 +20,16 @@ import { failPoint } from "../fail-point.ts";
 import { ownReadBudgetMs } from "./database.ts";
 import { countHolding, findInFiles, findRecent, type Sought } from "./erase-find.ts";
 import { type EraseMarkDeps, hidingOf, markErased, sumsOf } from "./erase-mark.ts";
-import type { ErasedEvents, EraseQuery, ErasureInfo, HoldingSnapshot } from "./erase-questions.ts";
+import type {
+  ErasedEvents,
+  ErasedPlace,
+  ErasedUsersPage,
+  EraseQuery,
+  ErasureInfo,
+  HoldingSnapshot,
+} from "./erase-questions.ts";
 import { boundErasedUsers, ErasureRows, type OpenErasure } from "./erase-rows.ts";
+import { readErasedUsers, restoreOwner } from "./erased-users.ts";
 import type { Exports } from "./exports.ts";
 import { FileScrubber, type Rewritten } from "./file-scrub.ts";
 import { jobsColumns, jobsTable } from "./jobs.ts";
@@ -78,6 +86,7 @@ export class Eraser {
       return ErasureRows.load(connection);
     });
     const eraser = new Eraser(deps, options, rows);
+    await eraser.#findRestored();
     eraser.#goOn();
     return eraser;
   }
@@ -145,6 +154,13 @@ export class Eraser {
     return null;
   }
 
+  /** Erased users behind a place, for backups. */
+  users(after: ErasedPlace): Promise<ErasedUsersPage> {
+    return this.#deps.database.read(ownReadBudgetMs, (connection) =>
+      readErasedUsers(connection, after),
+    );
+  }
+
   /** Ends what is under way, which the next start goes on with. */
   async stop(): Promise<void> {
     this.#stop.abort();
@@ -166,6 +182,19 @@ export class Eraser {
       .list()
       .filter(({ expiresAt }) => expiresAt !== null && expiresAt <= now);
     for (const { jobId } of old) await this.forget(jobId);
+  }
+
+  /** What a backup brought back is read by nobody: it is found before the store is open. */
+  async #findRestored(): Promise<void> {
+    const found = this.#rows.open.filter(({ status }) => status === "finding");
+    if (!found.some(({ owner }) => owner === restoreOwner)) return;
+    try {
+      await this.#find(found);
+    } catch (error) {
+      // A damaged file must not keep the service from starting; it is tried again.
+      this.#rows.fail(error);
+      this.#deps.onFailure(error);
+    }
   }
 
   #goOn(): void {
@@ -274,7 +303,7 @@ export function eraseHandlers(
   eraser: () => Eraser,
 ): Pick<
   StoreCallHandlers,
-  "measureErasure" | "beginErasure" | "erasure" | "erasures" | "dropErasure"
+  "measureErasure" | "beginErasure" | "erasure" | "erasures" | "dropErasure" | "erasedUsers"
 > {
   return {
     measureErasure: (userId, { signal }) => eraser().measure(userId, signal),
@@ -282,5 +311,6 @@ export function eraseHandlers(
     erasure: ({ jobId, waitMs }) => eraser().info(jobId, waitMs),
     erasures: () => eraser().list(),
     dropErasure: (jobId) => eraser().forget(jobId),
+    erasedUsers: (after) => eraser().users(after),
   };
 }

@@ -7,7 +7,13 @@ import type { ThreadLine } from "../telemetry-thread.ts";
 import type { BaseCut } from "./base-cuts.ts";
 import type { Touched } from "./changes.ts";
 import type { DeleteAnswer, DeleteQuery } from "./delete-questions.ts";
-import type { ErasedEvents, EraseQuery, ErasureInfo } from "./erase-questions.ts";
+import type {
+  ErasedEvents,
+  ErasedPlace,
+  ErasedUsersPage,
+  EraseQuery,
+  ErasureInfo,
+} from "./erase-questions.ts";
 import type { ExportQuery } from "./export-sql.ts";
 import type { OpenedExport } from "./exports.ts";
 import type {
@@ -116,6 +122,7 @@ export interface StoreCalls {
   erasure: [{ jobId: string; waitMs: number }, ErasureInfo | null];
   erasures: [null, ErasureInfo[]];
   dropErasure: [string, null];
+  erasedUsers: [ErasedPlace, ErasedUsersPage];
   keptAnswer: [string, KeptRow | null];
   keepAnswer: [{ row: KeptRow; version: number }, boolean];
   dropKeptAnswers: [KeptMatch, number];
