@@ -167,6 +167,12 @@ export function restore(place: Place, dataDir: string, to: number | string, more
   return runIo(args, { environment: place });
 }
 
+/** Until all that was posted is counted and committed, as an exact answer has it. */
+export async function untilCounted(service: RankstreamProcess, eventType: string): Promise<void> {
+  const { status } = await service.get("/leaderboard", { eventType, mode: "exact", k: 1 });
+  expect(status).toBe(200);
+}
+
 /** Posts events of another type until some lie in a file of raw events. */
 export async function fillRawFile(service: RankstreamProcess): Promise<void> {
   const random = new Random(1);
@@ -179,7 +185,7 @@ export async function fillRawFile(service: RankstreamProcess): Promise<void> {
     );
   await until(async () => {
     expect((await service.post(body)).status).toBe(202);
-    await service.get("/leaderboard", { eventType: "bulk", mode: "exact", k: 1 });
+    await untilCounted(service, "bulk");
     expect(hasFile()).toBe(true);
   }, waitMsMax);
 }

@@ -7,7 +7,14 @@ import { runIo } from "../support/cli-io.ts";
 import { runCommand } from "../support/command.ts";
 import { type RankstreamProcess, startRankstream, temporaryFolder } from "../support/service.ts";
 import { until } from "../support/until.ts";
-import { fillRawFile, type Place, restore, serviceArgs, takeBackup } from "./backup-world.ts";
+import {
+  fillRawFile,
+  type Place,
+  restore,
+  serviceArgs,
+  takeBackup,
+  untilCounted,
+} from "./backup-world.ts";
 
 const testMsMax = 90_000;
 const waitMsMax = 30_000;
@@ -44,7 +51,7 @@ describe("a second backup", () => {
       const few = Array.from({ length: 20 }, (_, i) => ({ eventId: `f${i}`, eventType: "few" }));
       expect((await service.post(few)).status).toBe(202);
       // A backup is of a commit: until then they are in the log alone.
-      await service.get("/leaderboard", { eventType: "few", mode: "exact", k: 1 });
+      await untilCounted(service, "few");
       const second = await takeBackup(service);
       const fresh = [...objects()].filter(([name]) => !before.has(name));
       expect(fresh.length).toBeGreaterThan(0);
