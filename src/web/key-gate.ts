@@ -104,7 +104,7 @@ export class KeyGate {
   /** Tries a key that somebody entered, and takes it where it is good; else says what is wrong. */
   async offer(text: string): Promise<string> {
     const key = text.trim();
-    if (!isKey(key)) return "This is no key: it begins with rsk_ and has no spaces.";
+    if (!isKey(key)) return "This is no key: expected rsk_… or a token, in one piece.";
     let response: Response;
     try {
       const signal = AbortSignal.timeout(trialMsMax);

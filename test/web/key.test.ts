@@ -215,6 +215,11 @@ describe("a key", () => {
     expect(await dialog(page).count()).toBe(0);
     expect(await page.getByRole("button", { name: "Enter a key" }).count()).toBe(0);
     await page.close();
+    // Its own page may bring one.
+    const brought = await open(`${board}&embed=1#key=${limited.key}`);
+    await untilRows(brought.page, rows);
+    expect(brought.page.url()).not.toContain("rsk_");
+    await brought.page.close();
   });
 
   it("of the dashboard is sent by the page at /docs, and not shown there", async () => {
