@@ -41,6 +41,8 @@ interface Side {
 }
 
 interface Restored {
+  /** In words, which moment it is. */
+  moment: string;
   /** Of the data folder before, log apart and log. */
   data: { store: number; log: number };
   repositoryBytes: number;
@@ -180,14 +182,17 @@ async function disaster(
   const data = service.diskBytes();
   service.dispose();
   const half = times[times.length >> 1]!;
-  const to =
-    half >= first!.receivedThrough ? half : times[Math.floor(times.length * (1 - restShare / 2))]!;
+  const isHalf = half >= first!.receivedThrough;
+  const to = isHalf ? half : times[Math.floor(times.length * (1 - restShare / 2))]!;
+  const moment = isHalf
+    ? "half of the bodies had been received"
+    : "after the load, since half of it came before the first backup";
   const folder = mkdtempSync(join(tmpdir(), "rankstream-bench-restored-"));
   try {
     say(`backup: restoring ${new Date(to).toISOString()}`);
     const began = performance.now();
-    const moment = new Date(to).toISOString();
-    await run(["restore", "--backup-to", place, "--data-dir", folder, "--to", moment]);
+    const iso = new Date(to).toISOString();
+    await run(["restore", "--backup-to", place, "--data-dir", folder, "--to", iso]);
     const restoreSeconds = (performance.now() - began) / 1000;
     const restoredBytes = bytesOf(folder);
     const begun = performance.now();
@@ -198,7 +203,7 @@ async function disaster(
       const startSeconds = (performance.now() - begun) / 1000;
       const sizes = { data, repositoryBytes: bytesOf(place), restoredBytes };
       const times = { catchUpSeconds, restoreSeconds, startSeconds };
-      return { ...sizes, ...times, events, allEvents: stream.events };
+      return { moment, ...sizes, ...times, events, allEvents: stream.events };
     } finally {
       again.dispose();
     }
@@ -291,7 +296,7 @@ function describe(stream: MarkedStream, pairs: Pair[], restored: Restored): Outc
     ],
     notes: [
       "Service, load and backups share the machine; the backups lie on the same disk.",
-      "The moment restored is that at which half of the bodies had been received.",
+      `The moment restored: ${restored.moment}.`,
     ],
     data: { pairs, restored, ids },
   };
