@@ -9,7 +9,7 @@ import { type RankstreamProcess, startRankstream, temporaryFolder } from "./supp
 const dataDir = temporaryFolder();
 const demoMsMax = 180_000;
 /** `npm run test:oracle` asks for more. */
-const ranges = Number(process.env["RANKSTREAM_FLIGHT_RANGES"] ?? 15);
+const ranges = Number(process.env["RANKSTREAM_FLIGHT_RANGES"] ?? 8);
 const rangesUnsealed = Math.ceil(ranges / 5);
 const rangesMsMax = 900_000;
 /** What a service lists by default: more than there are destinations or routes. */

@@ -19,9 +19,9 @@ export const allFlights = { from: Date.UTC(2001, 0, 1), to: Date.UTC(2001, 6, 2)
 /** Windows of one type in a cover of whole minutes once all is sealed. */
 const windowsMax = { minute: 118, hour: 46, day: 60, month: 7 };
 const questionsAtOnce = 2;
-const sealMsMax = 180_000;
+const sealMsMax = 400_000;
 /** Leaves the seals some of the processor. */
-const askEveryMs = 500;
+const askEveryMs = 1500;
 
 /** At or beside the beginning of a minute, an hour, a day or a month, or anywhere. */
 function randomMoment(random: Random): number {

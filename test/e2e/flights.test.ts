@@ -14,7 +14,7 @@ const postsAtOnce = 3;
 /** Fewer than a day has destinations, and than a busy hour has routes. */
 const candidatesMax = 50;
 /** `npm run test:oracle` asks for more. */
-const ranges = Number(process.env["RANKSTREAM_FLIGHT_RANGES"] ?? 15);
+const ranges = Number(process.env["RANKSTREAM_FLIGHT_RANGES"] ?? 10);
 const rangesBetween = 10;
 const rangesAuto = 20;
 const testMsMax = 900_000;
