@@ -7,6 +7,7 @@ import type { Jobs } from "./query/jobs.ts";
 import type { RedisLevel } from "./query/redis-level.ts";
 import type { Upstream } from "./query/upstream.ts";
 import type { StatusDesk } from "./service-status.ts";
+import type { ErasureInfo, ErasureStore } from "./store/erase-questions.ts";
 import type { LocalStore } from "./store/local-store.ts";
 import type { ReadLoad, ReadLoadName } from "./store/read-load.ts";
 import type { StoreTimes } from "./store/store-times.ts";
@@ -73,6 +74,28 @@ export function describeJobs(metrics: Metrics, jobs: Jobs): void {
     const read = () => jobs.count(status);
     metrics.readGauge("rankstream_jobs", "Jobs known, by status.", read, { status });
   }
+}
+
+/** How far erasures of users are. */
+export function describeErasures(metrics: Metrics, erasures: Pick<ErasureStore, "list">): void {
+  let known: ErasureInfo[] = [];
+  metrics.beforeRead(async () => {
+    known = await erasures.list();
+  });
+  for (const status of ["finding", "removing", "done"] as const) {
+    const read = () => known.filter((one) => one.status === status).length;
+    metrics.readGauge("rankstream_erasures", "Erasures known, by status.", read, { status });
+  }
+  const open = () => known.filter(({ status }) => status !== "done");
+  const failingHelp = "Erasures under way whose last try failed.";
+  metrics.readGauge("rankstream_erasures_failing", failingHelp, () => {
+    return open().filter(({ error }) => error !== null).length;
+  });
+  const ageHelp = "How long ago the oldest erasure under way was asked for; 0: there is none.";
+  metrics.readGauge("rankstream_erasures_oldest_seconds", ageHelp, () => {
+    const now = Date.now();
+    return open().reduce((age, { createdAt }) => Math.max(age, (now - createdAt) / 1000), 0);
+  });
 }
 
 /** How busy the store's readers are, by lane (store/read-lanes.ts says what the lanes are). */

@@ -20,6 +20,7 @@ import { openLimits } from "./service-limits.ts";
 import { describeLog, type OpenLog } from "./service-log.ts";
 import {
   describeCache,
+  describeErasures,
   describeIngest,
   describeJobs,
   describeRedis,
@@ -254,6 +255,7 @@ async function openAnswers(
   });
   closers.add(() => answers.close());
   describeJobs(metrics, answers.jobs);
+  describeErasures(metrics, store.erasures);
   describeCache(metrics, answers);
   const keeper = keepMetrics(metrics, store, config, logger);
   closers.add(() => keeper.close());

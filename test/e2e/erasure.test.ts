@@ -89,6 +89,12 @@ describe("an erased user", () => {
       log: { kind: "embedded", holds: false },
     });
 
+    const metrics = String((await service.get("/metrics")).body);
+    for (const [status, many] of Object.entries({ finding: 0, removing: 0, done: 1 })) {
+      expect(metrics).toContain(`\nrankstream_erasures{status="${status}"} ${many}\n`);
+    }
+    expect(metrics).toContain("\nrankstream_erasures_failing 0\n");
+    expect(metrics).toContain("\nrankstream_erasures_oldest_seconds 0\n");
     expect(await total({ mode: "exact" })).toBe(before);
     expect(await total({ by: "users" })).toBe(3);
     expect(await total({ userId })).toBe(0);

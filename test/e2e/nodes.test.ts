@@ -194,6 +194,51 @@ describe("answers that nodes share", () => {
     }
   });
 
+  it("count an erased user on no level any more", async () => {
+    const userId = "to-be-erased";
+    const [from, to] = [base - 20 * hourMs, base - 10 * hourMs];
+    const own = Array.from({ length: 12 }, (_, i) => ({
+      eventId: `e${i % 2}`,
+      eventType: "erased",
+      timestamp: from + i * 60_000,
+      userId: i % 3 === 0 ? userId : `other-${i % 3}`,
+    }));
+    expect((await node.post(own)).body.accepted).toBe(12);
+    const range = `/leaderboard?eventType=erased&mode=exact&from=${from}&to=${to}`;
+    const questions: [string, number, number][] = [
+      [`${range}&by=users`, 3, 2],
+      [`${range}&userId=${userId}`, 4, 0],
+      [range, 12, 12],
+    ];
+    const port = Number(new URL(store.url).port);
+    const levels = new Set<string>();
+    const askBefore = async () => {
+      for (const [question, before] of questions) {
+        for (const asked of [store, node, store, node]) {
+          const { body, headers } = await fresh(asked, question);
+          expect(body.total).toBe(before);
+          levels.add(levelOf(headers.get("cache-status")));
+        }
+      }
+    };
+    await askBefore();
+    await store.stop();
+    // What the store has kept itself is asked for last.
+    await redis.command("flushall");
+    store = await startStore(port);
+    await ready();
+    await askBefore();
+    expect([...levels]).toEqual(expect.arrayContaining(["l1", "l2", "l3"]));
+    const erased = await node.request(`/users/${userId}`, { method: "DELETE" });
+    expect([erased.status, erased.body.events]).toEqual([200, 4]);
+    for (const asked of [node, store, node]) {
+      for (const [question, , after] of questions) {
+        const { body, headers } = await asked.get(question);
+        expect(body.total, levelOf(headers.get("cache-status"))).toBe(after);
+      }
+    }
+  });
+
   it("stay right while Redis is slow, full, killed and back", async () => {
     const check = async () => {
       for (const asked of [store, node]) {
