@@ -97,9 +97,17 @@ export function clientOf(
   return new RankstreamClient({ url: checkedUrl(target.url), retryMsMax, ...who, ...options });
 }
 
-/** What the environment says has not been looked at yet. Throws CommandFailure. */
+/**
+ * What the environment says has not been looked at yet; nor whether there is a password in it,
+ * which commander would show. Throws CommandFailure.
+ */
 export function checkedUrl(url: string): string {
-  if (URL.canParse(url) && /^https?:/.test(url)) return url;
+  if (URL.canParse(url) && /^https?:/.test(url)) {
+    const { username, password } = new URL(url);
+    if (username === "" && password === "") return url;
+    const message = `--url, ${urlVariable}: expected an address without name and password`;
+    throw new CommandFailure(`${message}; --key-file says who asks`, exitCodes.usage);
+  }
   const message = `${urlVariable}: expected something like ${defaultUrl}, got ${url}`;
   throw new CommandFailure(message, exitCodes.usage);
 }

@@ -8,6 +8,7 @@ import {
   configNames,
   flagOf,
   loadConfig,
+  shownValue,
   variableOf,
 } from "../src/config.ts";
 import { configOptions } from "../src/config-options.ts";
@@ -125,6 +126,9 @@ describe("the configuration", () => {
       expect(loadConfig({ environment }).config[flag]).toBe(value);
     }
     expect(loadConfig({ flags: { redisUrl: "redis://cache:6379" } }).config.redisUrl).toBeTruthy();
+    expect(shownValue("redisUrl", "redis://me:with@a-secret@cache:1")).toBe(
+      "redis://me:***@cache:1",
+    );
   });
 
   it("takes its own defaults from every source", () => {

@@ -93,7 +93,12 @@ export class Transport {
 
   /** Throws TypeError when `url` or `key` is none. */
   constructor(options: TransportOptions) {
-    this.url = new URL(options.url).href.replace(/\/$/, "");
+    const { href, username, password } = new URL(options.url);
+    // No fetch takes these, and each shows them in what it says.
+    if (username !== "" || password !== "") {
+      throw new TypeError("url: expected no name and password in it; key says who asks");
+    }
+    this.url = href.replace(/\/$/, "");
     const { key, token } = options;
     if (key !== undefined && typeof key !== "function") checkKey(key);
     if (key !== undefined && token !== undefined) {

@@ -115,6 +115,9 @@ describe("a client with a key", () => {
       expect(() => clientWith({ key })).toThrow(/^key: expected a key such as rsk_…/);
     }
     expect(() => clientWith({ key: "a", token: "b" })).toThrow("give one of them");
+    const inAddress = () => new RankstreamClient({ url: "http://me:a-secret@127.0.0.1" });
+    expect(inAddress).toThrow("expected no name and password in it");
+    expect(inAddress).not.toThrow("a-secret");
   });
 });
 
@@ -159,6 +162,15 @@ describe("the command line", () => {
       const { code, error } = await run(["types"], environment);
       expect([code, error.includes(message)]).toEqual([2, true]);
       expect(error).not.toContain(secret);
+    }
+    const url = "http://me:a-secret@127.0.0.1:1";
+    for (const [args, environment] of [
+      [["types", "--url", url], {}],
+      [["types"], { RANKSTREAM_URL: url }],
+    ] as [string[], Record<string, string>][]) {
+      const { code, out, error } = await runIo(args, { environment });
+      expect([code, error.includes("without name and password")]).toEqual([2, true]);
+      expect(out + error).not.toContain("a-secret");
     }
   });
 
