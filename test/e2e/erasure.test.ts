@@ -179,3 +179,33 @@ describe("events of before that are counted only after an erasure", () => {
     await second.stop();
   });
 });
+
+it("takes what a clock that was set back dates before it, of its user alone", {
+  timeout: testMsMax,
+}, async () => {
+  const dataDir = temporaryFolder();
+  const first = await startRankstream({ dataDir });
+  expect((await first.post(events)).body.accepted).toBe(200);
+  const erased = await first.request(`/users/${userId}`, { method: "DELETE" });
+  expect(erased.body.events).toBe(50);
+  await first.stop();
+  // Seen from now on the erasure is to come: by an hour the clock was set back.
+  const instance = await DuckDBInstance.create(join(dataDir, "store.duckdb"));
+  const connection = await instance.connect();
+  await connection.run("UPDATE erased_users SET erased_at = erased_at + 3600000");
+  connection.closeSync();
+  instance.closeSync();
+  const second = await startRankstream({ dataDir });
+  const total = async (more: object) =>
+    (await second.get("/leaderboard", { eventType, ...range, mode: "exact", ...more })).body.total;
+  expect((await second.post(events)).body.accepted).toBe(200);
+  expect(await total({})).toBe(400);
+  expect(await total({ userId })).toBe(0);
+  const others = ["other-0", "other-1", "other-2"].map((one) => total({ userId: one }));
+  expect((await Promise.all(others)).reduce((sum, one) => sum + one, 0)).toBe(300);
+  expect(await total({ "filter.plan": "a" })).toBe(400);
+  // Another one goes on from where the first was.
+  const again = await second.request(`/users/${userId}`, { method: "DELETE" });
+  expect(again.body.events).toBe(0);
+  await second.stop();
+});
