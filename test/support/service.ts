@@ -12,7 +12,7 @@ import { deleteKafkaTopics, kafkaArgs } from "./service-log.ts";
 export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const builtProgram = join(root, "build", "cli.js");
 const readyLine = /^Rankstream is ready on (https?:\/\/\S+)$/m;
-const readyMsMax = 20_000;
+const readyMsMax = 45_000;
 const stopMsMax = 15_000;
 const requestMsMax = 60_000;
 /** A test asks what is answered, not how fast: on a busy machine a query may take its time. */
