@@ -6,8 +6,8 @@ export default defineConfig({
     globalSetup: ["test/support/global-setup.ts"],
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    // Two cores: two test files at a time keep both busy without starving the services they start.
-    maxWorkers: 2,
+    // Two cores: many tests wait for services, so that three files at a time keep both busy.
+    maxWorkers: 3,
     pool: "forks",
   },
 });
