@@ -115,7 +115,7 @@ export class MonitoringWorld {
   async #listen(): Promise<string> {
     const server = createServer(async (request, reply) => {
       let text = "";
-      for await (const chunk of request) text += chunk;
+      for await (const chunk of request.setEncoding("utf8")) text += chunk;
       this.calls.push({ path: request.url!, ...(JSON.parse(text) as Pick<Call, "alerts">) });
       reply.end();
     });

@@ -1,5 +1,6 @@
 // What commands are given of a process, without one: what they write is kept.
 import { Readable, Writable } from "node:stream";
+import { StringDecoder } from "node:string_decoder";
 import type { CliIo } from "../../src/cli-io.ts";
 import { runCli } from "../../src/cli-program.ts";
 
@@ -29,6 +30,8 @@ export function makeTerminal(columns = 80, isOut = true) {
 /** Runs a command to its end: its exit code and what it wrote. `output` counts as stdout. */
 export async function runIo(args: readonly string[], given: Partial<CliIo> = {}) {
   const seen = { out: "", error: "" };
+  // A piece may end within a character.
+  const decoder = new StringDecoder("utf8");
   const io = makeIo({
     writeOut: (text) => {
       seen.out += text;
@@ -37,8 +40,8 @@ export async function runIo(args: readonly string[], given: Partial<CliIo> = {})
       seen.error += text;
     },
     output: new Writable({
-      write: (chunk, _encoding, done) => {
-        seen.out += chunk;
+      write: (chunk: Buffer, _encoding, done) => {
+        seen.out += decoder.write(chunk);
         done();
       },
     }),

@@ -12,7 +12,7 @@ process.stderr.write("starting " + mode + "\\n");
 if (mode === "fails") process.exit(2);
 const server = createServer(async (request, response) => {
   let body = "";
-  for await (const chunk of request) body += chunk;
+  for await (const chunk of request.setEncoding("utf8")) body += chunk;
   if (request.url === "/die") process.exit(7);
   response.setHeader("content-type", "application/problem+json");
   const { method, url, headers } = request;
