@@ -2,10 +2,10 @@
 // module. That takes minutes, so nothing but this command does it:
 //   node tools/jaeger.mjs
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { mkdirSync, renameSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { cacheFolder, firstExecutable, onPath } from "./programs.mjs";
+import { cacheFolder, firstExecutable, inFreshFolder, onPath } from "./programs.mjs";
 
 const module = "github.com/jaegertracing/jaeger";
 const version = "v1.76.0";
@@ -35,17 +35,13 @@ function go(args, folder) {
 /** Builds it into the cache, whole or not at all. Throws where there is no Go. */
 export function buildJaeger() {
   if (onPath("go") === undefined) throw new Error("Jaeger: no go on the PATH");
-  mkdirSync(cacheFolder(), { recursive: true });
-  const folder = mkdtempSync(join(cacheFolder(), "unfinished-"));
-  try {
+  inFreshFolder((folder) => {
     go(["mod", "init", "built"], folder);
     go(["get", "-tool", `${module}/cmd/jaeger@${version}`], folder);
     go(["build", "-o", "jaeger", `${module}/cmd/jaeger`], folder);
     mkdirSync(dirname(kept()), { recursive: true });
     renameSync(join(folder, "jaeger"), kept());
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  });
 }
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {

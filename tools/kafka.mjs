@@ -1,17 +1,9 @@
 // Where a Kafka is for the tests, and how one comes here: an installed one, or its jars from
 // Maven Central in a cache outside the repository, run by a Java of this machine.
 import { spawnSync } from "node:child_process";
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, realpathSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { cacheFolder, firstExecutable, onPath } from "./programs.mjs";
+import { cacheFolder, firstExecutable, inFreshFolder, onPath } from "./programs.mjs";
 
 const kafkaVersion = "4.4.0";
 const kafkaJar = `kafka_2.13-${kafkaVersion}.jar`;
@@ -106,9 +98,7 @@ export function installKafka() {
   if (mvn === undefined || findJava() === undefined || existsSync(join(cachedJars(), kafkaJar))) {
     return;
   }
-  mkdirSync(cacheFolder(), { recursive: true });
-  const folder = mkdtempSync(join(cacheFolder(), "unfinished-"));
-  try {
+  inFreshFolder((folder) => {
     writeFileSync(join(folder, "pom.xml"), pom);
     const goal = ["dependency:copy-dependencies", "-DincludeScope=runtime"];
     const done = spawnSync(mvn, ["-q", "-B", ...goal, "-DoutputDirectory=jars"], {
@@ -119,9 +109,7 @@ export function installKafka() {
     if (done.error) throw done.error;
     if (done.status !== 0) throw new Error(`mvn ${goal.join(" ")} ended with ${done.status}`);
     keep(join(folder, "jars"));
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  });
 }
 
 function keep(jars) {

@@ -1,9 +1,9 @@
 // Where other versions of Node are for the tests, and how they come here: from the npm registry,
 // as packages that hold nothing but the program, into a cache outside the repository.
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { cacheFolder, firstExecutable } from "./programs.mjs";
+import { cacheFolder, firstExecutable, inFreshFolder } from "./programs.mjs";
 
 const majors = [22, 24];
 const installMsMax = 5 * 60_000;
@@ -37,15 +37,13 @@ export function describeNodes() {
 /** Fetches what is missing; throws on failure. */
 export function installNodes() {
   if (!platforms.includes(platform)) return;
-  mkdirSync(cacheFolder(), { recursive: true });
   for (const major of majors) {
     if (programOf(major) === undefined) fetchNode(major);
   }
 }
 
 function fetchNode(major) {
-  const folder = mkdtempSync(join(cacheFolder(), "unfinished-"));
-  try {
+  inFreshFolder((folder) => {
     const args = ["install", "--prefix", folder, "--no-save", "--no-package-lock"];
     const done = spawnSync("npm", [...args, "--ignore-scripts", `node-${platform}@${major}`], {
       cwd: folder,
@@ -57,9 +55,7 @@ function fetchNode(major) {
       throw new Error(`npm install of Node ${major} ended with ${done.status}`);
     rmSync(folderOf(major), { recursive: true, force: true });
     renameSync(folder, folderOf(major));
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  });
 }
 
 export const nodesHelp = [

@@ -1,5 +1,5 @@
 // Where a program is on this machine.
-import { accessSync, constants } from "node:fs";
+import { accessSync, constants, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 
@@ -25,4 +25,18 @@ export function cacheFolder() {
   const named = process.env["RANKSTREAM_TEST_CACHE"];
   if (named) return named;
   return join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "rankstream-test");
+}
+
+/**
+ * Calls `make` with a fresh folder beside what is kept: it renames what is complete to its place
+ * there; whatever is left goes.
+ */
+export function inFreshFolder(make) {
+  mkdirSync(cacheFolder(), { recursive: true });
+  const folder = mkdtempSync(join(cacheFolder(), "unfinished-"));
+  try {
+    make(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }

@@ -1,9 +1,9 @@
 // Where versitygw is for the tests, a server that speaks S3 over a folder, and how it comes here:
 // built from its sources by Go, into the tests' cache outside the repository.
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { cacheFolder, firstExecutable, onPath } from "./programs.mjs";
+import { cacheFolder, firstExecutable, inFreshFolder, onPath } from "./programs.mjs";
 
 const version = "v1.8.0";
 const installMsMax = 10 * 60_000;
@@ -23,9 +23,7 @@ export function findVersitygw() {
 export function installVersitygw() {
   const go = onPath("go") ?? firstExecutable(["/usr/local/go/bin/go"]);
   if (go === undefined) throw new Error("versitygw: no go on the PATH");
-  mkdirSync(cacheFolder(), { recursive: true });
-  const folder = mkdtempSync(join(cacheFolder(), "unfinished-"));
-  try {
+  inFreshFolder((folder) => {
     const source = `github.com/versity/versitygw/cmd/versitygw@${version}`;
     const done = spawnSync(go, ["install", source], {
       env: { ...process.env, GOBIN: folder },
@@ -36,9 +34,7 @@ export function installVersitygw() {
     if (done.status !== 0) throw new Error(`go install ${source} ended with ${done.status}`);
     rmSync(dirname(cachedProgram()), { recursive: true, force: true });
     renameSync(folder, dirname(cachedProgram()));
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  });
 }
 
 export const versitygwHelp = [

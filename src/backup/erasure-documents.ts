@@ -7,7 +7,7 @@
  */
 import { RankstreamError } from "../errors.ts";
 import type { ErasedUsers } from "../store/erase-questions.ts";
-import { openDocument, sealDocument, sha256 } from "./manifest.ts";
+import { openFormat, sealDocument, sha256 } from "./manifest.ts";
 import { type Repository, repositoryFormat } from "./repository.ts";
 
 const prefix = "erasures/";
@@ -38,13 +38,7 @@ export async function readErasures({ destination }: Repository): Promise<ErasedU
   for (const name of names.sort()) {
     const bytes = await destination.get(name);
     if (bytes === null) throw new RankstreamError("backup_damaged", `${name} is missing`);
-    const document = openDocument(name, bytes.toString("utf8"));
-    const { format } = document;
-    if (format !== repositoryFormat) {
-      const detail = `${name}: format ${format}, this version reads ${repositoryFormat}`;
-      throw new RankstreamError("backup_mismatch", detail);
-    }
-    read.push(document as unknown as ErasedUsers);
+    read.push(openFormat(name, bytes, repositoryFormat) as unknown as ErasedUsers);
   }
   return read;
 }

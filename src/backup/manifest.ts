@@ -93,14 +93,18 @@ export function openDocument(name: string, text: string): Record<string, unknown
   return JSON.parse(plain) as Record<string, unknown>;
 }
 
+/** As openDocument. Throws `backup_mismatch` for another format than this one. */
+export function openFormat(name: string, bytes: Buffer, wanted: number): Record<string, unknown> {
+  const document = openDocument(name, bytes.toString("utf8"));
+  const { format } = document;
+  if (format === wanted) return document;
+  const detail = `${name}: format ${format}, this version reads ${wanted}`;
+  throw new RankstreamError("backup_mismatch", detail);
+}
+
 /** Throws `backup_mismatch` for a format that this version doesn't know, `backup_damaged`. */
 export function parseManifest(name: string, bytes: Buffer): BaseManifest {
-  const manifest = openDocument(name, bytes.toString("utf8")) as unknown as BaseManifest;
-  if (manifest.format !== manifestFormat) {
-    const detail = `${name}: format ${manifest.format}, this version reads ${manifestFormat}`;
-    throw new RankstreamError("backup_mismatch", detail);
-  }
-  return manifest;
+  return openFormat(name, bytes, manifestFormat) as unknown as BaseManifest;
 }
 
 /** First and last byte, exclusive, of each part of the file. */

@@ -23,7 +23,7 @@ import {
   type BaseManifest,
   baseIdPattern,
   type Codec,
-  openDocument,
+  openFormat,
   parseManifest,
   sealDocument,
   sha256,
@@ -78,10 +78,8 @@ async function checkEmpty(destination: Destination): Promise<void> {
 /** What is wrong with the repository's own document. Throws `backup_mismatch`. */
 function faultOf(name: string, bytes: Buffer): string | null {
   try {
-    const { format } = openDocument(name, bytes.toString("utf8"));
-    if (format === repositoryFormat) return null;
-    const detail = `${name}: format ${format}, this version reads ${repositoryFormat}`;
-    throw new RankstreamError("backup_mismatch", detail);
+    openFormat(name, bytes, repositoryFormat);
+    return null;
   } catch (error) {
     if (isDamage(error)) return error.message;
     throw error;

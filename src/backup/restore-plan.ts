@@ -203,6 +203,34 @@ function checkNearer({ base, to }: RestorePlan, { damaged }: ReadBases): void {
   );
 }
 
+/** The plan with the best of these bases. Throws `restore_impossible`, with the first reason. */
+async function planWith(
+  repository: Repository,
+  bases: readonly BaseManifest[],
+  all: readonly BaseManifest[],
+  to: number | null,
+): Promise<RestorePlan> {
+  const lines = linesOf(bases);
+  const sameLog = (base: BaseManifest) => all.filter(({ log }) => log.id === base.log.id);
+  if (to === null) {
+    const newest = lines[0]![0]!;
+    return planLatest(repository, newest, sameLog(newest));
+  }
+  let reason: string | undefined;
+  for (const line of lines) {
+    const base = line.find(({ receivedThrough }) => receivedThrough <= to);
+    if (base === undefined) continue;
+    const plan = await planMoment(repository, base, sameLog(base), to);
+    if (typeof plan !== "string") return plan;
+    reason ??= plan;
+  }
+  const oldest = bases.toSorted((a, b) => a.receivedThrough - b.receivedThrough)[0]!;
+  const tooOld =
+    `${timeText(to)} is before the oldest base ` +
+    `${oldest.id}, of ${timeText(oldest.receivedThrough)}`;
+  throw impossible(reason ?? tooOld);
+}
+
 /**
  * Finds what to restore from. Throws `backup_not_found`, `backup_damaged`, and
  * `restore_impossible`, which says what would be possible.
@@ -213,25 +241,7 @@ export async function planRestore(
 ): Promise<RestorePlan> {
   const read = await repository.readBases();
   const bases = chooseFrom(read, baseId, repository.destination.address);
-  const lines = linesOf(bases);
-  const own = (base: BaseManifest) => read.bases.filter(({ log }) => log.id === base.log.id);
-  const reasons: string[] = [];
-  const find = async () => {
-    if (to === null) return planLatest(repository, lines[0]![0]!, own(lines[0]![0]!));
-    for (const line of lines) {
-      const base = line.find(({ receivedThrough }) => receivedThrough <= to);
-      if (base === undefined) continue;
-      const plan = await planMoment(repository, base, own(base), to);
-      if (typeof plan !== "string") return plan;
-      reasons.push(plan);
-    }
-    const oldest = bases.toSorted((a, b) => a.receivedThrough - b.receivedThrough)[0]!;
-    const tooOld =
-      `${timeText(to)} is before the oldest base ` +
-      `${oldest.id}, of ${timeText(oldest.receivedThrough)}`;
-    throw impossible(reasons[0] ?? tooOld);
-  };
-  const plan = await find();
+  const plan = await planWith(repository, bases, read.bases, to);
   if (baseId === null) checkNearer(plan, read);
   return plan;
 }

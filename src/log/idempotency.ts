@@ -24,8 +24,9 @@
  * takes "full" for "new".
  */
 import type { BatchHeader, SequenceRun } from "../model.ts";
+import type { SeenRow, SeenRun } from "../model-seen.ts";
 import { classifyKey, type IdempotencyKey, madePartitionCount } from "./idempotency-key.ts";
-import { type Detail, DetailQueue, hexOf, type LedgerRow, rowOf } from "./ledger-details.ts";
+import { type Detail, DetailQueue, hexOf, rowOf } from "./ledger-details.ts";
 import { SequenceRanges } from "./sequence-ranges.ts";
 
 export const freeKeyLifeMs = 3_600_000;
@@ -68,15 +69,10 @@ export type LedgerAnswer =
   /** Taking this key would forget another: too many gaps, producers or free keys. */
   | { state: "full"; bound: "runsPerProducerMax" | "producersMax" | "freeKeysMax" };
 
-/** One run of a producer's sequences, as stored: one row. */
-export interface LedgerRunRow extends SequenceRun {
-  producer: string;
-}
-
 export interface LedgerState {
   newestReceivedAt: number;
-  rows: LedgerRow[];
-  runs: LedgerRunRow[];
+  rows: SeenRow[];
+  runs: SeenRun[];
 }
 
 /**

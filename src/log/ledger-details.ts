@@ -1,4 +1,5 @@
 /** What the idempotency ledger keeps of a batch, and queues of it in which the oldest is first. */
+import type { SeenRow } from "../model-seen.ts";
 import { classifyKey } from "./idempotency-key.ts";
 
 export interface Detail {
@@ -17,19 +18,6 @@ export interface Detail {
   isLive: boolean;
 }
 
-/** One key's details, as stored: one row. */
-export interface LedgerRow {
-  /** Ascending in the order of recording, unique in this ledger. */
-  ordinal: number;
-  key: string;
-  /** Null for a free key. */
-  producer: string | null;
-  /** Hexadecimal; null when the batch came without. */
-  digest: string | null;
-  receivedAt: number;
-  partitionCount: number;
-}
-
 /** Hexadecimal. */
 export function hexOf(digest: Uint8Array | null): string | null {
   if (digest === null) return null;
@@ -37,7 +25,7 @@ export function hexOf(digest: Uint8Array | null): string | null {
 }
 
 /** As stored. */
-export function rowOf(detail: Detail): LedgerRow {
+export function rowOf(detail: Detail): SeenRow {
   const { ordinal, key, digest, receivedAt, partitionCount } = detail;
   const { producer } = classifyKey(key);
   return { ordinal, key, producer, digest, receivedAt, partitionCount };

@@ -1,5 +1,6 @@
 /** What all partitions' ledgers together tell an edge at its start. */
-import type { LedgerRunRow, LedgerState } from "./idempotency.ts";
+import type { SeenRun } from "../model-seen.ts";
+import type { LedgerState } from "./idempotency.ts";
 
 /** One state of several partitions' ledgers, for the edge's: rows in order of receipt. */
 export function unionOfStates(states: readonly LedgerState[]): LedgerState {
@@ -31,8 +32,8 @@ export function provenByCounts(states: readonly LedgerState[]): {
   return { state: { ...unionOfStates(states), runs: commonRuns(states) }, proven };
 }
 
-function byProducer(runs: readonly LedgerRunRow[]): Map<string, LedgerRunRow[]> {
-  const grouped = new Map<string, LedgerRunRow[]>();
+function byProducer(runs: readonly SeenRun[]): Map<string, SeenRun[]> {
+  const grouped = new Map<string, SeenRun[]>();
   for (const run of runs) {
     const own = grouped.get(run.producer);
     if (own === undefined) grouped.set(run.producer, [run]);
@@ -42,7 +43,7 @@ function byProducer(runs: readonly LedgerRunRow[]): Map<string, LedgerRunRow[]> 
 }
 
 /** The sequences that are in every state's runs. */
-function commonRuns(states: readonly LedgerState[]): LedgerRunRow[] {
+function commonRuns(states: readonly LedgerState[]): SeenRun[] {
   const [first, ...others] = states.map(({ runs }) => runs);
   let common = first ?? [];
   for (const runs of others) {

@@ -39,6 +39,7 @@ import {
 } from "./delete-windows.ts";
 import { readExact, type TypeId, typesNamed } from "./exact.ts";
 import type { RawFiles } from "./raw-files.ts";
+import { readApart } from "./read-apart.ts";
 import { sqlText } from "./sql.ts";
 import { lastDeleteId, tombstoneCount } from "./tombstones.ts";
 import type { Fold } from "./windows.ts";
@@ -176,9 +177,12 @@ export class Deleter {
     signal: AbortSignal | undefined,
     work: (connection: DuckDBConnection) => Promise<T>,
   ): Promise<T> {
-    const signals = [this.#stop.signal, ...(signal === undefined ? [] : [signal])];
-    const options = { lane: "apart", signal: AbortSignal.any(signals) } as const;
-    return this.#deps.database.read(this.#options.planMsMax, work, options);
+    return readApart(
+      this.#deps.database,
+      this.#options.planMsMax,
+      [this.#stop.signal, signal],
+      work,
+    );
   }
 
   #enqueue<T>(run: () => Promise<T>): Promise<T> {

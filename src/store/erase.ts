@@ -34,6 +34,7 @@ import type { Exports } from "./exports.ts";
 import { FileScrubber, type Rewritten } from "./file-scrub.ts";
 import { jobsColumns, jobsTable } from "./jobs.ts";
 import type { StoreCallHandlers } from "./protocol.ts";
+import { readApart } from "./read-apart.ts";
 import type { Snapshots } from "./snapshot.ts";
 
 export interface EraseOptions {
@@ -171,9 +172,12 @@ export class Eraser {
     signal: AbortSignal | undefined,
     work: (connection: DuckDBConnection) => Promise<T>,
   ): Promise<T> {
-    const signals = [this.#stop.signal, ...(signal === undefined ? [] : [signal])];
-    const options = { lane: "apart", signal: AbortSignal.any(signals) } as const;
-    return this.#deps.database.read(this.#options.findMsMax, work, options);
+    return readApart(
+      this.#deps.database,
+      this.#options.findMsMax,
+      [this.#stop.signal, signal],
+      work,
+    );
   }
 
   async #forgetOld(): Promise<void> {

@@ -17,6 +17,7 @@ import { type Database, rowsOf } from "./database.ts";
 import { copySql, type ExportQuery, eventsFrom } from "./export-sql.ts";
 import type { RawFiles } from "./raw-files.ts";
 import { type LinkedFile, linkRaw } from "./raw-links.ts";
+import { readApart } from "./read-apart.ts";
 import { changedFiles } from "./tombstones.ts";
 
 export interface ExportsOptions {
@@ -165,9 +166,7 @@ export class Exports {
     signal: AbortSignal | undefined,
     work: (connection: DuckDBConnection) => Promise<T>,
   ): Promise<T> {
-    const signals = [this.#stop.signal, ...(signal === undefined ? [] : [signal])];
-    const options = { lane: "apart" as const, signal: AbortSignal.any(signals) };
-    return this.#database.read(this.#options.stepMsMax, work, options);
+    return readApart(this.#database, this.#options.stepMsMax, [this.#stop.signal, signal], work);
   }
 
   #from({ query, files }: Open, { from, to }: { from: number; to: number }): string {

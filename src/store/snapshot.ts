@@ -21,6 +21,7 @@ import { type Database, ownReadBudgetMs, rowsOf } from "./database.ts";
 import { foreverMs } from "./delete-questions.ts";
 import type { RawFiles } from "./raw-files.ts";
 import { linkRaw } from "./raw-links.ts";
+import { readApart } from "./read-apart.ts";
 import { writeCounts } from "./snapshot-counts.ts";
 import { smallTables, writeViews } from "./snapshot-tables.ts";
 import { sqlText } from "./sql.ts";
@@ -165,15 +166,15 @@ export class Snapshots {
     const path = join(this.#folder, name);
     // Never the same path twice: DuckDB keeps what it has read of a file by the file's path.
     const temporary = `${path}.${randomUUID()}${temporaryMark}`;
-    const signals = [this.#stop.signal, ...(signal === undefined ? [] : [signal])];
     try {
       for (const sub of ["event_counts", "raw_events"]) {
         await files.makeFolder(join(temporary, sub));
       }
-      const taken = await this.#database.read(
+      const taken = await readApart(
+        this.#database,
         timeMsMax,
+        [this.#stop.signal, signal],
         (connection) => this.#write(connection, temporary),
-        { lane: "apart", signal: AbortSignal.any(signals) },
       );
       await writeViews(temporary);
       await this.#sync(temporary);

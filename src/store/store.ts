@@ -1,6 +1,7 @@
 /** What the store offers, and what ingest workers hand to it. */
 import type { MessagePort } from "node:worker_threads";
 import type { LabelChange, LabelledItem } from "../model-labels.ts";
+import type { SeenRow, SeenRun } from "../model-seen.ts";
 import type { Selection } from "../model-selection.ts";
 import type { CheckpointTrace } from "../model-trace.ts";
 import type { TraceSpan } from "../telemetry-tracing.ts";
@@ -22,7 +23,6 @@ import type { KeptMatch, KeptRow } from "./kept-answers.ts";
 import type { LabelQuery } from "./labels.ts";
 import type { MetricsHistory, MetricsQuery } from "./metrics-history.ts";
 import type { Contender, TieRule } from "./order.ts";
-import type { SeenRow, SeenRun } from "./seen-rows.ts";
 import type { SnapshotAnswer, SnapshotInfo } from "./snapshot.ts";
 import type { MetricsPart } from "./system-metrics.ts";
 import type { TypeSettings } from "./type-settings.ts";

@@ -1,12 +1,13 @@
 // What docker/compose.growth.yaml starts, as processes on loopback: the same roles and options,
 // the same haproxy.cfg, real Redis and HAProxy. Only addresses and places of files are others.
+
 import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll } from "vitest";
 import { findHaproxy } from "../../tools/services.mjs";
+import { endBy } from "../support/child-process.ts";
 import { runCommand } from "../support/command.ts";
 import { freePort } from "../support/free-port.ts";
 import { startRedis } from "../support/redis.ts";
@@ -23,11 +24,7 @@ const compose = readCompose("compose.growth.yaml");
 const proxies = new Set<ChildProcess>();
 
 afterAll(async () => {
-  for (const proxy of proxies) {
-    if (proxy.exitCode !== null || proxy.signalCode !== null) continue;
-    proxy.kill("SIGKILL");
-    await once(proxy, "exit");
-  }
+  for (const proxy of proxies) await endBy(proxy, "SIGKILL");
 });
 
 const nodeNames = ["node1", "node2"] as const;

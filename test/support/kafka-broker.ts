@@ -1,8 +1,8 @@
 // A real Kafka in a process of its own: one KRaft node on loopback, its data in a temporary
 // folder. Knows nothing of vitest, since the run's main process starts one, too.
+
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { once } from "node:events";
 import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -10,6 +10,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { type Admin, Kafka, logLevel } from "kafkajs";
 import { findKafka } from "../../tools/kafka.mjs";
+import { endBy, hasExited } from "./child-process.ts";
 import { freePort } from "./free-port.ts";
 import {
   type BrokerPorts,
@@ -249,11 +250,7 @@ export class KafkaBroker {
   async #end(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
     const own = this.#process;
     if (own === null) return;
-    if (!hasExited(own)) {
-      const exit = once(own, "exit");
-      own.kill(signal);
-      await exit;
-    }
+    await endBy(own, signal);
     if (this.#process !== own) return;
     this.#process = null;
     running.delete(this);
@@ -270,10 +267,6 @@ export class KafkaBroker {
     await this.kill();
     rmSync(this.folder, { recursive: true, force: true });
   }
-}
-
-function hasExited(own: ChildProcess): boolean {
-  return own.exitCode !== null || own.signalCode !== null;
 }
 
 /** As Kafka's own tool makes them; the first letter is never the "-" that begins an option. */

@@ -1,12 +1,13 @@
 // A real PostgreSQL of a test's own, on loopback.
+
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { once } from "node:events";
 import { chownSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll } from "vitest";
 import { findPostgres } from "../../tools/services.mjs";
+import { endBy } from "./child-process.ts";
 import { freePort } from "./free-port.ts";
 
 const readyMsMax = 30_000;
@@ -79,12 +80,8 @@ export class PostgresServer {
     const own = this.#process;
     running.delete(this);
     this.#process = null;
-    if (own !== null && own.exitCode === null && own.signalCode === null) {
-      const ended = once(own, "exit");
-      // Its immediate shutdown, which takes its other processes along; kill -9 would leave them.
-      own.kill("SIGQUIT");
-      await ended;
-    }
+    // Its immediate shutdown, which takes its other processes along; kill -9 would leave them.
+    if (own !== null) await endBy(own, "SIGQUIT");
     rmSync(this.#folder, { recursive: true, force: true });
   }
 }

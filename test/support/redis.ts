@@ -1,10 +1,11 @@
 // A real Redis of a test's own, on loopback.
+
 import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { afterAll } from "vitest";
 import { findRedis } from "../../tools/services.mjs";
+import { endBy } from "./child-process.ts";
 import { freePort } from "./free-port.ts";
 
 const readyMsMax = 10_000;
@@ -64,9 +65,7 @@ export class RedisServer {
     const own = this.#process;
     running.delete(this);
     this.#process = null;
-    if (own === null || own.exitCode !== null || own.signalCode !== null) return;
-    own.kill("SIGKILL");
-    await once(own, "exit");
+    if (own !== null) await endBy(own, "SIGKILL");
   }
 }
 

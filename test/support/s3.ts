@@ -1,11 +1,12 @@
 // A real server that speaks S3, of a test's own, on loopback.
+
 import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll } from "vitest";
 import { findVersitygw } from "../../tools/services.mjs";
+import { endBy } from "./child-process.ts";
 import { freePort } from "./free-port.ts";
 import { temporaryFolder } from "./service.ts";
 
@@ -81,9 +82,7 @@ export class S3Server {
     const own = this.#process;
     running.delete(this);
     this.#process = null;
-    if (own === null || own.exitCode !== null || own.signalCode !== null) return;
-    own.kill("SIGKILL");
-    await once(own, "exit");
+    if (own !== null) await endBy(own, "SIGKILL");
   }
 }
 

@@ -1,5 +1,6 @@
 // A real Rankstream in a process of its own: the built `build/cli.js`, a free port, its own data
 // folder, and nothing left behind when the test file ends.
+
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -7,6 +8,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll } from "vitest";
+import { hasExited } from "./child-process.ts";
 import { deleteKafkaTopics, kafkaArgs } from "./service-log.ts";
 
 export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -126,7 +128,7 @@ export class RankstreamProcess {
   }
 
   get hasExited(): boolean {
-    return this.child.exitCode !== null || this.child.signalCode !== null;
+    return hasExited(this.child);
   }
 
   /** What to add to a failure's message. */
