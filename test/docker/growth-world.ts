@@ -1,6 +1,5 @@
 // What docker/compose.growth.yaml starts, as processes on loopback: the same roles and options,
 // the same haproxy.cfg, real Redis and HAProxy. Only addresses and places of files are others.
-
 import { type ChildProcess, spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";

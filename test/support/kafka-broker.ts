@@ -1,6 +1,5 @@
 // A real Kafka in a process of its own: one KRaft node on loopback, its data in a temporary
 // folder. Knows nothing of vitest, since the run's main process starts one, too.
-
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";

@@ -1,5 +1,4 @@
 // A real PostgreSQL of a test's own, on loopback.
-
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { chownSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,5 +1,4 @@
 // A real Redis of a test's own, on loopback.
-
 import { type ChildProcess, spawn } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";

@@ -1,5 +1,4 @@
 // A real server that speaks S3, of a test's own, on loopback.
-
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";

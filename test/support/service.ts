@@ -1,6 +1,5 @@
 // A real Rankstream in a process of its own: the built `build/cli.js`, a free port, its own data
 // folder, and nothing left behind when the test file ends.
-
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
