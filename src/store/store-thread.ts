@@ -17,13 +17,14 @@ import { CoarseWindows, coarseDefaults } from "./coarse.ts";
 import { Compactor, compactDefaults } from "./compact.ts";
 import { newestMinuteOf, readEventTypes } from "./contents.ts";
 import { versionOf } from "./data-version.ts";
-import { Database, ownReadBudgetMs, rowsOf } from "./database.ts";
+import { type Database, ownReadBudgetMs, rowsOf } from "./database.ts";
 import { Deleter, deleteDefaults } from "./delete.ts";
 import { type EraseDeps, Eraser, eraseDefaults, eraseHandlers } from "./erase.ts";
 import { ErasedArrivals } from "./erased-arrivals.ts";
 import { Exports, exportsDefaults } from "./exports.ts";
 import { Graves } from "./graves.ts";
 import { KeptAnswers } from "./kept-answers.ts";
+import { LocalDatabase } from "./local-database.ts";
 import { Maintenance } from "./maintenance.ts";
 import { checkFormat, storeFormat } from "./migrations.ts";
 import { databaseDefaults } from "./open-instance.ts";
@@ -377,7 +378,7 @@ async function start(data: StoreThreadData): Promise<void> {
     waitingReadsMax: { ...databaseDefaults.waitingReadsMax, slow: data.exactQueueMax },
   };
   const load = new ReadLoad(data.readLoad);
-  const database = await Database.open(join(data.folder, "store.duckdb"), options, load);
+  const database = await LocalDatabase.open(join(data.folder, "store.duckdb"), options, load);
   // Before anything else is opened or mended that a later version may have written otherwise.
   await checkFormat(database.writer, data.program);
   const thread = new StoreThread(database, data);

@@ -4,17 +4,18 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { nodeFiles } from "../../src/files.ts";
 import { adopt } from "../../src/store/adopt.ts";
 import { Checkpointer, StaleOffsetError, TypeIds } from "../../src/store/checkpoint.ts";
-import { Database, rowsOf } from "../../src/store/database.ts";
+import { rowsOf } from "../../src/store/database.ts";
+import { LocalDatabase } from "../../src/store/local-database.ts";
 import { RawFiles, rawFilesDefaults } from "../../src/store/raw-files.ts";
 import { prepareSchema } from "../../src/store/schema.ts";
 import { StagedTables } from "../../src/store/staged.ts";
 import type { Adoption, CheckpointPart, OffsetRange, SeenChanges } from "../../src/store/store.ts";
 
-let database: Database;
+let database: LocalDatabase;
 let checkpointer: Checkpointer;
 
 beforeEach(async () => {
-  database = await Database.open(":memory:");
+  database = await LocalDatabase.open(":memory:");
   const identity = { logId: "log", partitionCount: 4, seed: "0".repeat(16) };
   const options = { ...rawFilesDefaults, folder: "/nowhere", files: nodeFiles, removeAfterMs: 0 };
   await database.write((connection) =>

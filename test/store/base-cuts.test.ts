@@ -6,7 +6,8 @@ import { DuckDBInstance } from "@duckdb/node-api";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { nodeFiles } from "../../src/files.ts";
 import { BaseCuts } from "../../src/store/base-cuts.ts";
-import { Database, rowsOf } from "../../src/store/database.ts";
+import { rowsOf } from "../../src/store/database.ts";
+import { LocalDatabase } from "../../src/store/local-database.ts";
 import { databaseDefaults } from "../../src/store/open-instance.ts";
 import { RawFiles, rawFilesDefaults } from "../../src/store/raw-files.ts";
 import { prepareSchema } from "../../src/store/schema.ts";
@@ -17,11 +18,11 @@ const checkpoints = { walBytesMax: 4_000_000, heldWalBytesMax: 2 ** 40 };
 
 let folder: string;
 let path: string;
-let database: Database;
+let database: LocalDatabase;
 let raw: RawFiles;
 
 async function open(bounds = checkpoints): Promise<void> {
-  database = await Database.open(path, { ...databaseDefaults, checkpoints: bounds });
+  database = await LocalDatabase.open(path, { ...databaseDefaults, checkpoints: bounds });
   const identity = { logId: "log", partitionCount: 2, seed: "0".repeat(16) };
   await database.write((connection) => prepareSchema(connection, identity));
   await database.write(async (connection) => {

@@ -2,13 +2,14 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { nodeFiles } from "../../src/files.ts";
 import { Checkpointer, TypeIds } from "../../src/store/checkpoint.ts";
-import { Database, rowsOf } from "../../src/store/database.ts";
+import { rowsOf } from "../../src/store/database.ts";
+import { LocalDatabase } from "../../src/store/local-database.ts";
 import { RawFiles, rawFilesDefaults } from "../../src/store/raw-files.ts";
 import { prepareSchema } from "../../src/store/schema.ts";
 import { StagedTables } from "../../src/store/staged.ts";
 import type { CheckpointPart } from "../../src/store/store.ts";
 
-let database: Database;
+let database: LocalDatabase;
 let checkpointer: Checkpointer;
 let filesWritten = 0;
 
@@ -22,7 +23,7 @@ class CountedFiles extends RawFiles {
 
 beforeEach(async () => {
   filesWritten = 0;
-  database = await Database.open(":memory:");
+  database = await LocalDatabase.open(":memory:");
   const identity = { logId: "log", partitionCount: 4, seed: "0".repeat(16) };
   await database.write((connection) => prepareSchema(connection, identity));
   const staged = new StagedTables();

@@ -2,17 +2,18 @@
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { Compactor } from "../../src/store/compact.ts";
-import { Database, rowsOf } from "../../src/store/database.ts";
+import { rowsOf } from "../../src/store/database.ts";
+import { LocalDatabase } from "../../src/store/local-database.ts";
 import { prepareSchema } from "../../src/store/schema.ts";
 import { temporaryFolder } from "../support/service.ts";
 
 const vectorRows = 2048;
 const rows = 400 * vectorRows;
 
-let database: Database;
+let database: LocalDatabase;
 
 beforeEach(async () => {
-  database = await Database.open(join(temporaryFolder(), "store.duckdb"));
+  database = await LocalDatabase.open(join(temporaryFolder(), "store.duckdb"));
   const identity = { logId: "log", partitionCount: 1, seed: "0".repeat(16) };
   await database.write((connection) => prepareSchema(connection, identity));
   await database.writer.run(`INSERT INTO tail_hour

@@ -1,14 +1,15 @@
 /** Covers against brute force: every minute once, by the largest windows there are. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { coverOf, cutAtMinutes, cutInStore } from "../../src/store/cover.ts";
-import { Database, rowsOf } from "../../src/store/database.ts";
+import { rowsOf } from "../../src/store/database.ts";
+import { LocalDatabase } from "../../src/store/local-database.ts";
 import { prepareSchema } from "../../src/store/schema.ts";
 import type { Random } from "../support/random.ts";
 import { randomFromEnvironment } from "../support/random.ts";
 
-let database: Database;
+let database: LocalDatabase;
 beforeAll(async () => {
-  database = await Database.open(":memory:");
+  database = await LocalDatabase.open(":memory:");
   const identity = { logId: "log", partitionCount: 1, seed: "0".repeat(16) };
   await database.write((connection) => prepareSchema(connection, identity));
 });

@@ -6,11 +6,12 @@ import { nodeFiles } from "../../src/files.ts";
 import { Checkpointer, TypeIds } from "../../src/store/checkpoint.ts";
 import { CoarseWindows } from "../../src/store/coarse.ts";
 import { Compactor } from "../../src/store/compact.ts";
-import { Database, rowsOf, runValues } from "../../src/store/database.ts";
+import { rowsOf, runValues } from "../../src/store/database.ts";
 import { type DeleteOptions, Deleter, deleteDefaults } from "../../src/store/delete.ts";
 import type { EventScope } from "../../src/store/delete-questions.ts";
 import { resetDeltaSpans } from "../../src/store/delta-spans.ts";
 import { Graves } from "../../src/store/graves.ts";
+import { LocalDatabase } from "../../src/store/local-database.ts";
 import { RawFiles } from "../../src/store/raw-files.ts";
 import { prepareSchema } from "../../src/store/schema.ts";
 import { Sealer } from "../../src/store/seal.ts";
@@ -45,7 +46,7 @@ export class DeleteFixture {
   readonly options: FixtureOptions;
   /** All events that are left. */
   events: CountedEvent[] = [];
-  database!: Database;
+  database!: LocalDatabase;
   rawFiles!: RawFiles;
   sealer!: Sealer;
   sketches!: Sketches | null;
@@ -67,7 +68,7 @@ export class DeleteFixture {
 
   async open(): Promise<this> {
     const { candidatesMax, vectorsMax, hasSketches, partialVectorsMax = 4 } = this.options;
-    this.database = await Database.open(join(this.folder, "store.duckdb"));
+    this.database = await LocalDatabase.open(join(this.folder, "store.duckdb"));
     const identity = { logId: "log", partitionCount: 2, seed: "0".repeat(16) };
     await this.database.write((connection) => prepareSchema(connection, identity));
     this.rawFiles = new RawFiles(this.database, {

@@ -1,8 +1,9 @@
 /** Which minutes, types and partitions have deltas, as readers are told. */
 import { expect, test } from "vitest";
 import { layout } from "../../src/kernel/layout.ts";
-import { Database, rowsOf } from "../../src/store/database.ts";
+import { rowsOf } from "../../src/store/database.ts";
 import { addDeltaSpans, dropDeltaSpans } from "../../src/store/delta-spans.ts";
+import { LocalDatabase } from "../../src/store/local-database.ts";
 import { readOpen } from "../../src/store/open-windows.ts";
 import { prepareSchema } from "../../src/store/schema.ts";
 import { StagedTables } from "../../src/store/staged.ts";
@@ -26,15 +27,15 @@ function chunkOf(rows: { minute: number; type: number; partition: number }[]): A
   return chunk;
 }
 
-async function open(): Promise<{ database: Database; staged: StagedTables }> {
-  const database = await Database.open(":memory:");
+async function open(): Promise<{ database: LocalDatabase; staged: StagedTables }> {
+  const database = await LocalDatabase.open(":memory:");
   const staged = new StagedTables();
   staged.register(database.writer);
   await database.write((connection) => prepareSchema(connection, identity));
   return { database, staged };
 }
 
-async function spansIn(database: Database): Promise<string[]> {
+async function spansIn(database: LocalDatabase): Promise<string[]> {
   const rows = await rowsOf(database.writer, "SELECT DISTINCT * FROM delta_spans ORDER BY ALL");
   return rows.map((row) => [row["minute"], row["type_id"], row["partition"]].join("/"));
 }

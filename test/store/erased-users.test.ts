@@ -1,8 +1,9 @@
 // What a backup says of erased users, put into a store that is restored.
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { Database, rowsOf } from "../../src/store/database.ts";
+import { rowsOf } from "../../src/store/database.ts";
 import type { ErasedUser, ErasedUsers } from "../../src/store/erase-questions.ts";
 import { eraseRestored, readErasedUsers } from "../../src/store/erased-users.ts";
+import { LocalDatabase } from "../../src/store/local-database.ts";
 import { migrate, storeFormat } from "../../src/store/migrations.ts";
 
 const program = "1.2.3";
@@ -14,9 +15,9 @@ const user = (userHash: string, more: Partial<ErasedUser> = {}): ErasedUser => (
   ...more,
 });
 
-let database: Database;
+let database: LocalDatabase;
 beforeEach(async () => {
-  database = await Database.open(":memory:");
+  database = await LocalDatabase.open(":memory:");
   await database.write((connection) => migrate(connection, program));
 });
 afterEach(() => database.close());

@@ -4,9 +4,10 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { nodeFiles } from "../../src/files.ts";
 import type { Selection } from "../../src/model-selection.ts";
 import { readCompared } from "../../src/store/compare.ts";
-import { Database, rowsOf } from "../../src/store/database.ts";
+import { rowsOf } from "../../src/store/database.ts";
 import { resetDeltaSpans } from "../../src/store/delta-spans.ts";
 import { readExact } from "../../src/store/exact.ts";
+import { LocalDatabase } from "../../src/store/local-database.ts";
 import { RawFiles, rawFilesDefaults } from "../../src/store/raw-files.ts";
 import { prepareSchema } from "../../src/store/schema.ts";
 import { randomFullEvents, randomSelection } from "../e2e/selection-questions.ts";
@@ -26,7 +27,7 @@ const nowMs = Date.UTC(2026, 10, 24, 12);
 const events = randomFullEvents(random, 3000, nowMs, 3 * 86_400_000);
 const typeNames = [...new Set(events.map(({ eventType }) => eventType))];
 
-let database: Database;
+let database: LocalDatabase;
 let rawFiles: RawFiles;
 
 /** As the service keeps them: events raw, partly in a file each, and their sums by minute. */
@@ -50,7 +51,7 @@ async function insert(part: readonly FullEvent[]): Promise<void> {
 
 beforeAll(async () => {
   const folder = temporaryFolder();
-  database = await Database.open(join(folder, "store.duckdb"));
+  database = await LocalDatabase.open(join(folder, "store.duckdb"));
   const identity = { logId: "log", partitionCount: 1, seed: "0".repeat(16) };
   await database.write((connection) => prepareSchema(connection, identity));
   const options = { ...rawFilesDefaults, folder, files: nodeFiles, removeAfterMs: 1000 };

@@ -1,7 +1,7 @@
 /** Ranks in bins against a recount: of single windows, of sums, bounded where too many rows. */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Database } from "../../src/store/database.ts";
 import { readRanks } from "../../src/store/item-ranks.ts";
+import { LocalDatabase } from "../../src/store/local-database.ts";
 import type { RawFiles } from "../../src/store/raw-files.ts";
 import { prepareSchema } from "../../src/store/schema.ts";
 import { type Random, randomFromEnvironment } from "../support/random.ts";
@@ -19,9 +19,9 @@ interface Row {
   isDelta: boolean;
 }
 
-let database: Database;
+let database: LocalDatabase;
 beforeAll(async () => {
-  database = await Database.open(":memory:");
+  database = await LocalDatabase.open(":memory:");
   const identity = { logId: "log", partitionCount: 1, seed: "0".repeat(16) };
   await database.write((connection) => prepareSchema(connection, identity));
   await database.writer.run(`INSERT INTO event_types

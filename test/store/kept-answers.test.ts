@@ -1,16 +1,17 @@
 /** Answers kept in the store, against a plain list of what must still be there. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Touched } from "../../src/store/changes.ts";
-import { Database, rowsOf } from "../../src/store/database.ts";
+import { rowsOf } from "../../src/store/database.ts";
 import { KeptAnswers, type KeptRow } from "../../src/store/kept-answers.ts";
+import { LocalDatabase } from "../../src/store/local-database.ts";
 import { prepareSchema } from "../../src/store/schema.ts";
 import { randomFromEnvironment } from "../support/random.ts";
 
-let database: Database;
+let database: LocalDatabase;
 const options = { bytesMax: 100_000, madeBy: "1.0" };
 
 beforeEach(async () => {
-  database = await Database.open(":memory:");
+  database = await LocalDatabase.open(":memory:");
   const identity = { logId: "log", partitionCount: 4, seed: "0".repeat(16) };
   await database.write((connection) => prepareSchema(connection, identity));
 });

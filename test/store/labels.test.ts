@@ -1,7 +1,6 @@
 /** Labels in the store, against a map. */
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { LabelChange, LabelledItem } from "../../src/model-labels.ts";
-import { Database } from "../../src/store/database.ts";
 import {
   labelsMax,
   readLabelledTypes,
@@ -9,12 +8,13 @@ import {
   removeLabels,
   writeLabels,
 } from "../../src/store/labels.ts";
+import { LocalDatabase } from "../../src/store/local-database.ts";
 import { prepareSchema } from "../../src/store/schema.ts";
 import { randomFromEnvironment } from "../support/random.ts";
 
-let database: Database;
+let database: LocalDatabase;
 beforeEach(async () => {
-  database = await Database.open(":memory:");
+  database = await LocalDatabase.open(":memory:");
   const identity = { logId: "log", partitionCount: 1, seed: "0".repeat(16) };
   await database.write((connection) => prepareSchema(connection, identity));
 });

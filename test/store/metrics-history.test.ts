@@ -1,6 +1,6 @@
 // The service's numbers as they are kept and told again, in steps.
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { Database } from "../../src/store/database.ts";
+import { LocalDatabase } from "../../src/store/local-database.ts";
 import { type MetricsQuery, readMetrics } from "../../src/store/metrics-history.ts";
 import { prepareSchema } from "../../src/store/schema.ts";
 import { type MetricSample, writeMetrics } from "../../src/store/system-metrics.ts";
@@ -8,10 +8,10 @@ import { readTypeFigures } from "../../src/store/type-figures.ts";
 
 const minuteMs = 60_000;
 const begin = Date.UTC(2026, 10, 24, 12);
-let database: Database;
+let database: LocalDatabase;
 
 beforeEach(async () => {
-  database = await Database.open(":memory:");
+  database = await LocalDatabase.open(":memory:");
   const identity = { logId: "log", partitionCount: 1, seed: "0".repeat(16) };
   await database.write((connection) => prepareSchema(connection, identity));
 });

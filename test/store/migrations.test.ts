@@ -1,14 +1,15 @@
 // The store's format: new folders and upgraded ones end alike, newer ones are left as they are.
 import { expect, it } from "vitest";
-import { Database, rowsOf } from "../../src/store/database.ts";
+import { rowsOf } from "../../src/store/database.ts";
+import { LocalDatabase } from "../../src/store/local-database.ts";
 import { checkFormat, migrate, storeFormat } from "../../src/store/migrations.ts";
 import { databaseDefaults } from "../../src/store/open-instance.ts";
 import { prepareSchema } from "../../src/store/schema.ts";
 
 const identity = { logId: "log", partitionCount: 2, seed: "0123456789abcdef" };
 
-async function withDatabase(work: (database: Database) => Promise<void>): Promise<void> {
-  const database = await Database.open(":memory:", databaseDefaults);
+async function withDatabase(work: (database: LocalDatabase) => Promise<void>): Promise<void> {
+  const database = await LocalDatabase.open(":memory:", databaseDefaults);
   try {
     await work(database);
   } finally {
@@ -16,7 +17,7 @@ async function withDatabase(work: (database: Database) => Promise<void>): Promis
   }
 }
 
-function columnsOf(database: Database) {
+function columnsOf(database: LocalDatabase) {
   return rowsOf(
     database.writer,
     `SELECT table_name, column_name, column_index, data_type, is_nullable
@@ -24,7 +25,7 @@ function columnsOf(database: Database) {
   );
 }
 
-async function metaOf(database: Database): Promise<Record<string, string>> {
+async function metaOf(database: LocalDatabase): Promise<Record<string, string>> {
   const rows = await rowsOf(database.writer, "SELECT key, value FROM meta");
   return Object.fromEntries(rows.map((row) => [String(row["key"]), String(row["value"])]));
 }

@@ -2,7 +2,8 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { layout } from "../../src/kernel/layout.ts";
-import { Database, rowsOf } from "../../src/store/database.ts";
+import { rowsOf } from "../../src/store/database.ts";
+import { LocalDatabase } from "../../src/store/local-database.ts";
 import { databaseDefaults } from "../../src/store/open-instance.ts";
 import { readOpen, writeOpen } from "../../src/store/open-windows.ts";
 import { prepareSchema } from "../../src/store/schema.ts";
@@ -39,7 +40,7 @@ function candidatesOf(minute: number): ArrayBuffer {
 
 test("are seen whole, the ones before or the ones after", { timeout: 120_000 }, async () => {
   const path = join(temporaryFolder(), "store.duckdb");
-  const database = await Database.open(path, databaseDefaults);
+  const database = await LocalDatabase.open(path, databaseDefaults);
   const identity = { logId: "log", partitionCount: 1, seed: "0".repeat(16) };
   await database.write((connection) => prepareSchema(connection, identity));
   const open = {

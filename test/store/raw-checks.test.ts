@@ -3,7 +3,8 @@ import { readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { nodeFiles } from "../../src/files.ts";
-import { Database, rowsOf } from "../../src/store/database.ts";
+import { rowsOf } from "../../src/store/database.ts";
+import { LocalDatabase } from "../../src/store/local-database.ts";
 import { type RawFile, RawFiles } from "../../src/store/raw-files.ts";
 import { prepareSchema } from "../../src/store/schema.ts";
 import { temporaryFolder } from "../support/service.ts";
@@ -14,11 +15,11 @@ const mebibyte = 1024 * 1024;
 const identity = { logId: "log", partitionCount: 1, seed: "0".repeat(16) };
 
 let folder: string;
-let database: Database;
+let database: LocalDatabase;
 
 beforeEach(async () => {
   folder = temporaryFolder();
-  database = await Database.open(join(folder, "store.duckdb"));
+  database = await LocalDatabase.open(join(folder, "store.duckdb"));
   await database.write((connection) => prepareSchema(connection, identity));
 });
 afterEach(() => database.close());

@@ -1,6 +1,6 @@
 // Parquet files over a disk that loses power: whatever the manifest names is there, whole.
 import { expect, it } from "vitest";
-import { Database } from "../../src/store/database.ts";
+import { LocalDatabase } from "../../src/store/local-database.ts";
 import {
   type RawFile,
   RawFiles,
@@ -30,7 +30,7 @@ function copyingTo(disk: PowerLossDisk, bytes: Uint8Array) {
 
 it("are whole once the manifest names them, whenever the power goes", async () => {
   const random = randomFromEnvironment("raw-files-power-loss");
-  const database = await Database.open(":memory:");
+  const database = await LocalDatabase.open(":memory:");
   await database.writer.run(rawFilesTable);
   const open = (files: PowerLossDisk) =>
     new RawFiles(database, { ...rawFilesDefaults, folder, files, removeAfterMs: 0 });

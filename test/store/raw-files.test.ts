@@ -3,7 +3,8 @@ import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { nodeFiles } from "../../src/files.ts";
-import { Database, rowsOf } from "../../src/store/database.ts";
+import { rowsOf } from "../../src/store/database.ts";
+import { LocalDatabase } from "../../src/store/local-database.ts";
 import { RawFiles, type RawFilesOptions } from "../../src/store/raw-files.ts";
 import { prepareSchema } from "../../src/store/schema.ts";
 import { type Random, randomFromEnvironment } from "../support/random.ts";
@@ -13,11 +14,11 @@ const hourMs = 3_600_000;
 const startMs = Date.UTC(2026, 10, 24, 10);
 
 let folder: string;
-let database: Database;
+let database: LocalDatabase;
 
 beforeEach(async () => {
   folder = temporaryFolder();
-  database = await Database.open(join(folder, "store.duckdb"));
+  database = await LocalDatabase.open(join(folder, "store.duckdb"));
   const identity = { logId: "log", partitionCount: 1, seed: "0".repeat(16) };
   await database.write((connection) => prepareSchema(connection, identity));
 });

@@ -4,9 +4,10 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { nodeFiles } from "../../src/files.ts";
 import { certifiedPrefix } from "../../src/query/certify.ts";
 import { readApprox } from "../../src/store/approx.ts";
-import { Database, rowsOf } from "../../src/store/database.ts";
+import { rowsOf } from "../../src/store/database.ts";
 import { resetDeltaSpans } from "../../src/store/delta-spans.ts";
 import { readExact } from "../../src/store/exact.ts";
+import { LocalDatabase } from "../../src/store/local-database.ts";
 import { RawFiles, rawFilesDefaults } from "../../src/store/raw-files.ts";
 import { prepareSchema } from "../../src/store/schema.ts";
 import { Sealer } from "../../src/store/seal.ts";
@@ -22,13 +23,13 @@ const firstMinute = Date.UTC(2024, 0, 30, 22) / 60_000;
 const spanMinutes = 32 * 1440;
 const random = randomFromEnvironment("seal");
 
-let database: Database;
+let database: LocalDatabase;
 let rawFiles: RawFiles;
 let sealer: Sealer;
 let sketches: Sketches;
 
 beforeEach(async () => {
-  database = await Database.open(":memory:");
+  database = await LocalDatabase.open(":memory:");
   const identity = { logId: "log", partitionCount: 2, seed: "0".repeat(16) };
   await database.write((connection) => prepareSchema(connection, identity));
   await database.writer.run(`INSERT INTO event_types SELECT range, 'type-' || range, 0,

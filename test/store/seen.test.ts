@@ -1,7 +1,7 @@
 /** Idempotency state through the store: what is read back is the ledger that was saved. */
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { freeKeyLifeMs, IdempotencyLedger, type LedgerBounds } from "../../src/log/idempotency.ts";
-import { Database } from "../../src/store/database.ts";
+import { LocalDatabase } from "../../src/store/local-database.ts";
 import { prepareSchema } from "../../src/store/schema.ts";
 import { readSeen, writeSeen } from "../../src/store/seen.ts";
 import { randomFromEnvironment } from "../support/random.ts";
@@ -11,9 +11,9 @@ const startMs = Date.UTC(2026, 10, 24);
 /** Small, so that each is met. */
 const bounds: Partial<LedgerBounds> = { detailsPerProducerMax: 4, detailsMax: 9, freeKeysMax: 12 };
 
-let database: Database;
+let database: LocalDatabase;
 beforeEach(async () => {
-  database = await Database.open(":memory:");
+  database = await LocalDatabase.open(":memory:");
   const identity = { logId: "log", partitionCount: partitions, seed: "0".repeat(16) };
   await database.write((connection) => prepareSchema(connection, identity));
 });

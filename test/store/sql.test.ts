@@ -1,14 +1,15 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { nodeFiles } from "../../src/files.ts";
-import { Database, rowsOf } from "../../src/store/database.ts";
+import { rowsOf } from "../../src/store/database.ts";
 import { readExact } from "../../src/store/exact.ts";
+import { LocalDatabase } from "../../src/store/local-database.ts";
 import { RawFiles, rawFilesDefaults } from "../../src/store/raw-files.ts";
 import { prepareSchema } from "../../src/store/schema.ts";
 import { sqlText, sqlTexts, timestampLiteral } from "../../src/store/sql.ts";
 
-let database: Database;
+let database: LocalDatabase;
 beforeEach(async () => {
-  database = await Database.open(":memory:");
+  database = await LocalDatabase.open(":memory:");
 });
 afterEach(() => database.close());
 

@@ -5,12 +5,13 @@ import type { CandidateList } from "../../src/kernel/candidates.ts";
 import { ChunkScanner, inputPaddingBytes } from "../../src/kernel/chunk-scanner.ts";
 import { Kernel } from "../../src/kernel/kernel.ts";
 import { loadKernelModule } from "../../src/kernel/module.ts";
-import { Database, rowsOf } from "../../src/store/database.ts";
+import { rowsOf } from "../../src/store/database.ts";
+import { LocalDatabase } from "../../src/store/local-database.ts";
 import { StagedTables } from "../../src/store/staged.ts";
 
-let database: Database;
+let database: LocalDatabase;
 beforeEach(async () => {
-  database = await Database.open(":memory:");
+  database = await LocalDatabase.open(":memory:");
 });
 afterEach(() => database.close());
 

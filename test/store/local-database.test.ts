@@ -3,7 +3,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import { Database, insertRows, rowsOf } from "../../src/store/database.ts";
+import { insertRows, rowsOf } from "../../src/store/database.ts";
+import { LocalDatabase } from "../../src/store/local-database.ts";
 import { databaseDefaults } from "../../src/store/open-instance.ts";
 import type { ReadLane } from "../../src/store/read-lanes.ts";
 import { ReadLoad } from "../../src/store/read-load.ts";
@@ -17,10 +18,10 @@ const readMs = 60_000;
 const testMsMax = 120_000;
 
 describe("readers", () => {
-  let database: Database;
+  let database: LocalDatabase;
   beforeAll(async () => {
     const path = join(temporaryFolder(), "store.duckdb");
-    database = await Database.open(path, databaseDefaults);
+    database = await LocalDatabase.open(path, databaseDefaults);
     await database.write(async (connection) => {
       await connection.run("CREATE TABLE here (item INTEGER, name VARCHAR)");
       await connection.run("CREATE TABLE there (item INTEGER, name VARCHAR)");
@@ -74,9 +75,9 @@ const shortMsMax = 5000;
 const endless = "SELECT count(*) FROM range(10_000_000) AS a, range(1_000_000) AS b WHERE a > b";
 
 describe("connections", () => {
-  let database: Database;
+  let database: LocalDatabase;
   beforeEach(async () => {
-    database = await Database.open(":memory:");
+    database = await LocalDatabase.open(":memory:");
   });
   afterEach(() => database.close());
 
@@ -131,12 +132,12 @@ const one = (connection: DuckDBConnection) => rowsOf(connection, "SELECT 1 AS x"
 const forever = (connection: DuckDBConnection) => connection.run(endless);
 
 describe("reads beside others", () => {
-  let database: Database;
+  let database: LocalDatabase;
   let load: ReadLoad;
   const bounds = { quick: 2, slow: 3, apart: 1 };
   beforeEach(async () => {
     load = new ReadLoad();
-    database = await Database.open(
+    database = await LocalDatabase.open(
       ":memory:",
       { ...databaseDefaults, waitingReadsMax: bounds },
       load,
@@ -271,7 +272,7 @@ describe("reads beside others", () => {
     );
     await database.close();
     await Promise.all(judged);
-    database = await Database.open(":memory:");
+    database = await LocalDatabase.open(":memory:");
   });
 
   it("tell whether those that began before have ended", async () => {
@@ -297,7 +298,7 @@ describe("a query that needs more memory than there is", () => {
   it.each(["quick", "slow", "apart"] as const)("is an error of its own: %s", async (lane) => {
     const load = new ReadLoad();
     const options = { ...databaseDefaults, memoryBytesMax: 64e6 };
-    const database = await Database.open(join(temporaryFolder(), "s.duckdb"), options, load);
+    const database = await LocalDatabase.open(join(temporaryFolder(), "s.duckdb"), options, load);
     for (let i = 0; i < 3; i++) {
       const read = database.read(readMs, (connection) => connection.run(greedy), { lane });
       await expect(read).rejects.toMatchObject({ code: "query_memory", retryAfterSeconds: 5 });
@@ -311,7 +312,7 @@ describe("a query that needs more memory than there is", () => {
 
 describe("closing", () => {
   it("ends reads under way, and waits for them", async () => {
-    const database = await Database.open(":memory:", databaseDefaults);
+    const database = await LocalDatabase.open(":memory:", databaseDefaults);
     let hasEnded = false;
     let begin: () => void = () => undefined;
     const begun = new Promise<void>((resolve) => {
@@ -337,7 +338,7 @@ describe("closing", () => {
   });
 
   it("waits for the transaction under way, and takes none that comes meanwhile", async () => {
-    const database = await Database.open(":memory:", databaseDefaults);
+    const database = await LocalDatabase.open(":memory:", databaseDefaults);
     const steps: string[] = [];
     const slow = database.write(async (connection) => {
       await connection.run("CREATE TABLE numbers AS FROM range(1000000)");
@@ -363,14 +364,14 @@ function duckdbChecksum(header: Buffer): bigint {
 
 it("names a file that a later DuckDB wrote", async () => {
   const path = join(temporaryFolder(), "store.duckdb");
-  await (await Database.open(path)).close();
+  await (await LocalDatabase.open(path)).close();
   const bytes = readFileSync(path);
   const header = bytes.subarray(0, 4096);
   expect(header.readBigUInt64LE(0)).toBe(duckdbChecksum(header));
   header.writeBigUInt64LE(999n, 12);
   header.writeBigUInt64LE(duckdbChecksum(header), 0);
   writeFileSync(path, bytes);
-  await expect(Database.open(path)).rejects.toMatchObject({
+  await expect(LocalDatabase.open(path)).rejects.toMatchObject({
     code: "data_folder_newer",
     message: expect.stringMatching(/: DuckDB storage version 999; this version reads versions? /),
   });
