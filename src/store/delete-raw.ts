@@ -1,5 +1,4 @@
 /** Finds the raw events that a delete takes, file by file, and hides them. */
-import { join } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { rowsOf } from "./database.ts";
 import type { EventScope } from "./delete-questions.ts";
@@ -48,7 +47,7 @@ async function countInFiles(
   const found = new Map<string, EventSums>();
   for (let from = 0; from < paths.length; from += filesAtOnce) {
     const part = paths.slice(from, from + filesAtOnce);
-    const pathOf = new Map(part.map((path) => [join(rawFiles.folder, path), path]));
+    const pathOf = new Map(part.map((path) => [rawFiles.place.locate(path), path]));
     const sources = await aliveSources(connection, rawFiles.checks, part, true);
     const rows = await rowsOf(
       connection,

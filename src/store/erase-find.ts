@@ -115,7 +115,7 @@ export async function findInFiles(
   const changed = await changedFiles(connection);
   for (let from = 0; from < paths.length; from += filesAtOnce) {
     const part = paths.slice(from, from + filesAtOnce);
-    const pathOf = new Map(part.map((path) => [join(rawFiles.folder, path), path]));
+    const pathOf = new Map(part.map((path) => [rawFiles.place.locate(path), path]));
     const hit = (row: Row) => {
       const path = pathOf.get(String(row["file"]))!;
       hits.set(path, (hits.get(path) ?? new Set()).add(Number(row["erasure_id"])));
@@ -129,7 +129,7 @@ export async function findInFiles(
     // What is hidden there is there all the same.
     const own = part.filter((path) => changed.has(path));
     if (own.length > 0) {
-      const source = readSql(rawFiles.folder, own, true);
+      const source = readSql(rawFiles.place, own, true);
       for (const row of await findIn(connection, source, "file", sought)) hit(row);
     }
     onProgress((from + part.length) / paths.length);

@@ -5,12 +5,11 @@
  * reads it: when a question needs it, or when there is time. Files of older versions have none
  * and are taken as they are.
  */
-import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { RankstreamError } from "../errors.ts";
-import type { Files } from "../files.ts";
 import { rowsOf } from "./database.ts";
+import type { OpenedRaw, RawPlace } from "./raw-place.ts";
 import { whyStopped } from "./read-watch.ts";
 import { sqlText } from "./sql.ts";
 
@@ -27,18 +26,16 @@ interface Written {
 }
 
 export class RawChecks {
-  /** The folder that paths are below. */
-  readonly folder: string;
-  readonly #files: Files;
+  /** Where the files lie. */
+  readonly place: RawPlace;
   /** What was found of each file looked at, by path; null: it is sound. */
   readonly #found = new Map<string, Promise<RankstreamError | null>>();
   readonly #damaged = new Set<string>();
   /** Files to be looked at when there is time. */
   #left: string[] | null = null;
 
-  constructor(folder: string, files: Files) {
-    this.folder = folder;
-    this.#files = files;
+  constructor(place: RawPlace) {
+    this.place = place;
   }
 
   /** Paths of files found damaged, in SQL: never an empty list. */
@@ -46,11 +43,23 @@ export class RawChecks {
     return ["", ...this.#damaged].map(sqlText).join(", ");
   }
 
-  /** CRC-32 of each block of a file that was just written. */
-  async note(path: string): Promise<number[]> {
-    const checksums = await this.#read(path);
-    this.#found.set(path, Promise.resolve(null));
-    return checksums;
+  /**
+   * CRC-32 of each block of a file that was just written with so many bytes. Throws where it is
+   * not there with as many.
+   */
+  async note(path: string, bytes: number): Promise<number[]> {
+    const file = await this.place.open(path);
+    try {
+      if (file?.bytes !== bytes) {
+        const there = file === null ? "no file" : `${file.bytes} bytes`;
+        throw new Error(`${this.place.locate(path)}: ${there}, ${bytes} bytes were written`);
+      }
+      const checksums = await checksumsOf(file);
+      this.#found.set(path, Promise.resolve(null));
+      return checksums;
+    } finally {
+      await file?.close();
+    }
   }
 
   /** The files are gone. */
@@ -121,34 +130,33 @@ export class RawChecks {
 
   async #compare({ path, bytes, checksums, span }: Written): Promise<RankstreamError | null> {
     const fault = (what: string) => {
-      const detail = `${join(this.folder, path)} (events of ${span}): ${what}`;
+      const detail = `${this.place.locate(path)} (events of ${span}): ${what}`;
       return new RankstreamError("raw_corrupt", detail);
     };
-    const size = await this.#files.size(join(this.folder, path));
-    if (size === null) return fault("the file is missing");
-    if (size !== bytes) return fault(`${size} bytes, ${bytes} expected`);
-    if (checksums === null) return null;
-    const found = await this.#read(path);
+    const file = await this.place.open(path);
+    if (file === null) return fault("the file is missing");
+    let found: number[];
+    try {
+      if (file.bytes !== bytes) return fault(`${file.bytes} bytes, ${bytes} expected`);
+      if (checksums === null) return null;
+      found = await checksumsOf(file);
+    } finally {
+      await file.close();
+    }
     const block = found.findIndex((checksum, i) => checksum !== checksums[i]);
     if (block < 0) return null;
     const [first, end] = [block * blockBytes, Math.min(bytes, (block + 1) * blockBytes)];
     const [is, was] = [hexOf(found[block]!), hexOf(checksums[block]!)];
     return fault(`bytes ${first} to ${end - 1} have CRC-32 ${is}, ${was} expected`);
   }
+}
 
-  async #read(path: string): Promise<number[]> {
-    const file = await this.#files.openRead(join(this.folder, path));
-    const buffer = new Uint8Array(blockBytes);
-    const checksums: number[] = [];
-    try {
-      for (;;) {
-        const block = await file.read(checksums.length * blockBytes, blockBytes, buffer);
-        if (block.length > 0) checksums.push(crc32(block));
-        if (block.length < blockBytes) return checksums;
-      }
-    } finally {
-      await file.close();
-    }
+async function checksumsOf(file: OpenedRaw): Promise<number[]> {
+  const checksums: number[] = [];
+  for (;;) {
+    const block = await file.next(blockBytes);
+    if (block.length > 0) checksums.push(crc32(block));
+    if (block.length < blockBytes) return checksums;
   }
 }
 

@@ -1,8 +1,7 @@
 /**
- * Immutable Parquet files of raw events, below `raw/`. A file is written under a temporary name,
- * synced, renamed, its folder synced, and only then named by a row of the manifest (table
- * raw_files) in a transaction: DuckDB's COPY does none of that by itself. What no row names was
- * never committed and is swept at start. Queries get their file lists from the manifest.
+ * Immutable Parquet files of raw events, below `raw/` of a place (raw-place.ts). A file is durable
+ * and whole before a row of the manifest (table raw_files) names it in a transaction. What no row
+ * names was never committed and is swept. Queries get their file lists from the manifest.
  *
  * A file whose events are all of one hour lies in raw/date=/hour=, of one day in raw/date=,
  * else in raw/ itself. Small files of one folder are merged into a sorted one when there are
@@ -10,13 +9,13 @@
  * removed later, when no query that may still read it is running.
  */
 import { randomUUID } from "node:crypto";
-import { join } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { failPoint } from "../fail-point.ts";
 import { type Database, ownReadBudgetMs, rowsOf } from "./database.ts";
 import { foreverMs } from "./delete-questions.ts";
 import { erasuresOf, moveErasures } from "./erasure-sql.ts";
 import { RawChecks } from "./raw-checks.ts";
+import type { RawPlace } from "./raw-place.ts";
 import { ReplacedFiles, type ReplacedFilesOptions } from "./replaced-files.ts";
 import { sqlText, timestampLiteral } from "./sql.ts";
 import { aliveSources, lastDeleteId, moveTombstones } from "./tombstones.ts";
@@ -60,6 +59,8 @@ const copyOptions = [
   "PARQUET_VERSION v2",
   // Columns of mostly distinct values (users, sessions) are not worth a dictionary.
   "DICTIONARY_SIZE_LIMIT 2000",
+  // So that it says how long the file is: what is there is held against it.
+  "RETURN_STATS true",
 ].join(", ");
 
 /** How events lie in a file. */
@@ -84,6 +85,17 @@ export const rawFilesColumns =
 
 /** Rolls a replacement back. */
 class ReplacedMeanwhile extends Error {}
+
+/** Which of these the manifest names. */
+async function namedOf(
+  connection: DuckDBConnection,
+  paths: readonly string[],
+): Promise<Set<string>> {
+  if (paths.length === 0) return new Set();
+  const list = paths.map(sqlText).join(", ");
+  const rows = await rowsOf(connection, `SELECT path FROM raw_files WHERE path IN (${list})`);
+  return new Set(rows.map((row) => String(row["path"])));
+}
 
 /** The files that may hold events with a time in `[from, to)` (epoch ms), by path. */
 export async function filesWithin(
@@ -116,25 +128,24 @@ export class RawFiles {
   /** Names this process's files, so that no two writers ever choose the same one. */
   readonly #writer = randomUUID().slice(0, 8);
   #sequence = 0;
-  #knownFolders = new Set<string>();
   #writing: Promise<void> = Promise.resolve();
 
   constructor(database: Database, options: RawFilesOptions) {
     this.#database = database;
     this.#options = options;
-    this.checks = new RawChecks(options.folder, options.files);
+    this.checks = new RawChecks(options.place);
     this.replaced = new ReplacedFiles(database, this.checks, options);
   }
 
   /** Removes what no row of the manifest names. Only the holder of the data folder may. */
   async sweep(): Promise<number> {
-    const rows = await rowsOf(this.#database.writer, "SELECT path FROM raw_files");
-    const named = new Set(rows.map((row) => String(row["path"])));
     let removed = 0;
-    for (const path of await this.#listAll("raw")) {
-      if (named.has(path)) continue;
-      await this.#options.files.remove(join(this.#options.folder, path));
-      removed++;
+    for await (const part of this.place.list()) {
+      const paths = part.map(({ path }) => path);
+      const named = await namedOf(this.#database.writer, paths);
+      const orphans = paths.filter((path) => !named.has(path));
+      await this.place.remove(orphans);
+      removed += orphans.length;
     }
     return removed;
   }
@@ -148,32 +159,23 @@ export class RawFiles {
     source: string,
     span: [number, number],
   ): Promise<RawFile> {
-    const { folder, files } = this.#options;
-    const target = folderOf(span[0], span[1]);
-    await this.#makeFolder(target);
-    const name = `${span[0]}-${this.#writer}-${this.#sequence++}.parquet`;
-    const temporary = join(folder, target, `.${name}.tmp`);
-    const path = `${target}/${name}`;
-    failPoint("parquet.half_written");
-    const copied = await connection.run(
-      `COPY (SELECT * FROM ${source}) TO ${sqlText(temporary)} (${copyOptions})`,
-    );
-    failPoint("parquet.after_write");
-    await files.syncFile(temporary);
-    await files.rename(temporary, join(folder, path));
-    await files.syncFolder(join(folder, target));
-    failPoint("parquet.after_rename");
-    const bytes = await files.size(join(folder, path));
     const [firstTime, lastTime] = span;
-    const checksums = await this.checks.note(path);
-    const rows = copied.rowsChanged;
-    return { path, firstTime, lastTime, rows, bytes: bytes ?? 0, checksums };
+    const name = `${firstTime}-${this.#writer}-${this.#sequence++}.parquet`;
+    const path = `${folderOf(firstTime, lastTime)}/${name}`;
+    const copied = await this.place.write(path, async (target) => {
+      const copy = `COPY (SELECT * FROM ${source}) TO ${sqlText(target)} (${copyOptions})`;
+      const [stats] = await (await connection.run(copy)).getRowObjects();
+      return stats!;
+    });
+    const [rows, bytes] = [Number(copied["count"]), Number(copied["file_size_bytes"])];
+    const checksums = await this.checks.note(path, bytes);
+    return { path, firstTime, lastTime, rows, bytes, checksums };
   }
 
   /** Removes a file that was written and never registered. */
   async discard({ path }: RawFile): Promise<void> {
     this.checks.forget([path]);
-    await this.#options.files.remove(join(this.#options.folder, path));
+    await this.place.remove([path]);
   }
 
   /** Names the file in the manifest: to be called inside a transaction. */
@@ -339,9 +341,9 @@ export class RawFiles {
     return filesWithin(connection, 0, foreverMs);
   }
 
-  /** The folder that paths are below. */
-  get folder(): string {
-    return this.#options.folder;
+  /** Where the files lie. */
+  get place(): RawPlace {
+    return this.#options.place;
   }
 
   /** Whether any raw event may have a time in `[from, to)`; false is certain. */
@@ -369,22 +371,5 @@ export class RawFiles {
     );
     const [recent] = await rowsOf(connection, "SELECT count(*) AS rows FROM raw_recent");
     return Number(files!["rows"]) + Number(recent!["rows"]);
-  }
-
-  async #makeFolder(folder: string): Promise<void> {
-    if (this.#knownFolders.has(folder)) return;
-    await this.#options.files.makeFolder(join(this.#options.folder, folder));
-    this.#knownFolders.add(folder);
-  }
-
-  /** Files below `folder`, at most three levels deep as this class makes them. */
-  async #listAll(folder: string): Promise<string[]> {
-    const found: string[] = [];
-    for (const name of await this.#options.files.list(join(this.#options.folder, folder))) {
-      const path = `${folder}/${name}`;
-      if (name.includes("=")) found.push(...(await this.#listAll(path)));
-      else found.push(path);
-    }
-    return found;
   }
 }

@@ -3,7 +3,6 @@
  * keeps one for as long as it is needed, whatever becomes of the original. What lies in no file
  * yet, or in one of which something is deleted or erased, is written anew.
  */
-import { link } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { rowsOf } from "./database.ts";
@@ -42,7 +41,7 @@ export async function linkRaw(
   const placed: LinkedFile[] = [];
   for (const { path, firstTime, lastTime, rows } of whole) {
     const target = join(folder, basename(path));
-    await link(join(rawFiles.folder, path), target);
+    await rawFiles.place.keep(path, target);
     placed.push({ path: target, firstTime, lastTime, rows });
   }
   // Also where it is empty: so there is always a file, with all columns.

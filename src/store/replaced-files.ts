@@ -1,12 +1,10 @@
 /** Files of raw events that are out of the manifest: removed once no query may read them. */
-import { join } from "node:path";
-import type { Files } from "../files.ts";
 import type { Database } from "./database.ts";
 import type { RawChecks } from "./raw-checks.ts";
+import type { RawPlace } from "./raw-place.ts";
 
 export interface ReplacedFilesOptions {
-  folder: string;
-  files: Files;
+  place: RawPlace;
   /** A file is kept so long, and longer while a read may still need it. */
   removeAfterMs: number;
 }
@@ -61,12 +59,13 @@ export class ReplacedFiles {
   /** Removes what no query can be reading any more. */
   async remove(now: number): Promise<void> {
     if (this.#pins > 0) return;
-    const { folder, files, removeAfterMs } = this.#options;
+    const { place, removeAfterMs } = this.#options;
     const isDue = ({ at, isUrgent, readsBegun }: Replaced) =>
       (isUrgent || now - at >= removeAfterMs) && this.#database.haveEnded(readsBegun);
     const due = this.#replaced.filter(isDue);
     this.#replaced = this.#replaced.filter((file) => !due.includes(file));
-    this.#checks.forget(due.map(({ path }) => path));
-    for (const { path } of due) await files.remove(join(folder, path));
+    const paths = due.map(({ path }) => path);
+    this.#checks.forget(paths);
+    await place.remove(paths);
   }
 }

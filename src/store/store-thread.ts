@@ -22,6 +22,7 @@ import { Deleter, deleteDefaults } from "./delete.ts";
 import { type EraseDeps, Eraser, eraseDefaults, eraseHandlers } from "./erase.ts";
 import { ErasedArrivals } from "./erased-arrivals.ts";
 import { Exports, exportsDefaults } from "./exports.ts";
+import { FolderRawPlace } from "./folder-raw-place.ts";
 import { Graves } from "./graves.ts";
 import { KeptAnswers } from "./kept-answers.ts";
 import { LocalDatabase } from "./local-database.ts";
@@ -293,8 +294,7 @@ class StoreThread {
     const { folder, candidatesMax, exactTimeoutMs, sealQuietMs, sealedSketches } = this.#data;
     const rawFiles = new RawFiles(this.#database, {
       ...rawFilesDefaults,
-      folder,
-      files: nodeFiles,
+      place: new FolderRawPlace(folder, nodeFiles),
       removeAfterMs: 2 * exactTimeoutMs + 60_000,
     });
     await rawFiles.sweep();

@@ -7,12 +7,12 @@
  *   raw_tombstones  (path, delete_id, event_type, event_id, from_time, to_time): event_id NULL
  *                   stands for all items; delete_id grows from delete to delete
  */
-import { join } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { rowsOf, runValues } from "./database.ts";
 import { type EventScope, foreverMs } from "./delete-questions.ts";
 import { erasedSql, erasuresOfSql } from "./erasure-sql.ts";
 import type { RawChecks } from "./raw-checks.ts";
+import type { RawPlace } from "./raw-place.ts";
 import { sqlText, timestampLiteral } from "./sql.ts";
 
 export const tombstonesTable = `CREATE TABLE IF NOT EXISTS raw_tombstones (
@@ -28,28 +28,28 @@ export function scopeSql({ eventType, eventId, from, to }: EventScope): string {
   return `event_type = ${sqlText(eventType)}${item}${times.join("")}`;
 }
 
-/** A FROM source of all events of these files; `hasFile`: their absolute path as column `file`. */
-export function readSql(folder: string, paths: readonly string[], hasFile: boolean): string {
-  const list = paths.map((path) => sqlText(join(folder, path))).join(", ");
+/** A FROM source of all events of these files; `hasFile`: where each lies as column `file`. */
+export function readSql(place: RawPlace, paths: readonly string[], hasFile: boolean): string {
+  const list = paths.map((path) => sqlText(place.locate(path))).join(", ");
   // Folders named date= and hour= must not become columns of their own.
   const file = hasFile ? ", filename = 'file'" : "";
   return `read_parquet([${list}], hive_partitioning = false${file})`;
 }
 
 /**
- * A FROM source of the events of these files (paths below `folder`) that no tombstone hides.
+ * A FROM source of the events of these files that no tombstone hides.
  * Items and whole types are looked up apart: each a lookup by hash, however many were deleted.
  */
-function aliveSql(folder: string, paths: readonly string[], hasFile: boolean): string {
+function aliveSql(place: RawPlace, paths: readonly string[], hasFile: boolean): string {
   const list = paths.map(sqlText).join(", ");
-  const prefix = sqlText(`${folder}/`);
+  const prefix = sqlText(place.base);
   const join = (items: string, same: string) => `ANTI JOIN (
       SELECT ${prefix} || path AS file, event_type, event_id, from_time, to_time
       FROM raw_tombstones WHERE path IN (${list}) AND event_id IS ${items}) AS ${same}
     ON event.file = ${same}.file AND event.event_type = ${same}.event_type
       AND event.event_time >= ${same}.from_time AND event.event_time < ${same}.to_time`;
   return `(SELECT event.*${hasFile ? "" : " EXCLUDE (file)"}
-    FROM ${readSql(folder, paths, true)} AS event
+    FROM ${readSql(place, paths, true)} AS event
     ${join("NULL", "whole")}
     ${join("NOT NULL", "item")} AND event.event_id = item.event_id)`;
 }
@@ -80,9 +80,9 @@ export async function changedFiles(connection: DuckDBConnection): Promise<Set<st
 }
 
 /**
- * FROM sources that hold together the events of these files (paths below `folder`) that are not
- * deleted, those of erased users as erased; none for no files. In the reader's transaction.
- * `hasFile` adds a last column `file`, the absolute path. Throws `raw_corrupt` where a file is
+ * FROM sources that hold together the events of these files that are not deleted, those of
+ * erased users as erased; none for no files. In the reader's transaction. `hasFile` adds a last
+ * column `file`: where the place has it. Throws `raw_corrupt` where a file is
  * not as it was written.
  */
 export async function aliveSources(
@@ -93,14 +93,14 @@ export async function aliveSources(
 ): Promise<string[]> {
   if (paths.length === 0) return [];
   await checks.check(connection, paths);
-  const { folder } = checks;
+  const { place } = checks;
   const { hidden, marked } = await readChanged(connection);
   const sourcesOf = (own: readonly string[]) => {
     const whole = own.filter((path) => !hidden.has(path));
     const partly = own.filter((path) => hidden.has(path));
     return [
-      ...(whole.length > 0 ? [readSql(folder, whole, hasFile)] : []),
-      ...(partly.length > 0 ? [aliveSql(folder, partly, hasFile)] : []),
+      ...(whole.length > 0 ? [readSql(place, whole, hasFile)] : []),
+      ...(partly.length > 0 ? [aliveSql(place, partly, hasFile)] : []),
     ];
   };
   const toErase = paths.filter((path) => marked.has(path));

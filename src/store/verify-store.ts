@@ -4,9 +4,11 @@ import type { DuckDBConnection } from "@duckdb/node-api";
 import { RankstreamError } from "../errors.ts";
 import { nodeFiles } from "../files.ts";
 import { rowsOf } from "./database.ts";
+import { FolderRawPlace } from "./folder-raw-place.ts";
 import { checkFormat } from "./migrations.ts";
 import { databaseDefaults, openInstance } from "./open-instance.ts";
 import { RawChecks } from "./raw-checks.ts";
+import type { RawPlace } from "./raw-place.ts";
 import { type Recount, Recounter, recountDefaults } from "./recount.ts";
 import { sqlText } from "./sql.ts";
 
@@ -62,7 +64,7 @@ async function checkRawFiles(
   }
   for (let at = 0; at < sound.length; at += filesAtOnce) {
     const part = sound.slice(at, at + filesAtOnce);
-    damaged.push(...(await wrongRows(connection, checks.folder, part)));
+    damaged.push(...(await wrongRows(connection, checks.place, part)));
   }
   const rawBytes = rows.reduce((sum, { bytes }) => sum + Number(bytes), 0);
   return { rawFiles: rows.length, rawBytes, damaged };
@@ -70,17 +72,17 @@ async function checkRawFiles(
 
 async function wrongRows(
   connection: DuckDBConnection,
-  folder: string,
+  place: RawPlace,
   files: readonly { path: string; rows: number }[],
 ): Promise<string[]> {
-  const list = files.map(({ path }) => sqlText(join(folder, path))).join(", ");
+  const list = files.map(({ path }) => sqlText(place.locate(path))).join(", ");
   const found = await rowsOf(
     connection,
     `SELECT file_name, num_rows FROM parquet_file_metadata([${list}])`,
   );
   const rows = new Map(found.map((row) => [String(row["file_name"]), Number(row["num_rows"])]));
   return files.flatMap((file) => {
-    const path = join(folder, file.path);
+    const path = place.locate(file.path);
     const has = rows.get(path);
     return has === file.rows ? [] : [`${path}: ${has} events, ${file.rows} expected`];
   });
@@ -107,7 +109,7 @@ export async function verifyStore(options: VerifyOptions): Promise<VerifiedStore
       connection,
       "SELECT next_offset FROM log_offsets ORDER BY partition",
     );
-    const checks = new RawChecks(folder, nodeFiles);
+    const checks = new RawChecks(new FolderRawPlace(folder, nodeFiles));
     const files = await checkRawFiles(connection, checks, options);
     const [deletes] = await rowsOf(connection, "SELECT count(*) AS n FROM deletes_under_way");
     const isDeleting = Number(deletes!["n"]) > 0;

@@ -5,6 +5,7 @@ import { nodeFiles } from "../../src/files.ts";
 import { adopt } from "../../src/store/adopt.ts";
 import { Checkpointer, StaleOffsetError, TypeIds } from "../../src/store/checkpoint.ts";
 import { rowsOf } from "../../src/store/database.ts";
+import { FolderRawPlace } from "../../src/store/folder-raw-place.ts";
 import { LocalDatabase } from "../../src/store/local-database.ts";
 import { RawFiles, rawFilesDefaults } from "../../src/store/raw-files.ts";
 import { prepareSchema } from "../../src/store/schema.ts";
@@ -17,7 +18,11 @@ let checkpointer: Checkpointer;
 beforeEach(async () => {
   database = await LocalDatabase.open(":memory:");
   const identity = { logId: "log", partitionCount: 4, seed: "0".repeat(16) };
-  const options = { ...rawFilesDefaults, folder: "/nowhere", files: nodeFiles, removeAfterMs: 0 };
+  const options = {
+    ...rawFilesDefaults,
+    place: new FolderRawPlace("/nowhere", nodeFiles),
+    removeAfterMs: 0,
+  };
   await database.write((connection) =>
     prepareSchema(connection, { ...identity, beginOffsets: [7, 0, 0, 0] }),
   );

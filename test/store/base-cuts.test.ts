@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { nodeFiles } from "../../src/files.ts";
 import { BaseCuts } from "../../src/store/base-cuts.ts";
 import { rowsOf } from "../../src/store/database.ts";
+import { FolderRawPlace } from "../../src/store/folder-raw-place.ts";
 import { LocalDatabase } from "../../src/store/local-database.ts";
 import { databaseDefaults } from "../../src/store/open-instance.ts";
 import { RawFiles, rawFilesDefaults } from "../../src/store/raw-files.ts";
@@ -31,8 +32,7 @@ async function open(bounds = checkpoints): Promise<void> {
   });
   raw = new RawFiles(database, {
     ...rawFilesDefaults,
-    folder,
-    files: nodeFiles,
+    place: new FolderRawPlace(folder, nodeFiles),
     removeAfterMs: 0,
   });
 }

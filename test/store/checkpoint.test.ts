@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { nodeFiles } from "../../src/files.ts";
 import { Checkpointer, TypeIds } from "../../src/store/checkpoint.ts";
 import { rowsOf } from "../../src/store/database.ts";
+import { FolderRawPlace } from "../../src/store/folder-raw-place.ts";
 import { LocalDatabase } from "../../src/store/local-database.ts";
 import { RawFiles, rawFilesDefaults } from "../../src/store/raw-files.ts";
 import { prepareSchema } from "../../src/store/schema.ts";
@@ -28,7 +29,11 @@ beforeEach(async () => {
   await database.write((connection) => prepareSchema(connection, identity));
   const staged = new StagedTables();
   staged.register(database.writer);
-  const options = { ...rawFilesDefaults, folder: "/nowhere", files: nodeFiles, removeAfterMs: 0 };
+  const options = {
+    ...rawFilesDefaults,
+    place: new FolderRawPlace("/nowhere", nodeFiles),
+    removeAfterMs: 0,
+  };
   const rawFiles = new CountedFiles(database, options);
   const types = await TypeIds.load(database.writer);
   checkpointer = new Checkpointer(database, staged, types, rawFiles, () => 0);

@@ -10,6 +10,7 @@ import { rowsOf, runValues } from "../../src/store/database.ts";
 import { type DeleteOptions, Deleter, deleteDefaults } from "../../src/store/delete.ts";
 import type { EventScope } from "../../src/store/delete-questions.ts";
 import { resetDeltaSpans } from "../../src/store/delta-spans.ts";
+import { FolderRawPlace } from "../../src/store/folder-raw-place.ts";
 import { Graves } from "../../src/store/graves.ts";
 import { LocalDatabase } from "../../src/store/local-database.ts";
 import { RawFiles } from "../../src/store/raw-files.ts";
@@ -72,14 +73,13 @@ export class DeleteFixture {
     const identity = { logId: "log", partitionCount: 2, seed: "0".repeat(16) };
     await this.database.write((connection) => prepareSchema(connection, identity));
     this.rawFiles = new RawFiles(this.database, {
-      folder: this.folder,
-      files: {
+      place: new FolderRawPlace(this.folder, {
         ...nodeFiles,
         syncFile: async (path) => {
           await this.whileWriting();
           return nodeFiles.syncFile(path);
         },
-      },
+      }),
       recentRowsMax: 200,
       smallBytesMax: 1 << 20,
       mergeFilesMin: 3,

@@ -7,6 +7,7 @@ import { readCompared } from "../../src/store/compare.ts";
 import { rowsOf } from "../../src/store/database.ts";
 import { resetDeltaSpans } from "../../src/store/delta-spans.ts";
 import { readExact } from "../../src/store/exact.ts";
+import { FolderRawPlace } from "../../src/store/folder-raw-place.ts";
 import { LocalDatabase } from "../../src/store/local-database.ts";
 import { RawFiles, rawFilesDefaults } from "../../src/store/raw-files.ts";
 import { prepareSchema } from "../../src/store/schema.ts";
@@ -54,7 +55,11 @@ beforeAll(async () => {
   database = await LocalDatabase.open(join(folder, "store.duckdb"));
   const identity = { logId: "log", partitionCount: 1, seed: "0".repeat(16) };
   await database.write((connection) => prepareSchema(connection, identity));
-  const options = { ...rawFilesDefaults, folder, files: nodeFiles, removeAfterMs: 1000 };
+  const options = {
+    ...rawFilesDefaults,
+    place: new FolderRawPlace(folder, nodeFiles),
+    removeAfterMs: 1000,
+  };
   rawFiles = new RawFiles(database, options);
   for (const [i, name] of typeNames.entries()) {
     await database.writer.run(

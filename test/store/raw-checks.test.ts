@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { nodeFiles } from "../../src/files.ts";
 import { rowsOf } from "../../src/store/database.ts";
+import { FolderRawPlace } from "../../src/store/folder-raw-place.ts";
 import { LocalDatabase } from "../../src/store/local-database.ts";
 import { type RawFile, RawFiles } from "../../src/store/raw-files.ts";
 import { prepareSchema } from "../../src/store/schema.ts";
@@ -27,8 +28,7 @@ afterEach(() => database.close());
 /** As after a start: nothing was looked at yet. */
 function open(): RawFiles {
   return new RawFiles(database, {
-    folder,
-    files: nodeFiles,
+    place: new FolderRawPlace(folder, nodeFiles),
     recentRowsMax: 100,
     smallBytesMax: 1 << 20,
     mergeFilesMin: 2,

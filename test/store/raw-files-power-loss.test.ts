@@ -1,5 +1,6 @@
 // Parquet files over a disk that loses power: whatever the manifest names is there, whole.
 import { expect, it } from "vitest";
+import { FolderRawPlace } from "../../src/store/folder-raw-place.ts";
 import { LocalDatabase } from "../../src/store/local-database.ts";
 import {
   type RawFile,
@@ -23,7 +24,8 @@ function copyingTo(disk: PowerLossDisk, bytes: Uint8Array) {
       const path = /TO '([^']+)'/.exec(sql)?.[1];
       if (path === undefined) throw new Error(`not a COPY: ${sql}`);
       disk.adopt(path, bytes);
-      return { rowsChanged: 1 };
+      const stats = { count: 1n, file_size_bytes: BigInt(bytes.length) };
+      return { getRowObjects: async () => [stats] };
     },
   } as unknown as Parameters<RawFiles["write"]>[0];
 }
@@ -33,7 +35,11 @@ it("are whole once the manifest names them, whenever the power goes", async () =
   const database = await LocalDatabase.open(":memory:");
   await database.writer.run(rawFilesTable);
   const open = (files: PowerLossDisk) =>
-    new RawFiles(database, { ...rawFilesDefaults, folder, files, removeAfterMs: 0 });
+    new RawFiles(database, {
+      ...rawFilesDefaults,
+      place: new FolderRawPlace(folder, files),
+      removeAfterMs: 0,
+    });
   let committed = 0;
   let lost = 0;
   let swept = 0;

@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { nodeFiles } from "../../src/files.ts";
 import { rowsOf } from "../../src/store/database.ts";
+import { FolderRawPlace } from "../../src/store/folder-raw-place.ts";
 import { LocalDatabase } from "../../src/store/local-database.ts";
 import { RawFiles, type RawFilesOptions } from "../../src/store/raw-files.ts";
 import { prepareSchema } from "../../src/store/schema.ts";
@@ -26,8 +27,7 @@ afterEach(() => database.close());
 
 function open(options: Partial<RawFilesOptions> = {}): RawFiles {
   return new RawFiles(database, {
-    folder,
-    files: nodeFiles,
+    place: new FolderRawPlace(folder, nodeFiles),
     recentRowsMax: 100,
     smallBytesMax: 1 << 20,
     mergeFilesMin: 3,

@@ -7,6 +7,7 @@ import { readApprox } from "../../src/store/approx.ts";
 import { rowsOf } from "../../src/store/database.ts";
 import { resetDeltaSpans } from "../../src/store/delta-spans.ts";
 import { readExact } from "../../src/store/exact.ts";
+import { FolderRawPlace } from "../../src/store/folder-raw-place.ts";
 import { LocalDatabase } from "../../src/store/local-database.ts";
 import { RawFiles, rawFilesDefaults } from "../../src/store/raw-files.ts";
 import { prepareSchema } from "../../src/store/schema.ts";
@@ -34,7 +35,11 @@ beforeEach(async () => {
   await database.write((connection) => prepareSchema(connection, identity));
   await database.writer.run(`INSERT INTO event_types SELECT range, 'type-' || range, 0,
     TIMESTAMP_MS '2024-01-01', TIMESTAMP_MS '2024-01-01' FROM range(2)`);
-  const options = { ...rawFilesDefaults, folder: "/nowhere", files: nodeFiles, removeAfterMs: 0 };
+  const options = {
+    ...rawFilesDefaults,
+    place: new FolderRawPlace("/nowhere", nodeFiles),
+    removeAfterMs: 0,
+  };
   rawFiles = new RawFiles(database, options);
   sketches = await Sketches.create(
     { low: 1, high: 2 },

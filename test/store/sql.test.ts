@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { nodeFiles } from "../../src/files.ts";
 import { rowsOf } from "../../src/store/database.ts";
 import { readExact } from "../../src/store/exact.ts";
+import { FolderRawPlace } from "../../src/store/folder-raw-place.ts";
 import { LocalDatabase } from "../../src/store/local-database.ts";
 import { RawFiles, rawFilesDefaults } from "../../src/store/raw-files.ts";
 import { prepareSchema } from "../../src/store/schema.ts";
@@ -34,7 +35,11 @@ test("a moment's literal is the moment, up to the year 10000", async () => {
 test("a range to the last millisecond of 9999 and a name with NUL are answered", async () => {
   const identity = { logId: "log", partitionCount: 1, seed: "0".repeat(16) };
   await database.write((connection) => prepareSchema(connection, identity));
-  const options = { ...rawFilesDefaults, folder: "/nowhere", files: nodeFiles, removeAfterMs: 0 };
+  const options = {
+    ...rawFilesDefaults,
+    place: new FolderRawPlace("/nowhere", nodeFiles),
+    removeAfterMs: 0,
+  };
   const rawFiles = new RawFiles(database, options);
   const query = { eventTypes: ["a\0b"], k: 10, offset: 0, budgetMs: 60_000 };
   const range = { from: 1, to: Date.UTC(9999, 11, 31, 23, 59, 59, 999) };
