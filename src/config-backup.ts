@@ -1,13 +1,11 @@
 /** The options of backups: what is wrong with them, and what they come to. */
+import { type S3Options, s3Access, s3Problem } from "./config-s3.ts";
 import { quoted } from "./errors.ts";
 import { type KeepRules, parseKeepRules, s3Place } from "./model-backup.ts";
+import type { S3Access } from "./model-lake.ts";
 
-interface BackupOptions {
+interface BackupOptions extends S3Options<"backup"> {
   backupTo: string;
-  backupS3Endpoint: string;
-  backupS3Region: string;
-  backupS3AccessKeyId: string;
-  backupS3SecretAccessKey: string;
   backupKeep: string;
 }
 
@@ -24,15 +22,9 @@ function placeProblem({ backupTo }: BackupOptions): string | undefined {
 
 /** What is wrong with the options: expected and got; undefined where nothing is. */
 export function backupProblem(options: BackupOptions): string | undefined {
-  const { backupS3Endpoint: endpoint, backupKeep } = options;
-  const isWeb = URL.canParse(endpoint) && /^https?:$/.test(new URL(endpoint).protocol);
-  if (endpoint !== "none" && !isWeb) {
-    return `backupS3Endpoint: expected http://host:port, got ${quoted(endpoint)}`;
-  }
-  const { backupS3AccessKeyId: id, backupS3SecretAccessKey: secret } = options;
-  if ((id === "none") !== (secret === "none")) {
-    return "backupS3AccessKeyId and backupS3SecretAccessKey: expected both or none";
-  }
+  const { backupKeep } = options;
+  const problem = s3Problem("backup", options);
+  if (problem !== undefined) return problem;
   if (parseKeepRules(backupKeep) === null) {
     return `backupKeep: ${keepExpected}, got ${quoted(backupKeep)}`;
   }
@@ -40,24 +32,9 @@ export function backupProblem(options: BackupOptions): string | undefined {
 }
 
 /** Where backups are, as the options say; null: nowhere. */
-export function backupPlace(options: BackupOptions): {
-  address: string;
-  endpoint: string | null;
-  region: string | null;
-  credentials: { accessKeyId: string; secretAccessKey: string } | null;
-} | null {
-  const given = (value: string) => (value === "none" ? null : value);
-  const { backupTo, backupS3AccessKeyId, backupS3SecretAccessKey } = options;
-  if (backupTo === "none") return null;
-  const accessKeyId = given(backupS3AccessKeyId);
-  const credentials =
-    accessKeyId === null ? null : { accessKeyId, secretAccessKey: backupS3SecretAccessKey };
-  return {
-    address: backupTo,
-    endpoint: given(options.backupS3Endpoint),
-    region: given(options.backupS3Region),
-    credentials,
-  };
+export function backupPlace(options: BackupOptions): (S3Access & { address: string }) | null {
+  const { backupTo } = options;
+  return backupTo === "none" ? null : { address: backupTo, ...s3Access("backup", options) };
 }
 
 /** Which backups are kept, of options that were checked. */

@@ -65,6 +65,23 @@ export const configOptions = Object.freeze({
   upstreamCa: text("none", "PEM file of who signed the upstream's certificate."),
   upstreamClientCert: text("none", "PEM file of this node's own certificate for the upstream."),
   upstreamClientKey: text("none", "PEM file of its key."),
+  store: text(
+    "local",
+    "Where counts are kept: local, in dataDir; or ducklake:postgres:<address of PostgreSQL>.",
+  ),
+  storeSchema: text("rankstream", "Of a lake: the schema of its catalog in PostgreSQL."),
+  data: text("none", "Of a lake: where its files go, s3://bucket/prefix or an absolute folder."),
+  dataS3Endpoint: text("none", "Of another server than AWS's: http://host:port."),
+  dataS3Region: text("none", "Region of the lake's bucket; none: as AWS's own variables say."),
+  dataS3AccessKeyId: text("none", "Key of that bucket; none: whatever AWS's own rules find."),
+  dataS3SecretAccessKey: {
+    ...text("none", "Its secret; best given as RANKSTREAM_DATA_S3_SECRET_ACCESS_KEY_FILE."),
+    isSecret: true,
+  },
+  extensionDirectory: text(
+    "./duckdb-extensions",
+    "Of a lake: folder of DuckDB's extensions, which npm run extensions fetches.",
+  ),
   log: choice(["embedded", "kafka"], "Where accepted events are kept until counted."),
   partitions: integer(4, 1, 256, "Parts the log is split into; fixed by the first start."),
   kafkaBrokers: text("none", "Brokers of Kafka or Redpanda, by comma: host:port."),

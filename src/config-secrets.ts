@@ -1,6 +1,8 @@
 /** Values of the configuration that must not be shown. */
 import type { Config, ConfigName } from "./config.ts";
+import { lakePlace } from "./config-lake.ts";
 import { type ConfigOption, configOptions } from "./config-options.ts";
+import { catalogSecrets } from "./model-lake.ts";
 
 /** The password of an address, as it stands there and as it is meant. */
 function passwordsIn(value: string): string[] {
@@ -28,5 +30,7 @@ export function secretsOf(config: Config): string[] {
     if (option.isSecret === true) return [value, ...value.split(/[\n,]/).flatMap(headerValue)];
     return value.split(",").flatMap((one) => passwordsIn(one.trim()));
   });
+  const lake = lakePlace(config);
+  if (lake !== null) secrets.push(...catalogSecrets(lake.catalog));
   return [...new Set(secrets)];
 }

@@ -5,6 +5,8 @@
 import { readFileSync } from "node:fs";
 import { accessProblem } from "./config-access.ts";
 import { backupProblem } from "./config-backup.ts";
+import { kafkaProblem } from "./config-kafka.ts";
+import { isInLake, lakeProblem } from "./config-lake.ts";
 import { networkProblem } from "./config-network.ts";
 import {
   type ChoiceOption,
@@ -18,6 +20,7 @@ import {
 import { originProblem } from "./config-origins.ts";
 import { tracingProblem } from "./config-tracing.ts";
 import { didYouMean, quoted } from "./errors.ts";
+import { withoutPasswords } from "./model-lake.ts";
 
 type Table = typeof configOptions;
 export type ConfigName = keyof Table;
@@ -191,7 +194,7 @@ export function shownValue(name: ConfigName, value: string | number): string | n
   const option: ConfigOption = configOptions[name];
   if (typeof value === "number" || value === option.default) return value;
   if (option.type === "text" && option.isSecret === true) return "***";
-  return value.replace(/(\/\/[^/@:]*):[^/]*@/, "$1:***@");
+  return withoutPasswords(value);
 }
 
 /** Throws ConfigError for a flag that holds what must not be shown. */
@@ -217,7 +220,14 @@ export function processFigures() {
 }
 
 function checkOrigins(config: Config): void {
-  const problems = [originProblem, networkProblem, backupProblem, tracingProblem];
+  const problems = [
+    originProblem,
+    networkProblem,
+    backupProblem,
+    lakeProblem,
+    tracingProblem,
+    kafkaProblem,
+  ];
   for (const problem of problems.map((f) => f(config))) {
     if (problem !== undefined) throw new ConfigError(problem);
   }
@@ -243,31 +253,42 @@ export function rolesOf({ role }: Pick<Config, "role">): {
   return { edge: edge!, ingest: ingest!, query: query! };
 }
 
+/** Whether the process has a store: who counts, and of a lake who answers from it, too. */
+export function hasStore(config: Pick<Config, "role" | "store">): boolean {
+  const { ingest, query } = rolesOf(config);
+  return ingest || (query && isInLake(config));
+}
+
 /** Throws ConfigError for roles that make no sense, with what to start instead. */
 function checkRole(config: Config): void {
   const { role, upstream, log } = config;
   const { edge, ingest, query } = rolesOf(config);
   const isLed = upstream !== "none";
+  const isShared = isInLake(config);
   const refuse = (why: string): never => {
     throw new ConfigError(`role ${role}: ${why}`);
   };
   if (isLed && !isUrl(upstream, ["http:", "https:"])) {
     refuse(`expected --upstream http://host:port, got ${quoted(upstream)}`);
   }
-  if (ingest && isLed) {
+  if (hasStore(config) && isLed) {
+    const instead = isShared ? "--role edge" : "--role edge,query";
     refuse(
       "it has a store of its own, so it takes no upstream: leave --upstream out, " +
-        "or start with --role edge,query",
+        `or start with ${instead}`,
     );
   }
-  if (ingest && log === "embedded" && role !== "all") {
+  if (hasStore(config) && log === "embedded" && role !== "all") {
     refuse("the embedded log is of one process: start with --role all, or with --log kafka");
   }
-  if (ingest && !query) {
+  if (ingest && !query && !isShared) {
     const instead = edge ? "all" : "ingest,query";
-    refuse(`only the process with the store can answer from it: start with --role ${instead}`);
+    refuse(
+      `only the process with the store can answer from it: start with --role ${instead}, ` +
+        "or share a store by --store ducklake:…",
+    );
   }
-  if (!ingest && query && !isLed) {
+  if (query && !hasStore(config) && !isLed) {
     refuse(
       "it answers from the service behind it: expected --upstream http://host:port, got none",
     );
@@ -281,34 +302,6 @@ function checkRedis({ redisUrl }: Config): void {
   if (redisUrl === "none" || isUrl(redisUrl, ["redis:", "rediss:"])) return;
   // It may hold a password: not shown.
   throw new ConfigError("redisUrl: expected redis://host:port or rediss://host:port");
-}
-
-const brokerPattern = /^(\[[0-9a-f:]+\]|[^\s:,/@]+):\d{1,5}$/i;
-const topicPattern = /^[a-zA-Z0-9._-]{1,237}$/;
-
-function checkKafka(config: Config): void {
-  const { kafkaBrokers, kafkaTopic, kafkaDeadLetterTopic, kafkaSasl } = config;
-  if (config.log !== "kafka") return;
-  const brokers = kafkaBrokers.split(",").map((name) => name.trim());
-  if (!brokers.every((name) => brokerPattern.test(name))) {
-    const got = kafkaBrokers === "none" ? "none" : quoted(kafkaBrokers);
-    throw new ConfigError(`kafkaBrokers: expected host:port, several by comma, got ${got}`);
-  }
-  for (const topic of [kafkaTopic, kafkaDeadLetterTopic]) {
-    if (topicPattern.test(topic)) continue;
-    const expected = "expected 1 to 237 letters, digits, dots, dashes and underscores";
-    throw new ConfigError(`kafkaTopic: ${expected}, got ${quoted(topic)}`);
-  }
-  if (kafkaTopic === kafkaDeadLetterTopic) {
-    throw new ConfigError("kafkaDeadLetterTopic: expected another topic than kafkaTopic");
-  }
-  const isNamed = config.kafkaSaslUsername !== "none" && config.kafkaSaslPassword !== "none";
-  if (kafkaSasl !== "none" && !isNamed) {
-    throw new ConfigError(`kafkaSasl ${kafkaSasl}: expected kafkaSaslUsername and -Password`);
-  }
-  if ((config.kafkaTlsCert === "none") !== (config.kafkaTlsKey === "none")) {
-    throw new ConfigError("kafkaTlsCert and kafkaTlsKey: expected both or none");
-  }
 }
 
 function checkBounds(config: Config): void {
@@ -383,7 +376,7 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
   };
   allOf(configNames.map((name) => () => read(name)));
   const config = Object.freeze(values) as Config;
-  const together = [checkAccess, checkOrigins, checkRole, checkRedis, checkKafka, checkBounds];
+  const together = [checkAccess, checkOrigins, checkRole, checkRedis, checkBounds];
   allOf(together.map((check) => () => check(config)));
   const known = Object.freeze(origins) as LoadedConfig["origins"];
   return { config, origins: known, warnings: unknownVariables(environment) };

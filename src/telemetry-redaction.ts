@@ -50,12 +50,12 @@ const patterns: readonly (readonly [RegExp, string])[] = [
   ],
   // Names and passwords in addresses.
   [/\b([a-z][a-z0-9+.-]{0,20}:\/\/)[^\s"'<>/?#]*@/gi, `$1${hidden}@`],
-  // Parameters of addresses.
+  // Parameters of addresses, of PostgreSQL's with their quotes.
   [
     pattern(
       [
         String.raw`(^|[^\w.])(userId|sessionId|filter(?:Not)?\.[^=\s&"']{1,300}|password|api_?key`,
-        String.raw`|[a-z_]{0,20}token)=[^&\s"']*`,
+        String.raw`|[a-z_]{0,20}token)=(?:'(?:[^'\\]|\\.)*'?|[^&\s"']*)`,
       ],
       "gi",
     ),

@@ -55,6 +55,7 @@ const mayImport: Record<string, string[]> = {
 const owners: { dependency: RegExp; parts: string[] }[] = [
   { dependency: /^kafkajs$/, parts: ["log"] },
   { dependency: /^@duckdb\//, parts: ["store"] },
+  { dependency: /^pg$/, parts: ["store"] },
   { dependency: /^prom-client$/, parts: ["telemetry"] },
   { dependency: /^jose$/, parts: ["access"] },
   { dependency: /^@opentelemetry\//, parts: ["telemetry"] },

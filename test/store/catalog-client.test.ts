@@ -1,0 +1,47 @@
+// Node's own connection to a catalog's PostgreSQL, against a real one without TLS.
+import { beforeAll, expect, it } from "vitest";
+import { openCatalogClient } from "../../src/store/catalog-client.ts";
+import { type PostgresServer, startPostgres } from "../support/postgres.ts";
+
+let server: PostgresServer;
+beforeAll(async () => {
+  server = await startPostgres();
+});
+
+const ignored = () => undefined;
+
+it("is found by libpq's text and by a URL, and takes what both say", async () => {
+  const port = server.environment["PGPORT"];
+  for (const catalog of [
+    `host=127.0.0.1 port=${port} user=postgres dbname=postgres application_name='an edge'`,
+    `postgres://postgres@127.0.0.1:${port}/postgres?application_name=an%20edge`,
+    `host=127.0.0.1 port=${port} user=postgres application_name='an edge' sslmode=disable`,
+  ]) {
+    const client = await openCatalogClient(catalog, ignored);
+    const { rows } = await client.query("SELECT current_setting('application_name') AS name");
+    expect(rows).toEqual([{ name: "an edge" }]);
+    await client.end();
+  }
+});
+
+it("asks for TLS where that is said, and says that the server has none", async () => {
+  const catalog = `host=127.0.0.1 port=${server.environment["PGPORT"]} user=postgres`;
+  for (const mode of ["require", "verify-ca", "verify-full"]) {
+    await expect(openCatalogClient(`${catalog} sslmode=${mode}`, ignored)).rejects.toThrow(
+      "does not support SSL",
+    );
+  }
+});
+
+it("tells of a connection that ends later, instead of ending the process", async () => {
+  const ended = new Promise<Error>((resolve, reject) => {
+    const catalog = `host=127.0.0.1 port=${server.environment["PGPORT"]} user=postgres`;
+    const run = async () => {
+      const client = await openCatalogClient(catalog, resolve);
+      const { rows } = await client.query<{ pid: number }>("SELECT pg_backend_pid() AS pid");
+      server.query(`SELECT pg_terminate_backend(${rows[0]!.pid})`);
+    };
+    run().catch(reject);
+  });
+  expect((await ended).message).toMatch(/terminat/);
+});
