@@ -6,6 +6,11 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
+import {
+  describeExtensions,
+  extensionsHelp,
+  installTestExtensions,
+} from "./duckdb-extensions.mjs";
 import { describeKafka, installKafka, kafkaHelp, kafkaPackages } from "./kafka.mjs";
 import { describeNodes, installNodes, nodesHelp } from "./nodes.mjs";
 import { firstExecutable, onPath } from "./programs.mjs";
@@ -206,6 +211,15 @@ const services = [
     isOptional: true,
     install: installVersitygw,
     otherwise: versitygwHelp,
+  },
+  {
+    name: "DuckDB's extensions",
+    neededBy: "tests of a store in a lake",
+    find: describeExtensions,
+    isOptional: true,
+    apt: ["python3-venv"],
+    install: installTestExtensions,
+    otherwise: extensionsHelp,
   },
   {
     name: "schemathesis",
