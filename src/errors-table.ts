@@ -5,6 +5,7 @@
 import { accessKinds } from "./errors-access.ts";
 import { backupKinds } from "./errors-backup.ts";
 import { jobKinds } from "./errors-jobs.ts";
+import { lakeKinds } from "./errors-lake.ts";
 import { limitKinds } from "./errors-limits.ts";
 
 export interface ErrorKind {
@@ -371,6 +372,7 @@ const kinds = {
   ...serviceKinds,
   ...backupKinds,
   ...jobKinds,
+  ...lakeKinds,
 };
 
 export type ErrorCode = keyof typeof kinds;
