@@ -5,7 +5,8 @@ import { beforeAll, describe, expect, it } from "vitest";
 import type { Destination } from "../../src/backup/destination.ts";
 import { openDestination } from "../../src/backup/open-destination.ts";
 import { s3Place } from "../../src/model-backup.ts";
-import { hasS3, type S3Server, startS3 } from "../support/s3.ts";
+import { hasS3, startS3 } from "../support/s3.ts";
+import type { S3Server } from "../support/s3-server.ts";
 import { temporaryFolder } from "../support/service.ts";
 
 const plain = { endpoint: null, region: null, credentials: null };

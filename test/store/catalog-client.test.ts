@@ -1,7 +1,8 @@
 // Node's own connection to a catalog's PostgreSQL, against a real one without TLS.
 import { beforeAll, expect, it } from "vitest";
 import { openCatalogClient } from "../../src/store/catalog-client.ts";
-import { type PostgresServer, startPostgres } from "../support/postgres.ts";
+import { startPostgres } from "../support/postgres.ts";
+import type { PostgresServer } from "../support/postgres-server.ts";
 
 let server: PostgresServer;
 beforeAll(async () => {

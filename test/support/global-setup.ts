@@ -5,11 +5,14 @@ import { fileURLToPath } from "node:url";
 import type { TestProject } from "vitest/node";
 import { uwsMissing } from "./http-servers.ts";
 import { serveSharedKafka, sharedKafkaAddress } from "./shared-kafka.ts";
+import { serveSharedLake, sharedLakeServers } from "./shared-lake.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
     /** Where the run's main process answers with the address of the Kafka that files share. */
     sharedKafkaUrl: string;
+    /** The same of the PostgreSQL and the S3 server that files share. */
+    sharedLakeUrl: string;
   }
 }
 
@@ -39,7 +42,14 @@ export default async function setup(project: TestProject): Promise<() => Promise
     // Every service will want it, and is told its address when its process starts.
     process.env["RANKSTREAM_TEST_KAFKA"] = await sharedKafkaAddress();
   }
-  return kafka.close;
+  const lake = await serveSharedLake();
+  project.provide("sharedLakeUrl", lake.url);
+  if (process.env["RANKSTREAM_TEST_STORE"] === "ducklake") {
+    process.env["RANKSTREAM_TEST_LAKE"] = JSON.stringify(await sharedLakeServers());
+  }
+  return async () => {
+    await Promise.all([kafka.close(), lake.close()]);
+  };
 }
 
 function checkServices(): void {

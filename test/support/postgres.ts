@@ -1,94 +1,16 @@
-// A real PostgreSQL of a test's own, on loopback.
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { chownSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
+// A real PostgreSQL of a test file's own, on loopback.
 import { afterAll } from "vitest";
-import { findPostgres } from "../../tools/services.mjs";
-import { endBy } from "./child-process.ts";
-import { freePort } from "./free-port.ts";
+import { type PostgresServer, startedPostgres } from "./postgres-server.ts";
 
-const readyMsMax = 30_000;
 const running = new Set<PostgresServer>();
 
 afterAll(async () => {
   await Promise.all([...running].map((server) => server.remove()));
 });
 
-/** It refuses to run as root: then it runs as the user that its package made. */
-function ownUser(): { uid: number; gid: number } | undefined {
-  if (process.getuid?.() !== 0) return undefined;
-  const id = (flag: string) =>
-    Number(execFileSync("id", [flag, "postgres"], { encoding: "utf8" }));
-  return { uid: id("-u"), gid: id("-g") };
-}
-
-export class PostgresServer {
-  readonly #programs: string;
-  readonly #folder: string;
-  readonly #user = ownUser();
-  readonly #port: number;
-  #process: ChildProcess | null = null;
-
-  constructor(programs: string, port: number) {
-    this.#programs = programs;
-    this.#port = port;
-    this.#folder = mkdtempSync(join(tmpdir(), "rankstream-postgres-"));
-    if (this.#user !== undefined) chownSync(this.#folder, this.#user.uid, this.#user.gid);
-  }
-
-  /** What psql and other clients find it by. */
-  get environment(): Record<string, string> {
-    const place = { PGHOST: "127.0.0.1", PGPORT: String(this.#port) };
-    return { ...place, PGUSER: "postgres", PGDATABASE: "postgres" };
-  }
-
-  async start(): Promise<void> {
-    const data = join(this.#folder, "data");
-    const init = ["-D", data, "-U", "postgres", "--auth=trust", "--no-sync", "-E", "UTF8"];
-    const options = { ...this.#user, stdio: "ignore" as const, cwd: this.#folder };
-    execFileSync(join(this.#programs, "initdb"), init, options);
-    const place = ["-p", String(this.#port), "-h", "127.0.0.1", "-k", this.#folder];
-    const program = join(this.#programs, "postgres");
-    this.#process = spawn(program, ["-D", data, ...place, "-F"], options);
-    running.add(this);
-    const deadline = Date.now() + readyMsMax;
-    for (;;) {
-      try {
-        this.query("SELECT 1");
-        return;
-      } catch (error) {
-        if (Date.now() > deadline) throw error;
-      }
-      await sleep(100);
-    }
-  }
-
-  /** What psql prints of it: a row a line, columns by `|`. */
-  query(sql: string): string {
-    return execFileSync(join(this.#programs, "psql"), ["-qAtc", sql], {
-      env: { ...process.env, ...this.environment },
-      encoding: "utf8",
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-  }
-
-  /** Ends it and removes what it wrote. */
-  async remove(): Promise<void> {
-    const own = this.#process;
-    running.delete(this);
-    this.#process = null;
-    // Its immediate shutdown, which takes its other processes along; kill -9 would leave them.
-    if (own !== null) await endBy(own, "SIGQUIT");
-    rmSync(this.#folder, { recursive: true, force: true });
-  }
-}
-
+/** A fresh one, removed when the test file has ended. */
 export async function startPostgres(): Promise<PostgresServer> {
-  const programs = findPostgres();
-  if (programs === undefined) throw new Error("no PostgreSQL: npm run test:services brings it");
-  const server = new PostgresServer(programs, await freePort());
-  await server.start();
+  const server = await startedPostgres();
+  running.add(server);
   return server;
 }

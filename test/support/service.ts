@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll } from "vitest";
 import { hasExited } from "./child-process.ts";
 import { deleteKafkaTopics, kafkaArgs } from "./service-log.ts";
+import { storeEnvironment } from "./service-store.ts";
 
 export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const builtProgram = join(root, "build", "cli.js");
@@ -104,9 +105,10 @@ export class RankstreamProcess {
     // Settings of whoever runs the tests must not reach the service.
     for (const name of Object.keys(env)) if (name.startsWith("RANKSTREAM_")) delete env[name];
     if (options.failPoint !== undefined) env["RANKSTREAM_FAIL_POINT"] = options.failPoint;
+    const inLake = storeEnvironment(this.dataDir, own, options.env ?? {});
     const [command, ...before] = [...(options.wrapper ?? []), process.execPath];
     this.child = spawn(command!, [...before, options.program ?? builtProgram, "start", ...args], {
-      env: { ...patient, ...env, ...options.env },
+      env: { ...patient, ...env, ...inLake, ...options.env },
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.child.stdout?.setEncoding("utf8").on("data", (text: string) => {
