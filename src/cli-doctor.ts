@@ -17,6 +17,7 @@ import { addConfigOptions, loadConfigOf } from "./cli-start.ts";
 import { padded, printable } from "./cli-text.ts";
 import { ProblemError, type Status } from "./client/client.ts";
 import { type Config, ConfigError, loadConfig } from "./config.ts";
+import { isInLake } from "./config-lake.ts";
 import { countText, durationText } from "./import/progress.ts";
 import { checkAccess } from "./service-access.ts";
 import { type Check, checkMachine, isPortFree } from "./service-checks.ts";
@@ -31,9 +32,10 @@ const MiB = 1024 * 1024;
 
 const helpAfter = `
 Takes the flags and variables that 'rankstream start' takes and looks at what a start with them
-would need: Node, WebAssembly, the data folder and its disk, open files, the port, Redis and Kafka
-where they are used. Then at the service at --url, where one answers. Nothing is changed, but for
-a file written and removed again in the data folder to see how long the disk takes.
+would need: Node, WebAssembly, the data folder and its disk, open files, the port; Redis, Kafka and
+a lake's extensions, PostgreSQL and bucket where they are used. Then at the service at --url, where
+one answers. Nothing is changed, but for a file written and removed again in the data folder to see
+how long the disk takes.
 
 Examples:
   rankstream doctor
@@ -71,6 +73,13 @@ function configChecks(given: Record<string, string>, io: CliIo): [Config | null,
     });
     return [null, faults];
   }
+}
+
+async function lakeChecks(config: Config | null): Promise<Check[]> {
+  if (config === null || !isInLake(config)) return [];
+  // Loaded where it is needed: with it come DuckDB and the client of PostgreSQL.
+  const { checkLake } = await import("./service-lake-checks.ts");
+  return checkLake(config);
 }
 
 function clockCheck({ now }: Status, askedAt: number, answeredAt: number): Check {
@@ -187,12 +196,13 @@ async function runDoctor(
 ): Promise<number> {
   const [config, configured] = configChecks(given, io);
   const url = urlOf(flags, isNamed, config);
-  const [machine, access, service] = await Promise.all([
+  const [machine, lake, access, service] = await Promise.all([
     checkMachine(config ?? loadConfig({}).config),
+    lakeChecks(config),
     config === null ? [] : checkAccess(config),
     serviceChecks({ ...flags, url }, isNamed, config, io),
   ]);
-  const checks = [nodeCheck(io.nodeVersion), ...configured, ...machine, access, ...service].flat();
+  const checks = [nodeCheck(io.nodeVersion), ...configured, machine, lake, access, service].flat();
   const ok = checks.every(({ status }) => status !== "fail");
   if (flags.json === true) io.writeOut(`${JSON.stringify({ ok, checks })}\n`);
   else io.writeOut(checksText(checks, outPaint(io, flags)));

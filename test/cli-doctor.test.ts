@@ -81,6 +81,19 @@ describe("rankstream doctor", () => {
     expect([invalid.code, invalid.statusOf("configuration")]).toEqual([1, ["fail", "fail"]]);
   });
 
+  it("looks at what a lake leans on, without its password", async () => {
+    const environment = {
+      RANKSTREAM_STORE: "ducklake:postgres:host=127.0.0.1 port=1 password=s3cret",
+      RANKSTREAM_DATA: join(temporaryFolder(), "none"),
+      RANKSTREAM_EXTENSION_DIRECTORY: temporaryFolder(),
+    };
+    const found = await doctor(["--port", "0"], { environment });
+    for (const name of ["extensions", "catalog", "data"]) {
+      expect(found.statusOf(name), name).toEqual(["fail"]);
+    }
+    expect([found.code, JSON.stringify(found.checks).includes("s3cret")]).toEqual([1, false]);
+  });
+
   it("sees another version", async () => {
     const found = await doctor(["--url", service.url], { version: "9.9.9" });
     expect(found.of("version")[0]).toMatchObject({ status: "warn" });

@@ -45,6 +45,11 @@ function configOf(parts: CatalogParts, ssl: ClientConfig["ssl"] | null): ClientC
   };
 }
 
+export interface CatalogClientOptions {
+  /** A statement that takes longer fails; default: none does. */
+  queryMsMax?: number;
+}
+
 /**
  * Connects to a catalog's PostgreSQL as DuckDB's libpq would: what the address leaves out comes
  * from PostgreSQL's own variables (`PGHOST`, `PGPASSWORD`), and without `sslmode` TLS is used
@@ -54,11 +59,13 @@ function configOf(parts: CatalogParts, ssl: ClientConfig["ssl"] | null): ClientC
 export async function openCatalogClient(
   catalog: string,
   onError: (error: Error) => void,
+  { queryMsMax }: CatalogClientOptions = {},
 ): Promise<Client> {
   const parts = catalogParts(catalog);
   const mode = (parts.sslmode ?? "prefer") as SslMode;
   const connect = async (ssl: ClientConfig["ssl"] | null) => {
-    const client = new Client(configOf(parts, ssl));
+    const bound = queryMsMax === undefined ? {} : { query_timeout: queryMsMax };
+    const client = new Client({ ...configOf(parts, ssl), ...bound });
     // Without one, a connection that is cut ends the process.
     client.on("error", onError);
     await client.connect();

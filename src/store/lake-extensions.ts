@@ -1,8 +1,9 @@
 /** Whether DuckDB's extensions are where they should be, before it is told to load them. */
 import { open, readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import type { DuckDBConnection } from "@duckdb/node-api";
+import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { RankstreamError } from "../errors.ts";
+import type { LakePlace } from "../model-lake.ts";
 
 /** Which files of extensions a DuckDB takes: those of its own version and platform alone. */
 export interface DuckdbBuild {
@@ -14,14 +15,31 @@ export interface DuckdbBuild {
 
 export type LakeExtension = "ducklake" | "postgres_scanner" | "httpfs";
 
-/** All a lake may need; without a bucket it does without httpfs. */
+/** All a lake may need. */
 export const lakeExtensions: readonly LakeExtension[] = ["ducklake", "postgres_scanner", "httpfs"];
+
+/** What a lake there needs: without a bucket it does without httpfs. */
+export function extensionsOf({ s3 }: Pick<LakePlace, "s3">): readonly LakeExtension[] {
+  return s3 === null ? lakeExtensions.filter((name) => name !== "httpfs") : lakeExtensions;
+}
 
 /** What this DuckDB says of itself. */
 export async function duckdbBuild(connection: DuckDBConnection): Promise<DuckdbBuild> {
   const sql = "SELECT library_version, platform FROM pragma_version(), pragma_platform()";
   const [[version, platform]] = (await connection.runAndReadAll(sql)).getRows() as [unknown[]];
   return { version: String(version), platform: String(platform) };
+}
+
+/** The same, of a DuckDB opened for the question alone. */
+export async function ownDuckdbBuild(): Promise<DuckdbBuild> {
+  const instance = await DuckDBInstance.create(":memory:");
+  const connection = await instance.connect();
+  try {
+    return await duckdbBuild(connection);
+  } finally {
+    connection.closeSync();
+    instance.closeSync();
+  }
 }
 
 /**
