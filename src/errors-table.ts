@@ -217,6 +217,11 @@ const serviceKinds = {
     title: "A file of raw events is damaged",
     hint: "Restore the named file from a backup; counts of whole minutes are answered without it.",
   },
+  raw_unreachable: {
+    status: 503,
+    title: "Files of raw events could not be reached",
+    hint: "Retry after the stated seconds; the detail says what S3, or the way to it, answered.",
+  },
   query_timeout: {
     status: 503,
     title: "The query did not finish in time",

@@ -11,45 +11,26 @@ import {
   PutObjectCommand,
   type PutObjectCommandInput,
   S3Client,
-  type S3ClientConfig,
 } from "@aws-sdk/client-s3";
+import type { S3Access } from "../model-lake.ts";
+import { type S3Bounds, s3ClientConfig } from "../store/s3-client.ts";
 import { type Destination, type StoredObject, unreachable } from "./destination.ts";
 
-export interface S3Options {
+export interface S3Options extends S3Access {
   bucket: string;
   /** Before each object's name; empty or ending in a slash. */
   prefix: string;
-  /** `http://host:port` of another server than AWS's; null: AWS's. */
-  endpoint: string | null;
-  /** Null: as AWS's own variables and files say. */
-  region: string | null;
-  credentials: { accessKeyId: string; secretAccessKey: string } | null;
 }
 
-const attemptsMax = 5;
-/** Other servers take any. */
-const otherRegion = "us-east-1";
-const connectMsMax = 10_000;
-/** Without a byte from the server. */
-const silentMsMax = 120_000;
+const bounds: S3Bounds = Object.freeze({
+  attemptsMax: 5,
+  connectMsMax: 10_000,
+  silentMsMax: 120_000,
+});
 const removalsAtOnce = 8;
 
 function isNamed(error: unknown, ...names: string[]): boolean {
   return names.includes((error as Error).name);
-}
-
-function clientConfig({ endpoint, region, credentials }: S3Options): S3ClientConfig {
-  const usedRegion = region ?? (endpoint === null ? null : otherRegion);
-  return {
-    maxAttempts: attemptsMax,
-    // Other servers know less of these; every object is checked by its own digest.
-    requestChecksumCalculation: "WHEN_REQUIRED",
-    responseChecksumValidation: "WHEN_REQUIRED",
-    requestHandler: { connectionTimeout: connectMsMax, requestTimeout: silentMsMax },
-    ...(endpoint !== null && { endpoint, forcePathStyle: true }),
-    ...(usedRegion !== null && { region: usedRegion }),
-    ...(credentials !== null && { credentials }),
-  };
 }
 
 export class S3Destination implements Destination {
@@ -62,7 +43,7 @@ export class S3Destination implements Destination {
     this.address = `s3://${options.bucket}/${options.prefix}`;
     this.#bucket = options.bucket;
     this.#prefix = options.prefix;
-    this.#client = new S3Client(clientConfig(options));
+    this.#client = new S3Client(s3ClientConfig(options, bounds));
   }
 
   async get(name: string): Promise<Buffer | null> {

@@ -203,7 +203,8 @@ export class Exports {
     const changed = await changedFiles(connection);
     const files = await this.#rawFiles.list(connection, from, to);
     const written = files.filter(({ path }) => format === "parquet" || changed.has(path));
-    const needed = written.reduce((sum, { bytes }) => sum + bytes, freeBytesMin);
+    const copied = this.#rawFiles.place.keepsCopies ? files : [];
+    const needed = [...written, ...copied].reduce((sum, { bytes }) => sum + bytes, freeBytesMin);
     const { bavail, bsize } = await statfs(this.#options.folder);
     if (bavail * bsize >= needed) return;
     const detail = `the export may take ${needed} bytes, ${bavail * bsize} are free`;

@@ -12,6 +12,7 @@ import type { Database, ReadOptions } from "./database.ts";
 import { FileCheckpoints, type FileHold } from "./file-checkpoints.ts";
 import { confine, databaseDefaults, openInstance } from "./open-instance.ts";
 import { makePatient } from "./patient-connection.ts";
+import { namedS3Error } from "./raw-unreachable.ts";
 import { ReadLanes } from "./read-lanes.ts";
 import { ReadLoad, type ReadLoadName } from "./read-load.ts";
 import { cancelled, ReadWatch } from "./read-watch.ts";
@@ -26,7 +27,9 @@ const loadNames: Partial<Record<ErrorCode, ReadLoadName>> = {
 
 /** DuckDB's refusal to take more memory, as an error of its own; other errors as they are. */
 function named(error: unknown): unknown {
-  if (!(error instanceof Error) || !/Out of Memory Error/.test(error.message)) return error;
+  if (!(error instanceof Error) || !/Out of Memory Error/.test(error.message)) {
+    return namedS3Error(error);
+  }
   const detail = "the query needs more memory than the store has free";
   return new RankstreamError("query_memory", detail, { cause: error, retryAfterSeconds: 5 });
 }
@@ -94,7 +97,8 @@ export class LocalDatabase implements Database {
     for (const connection of [...readers, apart]) await reportProgress(connection);
     const copier = await instance.connect();
     for (const connection of [apart, maintainer, copier]) makePatient(connection);
-    if (path !== ":memory:") await confine(writer, dirname(resolve(path)));
+    const wider = (await options.widen?.(writer)) ?? [];
+    if (path !== ":memory:") await confine(writer, [dirname(resolve(path)), ...wider]);
     const lanes = new ReadLanes(readers, apart, { waitingMax: options.waitingReadsMax }, load);
     const checkpoints = new FileCheckpoints(path, options.checkpoints);
     return new LocalDatabase(instance, { writer, copier, maintainer }, lanes, load, checkpoints);

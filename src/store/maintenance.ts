@@ -125,6 +125,7 @@ export class Maintenance {
       }
     }
     await this.#rawFiles.replaced.remove(now);
+    await this.#rawFiles.sweepOld(now);
     if (!this.#isBusy()) await this.#rawFiles.checkNext();
     await this.#sealer.expireSketches(now);
     if (performance.now() - this.#compactedAt >= compactEveryMs) {

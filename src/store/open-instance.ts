@@ -20,6 +20,11 @@ export interface DatabaseOptions {
   /** How long to wait for another process to let go of the file. */
   lockWaitMsMax: number;
   checkpoints: FileCheckpointOptions;
+  /**
+   * Called before SQL is confined to the data folder: loads what reaches further. Resolves to the
+   * places, each ending in a slash, that SQL may reach too.
+   */
+  widen?: (connection: DuckDBConnection) => Promise<readonly string[]>;
 }
 
 export const databaseDefaults: DatabaseOptions = Object.freeze({
@@ -82,9 +87,12 @@ export async function openInstance(
   }
 }
 
-/** SQL reaches the data folder and nothing else, loads no extension, and can't change that. */
-export async function confine(connection: DuckDBConnection, folder: string): Promise<void> {
-  await connection.run(`SET allowed_directories = [${sqlText(folder)}]`);
+/** SQL reaches these folders and nothing else, loads no extension, and can't change that. */
+export async function confine(
+  connection: DuckDBConnection,
+  folders: readonly string[],
+): Promise<void> {
+  await connection.run(`SET allowed_directories = [${folders.map(sqlText).join(", ")}]`);
   await connection.run("SET enable_external_access = false");
   await connection.run("SET lock_configuration = true");
 }

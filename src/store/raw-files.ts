@@ -16,6 +16,7 @@ import { foreverMs } from "./delete-questions.ts";
 import { erasuresOf, moveErasures } from "./erasure-sql.ts";
 import { RawChecks } from "./raw-checks.ts";
 import type { RawPlace } from "./raw-place.ts";
+import { RawSweeper, sweepDefaults } from "./raw-sweeper.ts";
 import { ReplacedFiles, type ReplacedFilesOptions } from "./replaced-files.ts";
 import { sqlText, timestampLiteral } from "./sql.ts";
 import { aliveSources, lastDeleteId, moveTombstones } from "./tombstones.ts";
@@ -86,15 +87,12 @@ export const rawFilesColumns =
 /** Rolls a replacement back. */
 class ReplacedMeanwhile extends Error {}
 
-/** Which of these the manifest names. */
-async function namedOf(
-  connection: DuckDBConnection,
-  paths: readonly string[],
-): Promise<Set<string>> {
-  if (paths.length === 0) return new Set();
-  const list = paths.map(sqlText).join(", ");
-  const rows = await rowsOf(connection, `SELECT path FROM raw_files WHERE path IN (${list})`);
-  return new Set(rows.map((row) => String(row["path"])));
+/**
+ * Of one process from one start on, among all that ever write to a place: when it was made, and
+ * chance. An object written twice under one name would lose the first one's events unnoticed.
+ */
+function writerName(): string {
+  return `${Date.now().toString(36)}${randomUUID().replaceAll("-", "").slice(0, 16)}`;
 }
 
 /** The files that may hold events with a time in `[from, to)` (epoch ms), by path. */
@@ -125,8 +123,9 @@ export class RawFiles {
   readonly replaced: ReplacedFiles;
   readonly #database: Database;
   readonly #options: RawFilesOptions;
+  readonly #sweeper: RawSweeper;
   /** Names this process's files, so that no two writers ever choose the same one. */
-  readonly #writer = randomUUID().slice(0, 8);
+  readonly #writer = writerName();
   #sequence = 0;
   #writing: Promise<void> = Promise.resolve();
 
@@ -135,19 +134,21 @@ export class RawFiles {
     this.#options = options;
     this.checks = new RawChecks(options.place);
     this.replaced = new ReplacedFiles(database, this.checks, options);
+    const unnamedMsMin = options.removeAfterMs;
+    this.#sweeper = new RawSweeper(database, options.place, { ...sweepDefaults, unnamedMsMin });
   }
 
-  /** Removes what no row of the manifest names. Only the holder of the data folder may. */
+  /**
+   * At a start: removes what no row of the manifest names, and returns how many files that were.
+   * Where others write nothing goes: `sweepOld` does it with patience.
+   */
   async sweep(): Promise<number> {
-    let removed = 0;
-    for await (const part of this.place.list()) {
-      const paths = part.map(({ path }) => path);
-      const named = await namedOf(this.#database.writer, paths);
-      const orphans = paths.filter((path) => !named.has(path));
-      await this.place.remove(orphans);
-      removed += orphans.length;
-    }
-    return removed;
+    return this.place.isShared ? 0 : this.#sweeper.all();
+  }
+
+  /** As `sweep`, a step at a time, of a place where others write: what is old and nobody's. */
+  async sweepOld(now: number): Promise<number> {
+    return this.place.isShared ? this.#sweeper.step(now) : 0;
   }
 
   /**
@@ -168,7 +169,11 @@ export class RawFiles {
       return stats!;
     });
     const [rows, bytes] = [Number(copied["count"]), Number(copied["file_size_bytes"])];
-    const checksums = await this.checks.note(path, bytes);
+    const checksums = await this.checks.note(path, bytes).catch(async (error) => {
+      // What can't be removed now is swept.
+      if (this.place.isShared) await this.place.remove([path]).catch(() => undefined);
+      throw error;
+    });
     return { path, firstTime, lastTime, rows, bytes, checksums };
   }
 

@@ -5,7 +5,10 @@ import type { RawPlace } from "./raw-place.ts";
 
 export interface ReplacedFilesOptions {
   place: RawPlace;
-  /** A file is kept so long, and longer while a read may still need it. */
+  /**
+   * A file is kept so long, and longer while a read may still need it. Where other processes read
+   * as well, nobody knows their reads: it is to be as long as any of those may take.
+   */
   removeAfterMs: number;
 }
 
@@ -61,7 +64,8 @@ export class ReplacedFiles {
     if (this.#pins > 0) return;
     const { place, removeAfterMs } = this.#options;
     const isDue = ({ at, isUrgent, readsBegun }: Replaced) =>
-      (isUrgent || now - at >= removeAfterMs) && this.#database.haveEnded(readsBegun);
+      ((isUrgent && !place.isShared) || now - at >= removeAfterMs) &&
+      this.#database.haveEnded(readsBegun);
     const due = this.#replaced.filter(isDue);
     this.#replaced = this.#replaced.filter((file) => !due.includes(file));
     const paths = due.map(({ path }) => path);

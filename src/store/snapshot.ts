@@ -191,13 +191,11 @@ export class Snapshots {
   /** What is written anew is no more than the store's own file and the files to be rewritten. */
   async #checkRoom(): Promise<void> {
     const { folder, files } = this.#options;
+    const changed = `SEMI JOIN (SELECT path FROM raw_tombstones
+      UNION ALL SELECT path FROM raw_erasures) AS changed USING (path)`;
+    const written = `raw_files ${this.#rawFiles.place.keepsCopies ? "" : changed}`;
     const [row] = await this.#database.read(ownReadBudgetMs, (connection) =>
-      rowsOf(
-        connection,
-        `SELECT coalesce(sum(bytes), 0)::BIGINT AS bytes
-         FROM raw_files SEMI JOIN (SELECT path FROM raw_tombstones
-           UNION ALL SELECT path FROM raw_erasures) AS changed USING (path)`,
-      ),
+      rowsOf(connection, `SELECT coalesce(sum(bytes), 0)::BIGINT AS bytes FROM ${written}`),
     );
     const own = (await files.size(join(folder, storeFile))) ?? 0;
     const needed = own + Number(row!["bytes"]);

@@ -15,7 +15,7 @@ it("SQL reaches the data folder and nothing else, and can't change that", async 
   const connection = await instance.connect();
   const read = (path: string) => connection.runAndReadAll(`SELECT * FROM read_csv('${path}')`);
   expect((await read(outside)).getRowsJson()).toEqual([["1"]]);
-  await confine(connection, folder);
+  await confine(connection, [folder]);
   expect((await read(inside)).getRowsJson()).toEqual([["1"]]);
   for (const statement of [
     `SELECT * FROM read_csv('${outside}')`,

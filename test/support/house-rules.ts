@@ -56,6 +56,7 @@ const owners: { dependency: RegExp; parts: string[] }[] = [
   { dependency: /^kafkajs$/, parts: ["log"] },
   { dependency: /^@duckdb\//, parts: ["store"] },
   { dependency: /^pg$/, parts: ["store"] },
+  { dependency: /^@aws-sdk\//, parts: ["backup", "store"] },
   { dependency: /^prom-client$/, parts: ["telemetry"] },
   { dependency: /^jose$/, parts: ["access"] },
   { dependency: /^@opentelemetry\//, parts: ["telemetry"] },

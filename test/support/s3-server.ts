@@ -59,6 +59,21 @@ export class S3Server {
     }
   }
 
+  /** How a store reaches it. */
+  get access() {
+    return { endpoint: this.endpoint, region: null, credentials: this.credentials };
+  }
+
+  /** SIGSTOP: it takes connections and answers nothing. */
+  pause(): void {
+    this.#process!.kill("SIGSTOP");
+  }
+
+  /** SIGCONT. */
+  resume(): void {
+    this.#process!.kill("SIGCONT");
+  }
+
   /** kill -9; keeps what it holds. */
   async kill(): Promise<void> {
     const own = this.#process;
