@@ -1,6 +1,7 @@
 // Node's own connection to a catalog's PostgreSQL, against a real one without TLS.
 import { beforeAll, expect, it } from "vitest";
 import { openCatalogClient } from "../../src/store/catalog-client.ts";
+import { Authority, type Pair } from "../support/certificates.ts";
 import { startPostgres } from "../support/postgres.ts";
 import type { PostgresServer } from "../support/postgres-server.ts";
 
@@ -32,6 +33,43 @@ it("asks for TLS where that is said, and says that the server has none", async (
       "does not support SSL",
     );
   }
+});
+
+it("takes TLS where there is one, and holds its certificate to what sslmode says", async () => {
+  const [authority, other] = await Promise.all([Authority.make(), Authority.make()]);
+  const restart = async (pair: Pair) => {
+    await server.kill();
+    server.useTls(pair);
+    await server.start();
+  };
+  const isSecured = async (mode: string) => {
+    const place = `host=127.0.0.1 port=${server.environment["PGPORT"]} user=postgres`;
+    const client = await openCatalogClient(`${place} ${mode}`, ignored);
+    try {
+      const sql = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+      return (await client.query<{ ssl: boolean }>(sql)).rows[0]!.ssl;
+    } finally {
+      await client.end();
+    }
+  };
+  const own = `sslrootcert=${authority.ca}`;
+  await restart(await authority.sign("postgres"));
+  for (const [mode, ssl] of [
+    ["", true],
+    ["sslmode=disable", false],
+    ["sslmode=require", true],
+    [`sslmode=require ${own}`, true],
+    [`sslmode=verify-full ${own}`, true],
+  ] as const) {
+    expect(await isSecured(mode), mode).toBe(ssl);
+  }
+  const another = `sslrootcert=${other.ca}`;
+  for (const mode of [`require ${another}`, `verify-ca ${another}`, "verify-full"]) {
+    await expect(isSecured(`sslmode=${mode}`), mode).rejects.toThrow(/certificate/);
+  }
+  await restart(await authority.sign("elsewhere", 30, "subjectAltName=DNS:elsewhere.example"));
+  expect(await isSecured(`sslmode=verify-ca ${own}`)).toBe(true);
+  await expect(isSecured(`sslmode=verify-full ${own}`)).rejects.toThrow(/certificate/);
 });
 
 it("tells of a connection that ends later, instead of ending the process", async () => {

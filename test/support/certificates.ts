@@ -9,7 +9,7 @@ import { temporaryFolder } from "./service.ts";
 const run = promisify(execFile);
 const toolMsMax = 20_000;
 const curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
-const names = "subjectAltName=DNS:localhost,IP:127.0.0.1";
+const ownNames = "subjectAltName=DNS:localhost,IP:127.0.0.1";
 
 /** Paths of PEM files. */
 export interface Pair {
@@ -29,8 +29,8 @@ export class Authority {
     return made;
   }
 
-  /** Of 127.0.0.1 and localhost, good for `days`. */
-  async sign(name: string, days = 30): Promise<Pair> {
+  /** Of 127.0.0.1 and localhost, unless `names` says otherwise, good for `days`. */
+  async sign(name: string, days = 30, names = ownNames): Promise<Pair> {
     const at = (ending: string) => join(this.folder, `${name}.${ending}`);
     const request = ["-keyout", at("key"), "-out", at("csr"), "-subj", `/CN=${name}`];
     await this.#openssl("req", ...curve, ...request);

@@ -1,6 +1,6 @@
 // A real PostgreSQL on loopback, for a test file or for a whole run.
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { chownSync, existsSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, chownSync, copyFileSync, existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -25,13 +25,31 @@ export class PostgresServer {
   readonly #folder: string;
   readonly #user = ownUser();
   readonly #port: number;
+  #settings: string[] = [];
   #process: ChildProcess | null = null;
 
   constructor(programs: string, port: number) {
     this.#programs = programs;
     this.#port = port;
     this.#folder = mkdtempSync(join(tmpdir(), "rankstream-postgres-"));
-    if (this.#user !== undefined) chownSync(this.#folder, this.#user.uid, this.#user.gid);
+    this.#own(this.#folder);
+  }
+
+  /** From its next start on it takes TLS as well, with this certificate and key. */
+  useTls(pair: { cert: string; key: string }): void {
+    this.#settings = ["-c", "ssl=on"];
+    for (const [name, from] of Object.entries(pair)) {
+      // It takes no key that others could read.
+      const path = join(this.#folder, `server.${name}`);
+      copyFileSync(from, path);
+      chmodSync(path, 0o600);
+      this.#own(path);
+      this.#settings.push("-c", `ssl_${name}_file=${path}`);
+    }
+  }
+
+  #own(path: string): void {
+    if (this.#user !== undefined) chownSync(path, this.#user.uid, this.#user.gid);
   }
 
   /** What psql and other clients find it by. */
@@ -55,7 +73,7 @@ export class PostgresServer {
       execFileSync(join(this.#programs, "initdb"), init, options);
     }
     const place = ["-p", String(this.#port), "-h", "127.0.0.1", "-k", this.#folder];
-    const own = ["-D", data, ...place, "-F", "-N", String(connectionsMax)];
+    const own = ["-D", data, ...place, "-F", "-N", String(connectionsMax), ...this.#settings];
     this.#process = spawn(join(this.#programs, "postgres"), own, options);
     const deadline = Date.now() + readyMsMax;
     for (;;) {
