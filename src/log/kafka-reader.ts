@@ -12,8 +12,9 @@ import type { LogRecord } from "../model.ts";
 import type { Logger } from "../telemetry.ts";
 import { waitAtMost } from "./bounded-wait.ts";
 import { residueAssigner } from "./kafka-assigner.ts";
+import { fetchWaitMs, GroupMember } from "./kafka-member.ts";
 import { decodeRecord, recordHeaderName, traceHeaderName } from "./kafka-record.ts";
-import { type KafkaSettings, kafkaClient, reasonOf } from "./kafka-settings.ts";
+import { type KafkaSettings, reasonOf } from "./kafka-settings.ts";
 import { AssignmentChanged, type LogReader, tailOf } from "./log.ts";
 
 /** Where reading of a partition begins. */
@@ -43,12 +44,12 @@ export interface KafkaReaderOptions {
 
 const queueBytesMax = 32 * 1024 * 1024;
 const readBytesMax = 4 * 1024 * 1024;
-const fetchBytesMax = 16 * 1024 * 1024;
-const partitionBytesMax = 8 * 1024 * 1024;
-/** A fetch with nothing to fetch waits so long; so does a stop. */
-const fetchWaitMs = 250;
 const handlersAtOnce = 16;
-const disconnectMsMax = 2000;
+/** From one try to read to the next while the brokers are away: twice as long each time. */
+const retryMsMin = 100;
+const retryMsMax = 1000;
+/** So often; then the group waits for the member that it still knows until its session ends. */
+const leaveTriesMax = 10;
 const noBytes = new Uint8Array(0);
 
 interface Position {
@@ -60,9 +61,13 @@ interface Position {
 
 export class KafkaReader implements LogReader {
   readonly #options: KafkaReaderOptions;
-  #consumer: Consumer | null = null;
-  /** The same once it has joined: before that it can neither seek nor pause. */
+  #member: GroupMember | null = null;
+  /** Its client once it has joined: before that it can neither seek nor pause. */
   #joined: Consumer | null = null;
+  /** What the group knows this reader as, or knew before its client failed. */
+  #memberId: string | null = null;
+  #leaveTries = 0;
+  #retryMs = retryMsMin;
   #epoch = 0;
   #assigned: number[] = [];
   /** Partitions being read, once `begin` said where; empty before. Without those stopped. */
@@ -82,53 +87,72 @@ export class KafkaReader implements LogReader {
   /** Joins the group, and goes on trying while no broker answers. */
   async start(): Promise<void> {
     const { settings, groupId, counts, logger } = this.#options;
-    const { sessionTimeoutMs, topic } = settings;
-    const consumer = kafkaClient(settings, logger).consumer({
-      groupId,
-      sessionTimeout: sessionTimeoutMs,
-      heartbeatInterval: Math.floor(sessionTimeoutMs / 4),
-      partitionAssigners: [residueAssigner(counts)],
-      allowAutoTopicCreation: false,
-      metadataMaxAge: 15_000,
-      minBytes: 1,
-      maxBytes: fetchBytesMax,
-      maxBytesPerPartition: partitionBytesMax,
-      maxWaitTimeInMs: fetchWaitMs,
-      retry: { restartOnFailure: async () => true },
-    });
-    this.#consumer = consumer;
-    const { GROUP_JOIN, END_BATCH_PROCESS, CRASH } = consumer.events;
-    consumer.on(GROUP_JOIN, ({ payload }) => {
-      if (consumer !== this.#consumer) return;
-      this.#joined = consumer;
-      this.#join(payload.memberAssignment[topic] ?? []);
-    });
-    consumer.on(END_BATCH_PROCESS, ({ payload }) => {
-      if (consumer === this.#consumer) this.#pass(payload.partition, Number(payload.lastOffset));
-    });
-    consumer.on(CRASH, ({ payload }) => {
-      const reason = reasonOf(payload.error);
-      logger.warn({ part: "log", reason }, "reading failed; it begins again");
-    });
-    for (let waitMs = 100; !this.#closed && consumer === this.#consumer; ) {
+    const assigner = residueAssigner(counts);
+    const member = new GroupMember({ settings, groupId, assigner, logger });
+    this.#member = member;
+    this.#follow(member);
+    while (!this.#closed && member === this.#member) {
       try {
-        await consumer.connect();
-        await consumer.subscribe({ topics: [topic], fromBeginning: true });
-        await consumer.run({
+        await member.connect();
+        await this.#leaveBefore(member);
+        await member.consumer.run({
           autoCommit: false,
           eachBatchAutoResolve: false,
           partitionsConsumedConcurrently: handlersAtOnce,
-          eachBatch: (payload) => this.#take(consumer, payload),
+          eachBatch: (payload) => this.#take(member, payload),
         });
-        // Disconnected meanwhile it joins all the same.
-        if (consumer !== this.#consumer) await disconnected(consumer);
+        // Replaced meanwhile it joins all the same.
+        if (member !== this.#member) await member.end();
         return;
       } catch (error) {
         logger.warn({ part: "log", reason: reasonOf(error) }, "no broker to read from");
-        await sleep(waitMs * (0.5 + Math.random() / 2));
-        waitMs = Math.min(2 * waitMs, 3000);
+        await this.#retryLater();
       }
     }
+  }
+
+  #follow(member: GroupMember): void {
+    const { consumer } = member;
+    const { GROUP_JOIN, END_BATCH_PROCESS, STOP, CRASH } = consumer.events;
+    consumer.on(GROUP_JOIN, ({ payload }) => {
+      if (member !== this.#member) return;
+      this.#joined = consumer;
+      this.#memberId = payload.memberId;
+      this.#leaveTries = 0;
+      this.#retryMs = retryMsMin;
+      this.#join(payload.memberAssignment[this.#options.settings.topic] ?? []);
+    });
+    consumer.on(END_BATCH_PROCESS, ({ payload }) => {
+      if (member === this.#member) this.#pass(payload.partition, Number(payload.lastOffset));
+    });
+    consumer.on(STOP, () => {
+      if (this.#joined === consumer) this.#joined = null;
+    });
+    consumer.on(CRASH, ({ payload }) => {
+      if (member === this.#member) void this.#replace(payload.error);
+    });
+  }
+
+  /** Begins again with another client, which goes on where this one was. */
+  async #replace(error: Error): Promise<void> {
+    const { logger } = this.#options;
+    logger.warn({ part: "log", reason: reasonOf(error) }, "reading failed; it begins again");
+    this.#member = null;
+    this.#joined = null;
+    await this.#retryLater();
+    if (!this.#closed && this.#member === null) await this.start();
+  }
+
+  async #retryLater(): Promise<void> {
+    await sleep(this.#retryMs * (0.5 + Math.random() / 2));
+    this.#retryMs = Math.min(2 * this.#retryMs, retryMsMax);
+  }
+
+  /** Nobody waits then for what this reader was. */
+  async #leaveBefore(member: GroupMember): Promise<void> {
+    if (this.#memberId === null || this.#leaveTries++ >= leaveTriesMax) return;
+    await member.leaveAs(this.#memberId);
+    this.#memberId = null;
   }
 
   /** What is to be read now, once the group has said so; null once closed. */
@@ -169,12 +193,12 @@ export class KafkaReader implements LogReader {
   /** Leaves the group and joins it anew: for a client that stands still. */
   async restart(): Promise<void> {
     if (this.#closed) return;
-    const before = this.#consumer;
-    this.#consumer = null;
+    const before = this.#member;
+    this.#member = null;
     this.#joined = null;
     this.#change();
     this.#isChanged = false;
-    await disconnected(before);
+    await before?.end();
     if (!this.#closed) await this.start();
   }
 
@@ -196,12 +220,12 @@ export class KafkaReader implements LogReader {
 
   async close(): Promise<void> {
     this.#closed = true;
-    const before = this.#consumer;
-    this.#consumer = null;
+    const before = this.#member;
+    this.#member = null;
     this.#joined = null;
     this.#drained();
     this.#onAssigned();
-    await disconnected(before);
+    await before?.end();
   }
 
   #all() {
@@ -250,12 +274,12 @@ export class KafkaReader implements LogReader {
     this.#options.onNews();
   }
 
-  async #take(consumer: Consumer, payload: EachBatchPayload): Promise<void> {
+  async #take(member: GroupMember, payload: EachBatchPayload): Promise<void> {
     const { batch, resolveOffset, heartbeat, isStale } = payload;
     const position = this.#positions.get(batch.partition);
     const epoch = this.#epoch;
     // Fetched before a seek: it comes again, from where that says.
-    if (consumer !== this.#consumer || isStale()) return;
+    if (member !== this.#member || isStale()) return;
     if (!this.#isReady || position === undefined) return;
     const { fetchedOffset } = batch as unknown as { fetchedOffset: string };
     if (Number(fetchedOffset) !== position.next) {
@@ -347,10 +371,4 @@ export class KafkaReader implements LogReader {
     const detail = `${topic}, partition ${partition}, ${reason}`;
     this.#options.onStopped(partition, new RankstreamError(code, detail));
   }
-}
-
-/** Disconnects, and no longer than that: the client waits for fetches under way. */
-async function disconnected(consumer: Consumer | null): Promise<void> {
-  const done = consumer?.disconnect().catch(() => undefined) ?? Promise.resolve();
-  await waitAtMost(done, disconnectMsMax);
 }

@@ -8,7 +8,7 @@ import type { Batch, Round } from "./crash-load.ts";
 const minuteMs = 60_000;
 const pageSize = 1000;
 const approxRows = 50;
-const unavailableMsMax = 90_000;
+const unavailableMsMax = 30_000;
 
 /** Once more where only the log's broker didn't answer in time. */
 async function askedAgain(ask: () => Promise<Answer>): Promise<Answer> {

@@ -15,9 +15,8 @@ import {
 
 /** Fully looked at after each fault; of older rounds the totals. */
 const roundsLookedAt = 2;
-const lateReadyMsMax = 120_000;
-/** A consumer group may wait a minute for the member that it knew before the broker went. */
-const readyAgainMsMax = 120_000;
+const lateReadyMsMax = 60_000;
+const readyAgainMsMax = 30_000;
 /** Of a batch nobody answered for, what was on its way has arrived by then. */
 const quietMs = 300;
 

@@ -4,7 +4,7 @@ import { randomFromEnvironment } from "../support/random.ts";
 import { faultNames, runFault } from "./campaign.ts";
 import { type CrashTarget, startTarget } from "./campaign-target.ts";
 
-const faultMsMax = 300_000;
+const faultMsMax = 180_000;
 const onlyFault = process.env["RANKSTREAM_CAMPAIGN_FAULT"];
 
 export function report(line: string): void {

@@ -1,72 +1,12 @@
 // A member of a consumer group over a real broker: it reads from where it is told, goes on after
 // its client was started anew, and takes nothing of an assignment that is over.
-import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, expect, it } from "vitest";
-import { KafkaReader, type KafkaStart } from "../../src/log/kafka-reader.ts";
+import { expect, it } from "vitest";
 import { AssignmentChanged } from "../../src/log/log.ts";
-import type { LogRecord } from "../../src/model.ts";
-import { silentLogger } from "../../src/telemetry.ts";
-import { freshTopic, kafkaAdmin, sharedKafka } from "../support/kafka.ts";
-import { createTopic, kafkaClient } from "../support/kafka-broker.ts";
-import { logSettings } from "../support/log-settings.ts";
-
-const partitions = 2;
-const readMsMax = 20_000;
-const readers: KafkaReader[] = [];
-
-afterAll(async () => {
-  await Promise.all(readers.map((reader) => reader.close()));
-});
-
-async function setUp() {
-  const { address } = await sharedKafka();
-  const topic = freshTopic("reader");
-  const admin = await kafkaAdmin();
-  await createTopic(admin, topic, partitions);
-  const producer = kafkaClient(address).producer({ idempotent: true, maxInFlightRequests: 1 });
-  await producer.connect();
-  let made = 0;
-  const produce = async (count: number) => {
-    const messages = Array.from({ length: count }, () => {
-      const partition = made % partitions;
-      return { partition, value: String(made++) };
-    });
-    await producer.send({ topic, messages });
-  };
-  const reader = new KafkaReader({
-    settings: logSettings(address, topic, { deadLetterTopic: "none", sessionTimeoutMs: 6000 }),
-    groupId: topic,
-    counts: () => [partitions],
-    logger: silentLogger,
-    onNews: () => undefined,
-    onStopped: (_, error) => {
-      throw error;
-    },
-  });
-  readers.push(reader);
-  return { reader, produce, close: () => producer.disconnect() };
-}
-
-/** Reads until there are so many; the values, in order of each partition. */
-async function read(reader: KafkaReader, count: number): Promise<LogRecord[]> {
-  const records: LogRecord[] = [];
-  const until = performance.now() + readMsMax;
-  while (records.length < count && performance.now() < until) {
-    records.push(...(await reader.next()));
-    await sleep(5);
-  }
-  return records;
-}
-
-function values(records: readonly LogRecord[]): number[] {
-  return records.map(({ value }) => Number(Buffer.from(value))).sort((a, b) => a - b);
-}
-
-const starts = (offset: number): KafkaStart[] =>
-  [0, 1].map((partition) => ({ partition, offset, tail: null }));
+import { sharedKafka } from "../support/kafka.ts";
+import { begun, read, setUp, starts, values } from "./kafka-reader-fixture.ts";
 
 it("begins where it is told, and again after its client was started anew", async () => {
-  const { reader, produce, close } = await setUp();
+  const { reader, produce } = await setUp((await sharedKafka()).address);
   await produce(20);
   void reader.start();
   const first = (await reader.assigned())!;
@@ -86,5 +26,18 @@ it("begins where it is told, and again after its client was started anew", async
   await restarted;
   await produce(2);
   expect(values(await read(reader, 2))).toEqual([24, 25]);
-  await close();
+});
+
+it("goes on where it was after a failure that its client gives up at", async () => {
+  let failures = 1;
+  const onNews = () => {
+    // Whoever looks for a coordinator while it goes away fails like that, and isn't tried again.
+    if (failures-- > 0) throw Object.assign(new Error("of no use"), { retriable: false });
+  };
+  const { reader, produce } = await setUp((await sharedKafka()).address, {}, { onNews });
+  await begun(reader, 0);
+  await produce(6);
+  expect(values(await read(reader, 6))).toEqual([0, 1, 2, 3, 4, 5]);
+  await produce(2);
+  expect(values(await read(reader, 2))).toEqual([6, 7]);
 });
