@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs";
 import { runAccuracy } from "./accuracy.ts";
 import { runBackup } from "./backup.ts";
 import { runCache } from "./cache.ts";
+import { runCapacity } from "./capacity.ts";
 import { runCardinality } from "./cardinality.ts";
 import { runGrowth } from "./growth.ts";
 import { runKafka } from "./kafka.ts";
@@ -42,6 +43,7 @@ const benches: Record<BenchName, (options: BenchOptions) => Promise<Outcome[]>> 
   live: runLive,
   overhead: runOverhead,
   backup: runBackup,
+  capacity: runCapacity,
 };
 
 async function main(options: BenchOptions): Promise<void> {

@@ -17,6 +17,7 @@ export const benchNames = [
   "live",
   "overhead",
   "backup",
+  "capacity",
 ] as const;
 export type BenchName = (typeof benchNames)[number];
 
@@ -59,6 +60,11 @@ export interface BenchOptions {
   jarsFolder: string | undefined;
   /** Address of the kafka bench's brokers; undefined: it starts one of its own. */
   brokers: string | undefined;
+  /** Of the capacity bench: a PostgreSQL for a catalog, and DuckDB's extension_directory. */
+  postgres: string | undefined;
+  extensions: string | undefined;
+  /** The page whose tables the capacity bench makes anew. */
+  pageFile: string | undefined;
   /** Events a second of the soak, and seconds from kill to kill. */
   rate: number | undefined;
   killEvery: number | undefined;
@@ -96,6 +102,9 @@ Without a name: throughput. Every figure comes after a check of the answers behi
   --jars DIR           accuracy: where datasketches-java and what it needs are
   --simdjson DIR       kernel: a folder in which npm's simdjson is installed
   --brokers A          kafka: host:port of a broker (one is started)
+  --postgres CONNINFO  capacity: measures a catalog there, in a schema of its own
+  --extensions DIR     capacity: DuckDB's extension_directory, with ducklake in it
+  --page FILE          capacity: makes the tables of docs/growth.md anew
   --rate N             soak: events a second (20000)
   --kill-every N       soak: seconds from one kill -9 to the next (300)
   --json FILE          the results as JSON too
@@ -154,6 +163,9 @@ export function readOptions(args: string[]): BenchOptions | null {
       java: text,
       jars: text,
       brokers: text,
+      postgres: text,
+      extensions: text,
+      page: text,
       rate: text,
       "kill-every": text,
       "cpu-prof": text,
@@ -193,6 +205,9 @@ export function readOptions(args: string[]): BenchOptions | null {
     java: values.java ?? "java",
     jarsFolder: values.jars,
     brokers: values.brokers,
+    postgres: values.postgres,
+    extensions: values.extensions,
+    pageFile: values.page,
     rate: positive("rate", values.rate),
     killEvery: positive("kill-every", values["kill-every"]),
     serviceArgs: values.service?.split(" ").filter((part) => part !== "") ?? [],

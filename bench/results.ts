@@ -20,7 +20,8 @@ bench does and checks first is in [README.md](README.md).
 const cellOf = (text: string) => text.replaceAll("|", "\\|");
 const lineOf = (cells: readonly string[]) => `| ${cells.map(cellOf).join(" | ")} |\n`;
 
-function markdownTable({ head, rows }: Grid): string {
+/** The table as Markdown, after an empty line. */
+export function markdownTable({ head, rows }: Grid): string {
   const rule = head.map((_, at) => (at === 0 ? "---" : "---:"));
   return `\n${lineOf(head)}| ${rule.join(" | ")} |\n${rows.map(lineOf).join("")}`;
 }

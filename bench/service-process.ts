@@ -143,6 +143,11 @@ export class ServiceProcess {
     return this.#lines();
   }
 
+  /** The end of what it has logged. */
+  get logText(): string {
+    return this.#stderr();
+  }
+
   /** CPU seconds used since its start, user and system; 0 where /proc is missing. */
   cpuSeconds(): number {
     return this.#read("stat", cpuSecondsOf);

@@ -1,5 +1,7 @@
 /** `rankstream capacity`: what a load takes, without a service. */
 import { type Command, Option } from "commander";
+import { GrowthInputError, growthInputsWith } from "./capacity/growth-inputs.ts";
+import { growthBreaks, growthPlan } from "./capacity/growth-plan.ts";
 import {
   LoadError,
   type LoadField,
@@ -17,6 +19,7 @@ import {
   stepTitles,
   verdictText,
 } from "./capacity/words.ts";
+import { growthText, inputsHelp, settingsOf } from "./cli-growth.ts";
 import { type CliIo, CommandFailure, exitCodes } from "./cli-io.ts";
 import { type Column, tableLines } from "./cli-text.ts";
 
@@ -94,6 +97,27 @@ function optionOf(field: LoadField): Option {
   return new Option(`${flagOf(name)} <${choices === undefined ? "number" : "word"}>`, text);
 }
 
+type Flags = Partial<Record<LoadName, string>> & { json?: true; lake?: true; set?: string[] };
+
+/** What is printed for these flags. Throws `LoadError` and `GrowthInputError`. */
+function textOf({ json, lake, set = [], ...texts }: Flags): string {
+  const load = parseLoad(texts);
+  const given = settingsOf(set);
+  if (lake !== true && set.length > 0) {
+    throw new GrowthInputError("--set: expected --lake beside it, which has these inputs");
+  }
+  if (lake !== true) {
+    const plan = planFor(load);
+    return json === true ? `${JSON.stringify(plan)}\n` : capacityText(plan);
+  }
+  const inputs = growthInputsWith(given);
+  const plan = growthPlan(load, inputs);
+  const breaks = growthBreaks(load, inputs);
+  if (json === true) return `${JSON.stringify({ ...plan, limits: breaks })}\n`;
+  const values = Object.entries(given).map(([name, text]) => [name, Number(text)]);
+  return growthText(plan, breaks, Object.fromEntries(values));
+}
+
 /** Adds the command; `done` is told its exit code. */
 export function addCapacityCommand(
   program: Command,
@@ -105,20 +129,21 @@ export function addCapacityCommand(
     .description("Estimate what a load takes: cores, memory, disk and cost.");
   for (const field of loadFields) command.addOption(optionOf(field));
   command
+    .option("--lake", "many processes over DuckLake: what runs, is stored and breaks first")
+    .option("--set <name=value...>", "other inputs of --lake, listed below")
     .option("--json", "print the estimate as one JSON document")
     .addHelpText(
       "after",
-      "\nExamples:\n  rankstream capacity --events-per-second 11574\n" +
+      `${inputsHelp()}\nExamples:\n  rankstream capacity --events-per-second 11574\n` +
+        "  rankstream capacity --lake --events-per-second 100000 --set checkpointSeconds=5\n" +
         "  rankstream capacity --must-survive node --json | jq .smallest\n",
     )
-    .action((flags: Partial<Record<LoadName, string>> & { json?: true }) => {
-      const { json, ...texts } = flags;
+    .action((flags: Flags) => {
       try {
-        const plan = planFor(parseLoad(texts));
-        io.writeOut(json === true ? `${JSON.stringify(plan)}\n` : capacityText(plan));
+        io.writeOut(textOf(flags));
         done(exitCodes.done);
       } catch (error) {
-        if (!(error instanceof LoadError)) throw error;
+        if (!(error instanceof LoadError || error instanceof GrowthInputError)) throw error;
         throw new CommandFailure(error.message, exitCodes.usage);
       }
     });

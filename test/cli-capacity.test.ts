@@ -1,5 +1,7 @@
 // `rankstream capacity`: flags, text and JSON.
 import { describe, expect, it } from "vitest";
+import { growthInputsWith } from "../src/capacity/growth-inputs.ts";
+import { growthPlan } from "../src/capacity/growth-plan.ts";
 import { loadFields, parseLoad } from "../src/capacity/load.ts";
 import { planFor } from "../src/capacity/plan.ts";
 import { runIo } from "./support/cli-io.ts";
@@ -22,6 +24,41 @@ describe("rankstream capacity", () => {
     expect(out).toContain("no replica");
     const none = await runIo(["capacity", "--event-bytes", "9000", "--event-types", "1"]);
     expect(none.out).toContain("No step carries it.");
+  });
+
+  it("says of a lake what runs, what is stored and what breaks first", async () => {
+    const flags = ["capacity", "--lake", "--events-per-second", "100000"];
+    const { code, out } = await runIo(flags);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^8.64 billion events a day of 200 bytes, 300 thousand a second/);
+    expect(out).toMatch(/^ingest +\d+ +4 /m);
+    expect(out).toMatch(/^raw events +53 TB /m);
+    expect(out).toMatch(/^folding counts into minutes +\d+ % /m);
+    const free = [...flags, "--set", "pricePerOutGb=0", "checkpointSeconds=5", "--json"];
+    const plan = JSON.parse((await runIo(free)).out);
+    expect(plan.cost.out).toBe(0);
+    expect(plan.limits[0].eventsPerDayMax).toBeGreaterThan(0);
+    const given = await runIo([...flags, "--set", "checkpointSeconds=5"]);
+    expect(given.out).toContain("With checkpointSeconds 5.");
+    const texts = { eventsPerSecond: "100000" };
+    const inputs = growthInputsWith({ pricePerOutGb: "0", checkpointSeconds: "5" });
+    expect(plan.store).toEqual(
+      JSON.parse(JSON.stringify(growthPlan(parseLoad(texts), inputs).store)),
+    );
+  });
+
+  it("refuses other inputs that can't be", async () => {
+    for (const [flags, message] of [
+      [["--set", "checkpointSeconds=5"], "--set: expected --lake beside it"],
+      [
+        ["--lake", "--set", "checkpointSeconds=no"],
+        "checkpointSeconds: expected a number above 0",
+      ],
+      [["--lake", "--set", "checkpoints"], "there is no input checkpoints"],
+    ] as const) {
+      const { code, error } = await runIo(["capacity", ...flags]);
+      expect([code, error]).toEqual([2, expect.stringContaining(message)]);
+    }
   });
 
   it("refuses what can't be, by name", async () => {

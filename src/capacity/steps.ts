@@ -62,8 +62,8 @@ export interface Step {
 }
 
 /** A peak takes at most so much of a limit, and of the cores. */
-const limitShareMax = 0.7;
-const coresBusyMax = 0.6;
+export const limitShareMax = 0.7;
+export const coresBusyMax = 0.6;
 /** Cores of an edge or node; its main thread does nearly all, so more would idle. */
 const nodeCores = 2;
 const nodesMin = 2;

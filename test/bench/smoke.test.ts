@@ -31,6 +31,8 @@ const kernelBenches: BenchName[] = ["kernel", "accuracy"];
 const brokerBenches: BenchName[] = ["kafka", "soak"];
 /** These start several services to compare them. */
 const pairedBenches: BenchName[] = ["overhead", "backup"];
+/** Held against a model and a simulation. */
+const modelBenches: BenchName[] = ["capacity"];
 const countingBenches: BenchName[] = ["throughput", "latency", "cardinality", "cache"];
 
 function contains(stdout: string, labels: readonly string[]): void {
@@ -85,7 +87,8 @@ it("run, check their answers and print their tables", { timeout: runMsMax }, () 
 });
 
 it("run for long, over many clients and shapes of data", { timeout: runMsMax }, () => {
-  const others = [...kernelBenches, ...brokerBenches, ...pairedBenches, ...countingBenches];
+  const apart = [...kernelBenches, ...brokerBenches, ...pairedBenches, ...modelBenches];
+  const others = [...apart, ...countingBenches];
   const { stdout, plot, results } = smoke(benchNames.filter((name) => !others.includes(name)));
   contains(stdout, [
     "one week: ratio to Rankstream, approximate",
@@ -127,6 +130,14 @@ it("run in pairs, watched and not", { timeout: runMsMax }, () => {
     expect(seen.scrapes).toBeGreaterThan(0);
     expect(logLines).toBeGreaterThan(0);
   }
+});
+
+it("run beside paper and a simulation", { timeout: runMsMax }, () => {
+  const { stdout, results } = smoke(modelBenches);
+  contains(stdout, ["paper beside simulation: furthest off", "rows of counts, by the minute"]);
+  expect(namesOf(results)).toEqual(["capacity"]);
+  expect(results[0].run.deltaRows).toBeGreaterThan(0);
+  expect(results[0].runs).toHaveLength(2);
 });
 
 it("run without a service too", { timeout: runMsMax }, () => {
