@@ -159,7 +159,7 @@ export async function runCapacity(options: BenchOptions): Promise<Outcome[]> {
   if (pageFile !== undefined) writePage(pageFile);
   const inputs = growthInputsWith();
   const days = smoke ? { retentionDays: "10" } : {};
-  const loads = [1, 10].map((factor) => loadOf(largeEventsPerDay * factor, days));
+  const loads = (smoke ? [1] : [1, 10]).map((factor) => loadOf(largeEventsPerDay * factor, days));
   say("capacity: simulating");
   const runs = loads.map((load) => {
     const { figures } = compare(load, inputs, { seed, moreDays: smoke ? 4 : 0 });
