@@ -1,4 +1,4 @@
-/** Files of one table: small ones by the hour, merged ones by the day, replaced ones for a while. */
+/** Files of a table: small ones by the hour, merged ones by the day, replaced ones for a while. */
 
 interface Batch {
   hour: number;
