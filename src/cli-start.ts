@@ -12,9 +12,9 @@ import {
   configNames,
   expectedOf,
   flagOf,
+  hasStore,
   type LoadedConfig,
   loadConfig,
-  rolesOf,
   shownValue,
   variableOf,
 } from "./config.ts";
@@ -184,7 +184,7 @@ async function serve(
   tellStart(loaded, io, logger);
   for (const warning of warnings) logger.warn({}, warning);
   // A node without a store has no folder.
-  if (rolesOf(config).ingest) await checkDataFolder(config.dataDir, io);
+  if (hasStore(config)) await checkDataFolder(config.dataDir, io);
   const signalled = untilSignal(io, logger, config);
   const service = await io.startService(config, logger);
   const host = service.host.includes(":") ? `[${service.host}]` : service.host;

@@ -12,7 +12,12 @@ interface LakeOptions extends S3Options<"data"> {
   extensionDirectory: string;
 }
 
+interface CheckedOptions extends LakeOptions {
+  backupTo: string;
+}
+
 const lakeScheme = "ducklake:postgres:";
+const lakeKind = "ducklake:…";
 /** A name that PostgreSQL and DuckDB take without quotes, and no longer than PostgreSQL keeps. */
 const schemaPattern = /^[a-z_][a-z0-9_]{0,62}$/;
 
@@ -46,7 +51,7 @@ function dataProblem({ data, store }: LakeOptions): string | undefined {
       : `data: expected none beside --store local, got ${quoted(data)}: ` +
           "name the store with --store, or leave --data out";
   }
-  if (data === "none") return `${expected} beside --store ducklake:…, got none`;
+  if (data === "none") return `${expected} beside --store ${lakeKind}, got none`;
   try {
     if (s3Place(data) !== null || isAbsolute(data)) return undefined;
   } catch {
@@ -55,14 +60,26 @@ function dataProblem({ data, store }: LakeOptions): string | undefined {
   return `${expected}, got ${quoted(data)}`;
 }
 
+function backupsProblem({ store, backupTo }: CheckedOptions): string | undefined {
+  if (!isInLake({ store }) || backupTo === "none") return undefined;
+  const why = "a lake's PostgreSQL and bucket are backed up by their own means";
+  return `backupTo: expected none beside --store ${lakeKind}, got ${quoted(backupTo)}: ${why}`;
+}
+
 /** What is wrong with the options: expected and got, no password; undefined where nothing is. */
-export function lakeProblem(options: LakeOptions): string | undefined {
+export function lakeProblem(options: CheckedOptions): string | undefined {
   const { storeSchema } = options;
   const expected = "a name of lower-case letters, digits and _ that begins with no digit";
   const schema = schemaPattern.test(storeSchema)
     ? undefined
     : `storeSchema: expected ${expected}, got ${quoted(storeSchema)}`;
-  return storeProblem(options) ?? dataProblem(options) ?? schema ?? s3Problem("data", options);
+  return (
+    storeProblem(options) ??
+    dataProblem(options) ??
+    schema ??
+    s3Problem("data", options) ??
+    backupsProblem(options)
+  );
 }
 
 /** Where the store's lake is, of options that were checked; null: the store is local. */

@@ -3,7 +3,8 @@ import { constants, type Stats } from "node:fs";
 import { access, mkdtemp, open, readFile, rm, stat, statfs } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { dirname, join, resolve } from "node:path";
-import { type Config, rolesOf } from "./config.ts";
+import { type Config, hasStore } from "./config.ts";
+import { isInLake } from "./config-lake.ts";
 import { loadKernelModule } from "./kernel/module.ts";
 import { readCertificate } from "./service-tls.ts";
 
@@ -73,9 +74,9 @@ export async function lockHolder(path: string): Promise<number | null | undefine
   return null;
 }
 
-async function checkLock(folder: string): Promise<Check> {
+async function checkLock(folder: string, file: string): Promise<Check> {
   const name = "lock";
-  const holder = await lockHolder(join(folder, "store.duckdb"));
+  const holder = await lockHolder(join(folder, file));
   if (holder === undefined) {
     return { name, status: "ok", message: "who holds the folder is not known here" };
   }
@@ -140,8 +141,10 @@ async function nearest(path: string): Promise<{ path: string; stats: Stats }> {
 }
 
 /** The data folder: there or to be made, writable, on what disk, held by whom. */
-export async function checkFolder({ dataDir }: Config): Promise<Check[]> {
-  const folder = resolve(dataDir);
+export async function checkFolder(config: Config): Promise<Check[]> {
+  const folder = resolve(config.dataDir);
+  // Of a lake it has a copy.
+  const file = isInLake(config) ? "mirror.duckdb" : "store.duckdb";
   const { path, stats } = await nearest(folder);
   const name = "data folder";
   if (!stats.isDirectory() || !(await mayWrite(path))) {
@@ -155,7 +158,7 @@ export async function checkFolder({ dataDir }: Config): Promise<Check[]> {
   }
   return [
     { name, status: "ok", message: `${folder} can be written` },
-    await checkLock(folder),
+    await checkLock(folder, file),
     ...(await checkSpace(folder)),
     await checkSync(folder),
   ];
@@ -237,9 +240,9 @@ export async function checkOthers(config: Config): Promise<Check[]> {
   return Promise.all(checks);
 }
 
-/** All of these, of a process with these roles. */
+/** All of these, of a process with these roles; the folder's where it has a store. */
 export async function checkMachine(config: Config): Promise<Check[]> {
-  const folder = rolesOf(config).ingest ? checkFolder(config) : [];
+  const folder = hasStore(config) ? checkFolder(config) : [];
   const certificate = checkCertificate(config, Date.now());
   const parts = [checkKernel(), folder, certificate, checkOpenFiles(config), checkOthers(config)];
   return (await Promise.all(parts)).flat();

@@ -78,6 +78,7 @@ describe("the place of a lake", () => {
     ],
     [{ store, data: "gs://events" }, 'got "gs://events"'],
     [{ store, data: "s3://B" }, 'got "s3://B"'],
+    [{ store, data, backupTo: "/b" }, "backupTo: expected none beside --store ducklake:…"],
     [{ data }, "data: expected none beside --store local"],
     [{ storeSchema: "Ranks" }, "storeSchema: expected a name of lower-case letters"],
     [{ storeSchema: `a${"b".repeat(63)}` }, "storeSchema: expected"],
