@@ -2,7 +2,6 @@
 // them: a plain list of the events that are left.
 import { join } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
-import { nodeFiles } from "../../src/files.ts";
 import { Checkpointer, TypeIds } from "../../src/store/checkpoint.ts";
 import { CoarseWindows } from "../../src/store/coarse.ts";
 import { Compactor } from "../../src/store/compact.ts";
@@ -10,16 +9,17 @@ import { rowsOf, runValues } from "../../src/store/database.ts";
 import { type DeleteOptions, Deleter, deleteDefaults } from "../../src/store/delete.ts";
 import type { EventScope } from "../../src/store/delete-questions.ts";
 import { resetDeltaSpans } from "../../src/store/delta-spans.ts";
-import { FolderRawPlace } from "../../src/store/folder-raw-place.ts";
 import { Graves } from "../../src/store/graves.ts";
 import { LocalDatabase } from "../../src/store/local-database.ts";
 import { RawFiles } from "../../src/store/raw-files.ts";
+import type { RawPlace } from "../../src/store/raw-place.ts";
 import { prepareSchema } from "../../src/store/schema.ts";
 import { Sealer } from "../../src/store/seal.ts";
 import { Sketches } from "../../src/store/sketches.ts";
 import { StagedTables } from "../../src/store/staged.ts";
 import type { Level } from "../../src/store/windows.ts";
 import type { CountedEvent } from "../oracles/board-oracle.ts";
+import { rawPlaces, type TestPlace } from "../support/raw-places.ts";
 
 export interface FixtureOptions {
   candidatesMax: number;
@@ -28,6 +28,8 @@ export interface FixtureOptions {
   partialVectorsMax?: number;
   /** Seconds, by event type: the finest windows kept. */
   aggregationWindows?: Record<string, number>;
+  /** Where files of raw events lie; default: in the folder. */
+  kind?: (typeof rawPlaces)[number];
 }
 
 /** What is kept of an event beside its count. */
@@ -61,6 +63,7 @@ export class DeleteFixture {
   /** Runs whenever a Parquet file has been written and is not in the manifest yet. */
   whileWriting: () => Promise<unknown> = async () => undefined;
   #types!: TypeIds;
+  #made: TestPlace | null = null;
 
   constructor(folder: string, options: FixtureOptions) {
     this.folder = folder;
@@ -69,17 +72,13 @@ export class DeleteFixture {
 
   async open(): Promise<this> {
     const { candidatesMax, vectorsMax, hasSketches, partialVectorsMax = 4 } = this.options;
-    this.database = await LocalDatabase.open(join(this.folder, "store.duckdb"));
+    this.#made ??= await (this.options.kind ?? rawPlaces[0]!).make(this.folder);
+    const path = join(this.folder, "store.duckdb");
+    this.database = await LocalDatabase.open(path, this.#made.options);
     const identity = { logId: "log", partitionCount: 2, seed: "0".repeat(16) };
     await this.database.write((connection) => prepareSchema(connection, identity));
     this.rawFiles = new RawFiles(this.database, {
-      place: new FolderRawPlace(this.folder, {
-        ...nodeFiles,
-        syncFile: async (path) => {
-          await this.whileWriting();
-          return nodeFiles.syncFile(path);
-        },
-      }),
+      place: this.#hooked(this.#made.place),
       recentRowsMax: 200,
       smallBytesMax: 1 << 20,
       mergeFilesMin: 3,
@@ -103,6 +102,17 @@ export class DeleteFixture {
     await this.#openCoarse();
     this.deleter = this.deleterWith({});
     return this;
+  }
+
+  #hooked(place: RawPlace): RawPlace {
+    const write = Object.getPrototypeOf(place).write as RawPlace["write"];
+    place.write = (path, copy) =>
+      write.call(place, path, async (target) => {
+        const copied = await copy(target);
+        await this.whileWriting();
+        return copied;
+      }) as ReturnType<typeof copy>;
+    return place;
   }
 
   /** Another deleter of the same store. */

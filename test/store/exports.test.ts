@@ -7,6 +7,7 @@ import type { ExportQuery } from "../../src/store/export-sql.ts";
 import { Exports, exportsDefaults, slicesOf } from "../../src/store/exports.ts";
 import type { CountedEvent } from "../oracles/board-oracle.ts";
 import { type Random, randomFromEnvironment } from "../support/random.ts";
+import { rawPlaces } from "../support/raw-places.ts";
 import { temporaryFolder } from "../support/service.ts";
 import { DeleteFixture } from "./delete-fixture.ts";
 
@@ -16,17 +17,21 @@ const everything = { from: 0, to: Date.UTC(10_000, 0, 1) };
 
 let fixture: DeleteFixture;
 let exports: Exports;
-beforeEach(async () => {
-  const options = { candidatesMax: 4, vectorsMax: 4096, hasSketches: false };
+async function start(kind = rawPlaces[0]!): Promise<void> {
+  const options = { candidatesMax: 4, vectorsMax: 4096, hasSketches: false, kind };
   fixture = await new DeleteFixture(temporaryFolder(), options).open();
   const { folder, database, rawFiles } = fixture;
   const own = { ...exportsDefaults, sliceRowsMax: 25, folder, files: nodeFiles };
   exports = await Exports.start(database, rawFiles, own);
-});
-afterEach(async () => {
+}
+
+async function stop(): Promise<void> {
   await exports.stop();
   await fixture.close();
-});
+}
+
+beforeEach(() => start());
+afterEach(stop);
 
 function queryOf(more: Partial<ExportQuery> = {}): ExportQuery {
   return { eventTypes: null, ...everything, horizons: [], format: "ndjson", ...more };
@@ -54,7 +59,10 @@ const lineOf = ({ eventId, eventType, timeMs, weight }: CountedEvent) => {
 };
 
 describe("exports", () => {
-  it("hold the events of one moment, in order, whatever becomes of them", async () => {
+  const title = "of $name hold the events of one moment, in order, whatever becomes of them";
+  it.each(rawPlaces)(title, async (kind) => {
+    await stop();
+    await start(kind);
     const random = randomFromEnvironment("exports");
     const opened: { id: string; slices: number; events: CountedEvent[] }[] = [];
     for (let round = 0; round < 4; round++) {
