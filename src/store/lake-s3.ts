@@ -86,6 +86,8 @@ export async function openLakeS3(
     http_retry_backoff: httpRetryBackoff,
     s3_uploader_max_filesize: sqlText(uploadFileBytesMax),
     s3_uploader_thread_limit: uploadThreadsMax,
+    // Else each request makes a connection of its own, with TLS's greetings.
+    httpfs_connection_caching: true,
   };
   for (const [name, value] of Object.entries(settings)) {
     await connection.run(`SET GLOBAL ${name} = ${value}`);

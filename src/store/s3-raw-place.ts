@@ -78,6 +78,8 @@ class S3Reading implements OpenedRaw {
   }
 
   async close(): Promise<void> {
+    // Read to its very end, so that the connection serves the next request too.
+    if (this.#position === this.bytes) await this.#chunks.next().catch(() => undefined);
     this.#body.destroy();
   }
 

@@ -40,7 +40,14 @@ export class S3Server {
 
   /** Starts it, also after `kill`, with what it had; resolves when it answers. */
   async start(): Promise<void> {
-    const own = ["--port", `127.0.0.1:${this.port}`, "--quiet", "posix", this.folder];
+    const own = [
+      "--port",
+      `127.0.0.1:${this.port}`,
+      "--quiet",
+      "--keep-alive",
+      "posix",
+      this.folder,
+    ];
     const env = {
       ...process.env,
       ROOT_ACCESS_KEY: accessKeyId,
