@@ -67,9 +67,10 @@ export class ReplacedFiles {
       ((isUrgent && !place.isShared) || now - at >= removeAfterMs) &&
       this.#database.haveEnded(readsBegun);
     const due = this.#replaced.filter(isDue);
-    this.#replaced = this.#replaced.filter((file) => !due.includes(file));
     const paths = due.map(({ path }) => path);
     this.#checks.forget(paths);
+    // Those that can't be removed now stay due.
     await place.remove(paths);
+    this.#replaced = this.#replaced.filter((file) => !due.includes(file));
   }
 }

@@ -112,6 +112,20 @@ describe.each(rawPlaces.filter(({ isShared }) => isShared))("a sweep of $name", 
     expect(isThere(file)).toBe(false);
   });
 
+  it("keeps in mind what it could not remove", async () => {
+    const raw = open();
+    const file = await write(raw, true);
+    raw.replaced.retire([file.path], 0, true);
+    const remove = place.remove;
+    place.remove = () => Promise.reject(new Error("the server is away"));
+    await expect(raw.replaced.remove(removeAfterMs)).rejects.toThrow("away");
+    expect(raw.replaced.areUrgent).toBe(true);
+    place.remove = remove;
+    await raw.replaced.remove(removeAfterMs);
+    expect(raw.replaced.areUrgent).toBe(false);
+    expect(isThere(file)).toBe(false);
+  });
+
   it("comes to its end though each step finds a thousand files or fewer", async () => {
     const raw = open();
     const many = Array.from({ length: 1100 }, (_, i) => put(`${day}/7-many-${i}.parquet`));
