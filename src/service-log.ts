@@ -71,7 +71,8 @@ export async function openLog(config: Config, logger: Logger): Promise<OpenLog> 
   // A group of this start alone: nobody has to wait until the brokers have given up on the
   // members of a start that was killed. Where to go on is in the store, not in the group.
   const groupId = `${config.kafkaClientId}-${config.kafkaTopic}-${randomUUID()}`;
-  const source = { kind: "kafka" as const, settings: kafkaSettings(config), groupId };
+  const settings = kafkaSettings(config);
+  const source = { kind: "kafka" as const, settings, groupId, node: randomUUID() };
   return { log, source, embedded: null, group: log };
 }
 

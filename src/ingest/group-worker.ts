@@ -62,12 +62,13 @@ export class GroupWorker {
 
   constructor(deps: GroupWorkerDeps) {
     this.#deps = deps;
-    const { settings, groupId } = deps.source;
+    const { settings, groupId, node } = deps.source;
     const logger = this.#logger();
     this.#letters = new DeadLetters(settings, logger);
     this.#reader = new KafkaReader({
       settings,
       groupId,
+      node,
       counts: () => this.#counts,
       logger,
       onNews: () => this.#loop?.nudge(),
@@ -78,6 +79,7 @@ export class GroupWorker {
 
   /** Until told to stop. */
   async run(): Promise<void> {
+    await this.#learnCounts();
     void this.#reader.start();
     while (!this.#stopping) {
       const assignment = await this.#reader.assigned();
@@ -133,6 +135,18 @@ export class GroupWorker {
       this.#onAdopted = resolve;
       this.#deps.send({ kind: "adopt", partitions });
     });
+  }
+
+  /** Before this worker, as the group's leader, may say who reads what. */
+  async #learnCounts(): Promise<void> {
+    while (!this.#stopping) {
+      const adopted = await this.#adopt([]);
+      if (adopted !== null) {
+        this.#counts = adopted.counts;
+        return;
+      }
+      await sleep(againMs);
+    }
   }
 
   /** Counts one assignment until it changes. */

@@ -9,7 +9,7 @@ import type { ThreadLine } from "../telemetry-thread.ts";
 /** What a worker counts of: fixed partitions of the embedded log, or what its group gives it. */
 export type IngestSource =
   | { kind: "embedded"; folder: string }
-  | { kind: "kafka"; settings: KafkaSettings; groupId: string };
+  | { kind: "kafka"; settings: KafkaSettings; groupId: string; node: string };
 
 /** Where a worker begins, and what is known from before. */
 export interface IngestBegin {

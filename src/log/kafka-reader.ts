@@ -33,6 +33,8 @@ export interface Assignment {
 export interface KafkaReaderOptions {
   settings: KafkaSettings;
   groupId: string;
+  /** Names the process, to the group: what is left over is spread over processes. */
+  node: string;
   /** All numbers of partitions that the topic is known to have had. */
   counts: () => readonly number[];
   logger: Logger;
@@ -70,6 +72,8 @@ export class KafkaReader implements LogReader {
   #retryMs = retryMsMin;
   #epoch = 0;
   #assigned: number[] = [];
+  /** Time of day of the assignment, ms. */
+  #since = 0;
   /** Partitions being read, once `begin` said where; empty before. Without those stopped. */
   #positions = new Map<number, Position>();
   #isReady = false;
@@ -86,8 +90,10 @@ export class KafkaReader implements LogReader {
 
   /** Joins the group, and goes on trying while no broker answers. */
   async start(): Promise<void> {
-    const { settings, groupId, counts, logger } = this.#options;
-    const assigner = residueAssigner(counts);
+    const { settings, groupId, node, counts, logger } = this.#options;
+    const assigner = residueAssigner(() => {
+      return { node, since: this.#since, partitions: this.#assigned, counts: counts() };
+    });
     const member = new GroupMember({ settings, groupId, assigner, logger });
     this.#member = member;
     this.#follow(member);
@@ -248,6 +254,7 @@ export class KafkaReader implements LogReader {
 
   /** Told, before anything is fetched, what this member reads from now on. */
   #join(partitions: number[]): void {
+    this.#since = Date.now();
     const before = new Set(this.#assigned);
     const isSame =
       partitions.length === before.size && partitions.every((partition) => before.has(partition));

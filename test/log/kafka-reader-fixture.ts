@@ -47,6 +47,7 @@ export async function setUp(
   const reader = new KafkaReader({
     settings: logSettings(address, topic, own),
     groupId: topic,
+    node: "test",
     counts: () => [partitions],
     logger: silentLogger,
     onNews: () => undefined,
