@@ -97,6 +97,29 @@ export class Shelf {
     return written;
   }
 
+  /**
+   * Merges what was put in this hour by `together` while files are small and there are `least` of
+   * them; the bytes written and the files made by that.
+   */
+  compact(hour: number, smallBytes: number, together: number, least: number) {
+    const last = this.#small.at(-1);
+    const done = { bytes: 0, files: 0 };
+    if (last?.hour !== hour) return done;
+    this.#small.pop();
+    let small = last.files;
+    const each = () => last.bytes / small;
+    while (small >= least && each() < smallBytes) {
+      const merged = Math.ceil(small / together);
+      this.#retire({ hour, files: small, bytes: last.bytes });
+      this.#add(hour, merged - small, 0, 0);
+      this.#made += merged;
+      done.files += merged;
+      done.bytes += last.bytes;
+      small = merged;
+    }
+    return done;
+  }
+
   /** What was put in this hour is not needed any more. */
   drop(hour: number): void {
     const last = this.#small.pop();

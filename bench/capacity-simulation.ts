@@ -78,6 +78,8 @@ export class Simulation {
   readonly #windows: Record<SimulatedLevel, Shelf>;
   readonly #sketches: Record<SimulatedLevel, Shelf>;
   readonly #deltas: Shelf;
+  /** Raw events of small commits, before they are in files of raw events. */
+  readonly #staged: Shelf;
   /** Commits of each hour. */
   readonly #commits: number[] = [];
   readonly #looked: Pick<Simulated, "objects" | "catalogRows">[] = [];
@@ -111,6 +113,7 @@ export class Simulation {
       >;
     this.#raw = shelf();
     this.#deltas = shelf();
+    this.#staged = shelf();
     this.#windows = each(foldTables);
     this.#sketches = each(1);
   }
@@ -129,11 +132,13 @@ export class Simulation {
     const isDaysEnd = hour % hoursADay === hoursADay - 1;
     if (isDaysEnd) this.#fold("day", 1, hour);
     if (isDaysEnd && isMonthsEnd(day)) this.#fold("month", 2, hour);
-    // Merges at the hour's end, of what has been over for long enough.
+    const { files, bytes } = this.#raw.compact(hour, this.#inputs.rawSmallBytes, 16, 8);
+    this.#written += bytes;
+    this.#commits[hour]! += files;
+    // Windows' files are merged once their day has been over for long enough.
     const over = hour - mergeAfterHours;
     const isMergeOfDay = hour % hoursADay === (hoursADay - 1 + mergeAfterHours) % hoursADay;
     if (isMergeOfDay) this.#look(hour);
-    if (over >= 0) this.#written += this.#merge([this.#raw], hour, over);
     if (isMergeOfDay && over >= 0) {
       const small = [this.#windows.minute, this.#windows.hour];
       const sketches = [this.#sketches.minute, this.#sketches.hour];
@@ -148,7 +153,7 @@ export class Simulation {
   }
 
   #minute(minute: number): void {
-    const { processes, rawBytes, rowBytes } = this.#load;
+    const { processes, rowBytes } = this.#load;
     const { checkpointSeconds } = this.#inputs;
     const hour = Math.floor(minute / 60);
     const rate = this.#rates[minute]!;
@@ -157,7 +162,7 @@ export class Simulation {
     const isBusy = 1 - Math.exp((-rate * checkpointSeconds) / processes);
     const commits = turns * processes * isBusy;
     this.#events += events;
-    this.#raw.put(hour, commits, events * rawBytes);
+    this.#putRaw(hour, rate, commits);
     let deltas = 0;
     const turnOctave = Math.log2(events / turns);
     for (const type of this.#types) {
@@ -172,9 +177,27 @@ export class Simulation {
     this.#deltaRows += deltas;
     this.#deltas.put(hour, commits, deltas * (rowBytes + deltaExtraBytes));
     this.#deltas.drop(hour);
-    this.#written += events * rawBytes + deltas * (rowBytes + deltaExtraBytes);
+    this.#written += deltas * (rowBytes + deltaExtraBytes);
     this.#commits[hour]! += commits;
     this.#seal("minute", hour, (type) => events * type.share);
+  }
+
+  /** A minute's raw events: commits large enough are files, others wait until there is one. */
+  #putRaw(hour: number, rate: number, commits: number): void {
+    const { rawFileRowsMin, rawTableRowsMax, checkpointSeconds } = this.#inputs;
+    const { rawBytes, processes } = this.#load;
+    const bytes = rate * 60 * rawBytes;
+    this.#written += bytes;
+    if ((rate * checkpointSeconds) / processes >= rawFileRowsMin) {
+      this.#raw.put(hour, commits, bytes);
+      return;
+    }
+    this.#staged.put(hour, commits, bytes);
+    this.#staged.drop(hour);
+    this.#written += bytes;
+    const files = Math.max((rate * 60) / rawTableRowsMax, Math.min(0.1, rate * 60));
+    this.#raw.put(hour, files, bytes);
+    this.#commits[hour]! += files;
   }
 
   #fold(level: SimulatedLevel, place: 0 | 1 | 2, hour: number): void {
@@ -218,14 +241,15 @@ export class Simulation {
     const sum = (shelves: Shelf[], of: (shelf: Shelf) => number) =>
       shelves.reduce((total, shelf) => total + of(shelf), 0);
     const live = { raw: this.#raw.files, windows: sum(all, ({ files }) => files) };
-    const replacedRaw = this.#raw.replacedFiles(hour);
+    const rawReplaced = this.#raw.replacedFiles(hour);
+    const staged = this.#staged.replacedFiles(hour);
     const others = sum([...all, this.#deltas], (shelf) => shelf.replacedFiles(hour));
     const commits = this.#commits.slice(-snapshotKeepHours).reduce((total, n) => total + n, 0);
     this.#looked.push({
-      objects: { ...live, replaced: replacedRaw + others },
+      objects: { ...live, replaced: rawReplaced + staged + others },
       catalogRows: {
-        files: live.raw + live.windows + replacedRaw + others,
-        statistics: (live.raw + replacedRaw) * rawColumns + (live.windows + others) * countColumns,
+        files: live.windows + staged + others,
+        statistics: (live.windows + others) * countColumns + staged * rawColumns,
         snapshots: commits * catalogRowsPerCommit,
       },
     });
@@ -237,7 +261,7 @@ export class Simulation {
     const of = (pick: (looked: Pick<Simulated, "objects" | "catalogRows">) => number) =>
       this.#looked.reduce((sum, looked) => sum + pick(looked), 0) / this.#looked.length;
     const shelves = levels.flatMap((level) => [this.#windows[level], this.#sketches[level]]);
-    const every = [this.#raw, this.#deltas, ...shelves];
+    const every = [this.#raw, this.#staged, this.#deltas, ...shelves];
     const sum = (among: Shelf[], pick: (shelf: Shelf) => number) =>
       among.reduce((total, shelf) => total + pick(shelf), 0);
     const windows = Object.values(this.#windows);

@@ -12,6 +12,7 @@ import { defaultBounds, measured } from "../src/capacity/measured.ts";
 import { countText } from "../src/capacity/words.ts";
 import { type CatalogRun, catalogRun } from "./capacity-catalog.ts";
 import { type Compared, compare } from "./capacity-compare.ts";
+import { type ListRun, listRun } from "./capacity-list.ts";
 import { writePage } from "./capacity-page.ts";
 import { type RealRun, realRun } from "./capacity-real.ts";
 import { Simulation } from "./capacity-simulation.ts";
@@ -153,6 +154,13 @@ function catalogGrids({ commits, plans }: CatalogRun): Grid[] {
   ];
 }
 
+function listGrid({ finds }: ListRun): Grid {
+  return {
+    head: ["files of raw events", "finding a minute's, ms"],
+    rows: finds.map(({ files, ms }) => [whole(files), fixed(ms, 1)]),
+  };
+}
+
 /** Paper, simulation, a real run; the catalog where there is a PostgreSQL. */
 export async function runCapacity(options: BenchOptions): Promise<Outcome[]> {
   const { seed, smoke, postgres, extensions, pageFile } = options;
@@ -177,12 +185,14 @@ export async function runCapacity(options: BenchOptions): Promise<Outcome[]> {
   });
   const real = againstReal(run, { seed, ...size });
   checkReal(real);
+  const list = await listRun(smoke ? [1000, 5000] : [100_000, 1_000_000, 5_000_000]);
   const catalog =
     postgres === undefined || extensions === undefined
       ? null
       : await catalogRun({ postgres, extensions, smoke });
   const tables = [needsTable(inputs), kindsTable(inputs), targetTable(inputs)];
   tables.push(limitsTable(inputs), leversTable(), agreementTable(runs), realGrid(real));
+  tables.push(listGrid(list));
   const most = Math.max(...runs.flatMap(({ figures }) => figures.map(offBy)));
   return [
     {
@@ -196,11 +206,12 @@ export async function runCapacity(options: BenchOptions): Promise<Outcome[]> {
         ["real: rows folded", whole(run.deltaRows)],
         ["real: sealed sketches, bytes", `${run.sketches}, ${whole(run.sketchBytes)}`],
         ["real: files of raw events", whole(run.rawFiles)],
+        ["list of raw events' files, bytes a row", fixed(list.bytesPerRow, 1)],
         ...catalogRows(catalog),
       ],
       tables: [...tables, ...(catalog === null ? [] : catalogGrids(catalog))],
       notes: catalog === null ? ["Not measured: a catalog (--postgres and --extensions)."] : [],
-      data: { runs, run, real, catalog },
+      data: { runs, run, real, list, catalog },
     },
   ];
 }

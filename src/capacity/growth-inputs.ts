@@ -15,7 +15,7 @@ export interface GrowthInput {
 const MiB = 1024 * 1024;
 const catalogBench = "bench capacity with a PostgreSQL, two cores shared with it";
 const ec2 = "AWS us-east-1, on demand, June 2026 (m7g: 4 GiB a vCPU)";
-const s3 = "AWS us-east-1, S3 Standard, 2025; June 2026 not looked up";
+const s3 = "AWS us-east-1, S3 Standard, 2025";
 
 const inputs = {
   catalogCommitsPerSecondMax: {
@@ -77,14 +77,49 @@ const inputs = {
   targetFileBytes: {
     value: 512 * MiB,
     unit: "bytes",
-    what: "files are merged up to this size",
+    what: "files of counts are merged up to this size",
     kind: "documented",
     from: "target_file_size, DuckLake's default",
+  },
+  manifestMicrosPerRow: {
+    value: 0.02,
+    unit: "µs",
+    what: "finding a range's files of raw events in their list, for each file there is",
+    kind: "measured",
+    from: "bench capacity: 3, 19 and 149 ms of 0.1, 1 and 5 million",
+  },
+  manifestRowBytes: {
+    value: 58,
+    unit: "bytes",
+    what: "a file's row in that list, of which every process has a copy",
+    kind: "measured",
+    from: "the same",
+  },
+  rawFileRowsMin: {
+    value: 32_768,
+    unit: "events",
+    what: "a commit of so many is a file; fewer wait in a table",
+    kind: "documented",
+    from: "src/store/checkpoint.ts",
+  },
+  rawTableRowsMax: {
+    value: 200_000,
+    unit: "events",
+    what: "so many in that table become a file, and what is ten minutes old",
+    kind: "documented",
+    from: "src/store/raw-files.ts",
+  },
+  rawSmallBytes: {
+    value: 4 * MiB,
+    unit: "bytes",
+    what: "files of raw events below this are merged by sixteen, eight at least of an hour",
+    kind: "documented",
+    from: "src/store/raw-files.ts",
   },
   rawColumns: {
     value: 8,
     unit: "columns",
-    what: "columns of raw events: rows of statistics a file",
+    what: "columns of raw events: rows of statistics of a file that the catalog has",
     kind: "documented",
     from: "docs/analysts.md",
   },
@@ -98,9 +133,9 @@ const inputs = {
   mergeAfterHours: {
     value: 1,
     unit: "h",
-    what: "an hour's raw files are merged so long after its end; counts after their day's",
+    what: "files of minutes and hours are merged so long after their day's end",
     kind: "assumed",
-    from: "merging is done by hours here, late events come within one",
+    from: "late events come within an hour",
   },
   snapshotKeepHours: {
     value: 24,
@@ -126,9 +161,9 @@ const inputs = {
   answerPlans: {
     value: 2,
     unit: "tables",
-    what: "large tables that an answer has to plan",
+    what: "large tables of the catalog that an answer plans",
     kind: "assumed",
-    from: "a list and a tail, or a list and raw events",
+    from: "a list and a tail",
   },
   objectMs: {
     value: 30,

@@ -7,7 +7,7 @@ import { measured } from "./measured.ts";
 import { limitShareMax } from "./steps.ts";
 
 /** An approximate answer is to take less, all of it. */
-const planMsMax = 100;
+const searchMsMax = 100;
 /** Requests a second below one prefix of a bucket, as S3's documentation has it. */
 const putsPerSecondMax = 3500;
 const benchWorkerEventBytes = measured.benchEventBytes.value;
@@ -48,7 +48,9 @@ export function growthLimits(load: Load, inputs: GrowthInputs): GrowthLimit[] {
   const worker = limitShareMax / (measured.workerCpuMicros.value * 1e-6);
   const hottest = hottestShare(load) + 1 / partitions;
   const sizeOf = load.eventBytes / benchWorkerEventBytes;
-  const peakCommits = ingest / inputs.checkpointSeconds + 2 / 60;
+  const checkpoints = ingest / inputs.checkpointSeconds;
+  const others = Math.max(0, store.perDay.commits / 86_400 - checkpoints);
+  const peakCommits = checkpoints + others * rate;
   const foldBusy = foldCores(load, inputs) / inputs.foldProcesses;
   return [
     limitOf(
@@ -57,9 +59,14 @@ export function growthLimits(load: Load, inputs: GrowthInputs): GrowthLimit[] {
       "a longer checkpoint: five seconds make a fifth of the commits",
     ),
     limitOf(
-      "planning over files of raw events",
-      [planMs(inputs, store.objects.raw), planMsMax, "ms"],
-      "larger files; a lake for each part of the types or of the year",
+      "finding files of raw events in their list",
+      [(store.objects.raw * inputs.manifestMicrosPerRow) / 1000, searchMsMax, "ms"],
+      "merge them once more, to 64 MiB and above; a lake for each part of the types",
+    ),
+    limitOf(
+      "planning over files of counts",
+      [planMs(inputs, store.objects.windows), searchMsMax, "ms"],
+      "larger files; minutes kept for less long",
     ),
     limitOf(
       "folding counts into minutes",
@@ -77,7 +84,7 @@ export function growthLimits(load: Load, inputs: GrowthInputs): GrowthLimit[] {
       "prefixes by hash, a longer checkpoint",
     ),
     limitOf(
-      "local copies of lists on a query process",
+      "local copies of lists on a process",
       [store.copyBytes, load.diskTibMax * 2 ** 40 * limitShareMax, "bytes"],
       "copy fewer days; read the rest from objects",
     ),

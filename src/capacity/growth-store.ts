@@ -3,7 +3,8 @@
  * the catalog; and what a day writes. Objects and rows are those of the day's fullest moment:
  * before the day's files of counts are merged.
  *
- *   raw events   a file a commit, merged by hours up to the target size
+ *   raw events   a file a commit, or of what waited in a table; small ones merged by hours. They
+ *                are in a list of their own (raw_files), not in DuckLake's catalog
  *   counts       a file a commit, dropped once their minute is folded
  *   windows      of each level four files a fold (windows, lists, tails, sketches), merged by days
  *   replaced     all of these stay until old snapshots go
@@ -41,6 +42,11 @@ const levelSeconds: Readonly<Record<LevelName, number>> = {
 };
 /** Finer windows than a type keeps go once their day is built. */
 const coarseDays = 2;
+/** Small files of raw events are merged so many together, from so many of an hour on. */
+const mergeTogether = 16;
+const mergeLeast = 8;
+/** What waits in the table is in a file after so long. */
+const tableSecondsMax = 600;
 /** A commit's row of counts: minute, type and partition pack to nothing beside id and count. */
 const deltaRowExtraBytes = 2;
 
@@ -59,13 +65,14 @@ export interface GrowthStore {
   };
   /** Of the bytes, what is in objects, without backups. */
   objectBytes: number;
-  /** Lists that query processes keep a copy of. */
+  /** Lists, of items and of files, that query processes keep a copy of. */
   copyBytes: number;
   objects: { raw: number; windows: number; replaced: number; all: number };
   catalogRows: { files: number; statistics: number; snapshots: number; all: number };
   /** Rows of exact counts kept, of all levels. */
   countRows: number;
   perDay: {
+    /** Of all processes: checkpoints, folds, merges and files of what waited. */
     commits: number;
     objects: number;
     requests: number;
@@ -137,27 +144,70 @@ function sumOf<T>(all: readonly T[], of: (one: T) => number): number {
   return all.reduce((sum, one) => sum + of(one), 0);
 }
 
+/** A day of raw events. */
 interface RawFlow {
   bytesADay: number;
   commitsADay: number;
+  /** Commits too small for a file of their own: each leaves one in the catalog for a while. */
+  stagedADay: number;
+  stagedBytesADay: number;
+  /** Files that others than ingest processes write of what waited. */
+  flushedADay: number;
+  /** Files as they are first written, those that merges make, and those that stay. */
+  firstADay: number;
   mergedADay: number;
+  staysADay: number;
+  /** Written by merges. */
+  mergedBytesADay: number;
+}
+
+/** Files of an hour's raw events, through all merges. */
+function hourOfRaw(files: number, bytes: number, smallBytes: number) {
+  let [left, merged, levels] = [files, 0, 0];
+  while (left >= mergeLeast && bytes / left < smallBytes) {
+    left /= mergeTogether;
+    merged += left;
+    levels++;
+  }
+  return { left, merged, mergedBytes: bytes * levels };
 }
 
 /** A process commits only if something came since it did last. */
 function rawFlow(load: Load, inputs: GrowthInputs, processes: number): RawFlow {
-  const { checkpointSeconds, targetFileBytes } = inputs;
-  const curve = curveOf(load);
-  const bytesPerSecond = load.eventsPerSecond * rawEventBytes(load);
-  const mean = (of: (rate: number) => number) =>
-    curve.reduce((sum, rate) => sum + of(rate), 0) / curve.length;
-  const eventsACommit = (load.eventsPerSecond * checkpointSeconds) / processes;
-  const isBusy = mean((rate) => -Math.expm1(-eventsACommit * rate));
-  return {
-    bytesADay: bytesPerSecond * secondsADay,
-    commitsADay: (processes * secondsADay * isBusy) / checkpointSeconds,
-    mergedADay:
-      hoursADay * mean((rate) => mergedFiles(bytesPerSecond * rate * 3600, targetFileBytes)),
+  const { checkpointSeconds, rawFileRowsMin, rawTableRowsMax, rawSmallBytes } = inputs;
+  const eventBytes = rawEventBytes(load);
+  const flow: RawFlow = {
+    bytesADay: load.eventsPerSecond * secondsADay * eventBytes,
+    commitsADay: 0,
+    stagedADay: 0,
+    stagedBytesADay: 0,
+    flushedADay: 0,
+    firstADay: 0,
+    mergedADay: 0,
+    staysADay: 0,
+    mergedBytesADay: 0,
   };
+  const curve = curveOf(load);
+  const hours = hoursADay / curve.length;
+  for (const share of curve) {
+    const rate = load.eventsPerSecond * share;
+    const expected = (rate * checkpointSeconds) / processes;
+    const isBusy = -Math.expm1(-expected);
+    const commits = (processes * 3600 * isBusy) / checkpointSeconds;
+    const isStaged = expected < rawFileRowsMin;
+    const tableRows = Math.min(rawTableRowsMax, Math.max(1, rate * tableSecondsMax));
+    const files = isStaged ? (rate * 3600) / tableRows : commits;
+    const hour = hourOfRaw(files, rate * 3600 * eventBytes, rawSmallBytes);
+    flow.commitsADay += commits * hours;
+    flow.stagedADay += isStaged ? commits * hours : 0;
+    flow.stagedBytesADay += isStaged ? rate * 3600 * eventBytes * hours : 0;
+    flow.flushedADay += isStaged ? files * hours : 0;
+    flow.firstADay += files * hours;
+    flow.mergedADay += hour.merged * hours;
+    flow.staysADay += hour.left * hours;
+    flow.mergedBytesADay += hour.mergedBytes * hours;
+  }
+  return flow;
 }
 
 /** Rows of counts that a day's commits write, and their bytes. */
@@ -176,30 +226,36 @@ function countBytesOf(flows: readonly LevelFlow[]): Record<LevelName, number> {
   return bytes;
 }
 
-/** Of the day's fullest moment: the hours that wait to be merged are all there. */
+/** Of the day's fullest moment: the windows that wait to be merged are all there. */
 function objectsOf(raw: RawFlow, flows: readonly LevelFlow[], load: Load, inputs: GrowthInputs) {
-  const { mergeAfterHours, snapshotKeepHours } = inputs;
+  const { mergeAfterHours, snapshotKeepHours, rawColumns, countColumns } = inputs;
   const keepDays = snapshotKeepHours / hoursADay;
   const merged = flows.filter(({ level }) => mergedLevels.includes(level));
   const foldsADay = sumOf(merged, (flow) => flow.windowsADay * flow.foldFiles);
-  const rawSmall = (raw.commitsADay / hoursADay) * (1 + mergeAfterHours);
   const live = sumOf(
     flows,
     (flow) => flow.countFilesADay * flow.days + flow.sketchFilesADay * flow.sketchDays,
   );
+  const windows = foldsADay * (1 + mergeAfterHours / hoursADay) + live;
+  // Raw files that were merged are in no catalog; staged ones, counts and windows' files are.
+  const rawReplaced = raw.firstADay + raw.mergedADay - raw.staysADay;
+  const counted = raw.commitsADay + foldsADay;
   const objects = {
-    raw: rawSmall + raw.mergedADay * load.retentionDays,
-    windows: foldsADay * (1 + mergeAfterHours / hoursADay) + live,
-    // Raw files that were merged, counts that were folded, windows' files that were merged.
-    replaced: keepDays * (raw.commitsADay * 2 + foldsADay),
+    raw: raw.staysADay * load.retentionDays,
+    windows,
+    replaced: keepDays * (rawReplaced + raw.stagedADay + counted),
   };
-  const all = objects.raw + objects.windows + objects.replaced;
-  return { objects: { ...objects, all }, rawFiles: objects.raw + keepDays * raw.commitsADay };
+  return {
+    objects: { ...objects, all: objects.raw + objects.windows + objects.replaced },
+    files: windows + keepDays * (raw.stagedADay + counted),
+    statistics:
+      (windows + keepDays * counted) * countColumns + keepDays * raw.stagedADay * rawColumns,
+  };
 }
 
 /** What lies in the lake, with so many processes that count. */
 export function growthStore(load: Load, inputs: GrowthInputs, processes: number): GrowthStore {
-  const { rawColumns, countColumns, catalogFileRowBytes, catalogStatRowBytes } = inputs;
+  const { catalogFileRowBytes, catalogStatRowBytes } = inputs;
   const windows = meanWindows(load);
   const flows = (Object.keys(windows) as LevelName[]).map((level) =>
     levelFlow(load, level, windows[level], inputs.targetFileBytes),
@@ -209,28 +265,27 @@ export function growthStore(load: Load, inputs: GrowthInputs, processes: number)
   const deltas = deltasADay(load, inputs);
   const keepDays = inputs.snapshotKeepHours / hoursADay;
 
-  const mergesADay = hoursADay + 1;
-  const commits = raw.commitsADay + sumOf(flows, (flow) => flow.windowsADay) + mergesADay;
-  const { objects, rawFiles } = objectsOf(raw, flows, load, inputs);
-  const statistics = rawFiles * rawColumns + (objects.all - rawFiles) * countColumns;
+  const foldsADay = sumOf(flows, (flow) => flow.windowsADay);
+  // Files of raw events that others wrote are named by commits of their own.
+  const commits = raw.commitsADay + foldsADay + raw.mergedADay + raw.flushedADay + 1;
+  const { objects, files, statistics } = objectsOf(raw, flows, load, inputs);
   const snapshots = commits * keepDays * inputs.catalogRowsPerCommit;
-  const rows = { files: objects.all, statistics, snapshots };
 
   const flowBytes = (flow: LevelFlow) => flow.countBytesADay + flow.sketchBytesADay;
-  const mergedBytes = raw.bytesADay + sumOf(merged, flowBytes);
+  const windowBytes = sumOf(merged, flowBytes);
   const counts = countBytesOf(flows);
   const sketches = sumOf(flows, (flow) => flow.sketchBytesADay * flow.sketchDays);
   const keptBytes = raw.bytesADay * load.retentionDays + sumOf(Object.values(counts), Number);
-  const replaced = keepDays * (mergedBytes + deltas.bytes);
-  const written = raw.bytesADay + deltas.bytes + sumOf(flows, flowBytes) + mergedBytes;
-  const mergedFilesADay = sumOf(merged, (flow) => flow.countFilesADay + flow.sketchFilesADay);
+  const gone = raw.mergedBytesADay + raw.stagedBytesADay + windowBytes + deltas.bytes;
+  const replaced = keepDays * gone;
+  const written = raw.bytesADay + gone + sumOf(flows, flowBytes);
   const objectsADay =
-    raw.commitsADay * 2 +
+    raw.commitsADay +
+    raw.stagedADay +
+    raw.firstADay +
     raw.mergedADay +
     sumOf(flows, (flow) => flow.windowsADay * flow.foldFiles) +
-    mergedFilesADay;
-  const catalog =
-    (rows.files + snapshots) * catalogFileRowBytes + statistics * catalogStatRowBytes;
+    sumOf(merged, (flow) => flow.countFilesADay + flow.sketchFilesADay);
   return {
     bytes: {
       raw: raw.bytesADay * load.retentionDays,
@@ -238,26 +293,31 @@ export function growthStore(load: Load, inputs: GrowthInputs, processes: number)
       sketches,
       replaced,
       log: kafkaDisk(load, kafkaCopies),
-      catalog,
+      catalog: (files + snapshots) * catalogFileRowBytes + statistics * catalogStatRowBytes,
       backups: inputs.backupCopies * (keptBytes + sketches),
     },
     objectBytes: keptBytes + sketches + replaced,
-    copyBytes: sumOf(
-      flows,
-      ({ level, listRowsADay, days }) =>
-        listRowsADay * rowBytesOf(load) * (level === "minute" ? Math.min(days, coarseDays) : days),
-    ),
+    copyBytes: copiesOf(load, flows) + objects.raw * inputs.manifestRowBytes,
     objects,
-    catalogRows: { ...rows, all: rows.files + statistics + snapshots },
+    catalogRows: { files, statistics, snapshots, all: files + statistics + snapshots },
     countRows: sumOf(flows, ({ rowsADay, days }) => rowsADay * days),
     perDay: {
       commits,
       objects: objectsADay,
       requests: objectsADay + written / inputs.uploadPartBytes,
       bytes: written,
-      readBytes: mergedBytes + deltas.bytes,
+      readBytes: gone,
       countRows: sumOf(flows, ({ rowsADay }) => rowsADay),
       deltaRows: deltas.rows,
     },
   };
+}
+
+/** Bytes of the lists that a process has copies of: of minutes the latest alone. */
+function copiesOf(load: Load, flows: readonly LevelFlow[]): number {
+  return sumOf(
+    flows,
+    ({ level, listRowsADay, days }) =>
+      listRowsADay * rowBytesOf(load) * (level === "minute" ? Math.min(days, coarseDays) : days),
+  );
 }
