@@ -154,7 +154,6 @@ export const levers: readonly Lever[] = Object.freeze([
   { what: "as it is" },
   { what: "a commit every 5 s", inputs: { checkpointSeconds: "5" } },
   { what: "sixteen that fold, each its own types", inputs: { foldProcesses: "16" } },
-  { what: "files of raw events merged to 64 MiB", inputs: { rawSmallBytes: String(2 ** 26) } },
   { what: "a log of 24 hours", load: { logRetentionHours: "24" } },
   { what: "minutes kept two days, then hours", load: { aggregationWindow: "3600" } },
 ]);

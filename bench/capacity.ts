@@ -4,6 +4,7 @@
  * an error. With a PostgreSQL, what its catalog takes is measured as well.
  */
 
+import { loadavg } from "node:os";
 import { countRowBytes, rawEventBytes } from "../src/capacity/disk.ts";
 import { growthInputsWith } from "../src/capacity/growth-inputs.ts";
 import { meanWindows } from "../src/capacity/growth-rows.ts";
@@ -210,7 +211,10 @@ export async function runCapacity(options: BenchOptions): Promise<Outcome[]> {
         ...catalogRows(catalog),
       ],
       tables: [...tables, ...(catalog === null ? [] : catalogGrids(catalog))],
-      notes: catalog === null ? ["Not measured: a catalog (--postgres and --extensions)."] : [],
+      notes: [
+        `The machine's load at the end: ${fixed(loadavg()[0]!, 1)}, other work included.`,
+        ...(catalog === null ? ["Not measured: a catalog (--postgres and --extensions)."] : []),
+      ],
       data: { runs, run, real, list, catalog },
     },
   ];

@@ -13,7 +13,7 @@ export interface GrowthInput {
 }
 
 const MiB = 1024 * 1024;
-const catalogBench = "bench capacity with a PostgreSQL, two cores shared with it";
+const catalogBench = "bench capacity with a PostgreSQL, at a load of 4 on two cores";
 const ec2 = "AWS us-east-1, on demand, June 2026 (m7g: 4 GiB a vCPU)";
 const s3 = "AWS us-east-1, S3 Standard, 2025";
 
@@ -81,19 +81,12 @@ const inputs = {
     kind: "documented",
     from: "target_file_size, DuckLake's default",
   },
-  manifestMicrosPerRow: {
-    value: 0.02,
-    unit: "µs",
-    what: "finding a range's files of raw events in their list, for each file there is",
-    kind: "measured",
-    from: "bench capacity: 3, 19 and 149 ms of 0.1, 1 and 5 million",
-  },
   manifestRowBytes: {
     value: 58,
     unit: "bytes",
-    what: "a file's row in that list, of which every process has a copy",
+    what: "a file of raw events in their list, of which every process has a copy",
     kind: "measured",
-    from: "the same",
+    from: "bench capacity",
   },
   rawFileRowsMin: {
     value: 32_768,

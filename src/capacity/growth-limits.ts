@@ -59,11 +59,6 @@ export function growthLimits(load: Load, inputs: GrowthInputs): GrowthLimit[] {
       "a longer checkpoint: five seconds make a fifth of the commits",
     ),
     limitOf(
-      "finding files of raw events in their list",
-      [(store.objects.raw * inputs.manifestMicrosPerRow) / 1000, searchMsMax, "ms"],
-      "merge them once more, to 64 MiB and above; a lake for each part of the types",
-    ),
-    limitOf(
       "planning over files of counts",
       [planMs(inputs, store.objects.windows), searchMsMax, "ms"],
       "larger files; minutes kept for less long",
@@ -84,7 +79,7 @@ export function growthLimits(load: Load, inputs: GrowthInputs): GrowthLimit[] {
       "prefixes by hash, a longer checkpoint",
     ),
     limitOf(
-      "local copies of lists on a process",
+      "copies of lists on a process's disk",
       [store.copyBytes, load.diskTibMax * 2 ** 40 * limitShareMax, "bytes"],
       "copy fewer days; read the rest from objects",
     ),
