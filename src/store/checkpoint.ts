@@ -238,7 +238,7 @@ export class Checkpointer {
     const before = this.#written.get(part);
     if (before?.erasures === erasures) return before.file;
     // Users were erased since: it holds them as they came.
-    if (before !== undefined) await this.#rawFiles.discard(before.file);
+    if (before !== undefined) await this.#rawFiles.abandon(before.file);
     const file = await this.#rawFiles.write(connection, events, spanOf(part.raw));
     this.#written.set(part, { file, erasures });
     return file;

@@ -177,6 +177,14 @@ export class RawFiles {
     return { path, firstTime, lastTime, rows, bytes, checksums };
   }
 
+  /**
+   * Leaves a file alone that may have been registered: a catalog elsewhere may have committed and
+   * its answer been lost. Of a place of one's own it is removed, else swept if no row names it.
+   */
+  async abandon(file: RawFile): Promise<void> {
+    if (!this.place.isShared) await this.discard(file);
+  }
+
   /** Removes a file that was written and never registered. */
   async discard({ path }: RawFile): Promise<void> {
     this.checks.forget([path]);
@@ -295,6 +303,7 @@ export class RawFiles {
         const gone = await connection.run(`DELETE FROM raw_files WHERE path IN (${names})`);
         // One of them was deleted whole meanwhile: what was written holds its events still.
         if (gone.rowsChanged !== paths.length) throw new ReplacedMeanwhile();
+        await this.replaced.note(connection, paths);
         const path = isKept ? written.path : null;
         await moveTombstones(connection, paths, path, applied);
         await moveErasures(connection, paths, path, made);
@@ -315,6 +324,7 @@ export class RawFiles {
     if (paths.length === 0) return;
     const names = paths.map(sqlText).join(", ");
     await connection.run(`DELETE FROM raw_files WHERE path IN (${names})`);
+    await this.replaced.note(connection, paths);
     await moveTombstones(connection, paths, null, 0);
     await moveErasures(connection, paths, null, []);
   }

@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { rowsOf } from "../../src/store/database.ts";
 import { LocalDatabase } from "../../src/store/local-database.ts";
 import { RawFiles, rawFilesDefaults } from "../../src/store/raw-files.ts";
 import type { RawPlace } from "../../src/store/raw-place.ts";
@@ -110,6 +111,46 @@ describe.each(rawPlaces.filter(({ isShared }) => isShared))("a sweep of $name", 
     expect(isThere(file)).toBe(true);
     await raw.replaced.remove(removeAfterMs);
     expect(isThere(file)).toBe(false);
+  });
+
+  it("removes what a process that is no more has retired, and makes who waits for it wait", async () => {
+    const gone = open();
+    const files = [await write(gone, true), await write(gone, true)];
+    for (const { path } of files) {
+      await database.write((connection) => gone.unregister(connection, [path]));
+    }
+    const next = open();
+    expect(next.replaced.areUrgent).toBe(true);
+    await next.replaced.remove(Date.now());
+    expect(next.replaced.areUrgent).toBe(true);
+    expect(files.every(isThere)).toBe(true);
+    await next.replaced.remove(Date.now() + 2 * removeAfterMs);
+    expect(next.replaced.areUrgent).toBe(false);
+    expect(files.filter(isThere)).toEqual([]);
+    expect(await rowsOf(database.writer, "FROM raw_retired")).toEqual([]);
+    // Nothing is left of it for another one.
+    const third = open();
+    await third.replaced.remove(0);
+    expect(third.replaced.areUrgent).toBe(false);
+  });
+
+  it("forgets what was retired where its transaction did not come through", async () => {
+    const raw = open();
+    const file = await write(raw, true);
+    const failing = database.write(async (connection) => {
+      await raw.unregister(connection, [file.path]);
+      throw new Error("no room");
+    });
+    await expect(failing).rejects.toThrow("no room");
+    await open().replaced.remove(Date.now() + 100 * removeAfterMs);
+    expect(isThere(file)).toBe(true);
+  });
+
+  it("leaves a file whose commit may have come through", async () => {
+    const raw = open();
+    const file = await write(raw, true);
+    await raw.abandon(file);
+    expect(isThere(file)).toBe(true);
   });
 
   it("keeps in mind what it could not remove", async () => {
