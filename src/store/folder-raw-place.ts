@@ -3,7 +3,13 @@ import { copyFile, link, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { failPoint } from "../fail-point.ts";
 import type { Files } from "../files.ts";
-import { listedAtOnce, type OpenedRaw, type PlacedFile, type RawPlace } from "./raw-place.ts";
+import {
+  listedAtOnce,
+  type OpenedRaw,
+  type PlacedFile,
+  type RawPlace,
+  sharedKeptMsMin,
+} from "./raw-place.ts";
 
 function isError(error: unknown, code: string): boolean {
   return (error as NodeJS.ErrnoException).code === code;
@@ -11,7 +17,9 @@ function isError(error: unknown, code: string): boolean {
 
 export class FolderRawPlace implements RawPlace {
   readonly isShared: boolean;
+  readonly keptMsMin: number;
   readonly keepsCopies: boolean;
+  readonly isLookedAfter = true;
   /** More would only wait for the same disk. */
   readonly readsAtOnce = 1;
   readonly base: string;
@@ -26,6 +34,7 @@ export class FolderRawPlace implements RawPlace {
     this.base = join(folder, "/");
     this.#files = files;
     this.isShared = isShared;
+    this.keptMsMin = isShared ? sharedKeptMsMin : 0;
     this.keepsCopies = isShared;
   }
 

@@ -134,7 +134,7 @@ export class RawFiles {
     this.#options = options;
     this.checks = new RawChecks(options.place);
     this.replaced = new ReplacedFiles(database, this.checks, options);
-    const unnamedMsMin = options.removeAfterMs;
+    const unnamedMsMin = this.replaced.keptMsMin;
     this.#sweeper = new RawSweeper(database, options.place, { ...sweepDefaults, unnamedMsMin });
   }
 
@@ -329,8 +329,9 @@ export class RawFiles {
     await moveErasures(connection, paths, null, []);
   }
 
-  /** Holds one file that nobody asked for yet against what was written. */
+  /** Holds one file that nobody asked for yet against what was written; whether there was one. */
   async checkNext(): Promise<boolean> {
+    if (!this.place.isLookedAfter) return false;
     return this.#database.read(ownReadBudgetMs, (c) => this.checks.checkNext(c));
   }
 

@@ -23,8 +23,15 @@ export interface PlacedFile {
 export interface RawPlace {
   /** Whether other processes write here: what no row names may be theirs, not committed yet. */
   readonly isShared: boolean;
+  /** A replaced file is kept here no shorter, whatever else is asked for. */
+  readonly keptMsMin: number;
   /** Whether `keep` writes the file a second time. */
   readonly keepsCopies: boolean;
+  /**
+   * Whether files that nobody asks for are to be held against their checksums too, when there is
+   * time: after each start that reads all there are.
+   */
+  readonly isLookedAfter: boolean;
   /** Files that may be read at once. */
   readonly readsAtOnce: number;
   /** What stands before each path in what `locate` returns. */
@@ -48,6 +55,12 @@ export interface RawPlace {
   /** Ends writes begun so long ago that never came to their end, where `list` tells none of it. */
   endUploads(olderThanMs: number): Promise<number>;
 }
+
+/**
+ * How long a replaced file is kept where other processes read it, whose reads nobody here sees:
+ * longer than any goes on, of which an export's or a snapshot's may take an hour.
+ */
+export const sharedKeptMsMin = 2 * 3_600_000;
 
 /** Files that `list` tells at once. */
 export const listedAtOnce = 1000;

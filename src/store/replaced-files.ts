@@ -11,10 +11,7 @@ import { sqlText } from "./sql.ts";
 
 export interface ReplacedFilesOptions {
   place: RawPlace;
-  /**
-   * A file is kept so long, and longer while a read may still need it. Where other processes read
-   * as well, nobody knows their reads: it is to be as long as any of those may take.
-   */
+  /** A file is kept so long, and longer while a read may still need it, or the place says. */
   removeAfterMs: number;
 }
 
@@ -47,6 +44,11 @@ export class ReplacedFiles {
     this.#database = database;
     this.#checks = checks;
     this.#options = options;
+  }
+
+  /** How long a file is kept at least, but for an urgent one of a place of one's own. */
+  get keptMsMin(): number {
+    return Math.max(this.#options.removeAfterMs, this.#options.place.keptMsMin);
   }
 
   /** No file is removed until what this returns was called, once. */
@@ -84,11 +86,11 @@ export class ReplacedFiles {
 
   /** Removes what no query can be reading any more. */
   async remove(now: number): Promise<void> {
-    const { place, removeAfterMs } = this.#options;
+    const { place } = this.#options;
     if (place.isShared) await this.#look();
     if (this.#pins > 0) return;
     const isDue = ({ at, isUrgent, readsBegun }: Replaced) =>
-      ((isUrgent && !place.isShared) || now - at >= removeAfterMs) &&
+      ((isUrgent && !place.isShared) || now - at >= this.keptMsMin) &&
       this.#database.haveEnded(readsBegun);
     const due = this.#replaced.filter(isDue);
     if (due.length === 0) return;

@@ -22,7 +22,13 @@ import {
 import { failPoint } from "../fail-point.ts";
 import type { S3Access } from "../model-lake.ts";
 import { s3RawBounds } from "./lake-s3.ts";
-import { listedAtOnce, type OpenedRaw, type PlacedFile, type RawPlace } from "./raw-place.ts";
+import {
+  listedAtOnce,
+  type OpenedRaw,
+  type PlacedFile,
+  type RawPlace,
+  sharedKeptMsMin,
+} from "./raw-place.ts";
 import { rawUnreachable } from "./raw-unreachable.ts";
 import { s3ClientConfig } from "./s3-client.ts";
 
@@ -101,7 +107,10 @@ class S3Reading implements OpenedRaw {
 
 export class S3RawPlace implements RawPlace {
   readonly isShared = true;
+  readonly keptMsMin = sharedKeptMsMin;
   readonly keepsCopies = true;
+  /** S3 looks after what it keeps by itself, and it may be far more than can be fetched. */
+  readonly isLookedAfter = false;
   /** A request is mostly waited for. */
   readonly readsAtOnce = 8;
   readonly base: string;

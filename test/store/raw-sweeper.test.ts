@@ -102,6 +102,17 @@ describe.each(rawPlaces.filter(({ isShared }) => isShared))("a sweep of $name", 
     expect(await sweep(patient, old + 3 * sweepDefaults.everyMs)).toBe(1);
   });
 
+  it("keeps a replaced file no shorter than the place says", async () => {
+    Object.assign(place, { keptMsMin: 5 * removeAfterMs });
+    const raw = open();
+    const file = await write(raw, true);
+    raw.replaced.retire([file.path], 0, true);
+    await raw.replaced.remove(5 * removeAfterMs - 1);
+    expect(isThere(file)).toBe(true);
+    await raw.replaced.remove(5 * removeAfterMs);
+    expect(isThere(file)).toBe(false);
+  });
+
   it("keeps a replaced file for others' reads, also where it is urgent", async () => {
     const raw = open();
     const file = await write(raw, true);
@@ -113,7 +124,7 @@ describe.each(rawPlaces.filter(({ isShared }) => isShared))("a sweep of $name", 
     expect(isThere(file)).toBe(false);
   });
 
-  it("removes what a process that is no more has retired, and makes who waits for it wait", async () => {
+  it("removes what a process that is no more has retired; who waits for it waits", async () => {
     const gone = open();
     const files = [await write(gone, true), await write(gone, true)];
     for (const { path } of files) {

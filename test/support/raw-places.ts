@@ -28,6 +28,11 @@ interface Kind {
   make(folder: string): Promise<TestPlace>;
 }
 
+/** Tests say how long files are kept. */
+async function patient(place: Promise<RawPlace>): Promise<RawPlace> {
+  return Object.assign(await place, { keptMsMin: 0 });
+}
+
 function reaching(lake: Parameters<typeof reachRawPlace>[1]) {
   const widen = async (connection: DuckDBConnection) => [
     (await reachRawPlace(connection, lake)).directory,
@@ -49,7 +54,7 @@ export async function makeS3Place(server: S3Server): Promise<TestPlace> {
     extensionDirectory: findExtensions()!,
   };
   const root = join(server.folder, server.bucket, prefix);
-  return { place: await openRawPlace(lake), root, options: reaching(lake) };
+  return { place: await patient(openRawPlace(lake)), root, options: reaching(lake) };
 }
 
 let server: Promise<S3Server> | null = null;
@@ -72,7 +77,7 @@ const kinds: Kind[] = [
     make: async () => {
       const root = temporaryFolder();
       const lake = { dataPath: root, s3: null, extensionDirectory: "" };
-      return { place: await openRawPlace(lake), root, options: reaching(lake) };
+      return { place: await patient(openRawPlace(lake)), root, options: reaching(lake) };
     },
   },
   {
