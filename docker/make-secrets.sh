@@ -1,7 +1,7 @@
 #!/bin/sh
-# Makes what compose.growth.yaml and compose.scale.yaml take as secrets, in docker/secrets: a
-# password for Redis and Grafana, and the keys of nodes and of Prometheus. What is there stays as it
-# is. Needs the image: docker compose -f docker/compose.growth.yaml build
+# Makes what compose.growth.yaml, compose.scale.yaml and compose.lake.yaml take as secrets, in
+# docker/secrets: passwords of Redis, Grafana and PostgreSQL, and the keys of nodes and of
+# Prometheus. What is there stays as it is. Needs the image: docker compose -f docker/compose.growth.yaml build
 # COMPOSE=podman-compose for another program than docker compose.
 set -eu
 cd "$(dirname "$0")"
@@ -25,6 +25,13 @@ if [ ! -s secrets/redis-url ]; then
 fi
 
 [ -s secrets/grafana-password ] || random >secrets/grafana-password
+
+if [ ! -s secrets/store-address ]; then
+  password=$(random)
+  printf '%s' "$password" >secrets/postgres-password
+  printf 'ducklake:postgres:host=postgres dbname=rankstream user=rankstream password=%s' \
+    "$password" >secrets/store-address
+fi
 
 # A key's name and scopes. Podman-compose says more than the key.
 key() {

@@ -8,6 +8,7 @@ export const composeNames = Object.freeze([
   "compose.yaml",
   "compose.growth.yaml",
   "compose.scale.yaml",
+  "compose.lake.yaml",
 ]);
 
 export interface ComposeService {

@@ -1,12 +1,15 @@
-// docs/container.md: its commands in bash, with stand-ins for docker, kubectl and helm that note
-// what they are given. What they are given must be there, and mean something: files, services,
-// keys that the real program makes, values that the chart takes. The image itself is tried by
+// docs/container.md: its commands in bash, with stand-ins for docker, kubectl, helm and npm that
+// note what they are given. That must be there, and mean something: files, services, keys that the
+// real program makes, values that the chart takes. The image itself is tried by
 // test/docker/image.test.ts.
 import { chmodSync, cpSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { Ajv } from "ajv";
 import { beforeAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
+import { loadConfig } from "../../src/config.ts";
+import { lakePlace } from "../../src/config-lake.ts";
+import { catalogParts } from "../../src/model-lake.ts";
 import { readCompose } from "../docker/compose-files.ts";
 import { blocksOf } from "../support/markdown.ts";
 import { root } from "../support/service.ts";
@@ -14,7 +17,7 @@ import { DocWorld } from "./doc-world.ts";
 import { describePage } from "./page-checks.ts";
 
 const page = "docs/container.md";
-const programs = ["docker", "kubectl", "helm"];
+const programs = ["docker", "kubectl", "helm", "npm"];
 const keysFile = "keys.json";
 
 let world: DocWorld;
@@ -103,6 +106,25 @@ describe("the commands of the page", () => {
     const [block] = blocksOf(page).filter(({ text }) => text.includes("make-secrets.sh"));
     await world.runShell({ ...block!, text: "sh docker/make-secrets.sh" });
     expect(made("docker/secrets/redis.conf")).toContain(password!);
+  });
+
+  it("fetch extensions to where the compose file mounts them from", () => {
+    const calls = callsOf("npm", "run");
+    expect(calls).toEqual([["npm", "run", "extensions", "--", "--to", expect.any(String)]]);
+    const { ingest1 } = readCompose("compose.lake.yaml").services;
+    const [from] = ingest1!.volumes!.filter((mount) => mount.includes("duckdb-extensions"));
+    expect(`docker/${from!.split(":")[0]!.replace(/^\.\//, "")}`).toBe(calls[0]!.at(-1));
+    const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+    expect(scripts["extensions"]).toBe("node tools/duckdb-extensions.mjs");
+  });
+
+  it("make the address of PostgreSQL with its password", () => {
+    const made = (name: string) =>
+      readFileSync(join(world.folder, "docker/secrets", name), "utf8");
+    const environment = { RANKSTREAM_STORE: made("store-address"), RANKSTREAM_DATA: "/lake" };
+    const { catalog } = lakePlace(loadConfig({ environment }).config)!;
+    const parts = { host: "postgres", dbname: "rankstream", user: "rankstream" };
+    expect(catalogParts(catalog)).toEqual({ ...parts, password: made("postgres-password") });
   });
 
   it("give the chart values that it takes", () => {

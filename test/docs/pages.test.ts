@@ -20,6 +20,7 @@ const testedElsewhere = new Map([
   ["docs/how-to/from-kafka.md", "test/docs/nodes.test.ts"],
   ["docs/how-to/from-a-web-page.md", "test/docs/web-page.test.ts"],
   ["docs/kafka.md", "test/docs/nodes.test.ts"],
+  ["docs/scale-out.md", "test/docs/scale-out.test.ts"],
   ["docs/scaling.md", "test/docs/nodes.test.ts"],
   ["docs/how-to/behind-a-proxy.md", "test/docs/proxies.test.ts"],
 ]);
