@@ -4,9 +4,9 @@ import { createServer, type Server } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { rowsOf } from "../../src/store/database.ts";
-import { createS3Secret, lakeDirectory } from "../../src/store/lake-s3.ts";
+import { createS3Secret, lakeDirectory, renewS3Secret } from "../../src/store/lake-s3.ts";
 import { LocalDatabase } from "../../src/store/local-database.ts";
 import { type RawFile, RawFiles, rawFilesDefaults } from "../../src/store/raw-files.ts";
 import type { RawPlace } from "../../src/store/raw-place.ts";
@@ -225,5 +225,48 @@ describe("a secret", () => {
     expect(said[0]).toContain("ENDPOINT '[::1]:9000', URL_STYLE 'path', USE_SSL false");
     connection.closeSync();
     instance.closeSync();
+  });
+
+  it("is made anew before the keys of a role end, also after a failure", async () => {
+    const endMs = Math.ceil(Date.now() / 1000) * 1000 + 3_600_000;
+    vi.stubEnv("AWS_ACCESS_KEY_ID", "of a role");
+    vi.stubEnv("AWS_SECRET_ACCESS_KEY", "for an hour");
+    vi.stubEnv("AWS_SESSION_TOKEN", "a token");
+    vi.stubEnv("AWS_REGION", "eu-north-1");
+    vi.stubEnv("AWS_CREDENTIAL_EXPIRATION", new Date(endMs).toISOString());
+    const place = {
+      dataPath: "s3://bucket/a",
+      s3: { endpoint: null, region: null, credentials: null },
+    };
+    const stop = new AbortController();
+    const failures: unknown[] = [];
+    const said: string[] = [];
+    const run = async (sql: string) => {
+      said.push(sql);
+      if (said.length === 2) throw new Error("not now");
+      if (said.length === 4) stop.abort();
+    };
+    const stub = { run } as never;
+    const keysEndAt = await createS3Secret(stub, place);
+    expect(keysEndAt).toBe(endMs - 5 * 60_000);
+    // As if they ended now: the next ones do in a moment, too.
+    vi.stubEnv("AWS_CREDENTIAL_EXPIRATION", new Date(0).toISOString());
+    await renewS3Secret(stub, place, {
+      keysEndAt: 0,
+      signal: stop.signal,
+      onFailure: (error) => failures.push(error),
+      pauseMs: 1,
+    });
+    vi.unstubAllEnvs();
+    expect(said).toHaveLength(4);
+    expect(failures).toEqual([new Error("not now")]);
+    for (const sql of said) {
+      expect(sql).toContain("KEY_ID 'of a role', SECRET 'for an hour'");
+      expect(sql).toContain("REGION 'eu-north-1'");
+      expect(sql).toContain("SESSION_TOKEN 'a token'");
+    }
+    const never = { keysEndAt: null, signal: stop.signal, onFailure: () => undefined };
+    await renewS3Secret(stub, place, never);
+    expect(said).toHaveLength(4);
   });
 });
