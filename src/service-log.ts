@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import type { Config } from "./config.ts";
+import { isInLake } from "./config-lake.ts";
 import { nodeFiles } from "./files.ts";
 import type { GroupLog } from "./ingest/ingest-pool.ts";
 import type { IngestSource } from "./ingest/messages.ts";
@@ -68,9 +69,11 @@ export async function openKafka(config: Config, logger: Logger): Promise<KafkaLo
 export async function openLog(config: Config, logger: Logger): Promise<OpenLog> {
   if (config.log === "embedded") return openEmbedded(config);
   const log = await openKafka(config, logger);
-  // A group of this start alone: nobody has to wait until the brokers have given up on the
-  // members of a start that was killed. Where to go on is in the store, not in the group.
-  const groupId = `${config.kafkaClientId}-${config.kafkaTopic}-${randomUUID()}`;
+  // Whoever shares a store shares the group. Else it is of this start alone: nobody has to wait
+  // until the brokers have given up on the members of a start that was killed. Where to go on is
+  // in the store, not in the group.
+  const start = isInLake(config) ? config.storeSchema : randomUUID();
+  const groupId = `${config.kafkaClientId}-${config.kafkaTopic}-${start}`;
   const settings = kafkaSettings(config);
   const source = { kind: "kafka" as const, settings, groupId, node: randomUUID() };
   return { log, source, embedded: null, group: log };

@@ -1,6 +1,7 @@
 /** Opens what a service keeps: the store, which holds the data folder, and the log beside it. */
 import { readFileSync } from "node:fs";
-import type { Config } from "./config.ts";
+import { type Config, rolesOf } from "./config.ts";
+import { lakePlace } from "./config-lake.ts";
 import { openLog } from "./service-log.ts";
 import { LocalStore } from "./store/local-store.ts";
 import type { Logger } from "./telemetry.ts";
@@ -51,6 +52,9 @@ export async function openStorage(
   };
   const storeOptions = {
     folder: config.dataDir,
+    lake: lakePlace(config),
+    answers: rolesOf(config).query,
+    maintains: rolesOf(config).ingest,
     memoryBytesMax: config.storeMemoryBytesMax,
     candidatesMax: config.candidatesMax,
     exactTimeoutMs: config.exactTimeoutMs,
@@ -58,7 +62,10 @@ export async function openStorage(
     sealQuietMs: config.sealQuietMs,
     coarsenAfterMs: config.coarsenAfterMs,
     sealedSketches: config.sealedSketches === "on",
-    keptAnswers: { bytesMax: config.cacheStoreBytesMax, madeBy: packageVersion() },
+    keptAnswers: {
+      bytesMax: lakePlace(config) === null ? config.cacheStoreBytesMax : 0,
+      madeBy: packageVersion(),
+    },
     program: packageVersion(),
     logger,
     tracing,

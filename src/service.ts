@@ -2,7 +2,7 @@
 import type { Access } from "./access/access.ts";
 import { buildApi } from "./api/app.ts";
 import { listen } from "./api/listen.ts";
-import { type Config, rolesOf } from "./config.ts";
+import { type Config, hasStore, rolesOf } from "./config.ts";
 import { ByteBudget } from "./edge/byte-budget.ts";
 import { Edge, type EdgeDeps } from "./edge/edge.ts";
 import { AppliedClock } from "./ingest/applied-clock.ts";
@@ -120,7 +120,7 @@ async function openPipeline(
   const early = isEmbedded ? await loadEdgeState(config, embedded, store, source.folder) : null;
   const known = early?.types.size ?? (await knownTypes(store)).size;
   const ingest = await IngestPool.start(store, {
-    workers: Math.min(config.workers, log.partitionCount),
+    workers: rolesOf(config).ingest ? Math.min(config.workers, log.partitionCount) : 0,
     source,
     ...(group !== null && { groupLog: group }),
     // Of the embedded log a worker meets no type that the edge does not know.
@@ -317,7 +317,7 @@ async function openApi(
  * `http_server_unavailable`, `keys_unusable`, `tls_unusable`; then nothing is left open.
  */
 export async function startService(config: Config, logger: Logger): Promise<Service> {
-  if (!rolesOf(config).ingest) {
+  if (!hasStore(config)) {
     const { startNode } = await import("./service-node.ts");
     return startNode(config, logger, packageVersion());
   }

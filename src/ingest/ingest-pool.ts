@@ -91,6 +91,10 @@ export class IngestPool {
   private constructor(store: Store, options: IngestPoolOptions) {
     this.#store = store;
     this.#options = options;
+    store.onWanted((offsets) => {
+      this.#tell();
+      this.#sendAll({ kind: "flush", offsets: [...offsets] });
+    });
     this.#unsubscribe = store.onCommit((offsets) => this.#release(offsets));
     void store.ended.then((why) => {
       this.#fail(why);
@@ -156,6 +160,7 @@ export class IngestPool {
       this.#barriers.add(barrier);
       this.#tell();
       this.#sendAll({ kind: "flush", offsets });
+      this.#store.want(offsets);
     });
   }
 

@@ -6,6 +6,7 @@ import type { DuckDBConnection } from "@duckdb/node-api";
 import { newestMinuteOf } from "./contents.ts";
 import { rowsOf } from "./database.ts";
 import { clearOpenOf } from "./open-windows.ts";
+import { noteCount } from "./partition-counts.ts";
 import { readSeen } from "./seen.ts";
 import type { Adopted, Adoption } from "./store.ts";
 
@@ -32,18 +33,6 @@ async function grow(connection: DuckDBConnection, partitionCount: number): Promi
   await addPartitions(connection, known, partitionCount, []);
   const meta = "UPDATE meta SET value = ? WHERE key = 'partitionCount'";
   await connection.run(meta, [String(partitionCount)]);
-}
-
-/** Remembers that the log had so many partitions; all numbers it had, rising. */
-async function noteCount(connection: DuckDBConnection, partitionCount: number): Promise<number[]> {
-  const read = "SELECT value FROM meta WHERE key = 'partitionCounts'";
-  const [row] = await rowsOf(connection, read);
-  const known = row === undefined ? [] : String(row["value"]).split(",").map(Number);
-  if (known.includes(partitionCount)) return known;
-  const counts = [...known, partitionCount].sort((a, b) => a - b);
-  await connection.run("DELETE FROM meta WHERE key = 'partitionCounts'");
-  await connection.run("INSERT INTO meta VALUES ('partitionCounts', ?)", [counts.join(",")]);
-  return counts;
 }
 
 /** Candidates of another reader stand in for deltas that are now someone else's to add. */

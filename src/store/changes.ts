@@ -56,10 +56,16 @@ export async function touchedBy(
   );
   if (rows.length > hoursMax) return stretches;
   const names = new Map(types.map(({ name }) => [idOf(name), name]));
+  return touchedHours(
+    rows.map((row) => [names.get(Number(row["type_id"]))!, Number(row["hour"])]),
+  );
+}
+
+/** Hours since 1970 with their types, those of a type rising, as stretches. */
+export function touchedHours(hours: readonly (readonly [string, number])[]): Touched[] {
   const touched: Touched[] = [];
-  for (const row of rows) {
-    const eventType = names.get(Number(row["type_id"]))!;
-    const from = Number(row["hour"]) * hourMs;
+  for (const [eventType, hour] of hours) {
+    const from = hour * hourMs;
     const last = touched.at(-1);
     if (last?.eventType === eventType && last.to === from) last.to += hourMs;
     else touched.push({ eventType, from, to: from + hourMs });

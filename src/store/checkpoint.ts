@@ -119,8 +119,53 @@ function spanOf(chunks: readonly ArrayBuffer[]): [number, number] {
   return [first, last];
 }
 
+/** Files that hold parts' events already, and how many erasures there were by then. */
+export type WrittenParts = WeakMap<CheckpointPart, { file: RawFile; erasures: number }>;
+
+interface PartWriting {
+  part: CheckpointPart;
+  /** A FROM source of its events. */
+  events: string;
+  erasures: number;
+  /** Fewer events get no file. */
+  rowsMin: number;
+}
+
+/** The file of a part's events, written once; null where they are too few. */
+export async function fileOfPart(
+  connection: DuckDBConnection,
+  rawFiles: RawFiles,
+  known: WrittenParts,
+  { part, events, erasures, rowsMin }: PartWriting,
+): Promise<RawFile | null> {
+  if (part.rawRows < rowsMin) return null;
+  const before = known.get(part);
+  if (before?.erasures === erasures) return before.file;
+  // Users were erased since: it holds them as they came.
+  if (before !== undefined) await rawFiles.abandon(before.file);
+  const file = await rawFiles.write(connection, events, spanOf(part.raw));
+  known.set(part, { file, erasures });
+  return file;
+}
+
+/** Commits what workers hand over. */
+export interface Committer {
+  /**
+   * Commits `part` whole; resolves with what it touched. Throws StaleOffsetError when its offsets
+   * are not the store's.
+   */
+  commit(part: CheckpointPart): Promise<Touched[]>;
+  /** Runs `work` while this process commits no checkpoint. */
+  alone<T>(work: (types: { remove(name: string): void }) => Promise<T>): Promise<T>;
+  /**
+   * From now on the deltas answer for open minutes of this type before minute `until`: what the
+   * workers streamed of them holds events that are deleted.
+   */
+  closeOpen(eventType: string, until: number): void;
+}
+
 /** Commits parts, one at a time, and knows the event types' ids. */
-export class Checkpointer {
+export class Checkpointer implements Committer {
   readonly #database: Database;
   readonly #staged: StagedTables;
   readonly #types: TypeIds;
@@ -133,7 +178,7 @@ export class Checkpointer {
   /** Open minutes of these types before these minutes hold events that are deleted. */
   readonly #closed = new Map<string, number>();
   /** A part that failed is tried again: with the file that holds its events already. */
-  readonly #written = new WeakMap<CheckpointPart, { file: RawFile; erasures: number }>();
+  readonly #written: WrittenParts = new WeakMap();
   readonly #arrivals: ErasedArrivals;
 
   constructor(
@@ -200,7 +245,9 @@ export class Checkpointer {
     const events = this.#arrivals.sourceOf(part.raw, `staged_events(${token})`);
     let file: RawFile | null = null;
     const writeFile = async (connection: DuckDBConnection) => {
-      file = await this.#fileOf(connection, part, events);
+      const { erasures } = this.#arrivals;
+      const writing = { part, events, erasures, rowsMin: rawFileRowsMin };
+      file = await fileOfPart(connection, this.#rawFiles, this.#written, writing);
     };
     try {
       await this.#database.write(async (connection) => {
@@ -229,19 +276,6 @@ export class Checkpointer {
     } finally {
       this.#staged.release(token);
     }
-  }
-
-  /** The file of the part's events; null where they are too few. */
-  async #fileOf(connection: DuckDBConnection, part: CheckpointPart, events: string) {
-    if (part.rawRows < rawFileRowsMin) return null;
-    const { erasures } = this.#arrivals;
-    const before = this.#written.get(part);
-    if (before?.erasures === erasures) return before.file;
-    // Users were erased since: it holds them as they came.
-    if (before !== undefined) await this.#rawFiles.abandon(before.file);
-    const file = await this.#rawFiles.write(connection, events, spanOf(part.raw));
-    this.#written.set(part, { file, erasures });
-    return file;
   }
 
   async #writeOpen(

@@ -18,6 +18,8 @@ import { levels } from "./windows.ts";
 export interface CompactOptions {
   /** Vectors of 2048 rows with deleted ones in all tables; beyond, rows are moved. */
   partialVectorsMax: number;
+  /** False where rows don't lie in this process's file: nothing is moved then. Default true. */
+  isNeeded?: boolean;
 }
 
 export const compactDefaults: CompactOptions = Object.freeze({ partialVectorsMax: 2048 });
@@ -66,7 +68,7 @@ export class Compactor {
 
   /** Rows were deleted: have a look at the tables when there is time. */
   look(): void {
-    this.#isToLook = true;
+    this.#isToLook = this.#options.isNeeded ?? true;
   }
 
   /** Moves one stretch of rows where that is due; whether it did. */

@@ -1,6 +1,7 @@
 /** What the store's parts need of the database below them, and how they speak to DuckDB. */
 import type { DuckDBConnection, DuckDBValue } from "@duckdb/node-api";
 import { RankstreamError } from "../errors.ts";
+import { isLake } from "./dialect.ts";
 import type { FileCheckpoints, FileHold } from "./file-checkpoints.ts";
 import type { ReadLane } from "./read-lanes.ts";
 
@@ -118,5 +119,7 @@ export async function insertRows(
   table: string,
   select: string,
 ): Promise<void> {
-  await connection.run(`INSERT INTO ${table} ${select} RETURNING true`);
+  // DuckLake has no RETURNING; rows of its own transactions are seen from their commit on.
+  const returning = isLake(connection) ? "" : "RETURNING true";
+  await connection.run(`INSERT INTO ${table} ${select} ${returning}`);
 }

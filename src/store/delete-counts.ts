@@ -6,7 +6,7 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { minuteMs } from "../model.ts";
 import type { MinuteCut } from "./cover.ts";
-import { rowsOf } from "./database.ts";
+import { insertRows, rowsOf } from "./database.ts";
 import type { EventScope } from "./delete-questions.ts";
 import type { RawFiles } from "./raw-files.ts";
 import { sqlText } from "./sql.ts";
@@ -70,9 +70,9 @@ export async function takeDeltas(
   await connection.run(`DELETE FROM count_deltas USING edge_parts
     WHERE count_deltas.minute = edge_parts.minute AND count_deltas.type_id = ${typeId}
     AND count_deltas.event_id = edge_parts.event_id AND edge_parts.gone_waiting > 0`);
-  await connection.run(`INSERT INTO count_deltas
-    SELECT minute, ${typeId}, event_id, partition, waiting - gone_waiting FROM edge_parts
-    WHERE gone_waiting > 0 AND waiting > gone_waiting RETURNING true`);
+  const waiting = `SELECT minute, ${typeId}, event_id, partition, waiting - gone_waiting
+    FROM edge_parts WHERE gone_waiting > 0 AND waiting > gone_waiting`;
+  await insertRows(connection, "count_deltas", waiting);
   await connection.run(`CREATE OR REPLACE TEMP TABLE edge_gone AS
     SELECT minute, event_id, (gone - gone_waiting)::BIGINT AS count FROM edge_parts
     WHERE gone > gone_waiting`);

@@ -5,7 +5,9 @@ import { lacksParts } from "./coarse-table.ts";
 import type { MinuteSpan } from "./cover.ts";
 import { rowsOf } from "./database.ts";
 import { type EventScope, foreverMs } from "./delete-questions.ts";
+import { isLake } from "./dialect.ts";
 import type { TypeId } from "./exact.ts";
+import { buryType, rewriteType } from "./lake-types.ts";
 import type { RawFiles } from "./raw-files.ts";
 import { timestampLiteral } from "./sql.ts";
 import { scopeSql } from "./tombstones.ts";
@@ -87,7 +89,8 @@ export async function correctType(
   );
   const total = Number(row!["total"]) - count;
   if (total <= 0) {
-    await connection.run(`DELETE FROM event_types WHERE ${own}`);
+    if (isLake(connection)) await buryType(connection, type.typeId);
+    else await connection.run(`DELETE FROM event_types WHERE ${own}`);
     await connection.run(`DELETE FROM pending_windows WHERE ${own}`);
     return false;
   }
@@ -95,14 +98,23 @@ export async function correctType(
     const at = Number(row![name]);
     return at >= scope.from && at < scope.to;
   };
-  const columns = [`total = ${total}`];
+  const columns = [["total", `${total}::BIGINT`]];
   for (const end of ["first", "last"] as const) {
     if (!isIn(end)) continue;
     const at = await timeOf(connection, rawFiles, type, end);
-    if (at !== null) columns.push(`${end}_seen = ${timestampLiteral(at)}`);
+    if (at !== null) columns.push([`${end}_seen`, timestampLiteral(at)]);
   }
-  await connection.run(`UPDATE event_types SET ${columns.join(", ")} WHERE ${own}`);
+  await changeType(connection, type.typeId, columns);
   return true;
+}
+
+async function changeType(connection: DuckDBConnection, typeId: number, columns: string[][]) {
+  if (isLake(connection)) {
+    const changes = columns.map(([name, value]) => `${value} AS ${name}`);
+    return rewriteType(connection, typeId, changes.join(", "));
+  }
+  const changes = columns.map(([name, value]) => `${name} = ${value}`).join(", ");
+  await connection.run(`UPDATE event_types SET ${changes} WHERE type_id = ${typeId}`);
 }
 
 /** The whole type's scope, as scopes of parts of it are cut from. */

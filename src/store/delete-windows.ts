@@ -10,6 +10,7 @@ import type { DuckDBConnection } from "@duckdb/node-api";
 import { forgetEmpty } from "./coarse-table.ts";
 import { coverOf, type MinuteSpan } from "./cover.ts";
 import { rowsOf } from "./database.ts";
+import { hasRowPlaces } from "./dialect.ts";
 import { sqlText } from "./sql.ts";
 import { endOf, type Fold, firstStartFrom, type Level, levels, startAt } from "./windows.ts";
 
@@ -239,9 +240,13 @@ export async function vectorsByHour(
   connection: DuckDBConnection,
   scope: WindowScope,
 ): Promise<Map<number, number>> {
+  // Where rows have no places, those of an hour are taken to lie together.
+  const vectors = hasRowPlaces(connection)
+    ? "count(DISTINCT rowid // 2048)"
+    : "(count(*) + 2047) // 2048";
   const parts = levels.flatMap((level) =>
     ["list", "tail"].map(
-      (kind) => `SELECT start - start % 60 AS hour, count(DISTINCT rowid // 2048) AS vectors
+      (kind) => `SELECT start - start % 60 AS hour, ${vectors} AS vectors
         FROM ${kind}_${level.name} WHERE type_id = ${scope.typeId}
         AND ${insideSql(level, scope)}${itemSql(scope)} GROUP BY hour`,
     ),

@@ -12,7 +12,7 @@ import { RankstreamError } from "../errors.ts";
 import { failPoint } from "../fail-point.ts";
 import { minuteMs } from "../model.ts";
 import { addMutation, type OnTouch } from "./changes.ts";
-import type { Checkpointer } from "./checkpoint.ts";
+import type { Committer } from "./checkpoint.ts";
 import type { CoarseWindows } from "./coarse.ts";
 import type { Compactor } from "./compact.ts";
 import { cutInStore } from "./cover.ts";
@@ -38,6 +38,8 @@ import {
   windowsHit,
 } from "./delete-windows.ts";
 import { readExact, type TypeId, typesNamed } from "./exact.ts";
+import { fenceOthers } from "./lake-partitions.ts";
+import { closeOpenOf } from "./open-windows.ts";
 import type { RawFiles } from "./raw-files.ts";
 import { readApart } from "./read-apart.ts";
 import { sqlText } from "./sql.ts";
@@ -66,7 +68,7 @@ export const deleteDefaults = Object.freeze({
 export interface DeleteDeps {
   database: Database;
   rawFiles: RawFiles;
-  checkpointer: Checkpointer;
+  checkpointer: Committer;
   compactor: Compactor;
   fold: Fold;
   /** Told of each transaction, once it is committed: what it took, and how many there were. */
@@ -301,6 +303,7 @@ export class Deleter {
     // No checkpoint may be between finding a type's id and its end, or it would count for nothing.
     return checkpointer.alone(async (types) => {
       const taken = await database.writeDeferrable(async (connection) => {
+        await fenceOthers(connection);
         const [type] = await typesNamed(connection, [eventType]);
         if (type === undefined) {
           await this.#noteRest(connection, id, null);
@@ -348,9 +351,7 @@ export class Deleter {
       await takeFromWindows(connection, windows, fold);
     }
     const raw = await hideRaw(connection, rawFiles, scope, counted, this.#deleteId);
-    for (const table of ["open_windows", "open_candidates"]) {
-      await connection.run(`DELETE FROM ${table} WHERE type_id = ${typeId} AND minute < ${until}`);
-    }
+    await closeOpenOf(connection, typeId, until);
     const isGone = !(await correctType(connection, rawFiles, type, scope, count));
     return { raw, until, isGone };
   }

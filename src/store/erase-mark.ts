@@ -1,9 +1,11 @@
 /** The transaction in which an erasure takes effect: from its commit on nobody reads what goes. */
+
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { failPoint } from "../fail-point.ts";
 import { addMutation, type OnTouch, type Touched } from "./changes.ts";
-import type { Checkpointer } from "./checkpoint.ts";
+import type { Committer } from "./checkpoint.ts";
 import { type Database, rowsOf, runValues } from "./database.ts";
+import { isLake } from "./dialect.ts";
 import {
   type Found,
   type FoundInFiles,
@@ -15,6 +17,7 @@ import type { ErasedEvents, ErasureAnswer } from "./erase-questions.ts";
 import type { OpenErasure } from "./erase-rows.ts";
 import type { ErasedArrivals } from "./erased-arrivals.ts";
 import { erasedSql } from "./erasure-sql.ts";
+import { fenceOthers } from "./lake-partitions.ts";
 import { rawColumns } from "./migrations.ts";
 import { mergeOrder, type RawFiles } from "./raw-files.ts";
 import { sqlTexts } from "./sql.ts";
@@ -22,7 +25,7 @@ import { sqlTexts } from "./sql.ts";
 export interface EraseMarkDeps {
   database: Database;
   rawFiles: RawFiles;
-  checkpointer: Checkpointer;
+  checkpointer: Committer;
   arrivals: ErasedArrivals;
   onTouch: OnTouch;
   /** Told once it is committed: what is told otherwise from now on. */
@@ -99,6 +102,10 @@ async function clearRecent(
     await rawFiles.register(connection, await rawFiles.write(connection, source, span));
   }
   // Deleted rows would stay in the store's file for as long as others beside them.
+  if (isLake(connection)) {
+    await connection.run("DELETE FROM raw_recent");
+    return;
+  }
   await connection.run("DROP TABLE raw_recent");
   await connection.run(`CREATE TABLE raw_recent (${rawColumns})`);
 }
@@ -128,6 +135,7 @@ export function markErased(
   // No checkpoint may be between: users may be erased as of a later moment than was decided.
   return checkpointer.alone(async () => {
     const done = await database.writeDeferrable(async (connection) => {
+      await fenceOthers(connection);
       const now = await hidingOf(connection, rawFiles);
       const isSame = (path: string) => counted.looked.get(path) === now.get(path);
       const fresh = [...now.keys()].filter((path) => !isSame(path));

@@ -12,6 +12,7 @@
  *
  * The user's id is in memory only: on disk there is its keyed hash.
  */
+
 import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DuckDBConnection } from "@duckdb/node-api";
@@ -33,6 +34,7 @@ import { readErasedUsers, restoreOwner } from "./erased-users.ts";
 import type { Exports } from "./exports.ts";
 import { FileScrubber, type Rewritten } from "./file-scrub.ts";
 import { jobsColumns, jobsTable } from "./jobs.ts";
+import { fenceOthers } from "./lake-partitions.ts";
 import type { StoreCallHandlers } from "./protocol.ts";
 import { readApart } from "./read-apart.ts";
 import type { Snapshots } from "./snapshot.ts";
@@ -116,6 +118,7 @@ export class Eraser {
       const now = Date.now();
       const erasedAt = Math.max(now, arrivals.receivedThrough);
       const made = await database.write(async (connection) => {
+        await fenceOthers(connection);
         const jobId = randomBytes(16).toString("base64url");
         const own = await this.#rows.insert(connection, query, { jobId, now, erasedAt });
         await boundErasedUsers(connection, this.#options.erasedUsersMax);

@@ -33,9 +33,14 @@ export class ErasedArrivals {
 
   static async load(connection: DuckDBConnection): Promise<ErasedArrivals> {
     const arrivals = new ErasedArrivals();
-    const [row] = await rowsOf(connection, "SELECT max(erased_at) AS at FROM erased_users");
-    if (row!["at"] !== null) arrivals.note(Number(row!["at"]));
+    await arrivals.reload(connection);
     return arrivals;
+  }
+
+  /** Reads what others may have erased since. */
+  async reload(connection: DuckDBConnection): Promise<void> {
+    const [row] = await rowsOf(connection, "SELECT max(erased_at) AS at FROM erased_users");
+    if (row!["at"] !== null) this.note(Number(row!["at"]));
   }
 
   /** Users are erased as of `erasedAt` (epoch ms), once that is committed. */

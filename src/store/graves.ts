@@ -6,6 +6,7 @@ import type { Compactor } from "./compact.ts";
 import { briefWaitMs, type Database, ownReadBudgetMs, rowsOf, unlessBusy } from "./database.ts";
 import { sliceBounds } from "./delete-slices.ts";
 import { vectorsByHour } from "./delete-windows.ts";
+import { isLake } from "./dialect.ts";
 import { levels } from "./windows.ts";
 
 /** All minutes that windows can have. */
@@ -50,6 +51,7 @@ export class Graves {
       }
       if (!isLast) return;
       for (const table of restTables) {
+        if (table === "delta_spans" && isLake(connection)) continue;
         await connection.run(`DELETE FROM ${table} WHERE type_id = ${typeId}`);
       }
     });

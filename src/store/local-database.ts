@@ -9,6 +9,7 @@ import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { RankstreamError } from "../errors.ts";
 import type { ErrorCode } from "../errors-table.ts";
 import type { Database, ReadOptions } from "./database.ts";
+import { markMirror } from "./dialect.ts";
 import { FileCheckpoints, type FileHold } from "./file-checkpoints.ts";
 import { confine, databaseDefaults, openInstance } from "./open-instance.ts";
 import { makePatient } from "./patient-connection.ts";
@@ -60,6 +61,7 @@ export class LocalDatabase implements Database {
   readonly #reads = new Map<number, ReadWatch>();
   #readsBegun = 0;
   #isClosing = false;
+  readonly #others: DuckDBConnection[] = [];
 
   private constructor(
     instance: DuckDBInstance,
@@ -98,10 +100,20 @@ export class LocalDatabase implements Database {
     const copier = await instance.connect();
     for (const connection of [apart, maintainer, copier]) makePatient(connection);
     const wider = (await options.widen?.(writer)) ?? [];
+    if (options.isMirror === true) {
+      for (const own of [writer, ...readers, apart, maintainer, copier]) markMirror(own);
+    }
     if (path !== ":memory:") await confine(writer, [dirname(resolve(path)), ...wider]);
     const lanes = new ReadLanes(readers, apart, { waitingMax: options.waitingReadsMax }, load);
     const checkpoints = new FileCheckpoints(path, options.checkpoints);
     return new LocalDatabase(instance, { writer, copier, maintainer }, lanes, load, checkpoints);
+  }
+
+  /** One more connection, which goes with the instance. */
+  async connect(): Promise<DuckDBConnection> {
+    const connection = await this.#instance.connect();
+    this.#others.push(connection);
+    return connection;
   }
 
   /** The writing connection, for registering functions. */
@@ -281,7 +293,8 @@ export class LocalDatabase implements Database {
     const isBusy = () => this.#reads.size + this.#maintaining > 0;
     while (isBusy() && performance.now() < endMs) await sleep(closeLookMs);
     await this.#writer.run("CHECKPOINT").catch(() => undefined);
-    const connections = [this.#writer, this.#copier, this.#maintainer, ...this.#lanes.idle];
+    const own = [this.#writer, this.#copier, this.#maintainer, ...this.#others];
+    const connections = [...own, ...this.#lanes.idle];
     for (const connection of connections) connection.closeSync();
     this.#instance.closeSync();
   }

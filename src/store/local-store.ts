@@ -7,7 +7,6 @@ import type { Logger } from "../telemetry.ts";
 import { writeThreadLine } from "../telemetry-thread.ts";
 import { noTracing, type Tracing } from "../telemetry-tracing.ts";
 import type { Touched } from "./changes.ts";
-import { versionOf } from "./data-version.ts";
 import type { DeleteAnswer, DeleteQuery } from "./delete-questions.ts";
 import { ErasureCalls } from "./erase-calls.ts";
 import type { ExportQuery } from "./export-sql.ts";
@@ -47,6 +46,7 @@ import type {
   TrendingAnswer,
   TrendingQuery,
 } from "./store.ts";
+import { StoreProgress } from "./store-progress.ts";
 import { StoreTimes } from "./store-times.ts";
 import type { MetricsPart } from "./system-metrics.ts";
 import { ThreadCalls } from "./thread-calls.ts";
@@ -82,16 +82,14 @@ export class LocalStore implements Store {
   readonly #logger: Logger;
   readonly #tracing: Pick<Tracing, "record">;
   readonly #calls: ThreadCalls;
-  readonly #listeners = new Set<(offsets: readonly number[]) => void>();
-  readonly #changeListeners = new Set<(version: number, touched: readonly Touched[]) => void>();
-  #offsets: readonly number[] = [];
+  readonly #progress = new StoreProgress();
   #failure: string | null = null;
   #end: (reason: string) => void = () => undefined;
   #hasEnded = false;
+  #onWanted: (offsets: readonly number[]) => void = () => undefined;
   #isClosing = false;
   #seed = { low: 0, high: 0 };
   #newestMinute = -1;
-  #mutations = 0;
 
   private constructor(
     worker: Worker,
@@ -167,14 +165,13 @@ export class LocalStore implements Store {
       const formats = { part: "store", from: formatBefore, to: format };
       this.#logger.info(formats, "the data folder was brought to a newer format");
     }
-    this.#mutations = mutations;
+    this.#progress.begin(offsets, mutations);
     this.#newestMinute = newestMinute;
-    this.#offsets = offsets;
     this.#seed = parseSeed(seed);
   }
 
   committedOffsets(): readonly number[] {
-    return this.#offsets;
+    return this.#progress.offsets;
   }
 
   /** What keeps the store from committing, null while nothing does. */
@@ -183,16 +180,15 @@ export class LocalStore implements Store {
   }
 
   onCommit(listener: (offsets: readonly number[]) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#progress.onCommit(listener);
   }
 
   get version(): number {
-    return versionOf(this.#offsets, this.#mutations);
+    return this.#progress.version;
   }
 
   onChange(listener: (version: number, touched: readonly Touched[]) => void): void {
-    this.#changeListeners.add(listener);
+    this.#progress.onChange(listener);
   }
 
   connectWorker(): MessagePort {
@@ -203,9 +199,7 @@ export class LocalStore implements Store {
 
   async adopt(adoption: Adoption): Promise<Adopted> {
     const adopted = await this.#call("adopt", adoption);
-    // Partitions that were added have an offset from now on.
-    const known = this.#offsets;
-    this.#offsets = adopted.offsets.map((offset, index) => known[index] ?? offset);
+    this.#progress.grow(adopted.offsets);
     return adopted;
   }
 
@@ -350,6 +344,16 @@ export class LocalStore implements Store {
     this.#worker.postMessage({ kind: "tick", appliedThrough });
   }
 
+  /** Has whoever counts these offsets know that somebody waits for them. */
+  want(offsets: readonly number[]): void {
+    this.#worker.postMessage({ kind: "want", offsets });
+  }
+
+  /** Called with offsets that some process waits for, of a store that several share. */
+  onWanted(listener: (offsets: readonly number[]) => void): void {
+    this.#onWanted = listener;
+  }
+
   lastTry(): void {
     this.#worker.postMessage({ kind: "last_try" });
   }
@@ -379,15 +383,11 @@ export class LocalStore implements Store {
     this.times.note(message);
     this.#calls.note(message);
     this.erasures.note(message);
-    if (message.kind === "committed") {
-      this.#offsets = message.offsets;
-      if (message.steps !== undefined) this.#tracing.record(message.steps);
-      // First of all what changed: whoever waits for the commit asks about it.
-      for (const listener of this.#changeListeners) listener(this.version, message.touched);
-      for (const listener of this.#listeners) listener(message.offsets);
-    } else if (message.kind === "mutated") {
-      this.#mutations = message.mutations;
-      for (const listener of this.#changeListeners) listener(this.version, message.touched);
+    this.#progress.note(message);
+    if (message.kind === "committed" && message.steps !== undefined) {
+      this.#tracing.record(message.steps);
+    } else if (message.kind === "wanted") {
+      this.#onWanted(message.offsets);
     } else if (message.kind === "failing") {
       this.#failure = message.message;
     } else if (message.kind === "log") {

@@ -11,6 +11,7 @@ import type { CoarseWindows } from "./coarse.ts";
 import type { Compactor } from "./compact.ts";
 import { type Database, ownReadBudgetMs, rowsOf } from "./database.ts";
 import type { Graves } from "./graves.ts";
+import type { LakeUpkeep } from "./lake-upkeep.ts";
 import type { StoreTask } from "./protocol.ts";
 import type { RawFiles } from "./raw-files.ts";
 import type { Sealer } from "./seal.ts";
@@ -37,6 +38,8 @@ export interface MaintenanceDeps {
   compactor: Compactor;
   graves: Graves;
   coarse: CoarseWindows;
+  /** Of a lake. */
+  upkeep?: LakeUpkeep | undefined;
   /** When events were last committed, by performance.now(). */
   lastCommit: () => number;
   logger: Logger;
@@ -52,6 +55,7 @@ export class Maintenance {
   readonly #compactor: Compactor;
   readonly #graves: Graves;
   readonly #coarse: CoarseWindows;
+  readonly #upkeep: LakeUpkeep | undefined;
   readonly #logger: Logger;
   readonly #onTask: MaintenanceDeps["onTask"];
   #recentSince: number | null = null;
@@ -67,6 +71,7 @@ export class Maintenance {
     this.#compactor = deps.compactor;
     this.#graves = deps.graves;
     this.#coarse = deps.coarse;
+    this.#upkeep = deps.upkeep;
     this.#logger = deps.logger;
     this.#onTask = deps.onTask;
   }
@@ -134,7 +139,8 @@ export class Maintenance {
     }
     if (await this.#timed("compact", () => this.#compactor.step())) return;
     if (await this.#timed("clear", () => this.#graves.step())) return;
-    await this.#timed("coarsen", () => this.#coarse.step(now));
+    if (await this.#timed("coarsen", () => this.#coarse.step(now))) return;
+    await this.#upkeep?.step(performance.now());
   }
 
   async #restFactor(): Promise<number> {

@@ -18,10 +18,12 @@ import { coarseTable } from "./coarse-table.ts";
 import { rowsOf } from "./database.ts";
 import { deleteTables } from "./delete-tables.ts";
 import { deltaSpansTable } from "./delta-spans.ts";
+import { isLake } from "./dialect.ts";
 import { erasureTables } from "./erasure-sql.ts";
 import { jobsColumns, jobsTable } from "./jobs.ts";
 import { keptAnswersTable } from "./kept-answers.ts";
 import { labelsTable } from "./labels.ts";
+import { lakeDdl } from "./lake-schema.ts";
 import { openTables } from "./open-windows.ts";
 import { rawFilesColumns, rawFilesTable } from "./raw-files.ts";
 import { sketchTables } from "./sketches.ts";
@@ -106,7 +108,8 @@ interface Format {
 async function readFormat(connection: DuckDBConnection): Promise<Format> {
   const [table] = await rowsOf(
     connection,
-    "SELECT count(*) AS n FROM duckdb_tables() WHERE table_name = 'meta' AND NOT temporary",
+    `SELECT count(*) AS n FROM duckdb_tables() WHERE table_name = 'meta' AND NOT temporary
+     AND database_name = current_database()`,
   );
   if (Number(table!["n"]) === 0) return { format: 0, writtenBy: null };
   const rows = await rowsOf(
@@ -140,14 +143,17 @@ export async function migrate(connection: DuckDBConnection, program: string): Pr
   for (const { format, statements } of steps) {
     if (format <= found) continue;
     for (const statement of statements) {
-      await connection.run(typeof statement === "string" ? statement : statement());
+      const sql = typeof statement === "string" ? statement : statement();
+      const own = isLake(connection) ? lakeDdl(sql) : sql;
+      if (own !== null) await connection.run(own);
     }
     failPoint("migrate.after_step");
   }
   if (found === storeFormat) return found;
   const entries = { format: String(storeFormat), writtenBy: program };
   for (const [key, value] of Object.entries(entries)) {
-    await connection.run("INSERT OR REPLACE INTO meta VALUES (?, ?)", [key, value]);
+    await connection.run("DELETE FROM meta WHERE key = ?", [key]);
+    await connection.run("INSERT INTO meta VALUES (?, ?)", [key, value]);
   }
   failPoint("migrate.before_commit");
   return found;

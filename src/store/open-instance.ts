@@ -25,6 +25,8 @@ export interface DatabaseOptions {
    * places, each ending in a slash, that SQL may reach too.
    */
   widen?: (connection: DuckDBConnection) => Promise<readonly string[]>;
+  /** Whether its tables are a mirror's of a lake (lake-mirror.ts). */
+  isMirror?: boolean;
 }
 
 export const databaseDefaults: DatabaseOptions = Object.freeze({

@@ -16,6 +16,7 @@ import type { DuckDBConnection, DuckDBValue } from "@duckdb/node-api";
 import { readCandidates } from "../kernel/candidates.ts";
 import type { MinuteSpan } from "./cover.ts";
 import { insertRows, rowsOf, runValues } from "./database.ts";
+import { isLake } from "./dialect.ts";
 import type { StagedCandidates, StagedTables } from "./staged.ts";
 import type { OpenPart } from "./store.ts";
 
@@ -47,6 +48,18 @@ export async function clearOpenOf(connection: DuckDBConnection, worker: number):
 /** Forgets the open minutes before `end`: they are folded in this transaction. */
 export async function closeOpenBefore(connection: DuckDBConnection, end: number): Promise<void> {
   for (const table of tables) await connection.run(`DELETE FROM ${table} WHERE minute < ${end}`);
+}
+
+/** Forgets those of a type before minute `until`: they hold events that are deleted. */
+export async function closeOpenOf(
+  connection: DuckDBConnection,
+  typeId: number,
+  until: number,
+): Promise<void> {
+  if (isLake(connection)) return;
+  for (const table of ["open_windows", "open_candidates"]) {
+    await connection.run(`DELETE FROM ${table} WHERE type_id = ${typeId} AND minute < ${until}`);
+  }
 }
 
 export interface OpenRules {

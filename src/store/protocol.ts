@@ -2,6 +2,7 @@
 import { RankstreamError } from "../errors.ts";
 import { type ErrorCode, errorKinds } from "../errors-table.ts";
 import type { LabelChange, LabelledItem } from "../model-labels.ts";
+import type { LakePlace } from "../model-lake.ts";
 import type { SpanNote } from "../model-trace.ts";
 import type { ThreadLine } from "../telemetry-thread.ts";
 import type { BaseCut } from "./base-cuts.ts";
@@ -49,6 +50,12 @@ import type { TypeSettings } from "./type-settings.ts";
 
 export interface StoreThreadData {
   folder: string;
+  /** Where the store is, if not in `folder` alone. */
+  lake: LakePlace | null;
+  /** Of a lake: whether this process answers questions. */
+  answers: boolean;
+  /** Of a lake: whether this process does maintenance when it is its turn. */
+  maintains: boolean;
   /** Memory DuckDB may take. */
   memoryBytesMax: number;
   /** Items listed a window and event type. */
@@ -165,6 +172,8 @@ export type ToStoreThread =
   | { kind: "cancel"; id: number }
   /** From now on a commit that fails is tried only once more. */
   | { kind: "last_try" }
+  /** Somebody waits until these offsets are committed, by this process or another. */
+  | { kind: "want"; offsets: readonly number[] }
   | { kind: "connect"; port: import("node:worker_threads").MessagePort };
 
 export interface ThrownError {
@@ -192,7 +201,8 @@ export type FromStoreThread =
   | { kind: "refused"; error: ThrownError }
   | {
       kind: "committed";
-      offsets: number[];
+      /** Null: `followed` will say so. */
+      offsets: number[] | null;
       touched: Touched[];
       seconds: number;
       counts: TypeCount[];
@@ -200,6 +210,10 @@ export type FromStoreThread =
       steps?: SpanNote[] | undefined;
     }
   | { kind: "mutated"; touched: Touched[]; mutations: number }
+  /** Of a lake: some process waits for these offsets. */
+  | { kind: "wanted"; offsets: number[] }
+  /** Of a lake: what is read from now on. */
+  | { kind: "followed"; offsets: number[]; touched: Touched[]; mutations: number }
   /** Users of events of these types are erased. */
   | { kind: "erased"; eventTypes: string[] }
   | { kind: "failing"; message: string | null }

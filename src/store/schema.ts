@@ -28,6 +28,8 @@ import { RankstreamError } from "../errors.ts";
 import { addPartitions } from "./adopt.ts";
 import { rowsOf } from "./database.ts";
 import { resetDeltaSpans } from "./delta-spans.ts";
+import { isLake } from "./dialect.ts";
+import { createLakeTables } from "./lake-schema.ts";
 import { migrate } from "./migrations.ts";
 import { clearOpen } from "./open-windows.ts";
 import { createWindowView } from "./windows.ts";
@@ -51,16 +53,31 @@ async function readMeta(connection: DuckDBConnection): Promise<Map<string, strin
 }
 
 async function writeIdentity(connection: DuckDBConnection, wanted: FolderIdentity) {
-  const { beginOffsets = [], ...identity } = wanted;
+  const { beginOffsets: _, ...identity } = wanted;
   for (const [key, value] of Object.entries(identity)) {
     await connection.run("INSERT INTO meta VALUES (?, ?)", [key, String(value)]);
   }
-  await addPartitions(connection, 0, wanted.partitionCount, beginOffsets);
 }
 
 function mismatch(what: string, found: unknown, wanted: unknown): RankstreamError {
   const detail = `this data folder was made with ${what} ${found}; this start has ${wanted}`;
   return new RankstreamError("data_folder_mismatch", detail);
+}
+
+async function prepareFile(connection: DuckDBConnection, before: number, wanted: FolderIdentity) {
+  await createWindowView(connection);
+  await clearOpen(connection);
+  await resetDeltaSpans(connection);
+  if (before > 0) return;
+  await writeIdentity(connection, wanted);
+  await addPartitions(connection, 0, wanted.partitionCount, wanted.beginOffsets ?? []);
+}
+
+async function prepareLake(connection: DuckDBConnection, before: number, wanted: FolderIdentity) {
+  if (before > 0) return;
+  await createLakeTables(connection, wanted.partitionCount, wanted.beginOffsets ?? []);
+  await createWindowView(connection);
+  await writeIdentity(connection, wanted);
 }
 
 /** What a start found. */
@@ -81,10 +98,8 @@ export async function prepareSchema(
   program = "of no version",
 ): Promise<Prepared> {
   const formatBefore = await migrate(connection, program);
-  await createWindowView(connection);
-  await clearOpen(connection);
-  await resetDeltaSpans(connection);
-  if (formatBefore === 0) await writeIdentity(connection, wanted);
+  if (isLake(connection)) await prepareLake(connection, formatBefore, wanted);
+  else await prepareFile(connection, formatBefore, wanted);
   const meta = await readMeta(connection);
   if (meta.get("logId") !== wanted.logId) throw mismatch("log", meta.get("logId"), wanted.logId);
   const partitionCount = Number(meta.get("partitionCount"));

@@ -9,6 +9,7 @@ import { failPoint } from "../fail-point.ts";
 import { keptApart } from "./coarse-table.ts";
 import { type Database, insertRows, rowsOf } from "./database.ts";
 import { dropDeltaSpans } from "./delta-spans.ts";
+import { isLake } from "./dialect.ts";
 import { closeOpenBefore } from "./open-windows.ts";
 import type { Sketches } from "./sketches.ts";
 import { endOf, type Level, levels, minuteLevel } from "./windows.ts";
@@ -307,8 +308,10 @@ export class Sealer {
     failPoint("seal.minutes_folded");
     for (const level of aboveMinutes) await this.#foldUp(connection, level, now);
     const deleted = await connection.run(`DELETE FROM count_deltas WHERE ${within}`);
-    await dropDeltaSpans(connection, slice.end);
-    await closeOpenBefore(connection, slice.end);
+    if (!isLake(connection)) {
+      await dropDeltaSpans(connection, slice.end);
+      await closeOpenBefore(connection, slice.end);
+    }
     this.#sealedBefore = Math.max(this.#sealedBefore, slice.end);
     failPoint("seal.before_commit");
     return { deltaRows: deleted.rowsChanged, windowsBuilt: 0, isMore: slice.isMore };

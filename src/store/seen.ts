@@ -1,6 +1,7 @@
 /** Idempotency state in the store: written with the checkpoint it belongs to, read at start. */
-import type { DuckDBConnection } from "@duckdb/node-api";
-import { rowsOf, runValues } from "./database.ts";
+import type { DuckDBConnection, DuckDBValue } from "@duckdb/node-api";
+import type { SeenRow, SeenRun } from "../model-seen.ts";
+import { type Row, rowsOf, runValues } from "./database.ts";
 import type { SeenChanges, SeenState } from "./store.ts";
 
 /** Brings one partition's rows up to date. */
@@ -31,15 +32,7 @@ export async function writeSeen(
   await runValues(
     connection,
     "INSERT INTO seen_keys VALUES",
-    changes.rows.map((row) => [
-      partition,
-      BigInt(row.ordinal),
-      row.key,
-      row.producer,
-      row.digest,
-      BigInt(row.receivedAt),
-      row.partitionCount,
-    ]),
+    changes.rows.map((row) => seenRowValues(partition, row)),
   );
   await runValues(
     connection,
@@ -50,7 +43,7 @@ export async function writeSeen(
   await runValues(
     connection,
     "INSERT INTO seen_runs VALUES",
-    changes.runs.map((row) => [partition, row.producer, BigInt(row.from), BigInt(row.to)]),
+    changes.runs.map((row) => seenRunValues(partition, row)),
   );
 }
 
@@ -65,21 +58,43 @@ export async function readSeen(connection: DuckDBConnection): Promise<SeenState[
     }),
   );
   for (const row of await rowsOf(connection, "SELECT * FROM seen_keys ORDER BY ordinal")) {
-    states[Number(row["partition"])]!.rows.push({
-      ordinal: Number(row["ordinal"]),
-      key: String(row["key"]),
-      producer: row["producer"] === null ? null : String(row["producer"]),
-      digest: row["digest"] === null ? null : String(row["digest"]),
-      receivedAt: Number(row["received_at"]),
-      partitionCount: Number(row["partition_count"]),
-    });
+    states[Number(row["partition"])]!.rows.push(seenRowOf(row));
   }
   for (const row of await rowsOf(connection, "SELECT * FROM seen_runs")) {
-    states[Number(row["partition"])]!.runs.push({
-      producer: String(row["producer"]),
-      from: Number(row["first_sequence"]),
-      to: Number(row["last_sequence"]),
-    });
+    states[Number(row["partition"])]!.runs.push(seenRunOf(row));
   }
   return states;
+}
+
+/** A row of seen_keys as it is inserted. */
+export function seenRowValues(partition: number, row: SeenRow): DuckDBValue[] {
+  const { key, producer, digest, partitionCount } = row;
+  const [ordinal, receivedAt] = [BigInt(row.ordinal), BigInt(row.receivedAt)];
+  return [partition, ordinal, key, producer, digest, receivedAt, partitionCount];
+}
+
+/** A row of seen_runs as it is inserted. */
+export function seenRunValues(partition: number, row: SeenRun): DuckDBValue[] {
+  return [partition, row.producer, BigInt(row.from), BigInt(row.to)];
+}
+
+/** A row of seen_keys as it was read. */
+export function seenRowOf(row: Row): SeenRow {
+  return {
+    ordinal: Number(row["ordinal"]),
+    key: String(row["key"]),
+    producer: row["producer"] === null ? null : String(row["producer"]),
+    digest: row["digest"] === null ? null : String(row["digest"]),
+    receivedAt: Number(row["received_at"]),
+    partitionCount: Number(row["partition_count"]),
+  };
+}
+
+/** A row of seen_runs as it was read. */
+export function seenRunOf(row: Row): SeenRun {
+  return {
+    producer: String(row["producer"]),
+    from: Number(row["first_sequence"]),
+    to: Number(row["last_sequence"]),
+  };
 }

@@ -3,17 +3,15 @@
  * it comes, and answers the main thread's reads beside that.
  */
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { nodeFiles } from "../files.ts";
-import { wallMs } from "../model-trace.ts";
 import { threadLogger } from "../telemetry-thread.ts";
 import { adopt } from "./adopt.ts";
 import { cutHandlers } from "./base-cuts.ts";
 import { type OnTouch, readMutations, type Touched } from "./changes.ts";
-import { Checkpointer, giveBack, StaleOffsetError, TypeIds } from "./checkpoint.ts";
-import { committedSteps } from "./checkpoint-trace.ts";
+import type { Committer } from "./checkpoint.ts";
 import { CoarseWindows, coarseDefaults } from "./coarse.ts";
+import { Commits } from "./commits.ts";
 import { Compactor, compactDefaults } from "./compact.ts";
 import { newestMinuteOf, readEventTypes } from "./contents.ts";
 import { versionOf } from "./data-version.ts";
@@ -22,9 +20,12 @@ import { Deleter, deleteDefaults } from "./delete.ts";
 import { type EraseDeps, Eraser, eraseDefaults, eraseHandlers } from "./erase.ts";
 import { ErasedArrivals } from "./erased-arrivals.ts";
 import { Exports, exportsDefaults } from "./exports.ts";
-import { FolderRawPlace } from "./folder-raw-place.ts";
 import { Graves } from "./graves.ts";
 import { KeptAnswers } from "./kept-answers.ts";
+import { LakeCheckpointer } from "./lake-checkpoint.ts";
+import { LakeDatabase } from "./lake-database.ts";
+import { LakeLife } from "./lake-life.ts";
+import type { MirrorStep } from "./lake-mirror.ts";
 import { LocalDatabase } from "./local-database.ts";
 import { Maintenance } from "./maintenance.ts";
 import { checkFormat, storeFormat } from "./migrations.ts";
@@ -32,7 +33,6 @@ import { databaseDefaults } from "./open-instance.ts";
 import {
   type CallMessage,
   type FromStoreThread,
-  parseSeed,
   type StoreCallHandlers,
   type StoreCalls,
   type StoreTask,
@@ -41,22 +41,18 @@ import {
   type ToStoreThread,
   thrown,
 } from "./protocol.ts";
-import { RawFiles, rawFilesDefaults } from "./raw-files.ts";
 import { type ReadSources, readHandlers } from "./read-handlers.ts";
 import { ReadLoad } from "./read-load.ts";
 import { rowHandlers } from "./row-handlers.ts";
 import { type FolderIdentity, prepareSchema } from "./schema.ts";
-import { Sealer, sealDefaults } from "./seal.ts";
 import { readSeen } from "./seen.ts";
-import { Sketches } from "./sketches.ts";
 import { Snapshots, snapshotDefaults } from "./snapshot.ts";
 import { StagedTables } from "./staged.ts";
-import type { Adopted, Adoption, CheckpointPart, ReadControl, WorkerToStore } from "./store.ts";
+import type { Adopted, Adoption, CheckpointPart, ReadControl } from "./store.ts";
+import { openCommitter, openContents, upkeepOf } from "./store-parts.ts";
 import type { Fold } from "./windows.ts";
 
 const main = parentPort!;
-const retryDelayMsMin = 100;
-const retryDelayMsMax = 5000;
 
 function send(message: FromStoreThread): void {
   main.postMessage(message);
@@ -75,7 +71,8 @@ function tellFailed(error: unknown): void {
 class StoreThread {
   readonly #database: Database;
   readonly #data: StoreThreadData;
-  #checkpointer: Checkpointer | null = null;
+  readonly #lake: LakeDatabase | null;
+  #checkpointer: Committer | null = null;
   #maintenance: Maintenance | null = null;
   /** What questions are answered from. */
   #sources: ReadSources | null = null;
@@ -86,8 +83,8 @@ class StoreThread {
   #kept: KeptAnswers | null = null;
   #offsets: number[] = [];
   #mutations = 0;
-  /** When events were last committed, by performance.now(). */
-  #lastCommit = Number.NEGATIVE_INFINITY;
+  readonly #commits: Commits;
+  #life: LakeLife | null = null;
   #closing = false;
   #gaveUp = false;
   /** Calls under way, by id. */
@@ -97,13 +94,31 @@ class StoreThread {
 
   constructor(database: Database, data: StoreThreadData) {
     this.#database = database;
+    this.#lake = database instanceof LakeDatabase ? database : null;
     this.#data = data;
+    this.#commits = new Commits({
+      committer: () => this.#checkpointer!,
+      onCommitted: (part, touched) => this.#onCommitted(part, touched),
+      onFailure: (error) => this.#endIfFatal(error),
+      isClosing: () => this.#closing,
+      lastTry: this.#lastTry.signal,
+      send,
+      logger,
+    });
+  }
+
+  /** What reads see of the lake from now on. */
+  stepped({ offsets, mutations, touched }: MirrorStep): void {
+    [this.#offsets, this.#mutations] = [offsets, mutations];
+    this.#note(touched);
+    send({ kind: "followed", offsets, mutations, touched });
   }
 
   readonly handlers: StoreCallHandlers = {
     prepare: (wanted) => this.#prepare(wanted),
     adopt: (adoption) => this.#adopt(adoption),
-    loadSeen: () => this.#database.read(ownReadBudgetMs, readSeen),
+    // Of a lake the mirror has none of it.
+    loadSeen: () => this.#lake?.write(readSeen) ?? this.#database.read(ownReadBudgetMs, readSeen),
     eventTypes: () => this.#database.read(ownReadBudgetMs, readEventTypes),
     ...readHandlers(() => this.#sources!),
     ...cutHandlers(() => this.#sources!),
@@ -130,12 +145,14 @@ class StoreThread {
     close: async () => {
       this.#closing = true;
       for (const part of this.#stoppable) await part?.stop();
+      await this.#life?.close();
       await this.#database.close();
       return null;
     },
   };
 
   async #adopt(adoption: Adoption): Promise<Adopted> {
+    if (this.#checkpointer instanceof LakeCheckpointer) return this.#checkpointer.adopt(adoption);
     const adopted = await this.#database.write((connection) => adopt(connection, adoption));
     for (let partition = this.#offsets.length; partition < adopted.offsets.length; partition++) {
       this.#offsets.push(adopted.offsets[partition]!);
@@ -143,14 +160,23 @@ class StoreThread {
     return adopted;
   }
 
-  /** One at a time for each worker; a failing disk is retried, since the data is here. */
   connect(port: MessagePort): void {
-    let queue: Promise<void> = Promise.resolve();
-    port.on("message", (message: WorkerToStore) => {
-      queue = queue
-        .then(() => this.#commit(message.part, port))
-        .then(() => giveBack(message.part));
-    });
+    this.#commits.connect(port);
+  }
+
+  /** Somebody waits until these offsets are committed. */
+  want(offsets: readonly number[]): void {
+    this.#life?.want(offsets);
+  }
+
+  #onCommitted({ offsets }: CheckpointPart, touched: Touched[]): number[] | null {
+    if (this.#lake !== null) {
+      this.#life?.committed();
+      return null;
+    }
+    for (const { partition, next } of offsets) this.#offsets[partition] = next;
+    this.#note(touched);
+    return [...this.#offsets];
   }
 
   /**
@@ -169,6 +195,7 @@ class StoreThread {
   /** Seals and tidies; a failure is told and tried again at the next tick. */
   async maintain({ appliedThrough }: TickMessage): Promise<void> {
     if (this.#closing || this.#lastTry.signal.aborted) return;
+    if (this.#life?.isLeader === false) return;
     try {
       await this.#maintenance?.run(appliedThrough);
     } catch (error) {
@@ -199,7 +226,6 @@ class StoreThread {
     }
   }
 
-  /** Ends the call of this id where it reads. */
   cancel(id: number): void {
     this.#calls.get(id)?.abort();
   }
@@ -218,26 +244,25 @@ class StoreThread {
   async #prepare(wanted: FolderIdentity): Promise<StoreCalls["prepare"][1]> {
     const { writer } = this.#database;
     const { program } = this.#data;
-    const identity = await this.#database.write((c) => prepareSchema(c, wanted, program));
+    const prepare = () => this.#database.write((c) => prepareSchema(c, wanted, program));
+    const identity = await (this.#lake === null ? prepare() : this.#lake.catalog.alone(prepare));
     const staged = new StagedTables();
     staged.register(writer);
-    const types = await TypeIds.load(writer);
     const { folder, candidatesMax, coarsenAfterMs } = this.#data;
-    const { rawFiles, sketches, sealer } = await this.#openContents(identity);
+    const { rawFiles, sketches, sealer } = await openContents(this.#database, this.#data, {
+      seed: identity.seed,
+      onTask,
+    });
     const database = this.#database;
     const kept = await this.#loadKept();
     const onTouch: OnTouch = (connection, touched) => kept.dropTouched(connection, touched);
     const arrivals = await ErasedArrivals.load(writer);
-    this.#checkpointer = new Checkpointer(
-      database,
-      staged,
-      types,
-      rawFiles,
-      () => sealer.sealedBefore,
-      onTouch,
-      arrivals,
-    );
-    const compactor = new Compactor(database, compactDefaults);
+    const committing = { staged, rawFiles, sealer, arrivals, onTouch };
+    this.#checkpointer = await openCommitter(database, wanted, committing);
+    const compactor = new Compactor(database, {
+      ...compactDefaults,
+      isNeeded: this.#lake === null,
+    });
     const fold: Fold = (connection, level) => sealer.fold(connection, level);
     const coarse = await CoarseWindows.open(
       { database, rawFiles, compactor, fold },
@@ -247,7 +272,7 @@ class StoreThread {
       {
         database,
         rawFiles,
-        checkpointer: this.#checkpointer,
+        checkpointer: this.#checkpointer!,
         compactor,
         fold,
         coarse,
@@ -258,19 +283,40 @@ class StoreThread {
       { ...deleteDefaults, candidatesMax },
     );
     const graves = new Graves(database, compactor, deleteDefaults.vectorsMax);
-    const lastCommit = () => this.#lastCommit;
+    const lastCommit = () => this.#commits.last;
     const parts = { database, sealer, rawFiles, compactor, graves, coarse };
-    this.#maintenance = new Maintenance({ ...parts, lastCommit, onTask, logger });
+    const own = { ...parts, upkeep: upkeepOf(this.#lake, logger), lastCommit, onTask, logger };
+    this.#maintenance = new Maintenance(own);
     this.#sources = { database, rawFiles, sketches, coarse };
     const newestMinute = await newestMinuteOf(writer);
-    const own = { folder, files: nodeFiles };
-    this.#snapshots = await Snapshots.open(database, rawFiles, { ...snapshotDefaults, ...own });
-    this.#exports = await Exports.start(database, rawFiles, { ...exportsDefaults, ...own });
-    this.#goOnDeleting(this.#deleter);
+    const place = { folder, files: nodeFiles };
+    this.#snapshots = await Snapshots.open(database, rawFiles, { ...snapshotDefaults, ...place });
+    this.#exports = await Exports.start(database, rawFiles, { ...exportsDefaults, ...place });
     await this.#openEraser({ database, rawFiles, arrivals, onTouch });
-    const [offsets, mutations] = [[...this.#offsets], this.#mutations];
+    await this.#live();
     const { seed, formatBefore } = identity;
-    return { seed, offsets, newestMinute, mutations, formatBefore, format: storeFormat };
+    const reached = { offsets: [...this.#offsets], mutations: this.#mutations };
+    return { seed, ...reached, newestMinute, formatBefore, format: storeFormat };
+  }
+
+  /** Goes on with what was left; of a lake only the leader does, once it is. */
+  async #live(): Promise<void> {
+    const deleter = this.#deleter!;
+    if (this.#lake === null) return this.#goOnDeleting(deleter);
+    this.#life = new LakeLife({
+      lake: this.#lake,
+      place: this.#data.lake!,
+      answers: this.#data.answers,
+      maintains: this.#data.maintains,
+      onWanted: (offsets) => send({ kind: "wanted", offsets }),
+      onLeader: (isLeader) => {
+        logger.info({ part: "store", isLeader }, "whose turn maintenance is has changed");
+        if (isLeader) this.#goOnDeleting(deleter);
+      },
+      onFailure: (error, what) =>
+        logger.warn({ part: "store", reason: thrown(error).message }, what),
+    });
+    await this.#life.start();
   }
 
   /** Erases users, and goes on with what was begun. */
@@ -289,20 +335,6 @@ class StoreThread {
     this.#eraser = await Eraser.open(deps, eraseDefaults);
   }
 
-  /** Raw events, and what seals windows. */
-  async #openContents({ seed }: FolderIdentity) {
-    const { folder, candidatesMax, exactTimeoutMs, sealQuietMs, sealedSketches } = this.#data;
-    const rawFiles = new RawFiles(this.#database, {
-      ...rawFilesDefaults,
-      place: new FolderRawPlace(folder, nodeFiles),
-      removeAfterMs: 2 * exactTimeoutMs + 60_000,
-    });
-    await rawFiles.sweep();
-    const sketches = sealedSketches ? await Sketches.create(parseSeed(seed)) : null;
-    const sealing = { ...sealDefaults, candidatesMax, quietMs: sealQuietMs };
-    return { rawFiles, sketches, sealer: new Sealer(this.#database, sealing, sketches, onTask) };
-  }
-
   /** How far the data is, and the answers kept of it. */
   async #loadKept(): Promise<KeptAnswers> {
     const { writer } = this.#database;
@@ -317,8 +349,7 @@ class StoreThread {
   /** What a stop or a crash has left of deletes. */
   #goOnDeleting(deleter: Deleter): void {
     deleter.resume().catch((error) => {
-      if (this.#closing || this.#lastTry.signal.aborted) return;
-      tellFailed(error);
+      if (!this.#closing && !this.#lastTry.signal.aborted) tellFailed(error);
     });
   }
 
@@ -333,42 +364,6 @@ class StoreThread {
     this.#gaveUp = true;
     send({ kind: "gave_up", message: `${message}; the next start counts what the log holds` });
   }
-
-  async #commit(part: CheckpointPart, port: MessagePort): Promise<void> {
-    for (let delayMs = retryDelayMsMin; !this.#closing; ) {
-      const isLastTry = this.#lastTry.signal.aborted;
-      try {
-        const [begun, startMs] = [performance.now(), wallMs()];
-        const touched = await this.#checkpointer!.commit(part);
-        this.#lastCommit = performance.now();
-        for (const { partition, next } of part.offsets) this.#offsets[partition] = next;
-        this.#note(touched);
-        const seconds = (this.#lastCommit - begun) / 1000;
-        const counts = part.types.map(({ name, total }) => ({ name, total }));
-        const steps = committedSteps(part, startMs);
-        const offsets = [...this.#offsets];
-        send({ kind: "committed", offsets, touched, seconds, counts, steps });
-        if (delayMs > retryDelayMsMin) {
-          send({ kind: "failing", message: null });
-          logger.info({ part: "store" }, "commits go on");
-        }
-        port.postMessage({ kind: "committed", sequence: part.sequence });
-        return;
-      } catch (error) {
-        const { message } = thrown(error);
-        const isStale = error instanceof StaleOffsetError;
-        if (isStale || isLastTry) {
-          port.postMessage({ kind: "failed", sequence: part.sequence, message, isStale });
-          return;
-        }
-        send({ kind: "failing", message });
-        logger.error({ part: "store", reason: message }, "a commit failed");
-        this.#endIfFatal(error);
-        await sleep(delayMs, null, { signal: this.#lastTry.signal }).catch(() => undefined);
-        delayMs = Math.min(delayMs * 2, retryDelayMsMax);
-      }
-    }
-  }
 }
 
 async function start(data: StoreThreadData): Promise<void> {
@@ -378,14 +373,21 @@ async function start(data: StoreThreadData): Promise<void> {
     waitingReadsMax: { ...databaseDefaults.waitingReadsMax, slow: data.exactQueueMax },
   };
   const load = new ReadLoad(data.readLoad);
-  const database = await LocalDatabase.open(join(data.folder, "store.duckdb"), options, load);
+  let onStep: (step: MirrorStep) => void = () => undefined;
+  const { folder, lake } = data;
+  const database =
+    lake === null
+      ? await LocalDatabase.open(join(folder, "store.duckdb"), options, load)
+      : await LakeDatabase.open(folder, lake, { ...options, onStep: (s) => onStep(s) }, load);
   // Before anything else is opened or mended that a later version may have written otherwise.
   await checkFormat(database.writer, data.program);
   const thread = new StoreThread(database, data);
+  onStep = (step) => thread.stepped(step);
   main.on("message", (message: ToStoreThread) => {
     if (message.kind === "connect") thread.connect(message.port);
     else if (message.kind === "last_try") thread.lastTry();
     else if (message.kind === "tick") void thread.maintain(message);
+    else if (message.kind === "want") thread.want(message.offsets);
     else if (message.kind === "cancel") thread.cancel(message.id);
     else void thread.answer(message);
   });

@@ -376,6 +376,10 @@ export interface Store {
    * ms) is committed.
    */
   tick(appliedThrough: number): void;
+  /** Has whoever counts these offsets, in any process, know that somebody waits for them. */
+  want(offsets: readonly number[]): void;
+  /** Called with offsets that some process waits for. */
+  onWanted(listener: (offsets: readonly number[]) => void): void;
   /** From now on a commit that fails is tried only once more, at once; then its worker is told. */
   lastTry(): void;
   close(): Promise<void>;

@@ -1,0 +1,104 @@
+/**
+ * How a process takes part in a lake beside its own transactions: it follows what others commit
+ * where it answers questions or does the maintenance, tells them what it commits and waits for,
+ * and takes its turn at maintenance.
+ */
+import type { LakePlace } from "../model-lake.ts";
+import type { LakeDatabase } from "./lake-database.ts";
+import { LakeLeader } from "./lake-leader.ts";
+import { LakeNotices } from "./lake-notices.ts";
+
+/** What others commit is looked for so often where no notice comes. */
+const followEveryMs = 1000;
+/** From one word of offsets wanted to the next. */
+const wantEveryMs = 20;
+
+export interface LakeLifeDeps {
+  lake: LakeDatabase;
+  place: LakePlace;
+  /** Whether this process answers questions of its own mirror. */
+  answers: boolean;
+  /** Whether it does maintenance when it is its turn. */
+  maintains: boolean;
+  /** Told of offsets that some process waits for. */
+  onWanted: (offsets: number[]) => void;
+  onLeader: (isLeader: boolean) => void;
+  /** Told of what failed, and is tried again. */
+  onFailure: (error: unknown, what: string) => void;
+}
+
+export class LakeLife {
+  readonly #deps: LakeLifeDeps;
+  readonly #notices: LakeNotices;
+  readonly #leader: LakeLeader;
+  #timer: NodeJS.Timeout | null = null;
+  #wanted: number[] | null = null;
+  #telling: NodeJS.Timeout | null = null;
+  #isClosed = false;
+
+  constructor(deps: LakeLifeDeps) {
+    this.#deps = deps;
+    const { lake, place, onWanted, onLeader, onFailure } = deps;
+    this.#notices = new LakeNotices(place, (notice) => {
+      if (notice.kind === "committed") this.#follow();
+      else onWanted(notice.offsets);
+    });
+    this.#leader = new LakeLeader({
+      place,
+      write: (work) => lake.write(work),
+      onChange: (isLeader) => {
+        lake.fenceDeferrable(isLeader ? (connection) => this.#leader.fence(connection) : null);
+        onLeader(isLeader);
+      },
+      onFailure: (error) => onFailure(error, "whose turn maintenance is was not to be learnt"),
+    });
+  }
+
+  /** Whether maintenance is this process's turn. */
+  get isLeader(): boolean {
+    return this.#leader.isLeader;
+  }
+
+  async start(): Promise<void> {
+    if (this.#deps.maintains) await this.#leader.start();
+    this.#timer = setInterval(() => this.#follow(), followEveryMs);
+  }
+
+  /** This process committed something. */
+  committed(): void {
+    this.#notices.tell({ kind: "committed" });
+    // The others hear of it there; here it is known sooner.
+    this.#follow();
+  }
+
+  /** Somebody here waits until these offsets are committed, by whoever counts them. */
+  want(offsets: readonly number[]): void {
+    const before = this.#wanted;
+    this.#wanted = offsets.map((offset, partition) => Math.max(offset, before?.[partition] ?? 0));
+    if (this.#telling !== null) return;
+    this.#tellWanted();
+    this.#telling = setTimeout(() => {
+      this.#telling = null;
+      if (this.#wanted !== null) this.want(this.#wanted);
+    }, wantEveryMs);
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearInterval(this.#timer ?? undefined);
+    clearTimeout(this.#telling ?? undefined);
+    await Promise.all([this.#leader.close(), this.#notices.close()]);
+  }
+
+  #tellWanted(): void {
+    if (this.#wanted !== null) this.#notices.tell({ kind: "wanted", offsets: this.#wanted });
+    this.#wanted = null;
+  }
+
+  #follow(): void {
+    if (this.#isClosed || !(this.#deps.answers || this.isLeader)) return;
+    this.#deps.lake.follow().catch((error) => {
+      if (!this.#isClosed) this.#deps.onFailure(error, "what was committed is not seen yet");
+    });
+  }
+}

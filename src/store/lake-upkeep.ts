@@ -1,0 +1,101 @@
+/**
+ * What DuckLake itself wants done now and then: rows that lie in PostgreSQL move to files, small
+ * files are merged, files of which much is deleted are written anew, and old snapshots go with
+ * the files that only they name. Only by the leader, and each step alone: a step that loses
+ * against somebody's transaction comes again next time.
+ */
+import type { DuckDBConnection } from "@duckdb/node-api";
+import { lakeName } from "./lake-mirror.ts";
+import { lakePartitionCount } from "./lake-partitions.ts";
+import { sumUpParts } from "./lake-types.ts";
+import { levels } from "./windows.ts";
+
+export interface LakeUpkeepOptions {
+  everyMs: number;
+  /** Snapshots are kept so long: a mirror that is further behind is made anew. */
+  snapshotAgeMs: number;
+  /** Files that no snapshot names any more are kept so long: somebody may be reading them. */
+  fileAgeMs: number;
+}
+
+export const lakeUpkeepDefaults: LakeUpkeepOptions = Object.freeze({
+  everyMs: 60_000,
+  snapshotAgeMs: 3_600_000,
+  fileAgeMs: 86_400_000,
+});
+
+/**
+ * Whose rows move from PostgreSQL to files: those of tables that grow. A partition's row is
+ * changed by every checkpoint, and would be a file to read and to mark each time.
+ */
+const flushedTables = [
+  "count_deltas",
+  "raw_recent",
+  ...levels.flatMap(({ name }) =>
+    ["window", "list", "tail", "sketch"].map((kind) => `${kind}_${name}`),
+  ),
+];
+
+/** Rows of offsets_reached kept a partition. */
+const reachedRowsMax = 1000;
+
+export interface LakeUpkeepDeps {
+  /** One transaction of maintenance. */
+  write: <T>(work: (connection: DuckDBConnection) => Promise<T>) => Promise<T>;
+  /** Statements that make their own transactions. */
+  run: (sql: string) => Promise<unknown>;
+  /** Told of a step that failed, and comes again. */
+  onFailure: (error: unknown, step: string) => void;
+}
+
+export class LakeUpkeep {
+  readonly #deps: LakeUpkeepDeps;
+  readonly #options: LakeUpkeepOptions;
+  #at = Number.NEGATIVE_INFINITY;
+
+  constructor(deps: LakeUpkeepDeps, options = lakeUpkeepDefaults) {
+    this.#deps = deps;
+    this.#options = options;
+  }
+
+  /** Does what is due; whether anything was. `now` by performance.now(). */
+  async step(now: number): Promise<boolean> {
+    if (now - this.#at < this.#options.everyMs) return false;
+    this.#at = now;
+    const { snapshotAgeMs, fileAgeMs } = this.#options;
+    const ago = (ms: number) => `older_than => now() - INTERVAL '${Math.round(ms)} milliseconds'`;
+    await this.#try("sum up", () => this.#deps.write(sumUp));
+    for (const table of flushedTables) {
+      const flush = `CALL ducklake_flush_inlined_data('${lakeName}', table_name => '${table}')`;
+      await this.#try("flush_inlined_data", () => this.#deps.run(flush));
+    }
+    for (const [name, more] of [
+      ["merge_adjacent_files", ""],
+      ["rewrite_data_files", ""],
+      ["expire_snapshots", `, ${ago(snapshotAgeMs)}`],
+      ["cleanup_old_files", `, ${ago(fileAgeMs)}`],
+    ] as const) {
+      await this.#try(name, () => this.#deps.run(`CALL ducklake_${name}('${lakeName}'${more})`));
+    }
+    return true;
+  }
+
+  async #try(name: string, run: () => Promise<unknown>): Promise<void> {
+    try {
+      await run();
+    } catch (error) {
+      this.#deps.onFailure(error, name);
+    }
+  }
+}
+
+/** Rows that are only added are summed up where there are many. */
+async function sumUp(connection: DuckDBConnection): Promise<void> {
+  await sumUpParts(connection);
+  const partitions = await lakePartitionCount(connection);
+  const rows = await connection.runAndReadAll("SELECT count(*) AS n FROM offsets_reached");
+  if (Number(rows.getRows()[0]![0]) <= reachedRowsMax * partitions) return;
+  await connection.run(`DELETE FROM offsets_reached WHERE next_offset < (
+    SELECT max(next_offset) FROM offsets_reached AS latest
+    WHERE latest.partition = offsets_reached.partition)`);
+}

@@ -1,0 +1,79 @@
+/** Opens what the store's thread is made of, of a store in a file or in a lake. */
+import { nodeFiles } from "../files.ts";
+import type { Logger } from "../telemetry.ts";
+import type { OnTouch } from "./changes.ts";
+import { Checkpointer, type Committer, TypeIds } from "./checkpoint.ts";
+import type { Database } from "./database.ts";
+import type { ErasedArrivals } from "./erased-arrivals.ts";
+import { FolderRawPlace } from "./folder-raw-place.ts";
+import { LakeCheckpointer } from "./lake-checkpoint.ts";
+import { LakeDatabase } from "./lake-database.ts";
+import { LakeUpkeep } from "./lake-upkeep.ts";
+import { openRawPlace } from "./open-raw-place.ts";
+import { parseSeed, type StoreTask, type StoreThreadData } from "./protocol.ts";
+import { RawFiles, rawFilesDefaults } from "./raw-files.ts";
+import type { FolderIdentity } from "./schema.ts";
+import { Sealer, sealDefaults } from "./seal.ts";
+import { Sketches } from "./sketches.ts";
+import type { StagedTables } from "./staged.ts";
+
+/** What checkpoints are made of and with. */
+export interface CommitterParts {
+  staged: StagedTables;
+  rawFiles: RawFiles;
+  sealer: Sealer;
+  arrivals: ErasedArrivals;
+  onTouch: OnTouch;
+}
+
+/** What commits checkpoints. */
+export async function openCommitter(
+  database: Database,
+  { beginOffsets, partitionCount }: FolderIdentity,
+  { staged, rawFiles, sealer, arrivals, onTouch }: CommitterParts,
+): Promise<Committer> {
+  if (!(database instanceof LakeDatabase)) {
+    const types = await TypeIds.load(database.writer);
+    const sealedBefore = () => sealer.sealedBefore;
+    const own = [database, staged, types, rawFiles] as const;
+    return new Checkpointer(...own, sealedBefore, onTouch, arrivals);
+  }
+  const committer = new LakeCheckpointer({ database, staged, rawFiles, arrivals });
+  // A log of this process alone: nobody assigns its partitions.
+  if (beginOffsets === undefined) {
+    const partitions = Array.from({ length: partitionCount }, (_, partition) => partition);
+    await committer.adopt({ worker: null, partitions, partitionCount });
+  }
+  return committer;
+}
+
+/** Raw events, and what seals windows. */
+export async function openContents(
+  database: Database,
+  data: StoreThreadData,
+  { seed, onTask }: { seed: string; onTask: (task: StoreTask, seconds: number) => void },
+) {
+  const { folder, lake, candidatesMax, exactTimeoutMs, sealQuietMs, sealedSketches } = data;
+  const rawFiles = new RawFiles(database, {
+    ...rawFilesDefaults,
+    place: lake === null ? new FolderRawPlace(folder, nodeFiles) : await openRawPlace(lake),
+    removeAfterMs: 2 * exactTimeoutMs + 60_000,
+  });
+  await rawFiles.sweep();
+  const sketches = sealedSketches ? await Sketches.create(parseSeed(seed)) : null;
+  const sealing = { ...sealDefaults, candidatesMax, quietMs: sealQuietMs };
+  return { rawFiles, sketches, sealer: new Sealer(database, sealing, sketches, onTask) };
+}
+
+/** What a lake wants done beside its own maintenance; undefined where there is none. */
+export function upkeepOf(lake: LakeDatabase | null, logger: Logger): LakeUpkeep | undefined {
+  if (lake === null) return undefined;
+  return new LakeUpkeep({
+    write: (work) => lake.writeDeferrable(work),
+    run: (sql) => lake.upkeep(sql),
+    onFailure: (error, step) => {
+      const reason = error instanceof Error ? error.message : String(error);
+      logger.warn({ part: "store", step, reason }, "a step of the lake's upkeep comes again");
+    },
+  });
+}

@@ -1,0 +1,221 @@
+// Two processes' worth of databases over one lake: who may commit, what readers see, whose turn
+// maintenance is.
+import { mkdtempSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { nodeFiles } from "../../src/files.ts";
+import type { LakePlace } from "../../src/model-lake.ts";
+import { StaleOffsetError } from "../../src/store/checkpoint.ts";
+import { rowsOf } from "../../src/store/database.ts";
+import { ErasedArrivals } from "../../src/store/erased-arrivals.ts";
+import { FolderRawPlace } from "../../src/store/folder-raw-place.ts";
+import { LakeCheckpointer } from "../../src/store/lake-checkpoint.ts";
+import { LakeDatabase } from "../../src/store/lake-database.ts";
+import { LakeLeader, NotLeader } from "../../src/store/lake-leader.ts";
+import { fenceOthers } from "../../src/store/lake-partitions.ts";
+import { databaseDefaults } from "../../src/store/open-instance.ts";
+import { RawFiles, rawFilesDefaults } from "../../src/store/raw-files.ts";
+import { prepareSchema } from "../../src/store/schema.ts";
+import { StagedTables } from "../../src/store/staged.ts";
+import type { CheckpointPart } from "../../src/store/store.ts";
+import { hasLake, startLake } from "../support/lake.ts";
+import { randomFromEnvironment } from "../support/random.ts";
+import { temporaryFolder } from "../support/service.ts";
+import { until } from "../support/until.ts";
+
+const partitionCount = 3;
+const minutesMax = 300_000;
+
+class Member {
+  readonly database: LakeDatabase;
+  readonly checkpointer: LakeCheckpointer;
+  #sequence = 0;
+
+  private constructor(database: LakeDatabase) {
+    this.database = database;
+    const staged = new StagedTables();
+    staged.register(database.writer);
+    const place = new FolderRawPlace(temporaryFolder(), nodeFiles, true);
+    const rawFiles = new RawFiles(database, { ...rawFilesDefaults, place, removeAfterMs: 0 });
+    const arrivals = new ErasedArrivals();
+    this.checkpointer = new LakeCheckpointer({ database, staged, rawFiles, arrivals });
+  }
+
+  static async open(place: LakePlace): Promise<Member> {
+    const folder = mkdtempSync(join(temporaryFolder(), "member-"));
+    const options = { ...databaseDefaults, onStep: () => undefined };
+    const database = await LakeDatabase.open(folder, place, options);
+    const identity = { logId: "log", partitionCount, seed: "0".repeat(16), beginOffsets: [] };
+    const prepare = () => database.write((connection) => prepareSchema(connection, identity));
+    await database.catalog.alone(prepare);
+    return new Member(database);
+  }
+
+  adopt(worker: number, partitions: number[]) {
+    return this.checkpointer.adopt({ worker, partitions, partitionCount });
+  }
+
+  /** One record of a partition, which holds one event of each type. */
+  commit(worker: number, partition: number, from: number, eventTypes: string[]) {
+    return this.checkpointer.commit(this.part(worker, partition, from, eventTypes));
+  }
+
+  part(worker: number, partition: number, from: number, eventTypes: string[]): CheckpointPart {
+    return {
+      sequence: this.#sequence++,
+      worker,
+      offsets: [{ partition, from, next: from + 1, tail: `tail ${from}` }],
+      raw: [],
+      rawRows: 0,
+      counts: [],
+      countRows: 0,
+      types: eventTypes.map((name, index) => {
+        return { index, name, total: 1, firstSeen: 1000 + from, lastSeen: 2000 + from };
+      }),
+      seen: [],
+      open: { minutes: [], partitions: [partition], typeNames: new Map() },
+    };
+  }
+
+  async types(): Promise<unknown[][]> {
+    const rows = await this.database.read(60_000, (connection) =>
+      rowsOf(connection, "FROM event_types ORDER BY event_type"),
+    );
+    return rows.map((row) => [row["event_type"], Number(row["type_id"]), Number(row["total"])]);
+  }
+}
+
+describe.skipIf(!hasLake())("a lake that two processes share", () => {
+  let place: LakePlace;
+  let one: Member;
+  let other: Member;
+
+  beforeAll(async () => {
+    place = (await startLake()).placeInFolder();
+    [one, other] = await Promise.all([Member.open(place), Member.open(place)]);
+  }, minutesMax);
+  afterAll(() => Promise.all([one?.database.close(), other?.database.close()]));
+
+  it("gives a new type one number, whoever counts it first", { timeout: minutesMax }, async () => {
+    await one.adopt(0, [0]);
+    await other.adopt(0, [1, 2]);
+    await Promise.all([
+      one.commit(0, 0, 0, ["both", "first"]),
+      other.commit(0, 1, 0, ["second", "both"]),
+      other.commit(0, 2, 0, ["both"]),
+    ]);
+    await Promise.all([one.database.follow(), other.database.follow()]);
+    const types = await one.types();
+    expect(types.map(([name, , total]) => [name, total])).toEqual([
+      ["both", 3],
+      ["first", 1],
+      ["second", 1],
+    ]);
+    expect(new Set(types.map(([, id]) => id)).size).toBe(3);
+    expect(await other.types()).toEqual(types);
+  });
+
+  it("lets nobody commit who has lost a partition", { timeout: minutesMax }, async () => {
+    const taken = await other.adopt(0, [0, 1, 2]);
+    expect(taken.starts).toEqual([
+      { partition: 0, offset: 1, tail: "tail 0" },
+      { partition: 1, offset: 1, tail: "tail 0" },
+      { partition: 2, offset: 1, tail: "tail 0" },
+    ]);
+    // Nobody has counted on: its offset is still right, and only the epoch says no.
+    await expect(one.commit(0, 0, 1, ["late"])).rejects.toThrow(StaleOffsetError);
+    await other.commit(0, 0, 1, ["both"]);
+    await expect(other.commit(0, 0, 1, ["again"])).rejects.toThrow(StaleOffsetError);
+    await expect(other.commit(7, 1, 1, ["of another worker"])).rejects.toThrow(StaleOffsetError);
+    await one.database.follow();
+    expect((await one.types()).map(([name, , total]) => [name, total])).toEqual([
+      ["both", 4],
+      ["first", 1],
+      ["second", 1],
+    ]);
+  });
+
+  it("has a checkpoint look again after a delete", { timeout: minutesMax }, async () => {
+    await other.commit(0, 1, 1, ["second"]);
+    await one.database.write(async (connection) => {
+      await fenceOthers(connection);
+      await connection.run("INSERT INTO type_incarnations VALUES ('second')");
+      await connection.run("DELETE FROM event_type_parts WHERE event_type = 'second'");
+    });
+    const before = await one.types();
+    await other.commit(0, 1, 2, ["second"]);
+    await one.database.follow();
+    const after = await one.types();
+    expect(before.some(([name]) => name === "second")).toBe(false);
+    const [, id, total] = after.find(([name]) => name === "second")!;
+    expect(total).toBe(1);
+    expect(id, "a number never given before").toBeGreaterThan(2);
+  });
+
+  it("is mirrored row by row", { timeout: minutesMax }, async () => {
+    const random = randomFromEnvironment("lake mirror");
+    await one.database.read(60_000, async () => undefined);
+    const table = () => random.pick(["list_minute", "count_deltas", "item_labels", "tail_hour"]);
+    const writers = [one, other];
+    for (let round = 0; round < 12; round++) {
+      for (let i = random.int(1, 3); i > 0; i--) await change(random.pick(writers), table());
+      await one.database.follow();
+      for (const name of ["list_minute", "count_deltas", "item_labels", "tail_hour"]) {
+        const sql = `FROM ${name} ORDER BY ALL`;
+        const mirrored = await one.database.read(60_000, (c) => rowsOf(c, sql));
+        expect(mirrored, `${name} in round ${round}`).toEqual(
+          await rowsOf(other.database.writer, sql),
+        );
+      }
+      const spans = `SELECT DISTINCT minute, type_id, partition FROM count_deltas
+        EXCEPT SELECT minute, type_id, partition FROM delta_spans`;
+      expect(await one.database.read(60_000, (c) => rowsOf(c, spans))).toEqual([]);
+    }
+
+    async function change(member: Member, name: string): Promise<void> {
+      const columns = {
+        list_minute: "i, i % 3, 'item ' || i, i, 1",
+        count_deltas: "i % 50, i % 3, 'item ' || i, i % 3, i",
+        item_labels: "'type ' || i % 3, 'item ' || i, 'label', NULL, '/' || i",
+        tail_hour: "i, i % 3, 'item ' || i, i",
+      }[name]!;
+      const [from, rows] = [random.int(0, 1000), random.pick([1, 3, 40])];
+      const range = `range(${from}, ${from + rows}) t(i)`;
+      const insert = `INSERT INTO ${name} SELECT ${columns} FROM ${range}`;
+      const remainder = random.int(0, 4);
+      const condition = `hash(event_id) % 5 = ${remainder}`;
+      await member.database.write(async (connection) => {
+        const kind = random.int(0, 3);
+        if (kind !== 1) await connection.run(insert);
+        if (kind === 1 || kind === 2)
+          await connection.run(`DELETE FROM ${name} WHERE ${condition}`);
+        if (kind === 3 && name === "list_minute") {
+          await connection.run(`UPDATE list_minute SET count = count + 1 WHERE ${condition}`);
+        }
+      });
+    }
+  });
+
+  it("has one leader, and the next where that ends", { timeout: minutesMax }, async () => {
+    const leaders = [one, other].map(
+      ({ database }) =>
+        new LakeLeader({
+          place,
+          write: (work) => database.write(work),
+          onChange: () => undefined,
+          onFailure: () => undefined,
+        }),
+    );
+    const [first, second] = leaders as [LakeLeader, LakeLeader];
+    await first.start();
+    await second.start();
+    expect([first.isLeader, second.isLeader]).toEqual([true, false]);
+    await one.database.write((connection) => first.fence(connection));
+    // As one that stood still while another took over.
+    await other.database.write((c) => c.run("UPDATE leadership SET epoch = epoch + 1"));
+    const late = one.database.write((connection) => first.fence(connection));
+    await expect(late).rejects.toThrow(NotLeader);
+    await until(async () => expect(first.isLeader || second.isLeader).toBe(true), 30_000);
+    await Promise.all(leaders.map((leader) => leader.close()));
+  });
+});

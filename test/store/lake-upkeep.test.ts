@@ -1,0 +1,71 @@
+// What DuckLake wants done keeps every row, takes files away, and a mirror that fell behind comes
+// back.
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { describe, expect, it } from "vitest";
+import { rowsOf } from "../../src/store/database.ts";
+import { LakeDatabase } from "../../src/store/lake-database.ts";
+import { LakeUpkeep } from "../../src/store/lake-upkeep.ts";
+import { databaseDefaults } from "../../src/store/open-instance.ts";
+import { prepareSchema } from "../../src/store/schema.ts";
+import { hasLake, startLake } from "../support/lake.ts";
+import { temporaryFolder } from "../support/service.ts";
+
+const msMax = 300_000;
+const commits = 12;
+
+/** Parquet files below a folder. */
+function filesIn(folder: string): string[] {
+  const names = readdirSync(folder, { recursive: true, encoding: "utf8" });
+  return names.filter((name) => name.endsWith(".parquet"));
+}
+
+describe.skipIf(!hasLake())("a lake's upkeep", () => {
+  it("keeps every row in fewer files, also for who fell behind", { timeout: msMax }, async () => {
+    const place = (await startLake()).placeInFolder();
+    const open = () =>
+      LakeDatabase.open(temporaryFolder(), place, {
+        ...databaseDefaults,
+        onStep: () => undefined,
+      });
+    const [own, behind] = [await open(), await open()];
+    const identity = { logId: "log", partitionCount: 1, seed: "0".repeat(16), beginOffsets: [] };
+    await own.write((connection) => prepareSchema(connection, identity));
+    const deltas = "SELECT count(*) AS n, sum(count)::BIGINT AS sum FROM count_deltas";
+    const seen = (database: LakeDatabase) => database.read(msMax, (c) => rowsOf(c, deltas));
+    await seen(behind);
+    for (let i = 0; i < commits; i++) {
+      const rows = i % 2 === 0 ? 10 : 1000;
+      await own.write((connection) =>
+        connection.run(`INSERT INTO count_deltas
+          SELECT ${i}, 0, 'item ' || n, 0, n FROM range(${rows}) t(n)`),
+      );
+    }
+    await own.write((connection) => connection.run("DELETE FROM count_deltas WHERE minute < 4"));
+    const before = filesIn(join(place.dataPath, "lake")).length;
+    const failures: unknown[] = [];
+    const upkeep = new LakeUpkeep(
+      {
+        write: (work) => own.writeDeferrable(work),
+        run: (sql) => own.upkeep(sql),
+        onFailure: (error) => failures.push(error),
+      },
+      { everyMs: 1000, snapshotAgeMs: 1, fileAgeMs: 1 },
+    );
+    expect(await upkeep.step(0)).toBe(true);
+    expect(await upkeep.step(500), "not due yet").toBe(false);
+    // What one step replaced goes with the next.
+    for (const now of [1000, 2000]) {
+      await sleep(50);
+      expect(await upkeep.step(now)).toBe(true);
+    }
+    expect(failures).toEqual([]);
+    const expected = [{ n: 4n * 10n + 4n * 1000n, sum: 4n * 45n + 4n * 499_500n }];
+    expect(await seen(own)).toEqual(expected);
+    await behind.follow();
+    expect(await seen(behind)).toEqual(expected);
+    expect(filesIn(join(place.dataPath, "lake")).length).toBeLessThan(before);
+    await Promise.all([own.close(), behind.close()]);
+  });
+});
