@@ -12,6 +12,7 @@ import {
   loadOf,
   needsTable,
   targetTable,
+  trafficTable,
 } from "./capacity-tables.ts";
 import type { Grid } from "./report.ts";
 import { markdownTable } from "./results.ts";
@@ -27,6 +28,7 @@ export function pageTables(): Record<string, Grid> {
     needs: needsTable(inputs),
     target: targetTable(inputs),
     kinds: kindsTable(inputs),
+    traffic: trafficTable(inputs),
     limits: limitsTable(inputs),
     levers: leversTable(),
     agreement: agreementTable([{ name: "a year", figures }]),

@@ -100,6 +100,19 @@ export function kindsTable(inputs: GrowthInputs): Grid {
   return { head: ["", ...names.flatMap((name) => [name, "$ a month"])], rows };
 }
 
+/** Bytes a second at the peak, by where they go. */
+export function trafficTable(inputs: GrowthInputs): Grid {
+  const rows = sizes.map((eventsPerDay) => {
+    const { traffic } = growthPlan(loadOf(eventsPerDay), inputs);
+    const { inBytesPerSecond, logBytesPerSecond, objectBytesPerSecond } = traffic;
+    const all = [inBytesPerSecond, logBytesPerSecond, objectBytesPerSecond];
+    all.push(traffic.outBytesPerSecond);
+    return [countText(eventsPerDay), ...all.map((bytes) => `${bytesText(bytes)}/s`)];
+  });
+  const head = ["events a day", "events in", "to, between and from brokers"];
+  return { head: [...head, "to and from objects", "answers out"], rows };
+}
+
 /** Beside the sizing that is planned otherwise. */
 export function targetTable(inputs: GrowthInputs): Grid {
   const plan = growthPlan(loadOf(reference.eventsPerDay), inputs);

@@ -26,6 +26,7 @@ import {
   loadOf,
   needsTable,
   targetTable,
+  trafficTable,
 } from "./capacity-tables.ts";
 import type { BenchOptions } from "./options.ts";
 import { fixed, type Grid, type Outcome, percent, say, whole } from "./report.ts";
@@ -192,6 +193,7 @@ export async function runCapacity(options: BenchOptions): Promise<Outcome[]> {
       ? null
       : await catalogRun({ postgres, extensions, smoke });
   const tables = [needsTable(inputs), kindsTable(inputs), targetTable(inputs)];
+  tables.push(trafficTable(inputs));
   tables.push(limitsTable(inputs), leversTable(), agreementTable(runs), realGrid(real));
   tables.push(listGrid(list));
   const most = Math.max(...runs.flatMap(({ figures }) => figures.map(offBy)));
