@@ -74,7 +74,7 @@ export class RawSweeper {
       if (now - this.#begunAt < this.#options.everyMs) return 0;
       this.#begunAt = now;
       this.#listing = this.#place.list()[Symbol.asyncIterator]();
-      return await this.#place.endUploads(this.#options.ageMsMin);
+      return 0;
     } catch (error) {
       this.#listing = null;
       throw error;
@@ -85,7 +85,8 @@ export class RawSweeper {
     const { done, value } = await listing.next();
     if (done === true) {
       [this.#before, this.#seen, this.#listing] = [this.#seen, new Map(), null];
-      return 0;
+      // The last thing: who may not list uploads sweeps files all the same.
+      return this.#place.endUploads(this.#options.ageMsMin);
     }
     const { ageMsMin, unnamedMsMin } = this.#options;
     const old = value.filter(

@@ -69,6 +69,17 @@ describe.each(rawPlaces.filter(({ isShared }) => isShared))("a sweep of $name", 
     expect(isThere(file)).toBe(true);
   });
 
+  it("goes on without the right to list uploads", async () => {
+    const raw = open();
+    const orphan = await write(raw, false);
+    place.endUploads = () => Promise.reject(new Error("AccessDenied"));
+    for (const sweeps of [0, 1]) {
+      const old = Date.now() + sweepDefaults.ageMsMin + hourMs + sweeps * sweepDefaults.everyMs;
+      await expect(sweep(raw, old)).rejects.toThrow("AccessDenied");
+    }
+    expect(isThere(orphan)).toBe(false);
+  });
+
   it("removes what is old and was seen twice without a row, half-written files too", async () => {
     const raw = open();
     const kept = [await write(raw, true), await write(raw, true), put(`${day}/notes.txt`)];
