@@ -104,7 +104,7 @@ export class Simulation {
     this.#load = load;
     this.#inputs = inputs;
     this.#days = days;
-    const keepHours = inputs.snapshotKeepHours;
+    const keepHours = inputs.fileKeepHours;
     const shelf = (tables = 1) => new Shelf(inputs.targetFileBytes, keepHours, tables);
     const each = (tables: number) =>
       Object.fromEntries(levels.map((level) => [level, shelf(tables)])) as Record<
@@ -236,7 +236,8 @@ export class Simulation {
   }
 
   #look(hour: number): void {
-    const { rawColumns, countColumns, catalogRowsPerCommit, snapshotKeepHours } = this.#inputs;
+    const { rawColumns, countColumns, catalogRowsPerCommit } = this.#inputs;
+    const { snapshotKeepHours, fileKeepHours } = this.#inputs;
     const all = levels.flatMap((level) => [this.#windows[level], this.#sketches[level]]);
     const sum = (shelves: Shelf[], of: (shelf: Shelf) => number) =>
       shelves.reduce((total, shelf) => total + of(shelf), 0);
@@ -244,12 +245,14 @@ export class Simulation {
     const rawReplaced = this.#raw.replacedFiles(hour);
     const staged = this.#staged.replacedFiles(hour);
     const others = sum([...all, this.#deltas], (shelf) => shelf.replacedFiles(hour));
+    // Old snapshots name the latest of these; how many that are, on average of the day.
+    const part = snapshotKeepHours / fileKeepHours;
     const commits = this.#commits.slice(-snapshotKeepHours).reduce((total, n) => total + n, 0);
     this.#looked.push({
       objects: { ...live, replaced: rawReplaced + staged + others },
       catalogRows: {
-        files: live.windows + staged + others,
-        statistics: (live.windows + others) * countColumns + staged * rawColumns,
+        files: live.windows + (staged + others) * (1 + part),
+        statistics: (live.windows + others * part) * countColumns + staged * part * rawColumns,
         snapshots: commits * catalogRowsPerCommit,
       },
     });

@@ -81,7 +81,7 @@ export function growthLimits(load: Load, inputs: GrowthInputs): GrowthLimit[] {
     limitOf(
       "copies of lists on a process's disk",
       [store.copyBytes, load.diskTibMax * 2 ** 40 * limitShareMax, "bytes"],
-      "copy fewer days; read the rest from objects",
+      "minutes kept for less long (aggregationWindow), or copied for less long (not built)",
     ),
   ].sort((a, b) => b.share - a.share);
 }

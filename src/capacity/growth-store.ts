@@ -228,8 +228,9 @@ function countBytesOf(flows: readonly LevelFlow[]): Record<LevelName, number> {
 
 /** Of the day's fullest moment: the windows that wait to be merged are all there. */
 function objectsOf(raw: RawFlow, flows: readonly LevelFlow[], load: Load, inputs: GrowthInputs) {
-  const { mergeAfterHours, snapshotKeepHours, rawColumns, countColumns } = inputs;
-  const keepDays = snapshotKeepHours / hoursADay;
+  const { mergeAfterHours, rawColumns, countColumns } = inputs;
+  const keepDays = inputs.fileKeepHours / hoursADay;
+  const namedDays = inputs.snapshotKeepHours / hoursADay;
   const merged = flows.filter(({ level }) => mergedLevels.includes(level));
   const foldsADay = sumOf(merged, (flow) => flow.windowsADay * flow.foldFiles);
   const live = sumOf(
@@ -247,9 +248,10 @@ function objectsOf(raw: RawFlow, flows: readonly LevelFlow[], load: Load, inputs
   };
   return {
     objects: { ...objects, all: objects.raw + objects.windows + objects.replaced },
-    files: windows + keepDays * (raw.stagedADay + counted),
+    // Live ones, those that old snapshots name, and those that wait to be removed.
+    files: windows + (namedDays + keepDays) * (raw.stagedADay + counted),
     statistics:
-      (windows + keepDays * counted) * countColumns + keepDays * raw.stagedADay * rawColumns,
+      (windows + namedDays * counted) * countColumns + namedDays * raw.stagedADay * rawColumns,
   };
 }
 
@@ -263,13 +265,13 @@ export function growthStore(load: Load, inputs: GrowthInputs, processes: number)
   const merged = flows.filter(({ level }) => mergedLevels.includes(level));
   const raw = rawFlow(load, inputs, processes);
   const deltas = deltasADay(load, inputs);
-  const keepDays = inputs.snapshotKeepHours / hoursADay;
+  const keepDays = inputs.fileKeepHours / hoursADay;
 
   const foldsADay = sumOf(flows, (flow) => flow.windowsADay);
   // Files of raw events that others wrote are named by commits of their own.
   const commits = raw.commitsADay + foldsADay + raw.mergedADay + raw.flushedADay + 1;
   const { objects, files, statistics } = objectsOf(raw, flows, load, inputs);
-  const snapshots = commits * keepDays * inputs.catalogRowsPerCommit;
+  const snapshots = commits * (inputs.snapshotKeepHours / hoursADay) * inputs.catalogRowsPerCommit;
 
   const flowBytes = (flow: LevelFlow) => flow.countBytesADay + flow.sketchBytesADay;
   const windowBytes = sumOf(merged, flowBytes);
@@ -313,11 +315,7 @@ export function growthStore(load: Load, inputs: GrowthInputs, processes: number)
   };
 }
 
-/** Bytes of the lists that a process has copies of: of minutes the latest alone. */
+/** Bytes of the lists of all windows: each process that answers has a copy. */
 function copiesOf(load: Load, flows: readonly LevelFlow[]): number {
-  return sumOf(
-    flows,
-    ({ level, listRowsADay, days }) =>
-      listRowsADay * rowBytesOf(load) * (level === "minute" ? Math.min(days, coarseDays) : days),
-  );
+  return sumOf(flows, ({ listRowsADay, days }) => listRowsADay * rowBytesOf(load) * days);
 }

@@ -30,7 +30,7 @@ describe("paper and simulation", () => {
 
   it("agree on other inputs, and differ where these do", { timeout: 60_000 }, () => {
     const load = loadOf(1e9, days);
-    const other = growthInputsWith({ checkpointSeconds: "5", snapshotKeepHours: "48" });
+    const other = growthInputsWith({ checkpointSeconds: "5", fileKeepHours: "48" });
     const seed = seedFromEnvironment("capacity inputs");
     const { figures, simulated } = compare(load, other, { seed, moreDays });
     for (const { what, paper, simulated: found, bound } of figures) {
