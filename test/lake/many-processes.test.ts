@@ -1,102 +1,81 @@
 // Two edges, three counting and two answering processes over one lake and one topic: every
-// acknowledged event counts once, whoever is asked, also after processes were killed.
+// acknowledged event counts once, whoever is asked, also after processes were killed or stood
+// still, and PostgreSQL and S3 were away. RANKSTREAM_LAKE_BLOWS: how many of these there are;
+// npm run test:storm has each of them four times.
+import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, describe, expect, it } from "vitest";
-import type { LakePlace } from "../../src/model-lake.ts";
-import { kafkaFlags } from "../kafka/kafka-world.ts";
 import { freshTopic, sharedKafka } from "../support/kafka.ts";
-import { hasLake, startLake } from "../support/lake.ts";
-import { lakeEnvironment } from "../support/lake-place.ts";
+import { hasLake, startOwnLake } from "../support/lake.ts";
+import type { PostgresServer } from "../support/postgres-server.ts";
 import { type Random, randomFromEnvironment } from "../support/random.ts";
-import { type RankstreamProcess, startRankstream } from "../support/service.ts";
+import type { S3Server } from "../support/s3-server.ts";
+import { LakeWorld, sessionTimeoutMs } from "./lake-world.ts";
 
-const batches = 40;
-const sessionTimeoutMs = 6000;
-
-const counts = new Map<string, number>();
-let random: Random;
-let place: LakePlace;
-let address: string;
+const blowsMin = 3;
+const blows = Number(process.env["RANKSTREAM_LAKE_BLOWS"] ?? blowsMin);
+const msMax = 300_000;
 const topic = freshTopic("many");
-let edges: RankstreamProcess[];
-let ingest: RankstreamProcess[];
-let query: RankstreamProcess[];
-
-function start(role: string, more: string[] = []): Promise<RankstreamProcess> {
-  const flags = ["--partitions", "6", "--kafka-session-timeout-ms", String(sessionTimeoutMs)];
-  const args = [
-    "--role",
-    role,
-    ...kafkaFlags(address, topic),
-    ...flags,
-    "--workers",
-    "1",
-    ...more,
-  ];
-  return startRankstream({ args, env: role === "edge" ? {} : lakeEnvironment(place) });
-}
-
-async function post(edge: RankstreamProcess, key: string): Promise<void> {
-  const ids = Array.from({ length: random.int(1, 60) }, () => `item-${random.int(0, 200)}`);
-  const lines = ids.map((eventId) => JSON.stringify({ eventId, eventType: "play" }));
-  for (;;) {
-    const { status, body } = await edge.post(`${lines.join("\n")}\n`, { key });
-    if (status === 202) break;
-    if (status !== 503) throw new Error(`${status} ${JSON.stringify(body)}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  for (const id of ids) counts.set(id, (counts.get(id) ?? 0) + 1);
-}
-
-let sent = 0;
-async function sendSome(): Promise<void> {
-  for (let i = 0; i < batches; i++) await post(random.pick(edges), `batch ${sent++}`);
-}
-
-/** Asks until the answer is no job. */
-async function exactOf(service: RankstreamProcess): Promise<Map<string, number>> {
-  const exact = { eventType: "play", timeRange: "all", mode: "exact", k: 1000 };
-  for (let tries = 1; ; tries++) {
-    const { status, body } = await service.get("/leaderboard", exact);
-    if (status === 202 && tries < 20) continue;
-    expect(status, JSON.stringify(body)).toBe(200);
-    return new Map(
-      body.results.map((row: { eventId: string; count: number }) => [row.eventId, row.count]),
-    );
-  }
-}
 
 describe.skipIf(!hasLake())("many processes over one lake", () => {
+  let random: Random;
+  let world: LakeWorld;
+  let postgres: PostgresServer;
+  let s3: S3Server;
+
+  /** Each leaves as many processes as there were. */
+  const kinds = {
+    "kill a counting process": () => world.killAndJoin("ingest"),
+    "stop a counting process for longer than its session": async () => {
+      const zombie = random.pick(world.members.ingest);
+      zombie.child.kill("SIGSTOP");
+      await sleep(sessionTimeoutMs + 4000);
+      zombie.child.kill("SIGCONT");
+    },
+    "stop PostgreSQL": async () => {
+      await postgres.kill();
+      await sleep(random.int(500, 4000));
+      await postgres.start();
+    },
+    "stop S3": async () => {
+      await s3.kill();
+      await sleep(random.int(500, 4000));
+      await s3.start();
+    },
+    "end a counting process": async () => {
+      await world.take("ingest").stop();
+      await world.join("ingest");
+    },
+    "kill an answering process": () => world.killAndJoin("query"),
+    "kill an edge": () => world.killAndJoin("edge"),
+  } as const;
+
   beforeAll(async () => {
     random = randomFromEnvironment("many processes");
-    place = (await startLake()).placeInFolder();
-    ({ address } = await sharedKafka());
-    ingest = [await start("ingest")];
-    const [second, third, ...others] = await Promise.all([
-      start("ingest"),
-      start("ingest"),
-      start("query"),
-      start("query"),
-      start("edge"),
-      start("edge"),
-    ]);
-    ingest.push(second!, third!);
-    query = others.slice(0, 2);
-    edges = others.slice(2);
-  }, 120_000);
+    const own = await startOwnLake();
+    ({ postgres, s3 } = own);
+    const { address } = await sharedKafka();
+    world = new LakeWorld({ random, place: own.lake.place(), address, topic });
+    await world.open({ edge: 2, ingest: 3, query: 2 });
+  }, msMax);
 
-  it("count every event once, and answer alike", { timeout: 120_000 }, async () => {
-    await sendSome();
-    for (const service of query) expect(await exactOf(service)).toEqual(counts);
+  it("count every event once, and answer alike", { timeout: msMax }, async () => {
+    await world.send(30);
+    await world.expectCounts("at first");
   });
 
-  it("go on where one of them is killed", { timeout: 120_000 }, async () => {
-    const [victim] = ingest.splice(random.int(0, 2), 1);
-    const sending = sendSome();
-    await victim!.kill();
-    await sending;
-    for (const service of query) expect(await exactOf(service)).toEqual(counts);
-    ingest.push(await start("ingest"));
-    await sendSome();
-    for (const service of query) expect(await exactOf(service)).toEqual(counts);
+  it("go on through all of it", { timeout: msMax * Math.ceil(blows / 4) }, async () => {
+    const names = Object.keys(kinds) as (keyof typeof kinds)[];
+    // A short run has some of them, another one others.
+    const first = random.int(0, names.length - 1);
+    for (let blow = 0; blow < blows; blow++) {
+      const name = names[(first + blow) % names.length]!;
+      const end = world.load();
+      await kinds[name]();
+      await end();
+      await world.expectCounts(`after blow ${blow}: ${name}`);
+    }
+    expect(world.members.ingest.every((service) => !service.hasExited)).toBe(true);
+    const [post, exact] = [world.longestPostMs, world.longestExactMs].map(Math.round);
+    process.stdout.write(`${blows} blows: longest post ${post} ms, longest answer ${exact} ms\n`);
   });
 });
