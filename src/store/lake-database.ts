@@ -302,7 +302,7 @@ export class LakeDatabase implements Database {
       const next = await createS3Secret(this.#local.writer, place).catch(() => null);
       this.#renewKeys(place, next ?? Date.now() + keysAgainMs);
     };
-    const waitMs = Math.min(Math.max(endAt - Date.now(), 0), keysWaitMsMax);
+    const waitMs = Math.min(Math.max(endAt - Date.now(), keysAgainMs), keysWaitMsMax);
     this.#renewing = setTimeout(renew, waitMs);
     this.#renewing.unref();
   }

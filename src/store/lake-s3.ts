@@ -1,6 +1,5 @@
 /** How DuckDB reaches the objects of a lake: its secret for S3, its bounds, and where they lie. */
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { s3Place } from "../model-backup.ts";
 import type { LakePlace, S3Access } from "../model-lake.ts";
@@ -34,10 +33,6 @@ export const s3RawBounds: S3Bounds = Object.freeze({
 
 /** Keys of a role end; a secret is to be made anew so long before. */
 const renewBeforeMs = 5 * 60_000;
-/** After a failure, and between two renewals at least. */
-const renewPauseMs = 30_000;
-/** What a timer of Node's takes. */
-const timerMsMax = 2 ** 31 - 1;
 
 /** What DuckDB's SQL may reach of the lake, ending in a slash: for `allowed_directories`. */
 export function lakeDirectory(dataPath: string): string {
@@ -114,37 +109,4 @@ export async function createS3Secret(
     ${token === undefined ? "" : `, SESSION_TOKEN ${sqlText(token)}`}
     ${endpointSql(s3.endpoint)})`);
   return keys.expiration === undefined ? null : keys.expiration.getTime() - renewBeforeMs;
-}
-
-export interface Renewal {
-  /** When the secret is to be made anew, as `openLakeS3` says (epoch ms); null: never. */
-  keysEndAt: number | null;
-  /** Ends it. */
-  signal: AbortSignal;
-  /** Told of each failure; it is tried again. */
-  onFailure(error: unknown): void;
-  /** Default: half a minute. */
-  pauseMs?: number;
-}
-
-/**
- * Makes the secret anew before its keys end, again and again; resolves once the signal says so, or
- * where keys don't end. `connection` is to be of this alone: others may run statements meanwhile.
- */
-export async function renewS3Secret(
-  connection: DuckDBConnection,
-  place: LakeData,
-  { keysEndAt, signal, onFailure, pauseMs = renewPauseMs }: Renewal,
-): Promise<void> {
-  let at = keysEndAt;
-  while (at !== null) {
-    const waitMs = Math.min(Math.max(at - Date.now(), pauseMs), timerMsMax);
-    await sleep(waitMs, null, { signal, ref: false }).catch(() => undefined);
-    if (signal.aborted) return;
-    try {
-      at = await createS3Secret(connection, place);
-    } catch (error) {
-      onFailure(error);
-    }
-  }
 }
