@@ -80,7 +80,7 @@ export class GroupWorker {
   /** Until told to stop. */
   async run(): Promise<void> {
     await this.#learnCounts();
-    void this.#reader.start();
+    if (!this.#stopping) void this.#reader.start();
     while (!this.#stopping) {
       const assignment = await this.#reader.assigned();
       if (assignment === null || this.#stopping) break;
