@@ -40,6 +40,18 @@ function isConflict(error: unknown): boolean {
   return error instanceof Error && /conflict/i.test(error.message);
 }
 
+/** Calls `onChange` at each statement by `run` of the connection that changes the lake. */
+function noteChanges(connection: DuckDBConnection, onChange: () => void): void {
+  const run = connection.run.bind(connection);
+  connection.run = async (sql, values, types) => {
+    const result = await run(sql, values, types);
+    const isDdl = /^\s*(?:DROP|ALTER|CREATE(?! (?:OR REPLACE )?TEMP))/i.test(sql);
+    const isChange = /^\s*(?:INSERT|DELETE|UPDATE)/i.test(sql) && result.rowsChanged > 0;
+    if (isDdl || isChange) onChange();
+    return result;
+  };
+}
+
 /** One transaction after another, on a connection of their own. */
 class Writer {
   readonly connection: DuckDBConnection;
@@ -106,6 +118,8 @@ export class LakeDatabase implements Database {
   #shown = 0;
   #following: Promise<void> | null = null;
   #next: Promise<void> | null = null;
+  /** Whether the deferrable transaction under way has changed anything. */
+  #hasChanged = false;
   #isRefused = false;
   #fence: ((connection: DuckDBConnection) => Promise<void>) | null = null;
   #isClosing = false;
@@ -127,6 +141,9 @@ export class LakeDatabase implements Database {
     this.#maintenance = new Writer(connections.maintenance);
     this.#copier = connections.copier;
     this.#mirror = mirror;
+    noteChanges(connections.maintenance, () => {
+      this.#hasChanged = true;
+    });
   }
 
   /**
@@ -196,8 +213,11 @@ export class LakeDatabase implements Database {
       if (this.#isRefused || this.#isClosing) throw new Error("the store is closing");
       return this.#noted(() =>
         this.#maintenance.transaction(async (connection) => {
-          await this.#fence?.(connection);
-          return work(connection);
+          this.#hasChanged = false;
+          const result = await work(connection);
+          // Only where there is something to commit: each commit is one more state of the lake.
+          if (this.#hasChanged) await this.#fence?.(connection);
+          return result;
         }),
       );
     });
@@ -211,7 +231,7 @@ export class LakeDatabase implements Database {
     }
   }
 
-  /** Has `fence` run first in each deferrable transaction: what it throws rolls that back. */
+  /** Has `fence` run last in each deferrable transaction: what it throws rolls that back. */
   fenceDeferrable(fence: ((connection: DuckDBConnection) => Promise<void>) | null): void {
     this.#fence = fence;
   }

@@ -49,7 +49,7 @@ export class LakeLeader {
     this.#timer = setInterval(() => void this.#try(), tryEveryMs);
   }
 
-  /** To be called first in each transaction of maintenance. Throws NotLeader. */
+  /** To be called in each transaction of maintenance that changes anything. Throws NotLeader. */
   async fence(connection: DuckDBConnection): Promise<void> {
     const { rowsChanged } = await connection.run(
       `UPDATE leadership SET epoch = epoch WHERE epoch = ${this.#epoch ?? -1}`,

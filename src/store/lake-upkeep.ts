@@ -19,7 +19,8 @@ export interface LakeUpkeepOptions {
 }
 
 export const lakeUpkeepDefaults: LakeUpkeepOptions = Object.freeze({
-  everyMs: 60_000,
+  // A merge writes a table's last file anew until that is of its full size.
+  everyMs: 600_000,
   snapshotAgeMs: 3_600_000,
   fileAgeMs: 86_400_000,
 });
