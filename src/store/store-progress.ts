@@ -47,10 +47,14 @@ export class StoreProgress {
       // Of a lake it counts once it can be read.
       if (message.offsets !== null) this.#move(message.offsets, this.#mutations, message.touched);
     } else if (message.kind === "followed") {
+      // Deletes of this process are told at their commit, before they are followed.
+      const mutations = Math.max(message.mutations, this.#mutations);
       // What only moves counts from here to there changes no answer.
-      if (versionOf(message.offsets, message.mutations) === this.version) return;
-      this.#move(message.offsets, message.mutations, message.touched);
+      if (versionOf(message.offsets, mutations) === this.version) return;
+      this.#move(message.offsets, mutations, message.touched);
     } else if (message.kind === "mutated") {
+      // Of a lake it may have been read already, and told with what was.
+      if (message.mutations <= this.#mutations) return;
       this.#mutations = message.mutations;
       this.#tellChange(message.touched);
     }

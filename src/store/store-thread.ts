@@ -109,7 +109,7 @@ class StoreThread {
 
   /** What reads see of the lake from now on. */
   stepped({ offsets, mutations, touched }: MirrorStep): void {
-    [this.#offsets, this.#mutations] = [offsets, mutations];
+    [this.#offsets, this.#mutations] = [offsets, Math.max(mutations, this.#mutations)];
     this.#note(touched);
     send({ kind: "followed", offsets, mutations, touched });
   }
