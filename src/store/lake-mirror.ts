@@ -34,8 +34,12 @@ export interface MirrorStep {
   touched: Touched[];
 }
 
-/** Read where they lie: too large to copy, or asked for seldom. */
-const isDirect = (table: string) => /^(tail|sketch)_/.test(table);
+/**
+ * Read where they lie: too large to copy, or of users, who are to be erased: this process's file
+ * and its WAL would keep what was copied.
+ */
+const isDirect = (table: string) =>
+  /^(?:(?:tail|sketch)_.*|raw_recent|jobs|kept_answers)$/.test(table);
 /** Only who counts a partition reads these, in its own transactions. */
 const isHidden = (table: string) => /^(partition|seen_keys|seen_runs)_\d+$/.test(table);
 
