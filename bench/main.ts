@@ -8,6 +8,7 @@ import { runCardinality } from "./cardinality.ts";
 import { runGrowth } from "./growth.ts";
 import { runKafka } from "./kafka.ts";
 import { runKernel } from "./kernel.ts";
+import { runLake } from "./lake.ts";
 import { runLatency } from "./latency.ts";
 import { runLive } from "./live.ts";
 import {
@@ -44,6 +45,7 @@ const benches: Record<BenchName, (options: BenchOptions) => Promise<Outcome[]>> 
   overhead: runOverhead,
   backup: runBackup,
   capacity: runCapacity,
+  lake: runLake,
 };
 
 async function main(options: BenchOptions): Promise<void> {

@@ -18,6 +18,7 @@ export const benchNames = [
   "overhead",
   "backup",
   "capacity",
+  "lake",
 ] as const;
 export type BenchName = (typeof benchNames)[number];
 
@@ -92,7 +93,8 @@ Without a name: throughput. Every figure comes after a check of the answers behi
                        single: as fast as it goes (5), and at half of that (10);
                        sustained: how long it sends (300); soak: all of it (3600); live: 15;
                        year: how long it may fill
-  --folder DIR         year: where its data is made once and kept (a fresh folder)
+  --folder DIR         year: where its data is made once and kept (a fresh folder);
+                       lake: where its files are to lie, s3://bucket/prefix too
   --fill-only          year: makes the data, or more of it, and measures nothing
   --plot FILE          year: how times grow with the range, as SVG (growth.svg in the folder)
   --python FILE        year, accuracy: a Python that has chdb and datasketches (python3)
@@ -102,8 +104,8 @@ Without a name: throughput. Every figure comes after a check of the answers behi
   --jars DIR           accuracy: where datasketches-java and what it needs are
   --simdjson DIR       kernel: a folder in which npm's simdjson is installed
   --brokers A          kafka: host:port of a broker (one is started)
-  --postgres CONNINFO  capacity: measures a catalog there, in a schema of its own
-  --extensions DIR     capacity: DuckDB's extension_directory, with ducklake in it
+  --postgres CONNINFO  capacity, lake: has its catalog there, in schemas of its own
+  --extensions DIR     capacity, lake: DuckDB's extension_directory, with ducklake in it
   --page FILE          capacity: makes the tables of docs/growth.md anew
   --rate N             soak: events a second (20000)
   --kill-every N       soak: seconds from one kill -9 to the next (300)

@@ -30,6 +30,18 @@ export const takesNoEvents: Pick<Edge, "ingest"> = Object.freeze({
     problemReply(new RankstreamError("not_served_here", "this node takes no events")),
 });
 
+/** What a process that only counts, or takes events, says to all but these. */
+export const answersNothing = async (): Promise<never> => {
+  throw new RankstreamError("not_served_here", "this node answers no questions: ask a query node");
+};
+
+/** The kept answers of such a process. */
+export const noAnswers = Object.freeze({
+  ask: answersNothing,
+  invalidate: answersNothing,
+  keep: answersNothing,
+});
+
 export interface EdgeState {
   ledger: IdempotencyLedger;
   scanner: EventScanner;

@@ -13,7 +13,14 @@ import type { FreshnessDeps } from "./query/freshness.ts";
 import { metricsHistory } from "./query/metrics-history.ts";
 import { openAccessOf } from "./service-access.ts";
 import { backupPort, describeBackups, openBackups } from "./service-backup.ts";
-import { catchUpEdgeState, knownTypes, loadEdgeState, takesNoEvents } from "./service-edge.ts";
+import {
+  answersNothing,
+  catchUpEdgeState,
+  knownTypes,
+  loadEdgeState,
+  noAnswers,
+  takesNoEvents,
+} from "./service-edge.ts";
 import { logTraceOf, namesIn } from "./service-erasure.ts";
 import { httpOptions, openUws } from "./service-http.ts";
 import { openLimits } from "./service-limits.ts";
@@ -283,9 +290,10 @@ async function openApi(
   closers.add(async () => status.close());
   const noteAppend = (first: number, last: number) => answers.noteAppend(first, last);
   const edge = openEdge(config, pipeline, budget, metrics, logger, noteAppend);
+  const isAsked = rolesOf(config).query;
   return buildApi({
     edge,
-    cache: answers.cache,
+    cache: isAsked ? answers.cache : noAnswers,
     changes: answers.feed,
     jobs: answers.jobBoard,
     page: (request) => answers.page(request),
@@ -306,6 +314,8 @@ async function openApi(
     ...httpOptions(config),
     uws: openUws(config),
     ...limits.asking,
+    // Else its copy of the store shows only what it needs itself.
+    ...(!isAsked && { proxy: answersNothing }),
     tls,
     tracing: pipeline.tracing,
   });

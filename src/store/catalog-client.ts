@@ -7,6 +7,13 @@ const connectTimeoutSecondsDefault = 10;
 /** What `pg` says of a server without TLS; it has no code of its own. */
 const noTls = "The server does not support SSL connections";
 
+/**
+ * The server gives a session up some twenty seconds after its other end fell silent, and with it
+ * its locks: its own default is two hours.
+ */
+const cutOffSoon = `SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5;
+  SET tcp_keepalives_count = 3; SET tcp_user_timeout = 20000`;
+
 async function fileOf(path: string | undefined): Promise<string | undefined> {
   return path === undefined ? undefined : await readFile(path, "utf8");
 }
@@ -41,6 +48,7 @@ function configOf(parts: CatalogParts, ssl: ClientConfig["ssl"] | null): ClientC
     application_name: application_name ?? "rankstream",
     connectionTimeoutMillis: seconds * 1000,
     keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
     ssl: ssl ?? false,
   };
 }
@@ -69,6 +77,7 @@ export async function openCatalogClient(
     // Without one, a connection that is cut ends the process.
     client.on("error", onError);
     await client.connect();
+    await client.query(cutOffSoon);
     return client;
   };
   const ssl = await tlsOf(parts, mode);

@@ -11,7 +11,7 @@ import type { DuckDBConnection } from "@duckdb/node-api";
 import { RankstreamError } from "../errors.ts";
 import { failPoint } from "../fail-point.ts";
 import { minuteMs } from "../model.ts";
-import { addMutation, type OnTouch } from "./changes.ts";
+import { addMutation, type OnTouch, readMutations } from "./changes.ts";
 import type { Committer } from "./checkpoint.ts";
 import type { CoarseWindows } from "./coarse.ts";
 import type { Compactor } from "./compact.ts";
@@ -309,7 +309,9 @@ export class Deleter {
           await this.#noteRest(connection, id, null);
           return { ...noneTaken, until: 0, isGone: false, dropped: [], mutations: null };
         }
-        this.#deleteId = Math.max(this.#deleteId, await lastDeleteId(connection)) + 1;
+        // Above all that were ever given, in whatever process: each delete is a mutation.
+        const known = [await lastDeleteId(connection), await readMutations(connection)];
+        this.#deleteId = Math.max(this.#deleteId, ...known) + 1;
         const measured = await this.#measure(connection, scope, type);
         const done = await this.#takeAll(connection, scope, type, counted, measured.count);
         const mutations = await addMutation(connection);

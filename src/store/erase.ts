@@ -19,6 +19,7 @@ import type { DuckDBConnection } from "@duckdb/node-api";
 import { RankstreamError } from "../errors.ts";
 import { failPoint } from "../fail-point.ts";
 import { ownReadBudgetMs } from "./database.ts";
+import { isLake } from "./dialect.ts";
 import { countHolding, findInFiles, findRecent, type Sought } from "./erase-find.ts";
 import { type EraseMarkDeps, hidingOf, markErased, sumsOf } from "./erase-mark.ts";
 import type {
@@ -279,7 +280,9 @@ export class Eraser {
       await rawFiles.replaced.remove(Date.now());
       await sleep(lookMs);
     }
-    if (!(await this.#scrubber.scrub(scrubbed, this.#isToStop))) return;
+    // A lake's files are written anew by its upkeep, and its rows are no file of ours.
+    const isShared = isLake(database.writer);
+    if (!isShared && !(await this.#scrubber.scrub(scrubbed, this.#isToStop))) return;
     for (const own of open) {
       const snapshots = await this.#snapshotsOf(own);
       failPoint("erase.before_done_commit");

@@ -25,6 +25,8 @@ export interface LakeChanges {
 
 const insertedWords = new Set(["inserted_into_table", "inlined_insert"]);
 const deletedWords = new Set(["deleted_from_table", "inlined_delete"]);
+/** Each question is a few rows by key; a server that is silent for so long is away. */
+const bounds = Object.freeze({ queryMsMax: 10_000 });
 /** Names asked for in one statement. */
 const typesAtOnce = 1000;
 /** Whoever makes the tables holds this lock meanwhile. */
@@ -163,7 +165,7 @@ export class LakeCatalog {
       if (this.#client === opening) this.#client = null;
     };
     if (this.#client !== null) return this.#client;
-    const opening: Promise<Client> = openCatalogClient(this.#place.catalog, forget)
+    const opening: Promise<Client> = openCatalogClient(this.#place.catalog, forget, bounds)
       .then((client) => {
         client.once("end", forget);
         return client;

@@ -21,6 +21,7 @@ import {
   noteReached,
   type PartitionRow,
   readPartition,
+  readReached,
   takeOver,
 } from "./lake-partitions.ts";
 import { readLakeSeen, writeLakeSeen } from "./lake-seen.ts";
@@ -218,12 +219,3 @@ export class LakeCheckpointer implements Committer {
  * PostgreSQL or an object of DuckLake's.
  */
 const lakeFileRowsMin = 1000;
-
-/** How far each partition is counted. */
-export async function readReached(connection: DuckDBConnection): Promise<number[]> {
-  const rows = await rowsOf(
-    connection,
-    "SELECT max(next_offset) AS next FROM offsets_reached GROUP BY partition ORDER BY partition",
-  );
-  return rows.map((row) => Number(row["next"]));
-}

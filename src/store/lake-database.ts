@@ -6,97 +6,46 @@
  * that commits never wait for it.
  */
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { RankstreamError } from "../errors.ts";
-import { catalogParts, type LakePlace } from "../model-lake.ts";
+import type { LakePlace } from "../model-lake.ts";
 import type { Database, ReadOptions } from "./database.ts";
 import { markLake } from "./dialect.ts";
+import { attachLake } from "./lake-attach.ts";
 import { LakeCatalog } from "./lake-catalog.ts";
-import { checkExtensions, duckdbBuild, extensionsOf } from "./lake-extensions.ts";
 import { LakeMirror, lakeName, type MirrorStep } from "./lake-mirror.ts";
+import { readReached } from "./lake-partitions.ts";
 import { createS3Secret } from "./lake-s3.ts";
+import { LakeWriter, noteChanges } from "./lake-writer.ts";
 import { LocalDatabase } from "./local-database.ts";
 import type { DatabaseOptions } from "./open-instance.ts";
-import { reachRawPlace } from "./open-raw-place.ts";
 import { makePatient } from "./patient-connection.ts";
 import { ReadLoad } from "./read-load.ts";
-import { sqlText } from "./sql.ts";
+import { cancelled } from "./read-watch.ts";
 
-/**
- * An insert of so many rows makes no file: they lie in PostgreSQL until they are moved. So many
- * cost the same there and as a file on local disk; an object costs more.
- */
-const inlinedRowsMax = 300;
 /** The longest that a timer waits at once. */
 const keysWaitMsMax = 24 * 3_600_000;
 const keysAgainMs = 30_000;
 
-/** A transaction that lost against another is tried again so often. */
-const conflictsMax = 20;
-const conflictWaitMsMax = 200;
-
-function isConflict(error: unknown): boolean {
-  return error instanceof Error && /conflict/i.test(error.message);
-}
-
-/** Calls `onChange` at each statement by `run` of the connection that changes the lake. */
-function noteChanges(connection: DuckDBConnection, onChange: () => void): void {
-  const run = connection.run.bind(connection);
-  connection.run = async (sql, values, types) => {
-    const result = await run(sql, values, types);
-    const isDdl = /^\s*(?:DROP|ALTER|CREATE(?! (?:OR REPLACE )?TEMP))/i.test(sql);
-    const isChange = /^\s*(?:INSERT|DELETE|UPDATE)/i.test(sql) && result.rowsChanged > 0;
-    if (isDdl || isChange) onChange();
-    return result;
-  };
-}
-
-/** One transaction after another, on a connection of their own. */
-class Writer {
-  readonly connection: DuckDBConnection;
-  #last: Promise<unknown> = Promise.resolve();
-  #isRunning = false;
-
-  constructor(connection: DuckDBConnection) {
-    this.connection = connection;
-  }
-
-  enqueue<T>(run: () => Promise<T>): Promise<T> {
-    const tracked = async () => {
-      this.#isRunning = true;
-      try {
-        return await run();
-      } finally {
-        this.#isRunning = false;
-      }
-    };
-    const done = this.#last.then(tracked, tracked);
-    this.#last = done.catch(() => undefined);
-    return done;
-  }
-
-  interrupt(): void {
-    if (this.#isRunning) this.connection.interrupt();
-  }
-
-  settled(): Promise<unknown> {
-    return this.#last;
-  }
-
-  async transaction<T>(work: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
-    for (let conflicts = 0; ; conflicts++) {
-      try {
-        await this.connection.run("BEGIN TRANSACTION");
-        const result = await work(this.connection);
-        await this.connection.run("COMMIT");
-        return result;
-      } catch (error) {
-        await this.connection.run("ROLLBACK").catch(() => undefined);
-        if (!isConflict(error) || conflicts >= conflictsMax) throw error;
-      }
-      await sleep(Math.random() * conflictWaitMsMax);
-    }
+/** The read's own budget and signal hold while its mirror is brought up to date, too. */
+async function inTime(
+  current: Promise<void>,
+  budgetMs: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  let leave: () => void = () => undefined;
+  const over = new Promise<never>((_, reject) => {
+    const detail = `what was committed could not be read within ${budgetMs} ms`;
+    timer = setTimeout(() => reject(new RankstreamError("query_timeout", detail)), budgetMs);
+    leave = () => reject(cancelled());
+    signal?.addEventListener("abort", leave, { once: true });
+  });
+  try {
+    await Promise.race([current, over]);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", leave);
   }
 }
 
@@ -108,8 +57,8 @@ export interface LakeDatabaseOptions extends DatabaseOptions {
 export class LakeDatabase implements Database {
   readonly catalog: LakeCatalog;
   readonly #local: LocalDatabase;
-  readonly #writer: Writer;
-  readonly #maintenance: Writer;
+  readonly #writer: LakeWriter;
+  readonly #maintenance: LakeWriter;
   /** Writes files of what checkpoints hold; it may ask the lake who is erased. */
   readonly #copier: DuckDBConnection;
   readonly #mirror: LakeMirror;
@@ -137,8 +86,8 @@ export class LakeDatabase implements Database {
   ) {
     this.#local = local;
     this.catalog = catalog;
-    this.#writer = new Writer(connections.writer);
-    this.#maintenance = new Writer(connections.maintenance);
+    this.#writer = new LakeWriter(connections.writer);
+    this.#maintenance = new LakeWriter(connections.maintenance);
     this.#copier = connections.copier;
     this.#mirror = mirror;
     noteChanges(connections.maintenance, () => {
@@ -159,7 +108,7 @@ export class LakeDatabase implements Database {
     const catalog = new LakeCatalog(place);
     let keysEndAt: number | null = null;
     const widen = async (connection: DuckDBConnection) => {
-      const { directory, keysEndAt: endAt } = await attach(connection, place);
+      const { directory, keysEndAt: endAt } = await attachLake(connection, place);
       keysEndAt = endAt;
       return [directory];
     };
@@ -216,7 +165,7 @@ export class LakeDatabase implements Database {
           this.#hasChanged = false;
           const result = await work(connection);
           // Only where there is something to commit: each commit is one more state of the lake.
-          if (this.#hasChanged) await this.#fence?.(connection);
+          if (this.#hasChanged) await this.#serialize(connection);
           return result;
         }),
       );
@@ -224,14 +173,24 @@ export class LakeDatabase implements Database {
   }
 
   async #noted<T>(run: () => Promise<T>): Promise<T> {
-    try {
-      return await run();
-    } finally {
-      this.#wanted++;
-    }
+    const result = await run();
+    this.#wanted++;
+    return result;
   }
 
-  /** Has `fence` run last in each deferrable transaction: what it throws rolls that back. */
+  /**
+   * Of all deferrable transactions of all processes that overlap and change anything one commits:
+   * what one of them hides or takes, another may just be moving elsewhere.
+   */
+  async #serialize(connection: DuckDBConnection): Promise<void> {
+    if (this.#fence !== null) return this.#fence(connection);
+    await connection.run("UPDATE leadership SET epoch = epoch");
+  }
+
+  /**
+   * Has `fence`, which changes the row of `leadership`, run last in each deferrable transaction
+   * that changes anything: what it throws rolls that back. Null: the row is changed by any.
+   */
   fenceDeferrable(fence: ((connection: DuckDBConnection) => Promise<void>) | null): void {
     this.#fence = fence;
   }
@@ -270,8 +229,10 @@ export class LakeDatabase implements Database {
     work: (connection: DuckDBConnection) => Promise<T>,
     options: ReadOptions = {},
   ): Promise<T> {
-    await this.#current();
-    return this.#local.read(budgetMs, work, options);
+    const started = performance.now();
+    await inTime(this.#current(), budgetMs, options.signal);
+    const leftMs = Math.max(1, budgetMs - (performance.now() - started));
+    return this.#local.read(leftMs, work, options);
   }
 
   /** Runs a statement that makes its own transactions, after the deferrable ones asked for. */
@@ -295,6 +256,15 @@ export class LakeDatabase implements Database {
     return this.#next;
   }
 
+  get #under(): Promise<void> | null {
+    return this.#following ?? this.#next;
+  }
+
+  /** How far each partition is counted, by the lake itself. */
+  reached(): Promise<number[]> {
+    return readReached(this.#copier);
+  }
+
   /** Until the mirror shows every commit of this process so far. */
   async #current(): Promise<void> {
     for (const wanted = this.#wanted; this.#shown < wanted; ) {
@@ -303,6 +273,7 @@ export class LakeDatabase implements Database {
   }
 
   #look(): Promise<void> {
+    if (this.#isClosing) return Promise.reject(new Error("the store is closing"));
     this.#following ??= this.#followOnce().finally(() => {
       this.#following = null;
     });
@@ -313,6 +284,7 @@ export class LakeDatabase implements Database {
     const wanted = this.#wanted;
     await this.#mirror.follow();
     this.#shown = wanted;
+    await this.#local.tidy();
   }
 
   /** Keys of a role end: DuckDB is given the next ones in time. */
@@ -331,29 +303,10 @@ export class LakeDatabase implements Database {
     this.#isClosing = true;
     clearTimeout(this.#renewing ?? undefined);
     await Promise.all([this.#writer.settled(), this.#maintenance.settled()]);
-    await this.#following?.catch(() => undefined);
+    for (let under = this.#under; under !== null; under = this.#under) {
+      await under.catch(() => undefined);
+    }
     await this.#local.close();
     await this.catalog.close();
   }
-}
-
-/** Before its SQL is confined; as `reachRawPlace`. */
-async function attach(connection: DuckDBConnection, place: LakePlace) {
-  const { extensionDirectory } = place;
-  const extensions = extensionsOf(place);
-  await checkExtensions(extensionDirectory, await duckdbBuild(connection), extensions);
-  await connection.run(`SET extension_directory = ${sqlText(extensionDirectory)}`);
-  for (const extension of extensions) await connection.run(`LOAD ${extension}`);
-  const reached = await reachRawPlace(connection, place);
-  const quoted = (value: string) => `'${value.replaceAll(/['\\]/g, "\\$&")}'`;
-  const parts = Object.entries(catalogParts(place.catalog));
-  const text = parts.map(([key, value]) => `${key}=${quoted(value)}`).join(" ");
-  const address = sqlText(`ducklake:postgres:${text}`);
-  const options = [
-    `DATA_PATH ${sqlText(`${reached.directory}lake/`)}`,
-    `METADATA_SCHEMA ${sqlText(place.schema)}`,
-    `DATA_INLINING_ROW_LIMIT ${inlinedRowsMax}`,
-  ];
-  await connection.run(`ATTACH ${address} AS ${lakeName} (${options.join(", ")})`);
-  return reached;
 }

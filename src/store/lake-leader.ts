@@ -15,6 +15,7 @@ export const leadershipTable = "CREATE TABLE IF NOT EXISTS leadership (epoch BIG
 const leaderLock = 7_265_412;
 /** How often a process that is not leader asks whether it can be. */
 const tryEveryMs = 1000;
+const queryMsMax = 10_000;
 
 /** This process is not leader any more: what it was about to commit is rolled back. */
 export class NotLeader extends Error {}
@@ -78,11 +79,8 @@ export class LakeLeader {
 
   async #tryNow(): Promise<void> {
     const { place, write, onChange } = this.#deps;
-    this.#client ??= await openCatalogClient(place.catalog, () => this.#lose());
+    this.#client ??= await this.#opened();
     const client = this.#client;
-    client.once("end", () => {
-      if (client === this.#client) this.#lose();
-    });
     const key = `hashtextextended('${place.schema}', ${leaderLock})`;
     const { rows } = await client.query(`SELECT pg_try_advisory_lock(${key}) AS is_mine`);
     if (rows[0].is_mine !== true) return;
@@ -95,6 +93,16 @@ export class LakeLeader {
     if (client !== this.#client || this.#isClosed) return;
     this.#epoch = epoch;
     onChange(true);
+  }
+
+  async #opened(): Promise<Client> {
+    const client = await openCatalogClient(this.#deps.place.catalog, () => this.#lose(), {
+      queryMsMax,
+    });
+    client.once("end", () => {
+      if (client === this.#client) this.#lose();
+    });
+    return client;
   }
 
   #lose(): void {

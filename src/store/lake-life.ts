@@ -23,6 +23,8 @@ export interface LakeLifeDeps {
   /** Told of offsets that some process waits for. */
   onWanted: (offsets: number[]) => void;
   onLeader: (isLeader: boolean) => void;
+  /** Told how far partitions are where nothing is followed: such a process answers nothing. */
+  onReached: (offsets: number[]) => void;
   /** Told of what failed, and is tried again. */
   onFailure: (error: unknown, what: string) => void;
 }
@@ -35,6 +37,7 @@ export class LakeLife {
   #wanted: number[] | null = null;
   #telling: NodeJS.Timeout | null = null;
   #isClosed = false;
+  #isLooking = false;
 
   constructor(deps: LakeLifeDeps) {
     this.#deps = deps;
@@ -61,7 +64,10 @@ export class LakeLife {
 
   async start(): Promise<void> {
     if (this.#deps.maintains) await this.#leader.start();
-    this.#timer = setInterval(() => this.#follow(), followEveryMs);
+    this.#timer = setInterval(() => {
+      this.#follow();
+      this.#look();
+    }, followEveryMs);
   }
 
   /** This process committed something. */
@@ -95,8 +101,28 @@ export class LakeLife {
     this.#wanted = null;
   }
 
+  get #isFollowing(): boolean {
+    return this.#deps.answers || this.isLeader;
+  }
+
+  /** How far all partitions are, others' too: those that stand still are to be noticed. */
+  #look(): void {
+    if (this.#isClosed || this.#isFollowing || this.#isLooking) return;
+    this.#isLooking = true;
+    const { lake, onReached, onFailure } = this.#deps;
+    lake
+      .reached()
+      .then(onReached)
+      .catch((error) => {
+        if (!this.#isClosed) onFailure(error, "how far partitions are was not to be learnt");
+      })
+      .finally(() => {
+        this.#isLooking = false;
+      });
+  }
+
   #follow(): void {
-    if (this.#isClosed || !(this.#deps.answers || this.isLeader)) return;
+    if (this.#isClosed || !this.#isFollowing) return;
     this.#deps.lake.follow().catch((error) => {
       if (!this.#isClosed) this.#deps.onFailure(error, "what was committed is not seen yet");
     });

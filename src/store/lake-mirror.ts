@@ -100,9 +100,14 @@ export class LakeMirror {
     const changed = isFresh ? null : await this.#changedUpTo(latest);
     await this.#connection.run("BEGIN TRANSACTION");
     let touched: Touched[] = [];
+    let reached: Pick<MirrorStep, "offsets" | "mutations">;
     try {
       if (changed === null) await this.#rebuild(latest);
       else touched = await this.#advance(latest, changed);
+      // Before COMMIT: what is shown and not told would leave old answers to be taken as fresh.
+      reached = await this.#reached();
+      const hasMutated = changed === null || reached.mutations !== this.#mutations;
+      if (hasMutated) touched = await this.#everything();
       await this.#connection.run("COMMIT");
     } catch (error) {
       await this.#connection.run("ROLLBACK").catch(() => undefined);
@@ -111,10 +116,7 @@ export class LakeMirror {
       throw error;
     }
     this.#state = latest;
-    const reached = await this.#reached();
-    const hasMutated = changed === null || reached.mutations !== this.#mutations;
     this.#mutations = reached.mutations;
-    if (hasMutated) touched = await this.#everything();
     this.#onStep({ ...reached, touched, snapshot: latest.snapshot });
   }
 

@@ -11,6 +11,10 @@ import { openCatalogClient } from "./catalog-client.ts";
 export type Notice = { kind: "committed" } | { kind: "wanted"; offsets: number[] };
 
 const againMs = 1000;
+/** A notice that is not taken for so long is given up. */
+const tellMsMax = 5000;
+/** Notices on their way at once; further ones are not sent. */
+const sendingMax = 8;
 /** PostgreSQL takes less than 8000 bytes a notice. */
 const noticeBytesMax = 7900;
 
@@ -27,6 +31,7 @@ export class LakeNotices {
   readonly #onNotice: (notice: Notice) => void;
   #client: Client | null = null;
   #isClosed = false;
+  #sending = 0;
   #lost: () => void = () => undefined;
   readonly #listening: Promise<void>;
 
@@ -40,9 +45,15 @@ export class LakeNotices {
   tell(notice: Notice): void {
     const payload =
       notice.kind === "committed" ? "committed" : `wanted ${notice.offsets.join(",")}`;
-    if (payload.length > noticeBytesMax) return;
-    const sent = this.#client?.query("SELECT pg_notify($1, $2)", [this.#channel, payload]);
-    sent?.catch(() => undefined);
+    const client = this.#client;
+    if (client === null || payload.length > noticeBytesMax || this.#sending >= sendingMax) return;
+    this.#sending++;
+    client
+      .query("SELECT pg_notify($1, $2)", [this.#channel, payload])
+      .catch(() => undefined)
+      .finally(() => {
+        this.#sending--;
+      });
   }
 
   async close(): Promise<void> {
@@ -61,7 +72,9 @@ export class LakeNotices {
         this.#lost = resolve;
       });
       try {
-        const client = await openCatalogClient(this.#place.catalog, () => this.#lost());
+        const client = await openCatalogClient(this.#place.catalog, () => this.#lost(), {
+          queryMsMax: tellMsMax,
+        });
         client.on("end", () => this.#lost());
         client.on("notification", ({ payload }) => {
           const notice = parse(payload);

@@ -146,3 +146,12 @@ export async function fenceOthers(connection: DuckDBConnection): Promise<void> {
     await connection.run(`UPDATE partition_${p} SET generation = generation + 1`);
   }
 }
+
+/** How far each partition is counted. */
+export async function readReached(connection: DuckDBConnection): Promise<number[]> {
+  const rows = await rowsOf(
+    connection,
+    "SELECT max(next_offset) AS next FROM offsets_reached GROUP BY partition ORDER BY partition",
+  );
+  return rows.map((row) => Number(row["next"]));
+}

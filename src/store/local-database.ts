@@ -116,6 +116,11 @@ export class LocalDatabase implements Database {
     return connection;
   }
 
+  /** Writes the WAL back where it has grown: to be called between transactions of others. */
+  tidy(): Promise<void> {
+    return this.#enqueue(async () => undefined);
+  }
+
   /** The writing connection, for registering functions. */
   get writer(): DuckDBConnection {
     return this.#writer;

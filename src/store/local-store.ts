@@ -74,11 +74,10 @@ function threadUrl(): URL {
 
 export class LocalStore implements Store {
   readonly ended: Promise<string>;
-  /** How busy the store's readers are, now. */
   readonly readLoad: ReadLoad;
-  /** How long its work takes. */
   readonly times = new StoreTimes();
   readonly #worker: Worker;
+  readonly #isLake: boolean;
   readonly #logger: Logger;
   readonly #tracing: Pick<Tracing, "record">;
   readonly #calls: ThreadCalls;
@@ -94,9 +93,10 @@ export class LocalStore implements Store {
   private constructor(
     worker: Worker,
     readLoad: ReadLoad,
-    { logger, tracing = noTracing }: LocalStoreOptions,
+    { logger, lake, tracing = noTracing }: LocalStoreOptions,
   ) {
     this.#worker = worker;
+    this.#isLake = lake !== null;
     this.#tracing = tracing;
     this.#calls = new ThreadCalls(worker);
     this.readLoad = readLoad;
@@ -174,7 +174,7 @@ export class LocalStore implements Store {
     return this.#progress.offsets;
   }
 
-  /** What keeps the store from committing, null while nothing does. */
+  /** What keeps the store from committing. */
   get failure(): string | null {
     return this.#failure;
   }
@@ -199,7 +199,7 @@ export class LocalStore implements Store {
 
   async adopt(adoption: Adoption): Promise<Adopted> {
     const adopted = await this.#call("adopt", adoption);
-    this.#progress.grow(adopted.offsets);
+    this.#progress.grow(adopted.offsets, this.#isLake);
     return adopted;
   }
 
@@ -364,7 +364,7 @@ export class LocalStore implements Store {
     await this.#worker.terminate();
   }
 
-  /** Calls that the thread has yet to answer. */
+  /** Not answered yet. */
   get callsPending(): number {
     return this.#calls.size;
   }

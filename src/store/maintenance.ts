@@ -40,6 +40,8 @@ export interface MaintenanceDeps {
   coarse: CoarseWindows;
   /** Of a lake. */
   upkeep?: LakeUpkeep | undefined;
+  /** Whether it is still this process's turn; default: always. */
+  isMine?: () => boolean;
   /** When events were last committed, by performance.now(). */
   lastCommit: () => number;
   logger: Logger;
@@ -56,6 +58,7 @@ export class Maintenance {
   readonly #graves: Graves;
   readonly #coarse: CoarseWindows;
   readonly #upkeep: LakeUpkeep | undefined;
+  readonly #isMine: () => boolean;
   readonly #logger: Logger;
   readonly #onTask: MaintenanceDeps["onTask"];
   #recentSince: number | null = null;
@@ -72,6 +75,7 @@ export class Maintenance {
     this.#graves = deps.graves;
     this.#coarse = deps.coarse;
     this.#upkeep = deps.upkeep;
+    this.#isMine = deps.isMine ?? (() => true);
     this.#logger = deps.logger;
     this.#onTask = deps.onTask;
   }
@@ -98,7 +102,7 @@ export class Maintenance {
   async #steps(appliedThrough: number): Promise<void> {
     const endMinute = Math.floor((appliedThrough - sealDelayMs) / minuteMs);
     const sealed = { deltaRows: 0, windowsBuilt: 0, tookMs: 0 };
-    for (let isMore = true; isMore && !this.#isStopping; ) {
+    for (let isMore = true; isMore && !this.#isStopping && this.#isMine(); ) {
       const started = performance.now();
       const { deltaRows, windowsBuilt, ...done } = await this.#sealer.seal(endMinute, Date.now());
       isMore = done.isMore;

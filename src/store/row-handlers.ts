@@ -1,8 +1,10 @@
 /** The store's calls about a few rows of its own: settings, jobs, labels, its own numbers. */
 import type { DuckDBConnection } from "@duckdb/node-api";
+import { RankstreamError } from "../errors.ts";
 import type { Touched } from "./changes.ts";
 import type { CoarseWindows } from "./coarse.ts";
 import { type Database, ownReadBudgetMs } from "./database.ts";
+import { isLake } from "./dialect.ts";
 import { readJobResult, readJobs, removeJob, writeJob } from "./jobs.ts";
 import type { KeptAnswers } from "./kept-answers.ts";
 import {
@@ -18,6 +20,9 @@ import type { ReadControl } from "./store.ts";
 import { writeMetrics } from "./system-metrics.ts";
 import { readTypeFigures } from "./type-figures.ts";
 import { readTypeSettings, removeTypeSettings, writeTypeSettings } from "./type-settings.ts";
+
+/** Seconds of the windows that a lake keeps of every type: nobody tells the others of less. */
+const finest = 60;
 
 type RowName =
   | "loadTypeSettings"
@@ -61,6 +66,11 @@ export function rowHandlers({ database, coarse, kept, onMutation }: RowDeps): Ro
   return {
     loadTypeSettings: () => read(readTypeSettings),
     putTypeSettings: async (settings) => {
+      const { aggregationWindow } = settings;
+      if (isLake(database().writer) && (aggregationWindow ?? finest) > finest) {
+        const detail = `aggregationWindow: expected ${finest} of a store in a lake`;
+        throw new RankstreamError("bad_request", `${detail}, got ${aggregationWindow}`);
+      }
       coarse().noteSettings(settings.aggregationWindow);
       return write((c) => writeTypeSettings(c, settings));
     },

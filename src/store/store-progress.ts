@@ -26,10 +26,13 @@ export class StoreProgress {
     [this.#offsets, this.#mutations] = [offsets, mutations];
   }
 
-  /** Partitions that were added have an offset from now on. */
-  grow(offsets: readonly number[]): void {
+  /**
+   * Partitions that were added have an offset from now on; of a lake none of them counts before
+   * it can be read.
+   */
+  grow(offsets: readonly number[], isLake: boolean): void {
     const known = this.#offsets;
-    this.#offsets = offsets.map((offset, index) => known[index] ?? offset);
+    this.#offsets = offsets.map((offset, index) => known[index] ?? (isLake ? 0 : offset));
   }
 
   /** Returns a function that takes the listener off. */
@@ -49,9 +52,14 @@ export class StoreProgress {
     } else if (message.kind === "followed") {
       // Deletes of this process are told at their commit, before they are followed.
       const mutations = Math.max(message.mutations, this.#mutations);
+      const known = this.#offsets;
+      const count = Math.max(known.length, message.offsets.length);
+      const offsets = Array.from({ length: count }, (_, partition) =>
+        Math.max(known[partition] ?? 0, message.offsets[partition] ?? 0),
+      );
       // What only moves counts from here to there changes no answer.
-      if (versionOf(message.offsets, mutations) === this.version) return;
-      this.#move(message.offsets, mutations, message.touched);
+      if (versionOf(offsets, mutations) === this.version) return;
+      this.#move(offsets, mutations, message.touched);
     } else if (message.kind === "mutated") {
       // Of a lake it may have been read already, and told with what was.
       if (message.mutations <= this.#mutations) return;

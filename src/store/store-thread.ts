@@ -107,7 +107,6 @@ class StoreThread {
     });
   }
 
-  /** What reads see of the lake from now on. */
   stepped({ offsets, mutations, touched }: MirrorStep): void {
     [this.#offsets, this.#mutations] = [offsets, Math.max(mutations, this.#mutations)];
     this.#note(touched);
@@ -164,7 +163,6 @@ class StoreThread {
     this.#commits.connect(port);
   }
 
-  /** Somebody waits until these offsets are committed. */
   want(offsets: readonly number[]): void {
     this.#life?.want(offsets);
   }
@@ -194,8 +192,8 @@ class StoreThread {
 
   /** Seals and tidies; a failure is told and tried again at the next tick. */
   async maintain({ appliedThrough }: TickMessage): Promise<void> {
-    if (this.#closing || this.#lastTry.signal.aborted) return;
-    if (this.#life?.isLeader === false) return;
+    const isStopping = this.#closing || this.#lastTry.signal.aborted;
+    if (isStopping || this.#life?.isLeader === false) return;
     try {
       await this.#maintenance?.run(appliedThrough);
     } catch (error) {
@@ -285,8 +283,9 @@ class StoreThread {
     const graves = new Graves(database, compactor, deleteDefaults.vectorsMax);
     const lastCommit = () => this.#commits.last;
     const parts = { database, sealer, rawFiles, compactor, graves, coarse };
-    const own = { ...parts, upkeep: upkeepOf(this.#lake, logger), lastCommit, onTask, logger };
-    this.#maintenance = new Maintenance(own);
+    const isMine = () => this.#life?.isLeader !== false;
+    const more = { upkeep: upkeepOf(this.#lake, logger), isMine, lastCommit, onTask, logger };
+    this.#maintenance = new Maintenance({ ...parts, ...more });
     this.#sources = { database, rawFiles, sketches, coarse };
     const newestMinute = await newestMinuteOf(writer);
     const place = { folder, files: nodeFiles };
@@ -299,7 +298,7 @@ class StoreThread {
     return { seed, ...reached, newestMinute, formatBefore, format: storeFormat };
   }
 
-  /** Goes on with what was left; of a lake only the leader does, once it is. */
+  /** Goes on with what was left; of a lake the leader does. */
   async #live(): Promise<void> {
     const deleter = this.#deleter!;
     if (this.#lake === null) return this.#goOnDeleting(deleter);
@@ -309,6 +308,7 @@ class StoreThread {
       answers: this.#data.answers,
       maintains: this.#data.maintains,
       onWanted: (offsets) => send({ kind: "wanted", offsets }),
+      onReached: (offsets) => send({ kind: "followed", offsets, mutations: 0, touched: [] }),
       onLeader: (isLeader) => {
         logger.info({ part: "store", isLeader }, "whose turn maintenance is has changed");
         if (isLeader) this.#goOnDeleting(deleter);

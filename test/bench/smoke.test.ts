@@ -5,7 +5,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, it } from "vitest";
 import { type BenchName, benchNames } from "../../bench/options.ts";
+import { findExtensions } from "../../tools/duckdb-extensions.mjs";
 import { httpServers } from "../support/http-servers.ts";
+import { hasLake, startLake } from "../support/lake.ts";
 import { temporaryFolder } from "../support/service.ts";
 import { root } from "../support/source-tree.ts";
 
@@ -33,6 +35,8 @@ const brokerBenches: BenchName[] = ["kafka", "soak"];
 const pairedBenches: BenchName[] = ["overhead", "backup"];
 /** Held against a model and a simulation. */
 const modelBenches: BenchName[] = ["capacity"];
+/** These want a PostgreSQL, and DuckDB's extensions. */
+const lakeBenches: BenchName[] = ["lake"];
 const countingBenches: BenchName[] = ["throughput", "latency", "cardinality", "cache"];
 
 function contains(stdout: string, labels: readonly string[]): void {
@@ -40,12 +44,12 @@ function contains(stdout: string, labels: readonly string[]): void {
 }
 
 /** Runs them at their smallest; what they printed, and what they wrote. */
-function smoke(names: readonly BenchName[]) {
+function smoke(names: readonly BenchName[], more: readonly string[] = []) {
   const folder = temporaryFolder();
   const [file, plot] = [join(folder, "results.json"), join(folder, "growth.svg")];
   const sections = join(folder, "RESULTS.md");
   const files = ["--json", file, "--plot", plot, "--results", sections];
-  const given = [program, ...names, "--smoke", "--seed", "42", ...files];
+  const given = [program, ...names, "--smoke", "--seed", "42", ...files, ...more];
   const { status, stdout, stderr } = node(given);
   expect(status, stdout + stderr).toBe(0);
   expect(stdout).toContain("seed 42");
@@ -88,7 +92,7 @@ it("run, check their answers and print their tables", { timeout: runMsMax }, () 
 
 it("run for long, over many clients and shapes of data", { timeout: runMsMax }, () => {
   const apart = [...kernelBenches, ...brokerBenches, ...pairedBenches, ...modelBenches];
-  const others = [...apart, ...countingBenches];
+  const others = [...apart, ...countingBenches, ...lakeBenches];
   const { stdout, plot, results } = smoke(benchNames.filter((name) => !others.includes(name)));
   contains(stdout, [
     "one week: ratio to Rankstream, approximate",
@@ -192,4 +196,14 @@ it("run over a broker of their own", { timeout: runMsMax }, () => {
     "POSTs that failed, then sent again",
     "kills, and s until ready",
   ]);
+});
+
+it.skipIf(!hasLake())("run over a lake", { timeout: runMsMax }, async () => {
+  const { servers } = await startLake();
+  const place = ["--postgres", servers.postgres, "--extensions", findExtensions()!];
+  const { stdout, results } = smoke(lakeBenches, place);
+  const cpu = "CPU µs/event: counting, answering, edge";
+  contains(stdout, ["local store", "lake, 1 counting", cpu]);
+  expect(namesOf(results)).toEqual(["lake"]);
+  for (const { eventsPerSecond } of results[0].runs) expect(eventsPerSecond).toBeGreaterThan(0);
 });

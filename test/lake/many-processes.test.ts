@@ -61,6 +61,9 @@ describe.skipIf(!hasLake())("many processes over one lake", () => {
   it("count every event once, and answer alike", { timeout: msMax }, async () => {
     await world.send(30);
     await world.expectCounts("at first");
+    const [counting] = world.members.ingest;
+    const { status, body } = await counting!.get("/leaderboard", { eventType: "play" });
+    expect([status, body.code]).toEqual([421, "not_served_here"]);
   });
 
   it("go on through all of it", { timeout: msMax * Math.ceil(blows / 4) }, async () => {

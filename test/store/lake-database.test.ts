@@ -152,6 +152,24 @@ describe.skipIf(!hasLake())("a lake that two processes share", () => {
     expect(id, "a number never given before").toBeGreaterThan(2);
   });
 
+  it("has one of two changes that overlap look again", { timeout: minutesMax }, async () => {
+    const seen: number[] = [];
+    let meanwhile: Promise<unknown> | null = null;
+    await one.database.writeDeferrable(async (connection) => {
+      const [row] = await rowsOf(connection, "SELECT count(*) AS n FROM type_incarnations");
+      seen.push(Number(row!["n"]));
+      await connection.run("INSERT INTO type_graves VALUES (1000)");
+      // Of another table, and only added to: DuckLake itself has nothing against it.
+      const sql = "INSERT INTO type_incarnations VALUES ('meanwhile')";
+      meanwhile ??= other.database.writeDeferrable((c) => c.run(sql));
+      await meanwhile;
+    });
+    expect(seen).toEqual([1, 2]);
+    const idle = await one.database.catalog.latest();
+    await one.database.writeDeferrable((c) => rowsOf(c, "FROM type_graves"));
+    expect(await one.database.catalog.latest(), "what changes nothing").toEqual(idle);
+  });
+
   it("is mirrored row by row", { timeout: minutesMax }, async () => {
     const random = randomFromEnvironment("lake mirror");
     await one.database.read(60_000, async () => undefined);

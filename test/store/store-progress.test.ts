@@ -38,3 +38,15 @@ it("leaves a lake's commits until they can be read", () => {
   progress.note({ ...commit, touched: [...touched], counts: [], offsets: [5, 7] });
   expect([progress.offsets, versions]).toEqual([[5, 7], [12]]);
 });
+
+it("counts nothing of a lake's new partitions before it can be read", () => {
+  const { progress, versions } = watched();
+  progress.grow([5, 5, 500], true);
+  expect(progress.offsets).toEqual([5, 5, 0]);
+  // Of before the topic grew.
+  progress.note({ kind: "followed", offsets: [5, 6], touched, mutations: 0 });
+  progress.note({ kind: "followed", offsets: [5, 6, 500], touched, mutations: 0 });
+  expect(versions).toEqual([11, 511]);
+  progress.grow([5, 6, 500, 7], false);
+  expect(progress.offsets).toEqual([5, 6, 500, 7]);
+});

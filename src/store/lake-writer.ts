@@ -1,0 +1,71 @@
+/** Transactions of a lake: one after another on a connection, again where they lost. */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { DuckDBConnection } from "@duckdb/node-api";
+
+/** A transaction that lost against another is tried again so often. */
+const conflictsMax = 20;
+const conflictWaitMsMax = 200;
+
+function isConflict(error: unknown): boolean {
+  return error instanceof Error && /conflict/i.test(error.message);
+}
+
+/** Calls `onChange` at each statement by `run` of the connection that changes the lake. */
+export function noteChanges(connection: DuckDBConnection, onChange: () => void): void {
+  const run = connection.run.bind(connection);
+  connection.run = async (sql, values, types) => {
+    const result = await run(sql, values, types);
+    const isDdl = /^\s*(?:DROP|ALTER|CREATE(?! (?:OR REPLACE )?TEMP))/i.test(sql);
+    const isChange = /^\s*(?:INSERT|DELETE|UPDATE)/i.test(sql) && result.rowsChanged > 0;
+    if (isDdl || isChange) onChange();
+    return result;
+  };
+}
+
+/** One transaction after another, on a connection of their own. */
+export class LakeWriter {
+  readonly connection: DuckDBConnection;
+  #last: Promise<unknown> = Promise.resolve();
+  #isRunning = false;
+
+  constructor(connection: DuckDBConnection) {
+    this.connection = connection;
+  }
+
+  enqueue<T>(run: () => Promise<T>): Promise<T> {
+    const tracked = async () => {
+      this.#isRunning = true;
+      try {
+        return await run();
+      } finally {
+        this.#isRunning = false;
+      }
+    };
+    const done = this.#last.then(tracked, tracked);
+    this.#last = done.catch(() => undefined);
+    return done;
+  }
+
+  interrupt(): void {
+    if (this.#isRunning) this.connection.interrupt();
+  }
+
+  settled(): Promise<unknown> {
+    return this.#last;
+  }
+
+  async transaction<T>(work: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
+    for (let conflicts = 0; ; conflicts++) {
+      try {
+        await this.connection.run("BEGIN TRANSACTION");
+        const result = await work(this.connection);
+        await this.connection.run("COMMIT");
+        return result;
+      } catch (error) {
+        await this.connection.run("ROLLBACK").catch(() => undefined);
+        if (!isConflict(error) || conflicts >= conflictsMax) throw error;
+      }
+      await sleep(Math.random() * conflictWaitMsMax);
+    }
+  }
+}
