@@ -61,6 +61,8 @@ export class LakeDatabase implements Database {
   readonly #maintenance: LakeWriter;
   /** Writes files of what checkpoints hold; it may ask the lake who is erased. */
   readonly #copier: DuckDBConnection;
+  /** One of its own: a statement would end another one under way on the same connection. */
+  readonly #looker: DuckDBConnection;
   readonly #mirror: LakeMirror;
   /** Commits of this process, counted from 1, and how many of them the mirror shows. */
   #wanted = 1;
@@ -81,6 +83,7 @@ export class LakeDatabase implements Database {
       writer: DuckDBConnection;
       maintenance: DuckDBConnection;
       copier: DuckDBConnection;
+      looker: DuckDBConnection;
     },
     mirror: LakeMirror,
   ) {
@@ -89,6 +92,7 @@ export class LakeDatabase implements Database {
     this.#writer = new LakeWriter(connections.writer);
     this.#maintenance = new LakeWriter(connections.maintenance);
     this.#copier = connections.copier;
+    this.#looker = connections.looker;
     this.#mirror = mirror;
     noteChanges(connections.maintenance, () => {
       this.#hasChanged = true;
@@ -129,6 +133,7 @@ export class LakeDatabase implements Database {
         writer: await lakeConnection(),
         maintenance: await lakeConnection(),
         copier: await lakeConnection(),
+        looker: await lakeConnection(),
       };
       makePatient(connections.copier);
       const mirror = new LakeMirror(await local.connect(), catalog, options.onStep);
@@ -260,9 +265,9 @@ export class LakeDatabase implements Database {
     return this.#following ?? this.#next;
   }
 
-  /** How far each partition is counted, by the lake itself. */
+  /** How far each partition is counted, by the lake itself. One call at a time. */
   reached(): Promise<number[]> {
-    return readReached(this.#copier);
+    return readReached(this.#looker);
   }
 
   /** Until the mirror shows every commit of this process so far. */
