@@ -6,7 +6,7 @@ import type { DuckDBConnection } from "@duckdb/node-api";
 import { newestMinuteOf } from "./contents.ts";
 import { rowsOf } from "./database.ts";
 import { clearOpenOf } from "./open-windows.ts";
-import { noteCount } from "./partition-counts.ts";
+import { noteCount, writePartitionCount } from "./partition-counts.ts";
 import { readSeen } from "./seen.ts";
 import type { Adopted, Adoption } from "./store.ts";
 
@@ -31,8 +31,7 @@ async function grow(connection: DuckDBConnection, partitionCount: number): Promi
   const known = Number(row!["known"]);
   if (partitionCount <= known) return;
   await addPartitions(connection, known, partitionCount, []);
-  const meta = "UPDATE meta SET value = ? WHERE key = 'partitionCount'";
-  await connection.run(meta, [String(partitionCount)]);
+  await writePartitionCount(connection, partitionCount);
 }
 
 /** Candidates of another reader stand in for deltas that are now someone else's to add. */

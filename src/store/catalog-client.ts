@@ -1,7 +1,7 @@
 /** Node's own connection to a catalog's PostgreSQL, beside DuckDB's: locks, notices. */
 import { readFile } from "node:fs/promises";
 import { Client, type ClientConfig } from "pg";
-import { type CatalogParts, catalogParts, type SslMode } from "../model-lake.ts";
+import { type CatalogParts, catalogParts, type LakePlace, type SslMode } from "../model-lake.ts";
 
 const connectTimeoutSecondsDefault = 10;
 /** What `pg` says of a server without TLS; it has no code of its own. */
@@ -51,6 +51,11 @@ function configOf(parts: CatalogParts, ssl: ClientConfig["ssl"] | null): ClientC
     keepAliveInitialDelayMillis: 10_000,
     ssl: ssl ?? false,
   };
+}
+
+/** SQL of the key of a lake's advisory lock of this number. */
+export function lockKeySql({ schema }: Pick<LakePlace, "schema">, number: number): string {
+  return `hashtextextended('${schema}', ${number})`;
 }
 
 export interface CatalogClientOptions {

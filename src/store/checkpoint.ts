@@ -15,6 +15,7 @@ import type { RawFile, RawFiles } from "./raw-files.ts";
 import { writeSeen } from "./seen.ts";
 import type { StagedTables } from "./staged.ts";
 import type { CheckpointPart, OffsetRange } from "./store.ts";
+import { typeRows } from "./type-rows.ts";
 
 /** Event types by name, as the committed store has them. */
 export class TypeIds {
@@ -77,13 +78,7 @@ async function writeTypes(
   fresh: Map<string, number>,
   idOf: (name: string) => number,
 ): Promise<void> {
-  const rows = part.types.map((type): DuckDBValue[] => [
-    idOf(type.name),
-    type.name,
-    BigInt(type.total),
-    BigInt(type.firstSeen),
-    BigInt(type.lastSeen),
-  ]);
+  const rows = typeRows(part.types, idOf);
   const isFresh = (row: DuckDBValue[]) => fresh.has(String(row[1]));
   const columns = "(type_id, event_type, total, first_seen, last_seen)";
   await runValues(

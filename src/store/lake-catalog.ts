@@ -6,7 +6,7 @@
 import type { Client, QueryResultRow } from "pg";
 import { RankstreamError } from "../errors.ts";
 import type { LakePlace } from "../model-lake.ts";
-import { openCatalogClient } from "./catalog-client.ts";
+import { lockKeySql, openCatalogClient } from "./catalog-client.ts";
 
 /** A state of the lake. */
 export interface LakeState {
@@ -60,8 +60,7 @@ export class LakeCatalog {
       unreachable,
     );
     try {
-      const key = `hashtextextended('${this.#place.schema}', ${prepareLock})`;
-      await client.query(`SELECT pg_advisory_lock(${key})`);
+      await client.query(`SELECT pg_advisory_lock(${lockKeySql(this.#place, prepareLock)})`);
       return await work();
     } finally {
       // With the session its locks go.

@@ -7,7 +7,7 @@
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { failPoint } from "../fail-point.ts";
-import { type Touched, touchedBy } from "./changes.ts";
+import type { Touched } from "./changes.ts";
 import { type Committer, fileOfPart, StaleOffsetError, type WrittenParts } from "./checkpoint.ts";
 import { newestMinuteOf } from "./contents.ts";
 import { rowsOf } from "./database.ts";
@@ -26,7 +26,7 @@ import {
 } from "./lake-partitions.ts";
 import { readLakeSeen, writeLakeSeen } from "./lake-seen.ts";
 import { addTypeParts, LakeTypeIds } from "./lake-types.ts";
-import { noteCount } from "./partition-counts.ts";
+import { noteCount, writePartitionCount } from "./partition-counts.ts";
 import type { RawFile, RawFiles } from "./raw-files.ts";
 import type { StagedTables } from "./staged.ts";
 import type { Adopted, Adoption, CheckpointPart, OffsetRange } from "./store.ts";
@@ -89,8 +89,7 @@ export class LakeCheckpointer implements Committer {
       const known = await lakePartitionCount(connection);
       if (partitionCount > known) {
         await addLakePartitions(connection, known, partitionCount, []);
-        const meta = "UPDATE meta SET value = ? WHERE key = 'partitionCount'";
-        await connection.run(meta, [String(partitionCount)]);
+        await writePartitionCount(connection, partitionCount);
       }
       const counts = await noteCount(connection, partitionCount);
       const taken = new Map<number, PartitionRow>();
@@ -133,7 +132,9 @@ export class LakeCheckpointer implements Committer {
     for (let tries = 1; ; tries++) {
       try {
         if (!this.#isKnown) await this.#learn(part);
-        return await this.#tryCommit(part);
+        await this.#tryCommit(part);
+        // Whoever follows the lake, this process among them, finds what it touched there.
+        return [];
       } catch (error) {
         if (!(error instanceof GenerationChanged) || tries >= generationsMax) throw error;
         this.#isKnown = false;
@@ -157,7 +158,7 @@ export class LakeCheckpointer implements Committer {
     this.#isKnown = true;
   }
 
-  async #tryCommit(part: CheckpointPart): Promise<Touched[]> {
+  async #tryCommit(part: CheckpointPart): Promise<void> {
     const { database, staged, rawFiles, arrivals } = this.#deps;
     await this.#types.learn(part.types.map(({ name }) => name));
     const idOf = (name: string) => this.#types.idOf(name);
@@ -172,7 +173,7 @@ export class LakeCheckpointer implements Committer {
       file = await fileOfPart(connection, rawFiles, this.#written, writing);
     };
     try {
-      const touched = await database.write(async (connection) => {
+      await database.write(async (connection) => {
         for (const offset of part.offsets) await this.#move(connection, part, offset);
         await noteReached(connection, part.offsets);
         failPoint("store.in_transaction");
@@ -181,17 +182,14 @@ export class LakeCheckpointer implements Committer {
         else if (part.rawRows > 0) {
           await connection.run(`INSERT INTO raw_recent SELECT * FROM ${events}`);
         }
-        const counts = `staged_counts(${token})`;
         if (part.countRows > 0) {
           await connection.run(`INSERT INTO count_deltas
-            SELECT minute, type_id, event_id, partition, count FROM ${counts}`);
+            SELECT minute, type_id, event_id, partition, count FROM staged_counts(${token})`);
         }
         for (const changes of part.seen) await writeLakeSeen(connection, changes);
         failPoint("store.before_commit");
-        return part.countRows > 0 ? touchedBy(connection, part.types, idOf, counts) : [];
       }, writeFile);
       failPoint("store.after_commit");
-      return touched;
     } finally {
       staged.release(token);
     }

@@ -7,7 +7,7 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 import type { Client } from "pg";
 import type { LakePlace } from "../model-lake.ts";
-import { openCatalogClient } from "./catalog-client.ts";
+import { lockKeySql, openCatalogClient } from "./catalog-client.ts";
 import { rowsOf } from "./database.ts";
 
 export const leadershipTable = "CREATE TABLE IF NOT EXISTS leadership (epoch BIGINT NOT NULL)";
@@ -81,7 +81,7 @@ export class LakeLeader {
     const { place, write, onChange } = this.#deps;
     this.#client ??= await this.#opened();
     const client = this.#client;
-    const key = `hashtextextended('${place.schema}', ${leaderLock})`;
+    const key = lockKeySql(place, leaderLock);
     const { rows } = await client.query(`SELECT pg_try_advisory_lock(${key}) AS is_mine`);
     if (rows[0].is_mine !== true) return;
     const epoch = await write(async (connection) => {

@@ -25,7 +25,6 @@ export const lakeName = "lake";
 
 /** What the mirror shows from now on. */
 export interface MirrorStep {
-  snapshot: number;
   /** How far each partition is counted. */
   offsets: number[];
   /** How many deletes there were. */
@@ -55,7 +54,6 @@ function isExpired(error: unknown): boolean {
 interface Table {
   id: number;
   name: string;
-  isDirect: boolean;
 }
 
 const ownViews = [
@@ -87,11 +85,6 @@ export class LakeMirror {
     this.#onStep = onStep;
   }
 
-  /** What the mirror shows. */
-  get state(): LakeState {
-    return this.#state;
-  }
-
   /** Brings the mirror to the lake's latest snapshot. One call at a time. */
   async follow(): Promise<void> {
     const latest = await this.#catalog.latest();
@@ -117,7 +110,7 @@ export class LakeMirror {
     }
     this.#state = latest;
     this.#mutations = reached.mutations;
-    this.#onStep({ ...reached, touched, snapshot: latest.snapshot });
+    this.#onStep({ ...reached, touched });
   }
 
   /** All types, as undone: it isn't known what was taken back. */
@@ -158,8 +151,8 @@ export class LakeMirror {
     await this.#connection.run("CREATE SCHEMA copies");
     this.#tables = [...tables]
       .filter(([, name]) => !isHidden(name))
-      .map(([id, name]) => ({ id, name, isDirect: isDirect(name) }));
-    for (const { name } of this.#tables.filter((table) => !table.isDirect)) {
+      .map(([id, name]) => ({ id, name }));
+    for (const { name } of this.#tables.filter((table) => !isDirect(table.name))) {
       await this.#connection.run(`CREATE TABLE copies.${name} AS
         SELECT *, rowid AS lake_row FROM ${at(name, latest)}`);
       await this.#connection.run(`CREATE OR REPLACE VIEW ${name} AS
@@ -235,7 +228,7 @@ export class LakeMirror {
   }
 
   async #moveDirect(latest: LakeState): Promise<void> {
-    for (const { name } of this.#tables.filter((table) => table.isDirect)) {
+    for (const { name } of this.#tables.filter((table) => isDirect(table.name))) {
       await this.#connection.run(`CREATE OR REPLACE VIEW ${name} AS FROM ${at(name, latest)}`);
     }
     this.#directAt = performance.now();

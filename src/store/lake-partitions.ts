@@ -16,6 +16,7 @@
 import type { DuckDBConnection, DuckDBValue } from "@duckdb/node-api";
 import { rowsOf, runValues } from "./database.ts";
 import { isLake } from "./dialect.ts";
+import { seenKeysColumns, seenRunsColumns } from "./seen.ts";
 import type { OffsetRange } from "./store.ts";
 
 /** The row of a partition as a transaction sees it. */
@@ -29,12 +30,6 @@ export interface PartitionRow {
 
 export const offsetsReachedTable = `CREATE TABLE IF NOT EXISTS offsets_reached (
   partition INTEGER NOT NULL, next_offset BIGINT NOT NULL, tail VARCHAR)`;
-
-const seenKeysColumns = `partition INTEGER NOT NULL, ordinal BIGINT NOT NULL,
-  key VARCHAR NOT NULL, producer VARCHAR, digest VARCHAR, received_at BIGINT NOT NULL,
-  partition_count INTEGER NOT NULL`;
-const seenRunsColumns = `partition INTEGER NOT NULL, producer VARCHAR NOT NULL,
-  first_sequence BIGINT NOT NULL, last_sequence BIGINT NOT NULL`;
 
 const views: Readonly<Record<string, (partition: number) => string>> = Object.freeze({
   log_offsets: (p: number) =>

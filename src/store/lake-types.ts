@@ -6,10 +6,11 @@
  *   event_type_parts (type_id, event_type, total, first_seen, last_seen)
  *   type_incarnations (event_type): a row each time the type was deleted as a whole
  */
-import type { DuckDBConnection, DuckDBValue } from "@duckdb/node-api";
+import type { DuckDBConnection } from "@duckdb/node-api";
 import { rowsOf, runValues } from "./database.ts";
 import type { LakeCatalog } from "./lake-catalog.ts";
 import type { TypePart } from "./store.ts";
+import { typeRows } from "./type-rows.ts";
 
 export const typeTables = [
   `CREATE TABLE IF NOT EXISTS event_type_parts (
@@ -36,18 +37,11 @@ export function addTypeParts(
   types: readonly TypePart[],
   idOf: (name: string) => number,
 ): Promise<void> {
-  const rows = types.map((type): DuckDBValue[] => [
-    idOf(type.name),
-    type.name,
-    BigInt(type.total),
-    BigInt(type.firstSeen),
-    BigInt(type.lastSeen),
-  ]);
   return runValues(
     connection,
     `INSERT INTO event_type_parts SELECT type_id, event_type, total,
        make_timestamp_ms(first_seen), make_timestamp_ms(last_seen) FROM (VALUES`,
-    rows,
+    typeRows(types, idOf),
     ") AS part (type_id, event_type, total, first_seen, last_seen)",
   );
 }

@@ -26,6 +26,7 @@ import { labelsTable } from "./labels.ts";
 import { lakeDdl } from "./lake-schema.ts";
 import { openTables } from "./open-windows.ts";
 import { rawFilesColumns, rawFilesTable } from "./raw-files.ts";
+import { seenKeysColumns, seenRunsColumns } from "./seen.ts";
 import { sketchTables } from "./sketches.ts";
 import { systemMetricsTable } from "./system-metrics.ts";
 import { tombstonesTable } from "./tombstones.ts";
@@ -60,12 +61,8 @@ const firstTables = [
      event_id VARCHAR NOT NULL USING COMPRESSION uncompressed,
      partition INTEGER NOT NULL, count BIGINT NOT NULL)`,
   deltaSpansTable,
-  `CREATE TABLE IF NOT EXISTS seen_keys (
-     partition INTEGER NOT NULL, ordinal BIGINT NOT NULL, key VARCHAR NOT NULL, producer VARCHAR,
-     digest VARCHAR, received_at BIGINT NOT NULL, partition_count INTEGER NOT NULL)`,
-  `CREATE TABLE IF NOT EXISTS seen_runs (
-     partition INTEGER NOT NULL, producer VARCHAR NOT NULL,
-     first_sequence BIGINT NOT NULL, last_sequence BIGINT NOT NULL)`,
+  `CREATE TABLE IF NOT EXISTS seen_keys (${seenKeysColumns})`,
+  `CREATE TABLE IF NOT EXISTS seen_runs (${seenRunsColumns})`,
   `CREATE TABLE IF NOT EXISTS seen_times (
      partition INTEGER NOT NULL, newest_received_at BIGINT NOT NULL)`,
   ...openTables,

@@ -1,4 +1,4 @@
-/** All numbers of partitions that the log is known to have had. */
+/** How many partitions the log has, and all numbers that it is known to have had. */
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { rowsOf } from "./database.ts";
 
@@ -15,4 +15,13 @@ export async function noteCount(
   await connection.run("DELETE FROM meta WHERE key = 'partitionCounts'");
   await connection.run("INSERT INTO meta VALUES ('partitionCounts', ?)", [counts.join(",")]);
   return counts;
+}
+
+/** Keeps the number of partitions that there is state of. */
+export async function writePartitionCount(
+  connection: DuckDBConnection,
+  partitionCount: number,
+): Promise<void> {
+  const meta = "UPDATE meta SET value = ? WHERE key = 'partitionCount'";
+  await connection.run(meta, [String(partitionCount)]);
 }

@@ -4,6 +4,12 @@ import type { SeenRow, SeenRun } from "../model-seen.ts";
 import { type Row, rowsOf, runValues } from "./database.ts";
 import type { SeenChanges, SeenState } from "./store.ts";
 
+export const seenKeysColumns = `partition INTEGER NOT NULL, ordinal BIGINT NOT NULL,
+  key VARCHAR NOT NULL, producer VARCHAR, digest VARCHAR, received_at BIGINT NOT NULL,
+  partition_count INTEGER NOT NULL`;
+export const seenRunsColumns = `partition INTEGER NOT NULL, producer VARCHAR NOT NULL,
+  first_sequence BIGINT NOT NULL, last_sequence BIGINT NOT NULL`;
+
 /** Brings one partition's rows up to date. */
 export async function writeSeen(
   connection: DuckDBConnection,
