@@ -1,6 +1,7 @@
 /** Each partition's ledger of counted batches: a batch sent twice is counted once. */
 import { freeKeyLifeMs, IdempotencyLedger } from "../log/idempotency.ts";
 import type { LogRecord } from "../model.ts";
+import { carriedWhole } from "../model-seen.ts";
 import type { SeenChanges, SeenState } from "../store/store.ts";
 
 interface PartitionLedger {
@@ -74,6 +75,7 @@ export class SeenBatches {
     const known = { ...record, key, receivedAt };
     // Its edge may have known of partitions before whoever assigned these to us.
     this.#noteCount(record.partitionCount, this.#counts.length);
+    if (this.#isCarried(record.key, record.partition)) return null;
     if (this.#counts.length > 1) return this.#admitGrown(known, own);
     const { state } = own.ledger.look(key, record.digest);
     if (state === "seen" || state === "mismatch") return null;
@@ -97,8 +99,14 @@ export class SeenBatches {
 
   /** Where the log may grow at all, that is where numbers are `known`. */
   #noteCount(count: number, known = 1): void {
-    if (known === 0 || this.#counts.includes(count)) return;
+    if (known === 0 || count === carriedWhole || this.#counts.includes(count)) return;
     this.#counts = [...this.#counts, count].sort((a, b) => a - b);
+  }
+
+  /** Counted whole before the store was tied to this log, in whichever of its partitions. */
+  #isCarried(key: string, partition: number): boolean {
+    const own = [partition, ...this.#counts.map((count) => partition % count)];
+    return own.some((at) => this.#countOf(at, key) === carriedWhole);
   }
 
   #record(record: LogRecord, own: PartitionLedger): void {

@@ -2,7 +2,8 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { rowsOf } from "./database.ts";
 import type { EventScope } from "./delete-questions.ts";
-import type { RawFile, RawFiles } from "./raw-files.ts";
+import type { RawFile } from "./raw-file.ts";
+import type { RawFiles } from "./raw-files.ts";
 import { aliveSources, hideEvents, scopeSql } from "./tombstones.ts";
 
 /** Files read in one statement. */

@@ -7,7 +7,8 @@ import { minuteMs } from "../model.ts";
 import { cutAtMinutes } from "./cover.ts";
 import { rowsOf } from "./database.ts";
 import type { RawChecks } from "./raw-checks.ts";
-import { filesWithin, type RawFile, type RawFiles } from "./raw-files.ts";
+import type { RawFile } from "./raw-file.ts";
+import { filesWithin, type RawFiles } from "./raw-files.ts";
 import { timestampLiteral } from "./sql.ts";
 import { aliveSources } from "./tombstones.ts";
 

@@ -27,7 +27,8 @@ import {
 import { readLakeSeen, writeLakeSeen } from "./lake-seen.ts";
 import { addTypeParts, LakeTypeIds } from "./lake-types.ts";
 import { noteCount, writePartitionCount } from "./partition-counts.ts";
-import type { RawFile, RawFiles } from "./raw-files.ts";
+import type { RawFile } from "./raw-file.ts";
+import type { RawFiles } from "./raw-files.ts";
 import type { StagedTables } from "./staged.ts";
 import type { Adopted, Adoption, CheckpointPart, OffsetRange } from "./store.ts";
 

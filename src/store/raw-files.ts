@@ -8,30 +8,18 @@
  * enough of them; large ones are rewritten only to end their tombstones. A replaced file is
  * removed later, when no query that may still read it is running.
  */
-import { randomUUID } from "node:crypto";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { failPoint } from "../fail-point.ts";
 import { type Database, ownReadBudgetMs, rowsOf } from "./database.ts";
 import { foreverMs } from "./delete-questions.ts";
 import { erasuresOf, moveErasures } from "./erasure-sql.ts";
 import { RawChecks } from "./raw-checks.ts";
+import { type RawFile, RawFileWriter, registerRawFile } from "./raw-file.ts";
 import type { RawPlace } from "./raw-place.ts";
 import { RawSweeper, sweepDefaults } from "./raw-sweeper.ts";
 import { ReplacedFiles, type ReplacedFilesOptions } from "./replaced-files.ts";
 import { sqlText, timestampLiteral } from "./sql.ts";
 import { aliveSources, lastDeleteId, moveTombstones } from "./tombstones.ts";
-
-export interface RawFile {
-  /** Path below the data folder. */
-  path: string;
-  /** Epoch ms of the first and last event. */
-  firstTime: number;
-  lastTime: number;
-  rows: number;
-  bytes: number;
-  /** CRC-32 of each MiB; of a file just written. */
-  checksums?: readonly number[];
-}
 
 export interface RawFilesOptions extends ReplacedFilesOptions {
   /** Rows of raw_recent that make a file of their own. */
@@ -53,28 +41,8 @@ export const rawFilesDefaults = Object.freeze({
   mergeFilesMax: 16,
 });
 
-const copyOptions = [
-  "FORMAT parquet",
-  "COMPRESSION zstd",
-  "COMPRESSION_LEVEL 1",
-  "PARQUET_VERSION v2",
-  // Columns of mostly distinct values (users, sessions) are not worth a dictionary.
-  "DICTIONARY_SIZE_LIMIT 2000",
-  // So that it says how long the file is: what is there is held against it.
-  "RETURN_STATS true",
-].join(", ");
-
 /** How events lie in a file. */
 export const mergeOrder = "event_type, epoch_ms(event_time) // 60000, event_id, event_time";
-
-/** Folder of a file that spans these times, below the data folder. */
-function folderOf(firstTime: number, lastTime: number): string {
-  const first = new Date(firstTime).toISOString();
-  const last = new Date(lastTime).toISOString();
-  if (first.slice(0, 10) !== last.slice(0, 10)) return "raw";
-  const day = `raw/date=${first.slice(0, 10)}`;
-  return first.slice(11, 13) === last.slice(11, 13) ? `${day}/hour=${first.slice(11, 13)}` : day;
-}
 
 export const rawFilesTable = `CREATE TABLE IF NOT EXISTS raw_files (
   path VARCHAR NOT NULL, first_time TIMESTAMP_MS NOT NULL, last_time TIMESTAMP_MS NOT NULL,
@@ -86,14 +54,6 @@ export const rawFilesColumns =
 
 /** Rolls a replacement back. */
 class ReplacedMeanwhile extends Error {}
-
-/**
- * Of one process from one start on, among all that ever write to a place: when it was made, and
- * chance. An object written twice under one name would lose the first one's events unnoticed.
- */
-function writerName(): string {
-  return `${Date.now().toString(36)}${randomUUID().replaceAll("-", "").slice(0, 16)}`;
-}
 
 /** The files that may hold events with a time in `[from, to)` (epoch ms), by path. */
 export async function filesWithin(
@@ -124,15 +84,14 @@ export class RawFiles {
   readonly #database: Database;
   readonly #options: RawFilesOptions;
   readonly #sweeper: RawSweeper;
-  /** Names this process's files, so that no two writers ever choose the same one. */
-  readonly #writer = writerName();
-  #sequence = 0;
+  readonly #writer: RawFileWriter;
   #writing: Promise<void> = Promise.resolve();
 
   constructor(database: Database, options: RawFilesOptions) {
     this.#database = database;
     this.#options = options;
     this.checks = new RawChecks(options.place);
+    this.#writer = new RawFileWriter(this.checks);
     this.replaced = new ReplacedFiles(database, this.checks, options);
     const unnamedMsMin = this.replaced.keptMsMin;
     this.#sweeper = new RawSweeper(database, options.place, { ...sweepDefaults, unnamedMsMin });
@@ -160,21 +119,7 @@ export class RawFiles {
     source: string,
     span: [number, number],
   ): Promise<RawFile> {
-    const [firstTime, lastTime] = span;
-    const name = `${firstTime}-${this.#writer}-${this.#sequence++}.parquet`;
-    const path = `${folderOf(firstTime, lastTime)}/${name}`;
-    const copied = await this.place.write(path, async (target) => {
-      const copy = `COPY (SELECT * FROM ${source}) TO ${sqlText(target)} (${copyOptions})`;
-      const [stats] = await (await connection.run(copy)).getRowObjects();
-      return stats!;
-    });
-    const [rows, bytes] = [Number(copied["count"]), Number(copied["file_size_bytes"])];
-    const checksums = await this.checks.note(path, bytes).catch(async (error) => {
-      // What can't be removed now is swept.
-      if (this.place.isShared) await this.place.remove([path]).catch(() => undefined);
-      throw error;
-    });
-    return { path, firstTime, lastTime, rows, bytes, checksums };
+    return this.#writer.write(connection, source, span);
   }
 
   /**
@@ -192,12 +137,8 @@ export class RawFiles {
   }
 
   /** Names the file in the manifest: to be called inside a transaction. */
-  async register(connection: DuckDBConnection, file: RawFile): Promise<void> {
-    const checksums = file.checksums ? `[${file.checksums.join(", ")}]` : "NULL";
-    await connection.run(
-      `INSERT INTO raw_files VALUES (${sqlText(file.path)}, ${timestampLiteral(file.firstTime)},
-        ${timestampLiteral(file.lastTime)}, ${file.rows}, ${file.bytes}, ${checksums})`,
-    );
+  register(connection: DuckDBConnection, file: RawFile): Promise<void> {
+    return registerRawFile(connection, file);
   }
 
   /** Moves raw_recent into a file when it holds enough rows, or any with `always`. */

@@ -6,7 +6,8 @@
 import { basename, join } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { rowsOf } from "./database.ts";
-import type { RawFile, RawFiles } from "./raw-files.ts";
+import type { RawFile } from "./raw-file.ts";
+import type { RawFiles } from "./raw-files.ts";
 import { sqlText } from "./sql.ts";
 import { aliveSources, changedFiles } from "./tombstones.ts";
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { SeenBatches } from "../../src/ingest/seen-batches.ts";
 import { freeKeyLifeMs } from "../../src/log/idempotency.ts";
 import type { LogRecord } from "../../src/model.ts";
+import { carriedWhole } from "../../src/model-seen.ts";
 import type { SeenState } from "../../src/store/store.ts";
 
 const startMs = Date.UTC(2026, 10, 24);
@@ -75,5 +76,41 @@ describe("seen batches", () => {
     expect(more!.rows.map(({ key }) => key)).toEqual(["producer/2"]);
     expect(more!.rows[0]!.ordinal).toBeGreaterThan(changes!.rows.at(-1)!.ordinal);
     expect(more!.runs).toEqual([{ producer: "producer", from: 1, to: 2 }]);
+  });
+
+  it.each([[[]], [[2]], [[1, 2]]])(
+    "count nothing of a batch that another log counted whole, where partitions were %j",
+    (counts) => {
+      const row = { digest: null, receivedAt: startMs, partitionCount: carriedWhole };
+      const carried = (): SeenState => ({
+        newestReceivedAt: startMs,
+        rows: [
+          { ...row, ordinal: 1, key: "free key", producer: null },
+          { ...row, ordinal: 2, key: "producer/7", producer: "producer" },
+        ],
+        runs: [{ producer: "producer", from: 1, to: 7 }],
+      });
+      const seen = new SeenBatches([carried(), carried()], counts);
+      for (const partition of [0, 1]) {
+        for (const piece of [0, 3]) {
+          expect(admits(seen, record("free key", { partition, piece }))).toBe(false);
+          expect(admits(seen, record("producer/7", { partition, piece }))).toBe(false);
+          expect(admits(seen, record("producer/8", { partition, piece }))).toBe(true);
+        }
+      }
+      const later = startMs + freeKeyLifeMs + 1;
+      expect(admits(seen, record("producer/7", { piece: 3, receivedAt: later }))).toBe(false);
+      expect(admits(seen, record("free key", { receivedAt: later }))).toBe(true);
+    },
+  );
+
+  it("know a carried batch in partitions that came later", () => {
+    const row = { digest: null, receivedAt: startMs, partitionCount: carriedWhole };
+    const own = { ...row, ordinal: 1, key: "free key", producer: null };
+    const carried = { ...empty(), newestReceivedAt: startMs, rows: [own] };
+    const seen = new SeenBatches([carried, empty()], [1, 2]);
+    const sent = record("free key", { partition: 1, partitionCount: 2 });
+    expect(admits(seen, sent)).toBe(false);
+    expect(admits(seen, { ...sent, key: "another" })).toBe(true);
   });
 });

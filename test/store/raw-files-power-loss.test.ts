@@ -2,13 +2,8 @@
 import { expect, it } from "vitest";
 import { FolderRawPlace } from "../../src/store/folder-raw-place.ts";
 import { LocalDatabase } from "../../src/store/local-database.ts";
-import {
-  type RawFile,
-  RawFiles,
-  rawFilesDefaults,
-  rawFilesTable,
-} from "../../src/store/raw-files.ts";
-
+import type { RawFile } from "../../src/store/raw-file.ts";
+import { RawFiles, rawFilesDefaults, rawFilesTable } from "../../src/store/raw-files.ts";
 import { PowerLoss, PowerLossDisk } from "../support/power-loss.ts";
 import { randomFromEnvironment } from "../support/random.ts";
 
