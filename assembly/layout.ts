@@ -221,6 +221,8 @@ export const REASON_METADATA_VALUE: u32 = 51;
 // Bounds on one event (src/model.ts has them for the host; a test holds them together).
 export const EVENT_ID_BYTES_MAX: u32 = 512;
 export const EVENT_TYPE_BYTES_MAX: u32 = 128;
+/** Of a name that says of which region it is: it begins with U+001F. */
+export const EVENT_REGION_TYPE_BYTES_MAX: u32 = 146;
 export const EVENT_USER_BYTES_MAX: u32 = 512;
 export const EVENT_SESSION_BYTES_MAX: u32 = 512;
 export const EVENT_METADATA_BYTES_MAX: u32 = 16384;

@@ -206,6 +206,23 @@ export const configOptions = Object.freeze({
     ...text("none", "A node's key at its upstream; best given as RANKSTREAM_UPSTREAM_KEY_FILE."),
     isSecret: true,
   },
+  region: text("none", "This region's name among several; none: there is but one."),
+  regionPeers: text(
+    "none",
+    "The other regions, by comma: name=https://host, or name=lost, which is not asked any more.",
+  ),
+  regionKey: {
+    ...text("none", "This region's key at the others; best given as RANKSTREAM_REGION_KEY_FILE."),
+    isSecret: true,
+  },
+  regionCa: text("none", "PEM file of who signed the other regions' certificates."),
+  regionIntervalMs: integer(5000, 200, 3_600_000, "How often each other region is asked."),
+  regionLagMsMax: integer(
+    120_000,
+    1000,
+    7 * dayMs,
+    "Answers are partial without a region that lags further behind.",
+  ),
   backupTo: text("none", "Where backups go: a folder, or s3://bucket/prefix; none: nowhere."),
   backupS3Endpoint: text("none", "Of another server than AWS's: http://host:port."),
   backupS3Region: text("none", "Region of the bucket; none: as AWS's own variables say."),

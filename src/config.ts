@@ -18,6 +18,7 @@ import {
   type NumberOption,
 } from "./config-options.ts";
 import { originProblem } from "./config-origins.ts";
+import { regionProblem } from "./config-regions.ts";
 import { tracingProblem } from "./config-tracing.ts";
 import { didYouMean, quoted } from "./errors.ts";
 import { withoutPasswords } from "./model-lake.ts";
@@ -227,6 +228,7 @@ function checkOrigins(config: Config): void {
     lakeProblem,
     tracingProblem,
     kafkaProblem,
+    regionProblem,
   ];
   for (const problem of problems.map((f) => f(config))) {
     if (problem !== undefined) throw new ConfigError(problem);

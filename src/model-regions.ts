@@ -10,6 +10,8 @@
  * regions.
  */
 
+import { eventBounds } from "./model.ts";
+
 const mark = "\u001f";
 
 /** Bytes of a region's name; it is of a to z, 0 to 9 and inner hyphens. */
@@ -18,6 +20,8 @@ export const regionBytesMax = 16;
 export const regionPeersMax = 15;
 /** Bytes that a region's name and marks add to an event type's name. */
 export const regionTypeBytesMore = regionBytesMax + 2;
+/** Bytes of the longest name that is kept. */
+export const keptTypeBytesMax = eventBounds.eventTypeBytesMax + regionTypeBytesMore;
 
 const regionPattern = /^[a-z0-9](?:[a-z0-9-]{0,14}[a-z0-9])?$/;
 

@@ -157,6 +157,7 @@ async function openKafkaEdge(
     // What is forgotten here is appended again, and counted once by the workers.
     ledger: new IdempotencyLedger(sharedLedger),
     makesKeys: true,
+    hasRegions: config.region !== "none",
     budget,
     metrics,
     logger,

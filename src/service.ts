@@ -177,6 +177,7 @@ function openEdge(
     ledger: edge.ledger,
     // A batch in Kafka is several records.
     makesKeys: group !== null,
+    hasRegions: config.region !== "none",
     budget,
     metrics,
     logger,

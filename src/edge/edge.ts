@@ -10,6 +10,7 @@ import { madeKey, madePartitionCount, parseIdempotencyKey } from "../log/idempot
 import type { Log } from "../log/log.ts";
 import type { BatchHeader, LineError, PartitionBlock, SequenceRun } from "../model.ts";
 import { everybody, mayUseType, type Principal } from "../model-access.ts";
+import { isReservedType } from "../model-regions.ts";
 import type { Logger } from "../telemetry.ts";
 import { diskBuckets, type Histogram } from "../telemetry-histogram.ts";
 import type { RequestNote } from "../telemetry-log.ts";
@@ -83,6 +84,8 @@ export interface EdgeDeps {
   onAppend?: (first: number, last: number) => void;
   /** Set for a log that may store a part of a batch: then every batch is given a key. */
   makesKeys?: boolean;
+  /** There are other regions: users send no event type that begins with U+001F. */
+  hasRegions?: boolean;
   /** Epoch ms; for tests. */
   now?: () => number;
 }
@@ -92,6 +95,7 @@ interface Unpacked {
   format: BodyFormat;
   isOwn: boolean;
   sender: Principal;
+  isOfRegion: boolean;
   span: TraceSpan | null;
   charge: Charge | undefined;
 }
@@ -154,13 +158,14 @@ export class Edge {
     const key = request.idempotencyKey;
     if (key !== undefined) parseIdempotencyKey(key);
     const { isOwn = false, principal: sender = everybody, span = null, charge } = request;
+    const common = { format, sender, isOfRegion: request.isOfRegion === true, span, charge };
     if (encoding === "identity")
-      return await this.#take({ body: request.body, format, isOwn, sender, span, charge }, key);
+      return await this.#take({ ...common, body: request.body, isOwn }, key);
     const { unpackedBytesMax, budget } = this.#deps;
     const body = await unpack(request.body, encoding, unpackedBytesMax, budget);
     const { length } = body;
     try {
-      return await this.#take({ body, format, isOwn: true, sender, span, charge }, key);
+      return await this.#take({ ...common, body, isOwn: true }, key);
     } finally {
       budget.release(length);
     }
@@ -214,14 +219,17 @@ export class Edge {
   }
 
   #scan(
-    { body, format, sender }: Unpacked,
+    { body, format, sender, isOfRegion }: Unpacked,
     receivedAt: number,
     isReplay: boolean,
     parts = this.#deps.log.partitionCount,
   ) {
-    const isLimited = sender.eventTypes !== null;
-    const mayUse = isLimited ? (eventType: string) => mayUseType(sender, eventType) : null;
-    return this.#deps.scanner.scanBatch(body, format, receivedAt, parts, isReplay, mayUse);
+    const isReserved = this.#deps.hasRegions === true && !isOfRegion;
+    const isLimited = sender.eventTypes !== null || isReserved;
+    const mayUse = (eventType: string) =>
+      mayUseType(sender, eventType) && !(isReserved && isReservedType(eventType));
+    const judge = isLimited ? mayUse : null;
+    return this.#deps.scanner.scanBatch(body, format, receivedAt, parts, isReplay, judge);
   }
 
   /** Into how many partitions a batch is split: as often as the first time it was sent. */

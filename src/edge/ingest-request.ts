@@ -13,6 +13,8 @@ export interface IngestRequest {
   idempotencyKey?: string | undefined;
   /** Who sends it; left out: somebody who may send everything. */
   principal?: Principal;
+  /** It is of another region, whose types alone begin with U+001F (model-regions.ts). */
+  isOfRegion?: boolean;
   /** Left out: nobody pays. */
   charge?: Charge;
   /** Of the HTTP request: what the log says of the batch names it. */

@@ -61,7 +61,8 @@ export class Aggregator {
 
   /** Bytes of kernel memory it takes, for sizing the memory. */
   static memoryBytes(options: AggregatorOptions): number {
-    const types = options.typesMax * (layout.TYPE_ENTRY_SIZE + 128 + 16);
+    const types =
+      options.typesMax * (layout.TYPE_ENTRY_SIZE + layout.EVENT_REGION_TYPE_BYTES_MAX + 16);
     const counts =
       options.countSlots * (slotBytes + orderBytes + hashBytes) + options.countHeapBytes;
     const untyped = options.onUntyped === undefined ? 0 : untypedMax * layout.EVENT_SIZE;

@@ -73,7 +73,8 @@ export class ItemRegion {
 
   /** Bytes of kernel memory it takes. */
   static memoryBytes(bounds: ItemRegionBounds = itemRegionBounds): number {
-    const strings = eventBounds.eventTypeBytesMax + bounds.idBytesMax + 2 * layout.STRING_PADDING;
+    const strings =
+      layout.EVENT_REGION_TYPE_BYTES_MAX + bounds.idBytesMax + 2 * layout.STRING_PADDING;
     return strings + (bounds.itemsMax + 1) * 4 + bounds.itemsMax * 8 + 4 * 16;
   }
 
@@ -84,7 +85,7 @@ export class ItemRegion {
     }
     this.#kernel = kernel;
     this.#bounds = bounds;
-    this.#type = kernel.allocate(eventBounds.eventTypeBytesMax + layout.STRING_PADDING);
+    this.#type = kernel.allocate(layout.EVENT_REGION_TYPE_BYTES_MAX + layout.STRING_PADDING);
     this.#ids = kernel.allocate(bounds.idBytesMax + layout.STRING_PADDING);
     this.#offsets = kernel.allocate((bounds.itemsMax + 1) * 4);
     this.#counts = kernel.allocate(bounds.itemsMax * 8);
@@ -125,7 +126,7 @@ export class ItemRegion {
   #writeType(type: string): number {
     const room = this.#kernel.bytes.subarray(
       this.#type,
-      this.#type + eventBounds.eventTypeBytesMax,
+      this.#type + layout.EVENT_REGION_TYPE_BYTES_MAX,
     );
     const { written, read } = encoder.encodeInto(type, room);
     if (read < type.length) throw new RangeError(`event type over ${room.length} bytes: ${type}`);

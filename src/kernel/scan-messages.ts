@@ -254,11 +254,14 @@ export function forbiddenError(kernel: Kernel, event: number): LineError {
   const read = (offset: number): number => kernel.u32[(event + offset) >>> 2]!;
   const ptr = read(layout.EVENT_TYPE_PTR);
   const got = excerpt(kernel, ptr, ptr + read(layout.EVENT_TYPE_LEN));
+  const isReserved = kernel.bytes[ptr] === 0x1f;
   return {
     line: read(layout.EVENT_LINE),
     field: "eventType",
     code: "forbidden_event_type",
-    message: `eventType: the key is not for this event type: ${got}`,
+    message: isReserved
+      ? `eventType: names that begin with U+001F are of other regions' counts: ${got}`
+      : `eventType: the key is not for this event type: ${got}`,
   };
 }
 

@@ -15,7 +15,7 @@ export interface TypeNote {
 }
 
 const headerBytes = 32;
-const typeBytesMax = 128;
+const typeBytesMax = layout.EVENT_REGION_TYPE_BYTES_MAX;
 const slotBytes = 4;
 
 export class TypeDictionary {

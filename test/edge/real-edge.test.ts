@@ -13,6 +13,7 @@ import { EventScanner } from "../../src/kernel/scanner.ts";
 import { EmbeddedLog } from "../../src/log/embedded-log.ts";
 import { EmbeddedLogReader } from "../../src/log/embedded-log-reader.ts";
 import { IdempotencyLedger } from "../../src/log/idempotency.ts";
+import { regionTypeName } from "../../src/model-regions.ts";
 import { silentLogger } from "../../src/telemetry.ts";
 import { Metrics } from "../../src/telemetry-metrics.ts";
 
@@ -54,7 +55,7 @@ async function readLog(log: EmbeddedLog, folder: string) {
 }
 
 /** Opens what a service opens, in `folder`; the ledger is read back from the log. */
-async function open(folder: string, clock: { now: number }) {
+async function open(folder: string, clock: { now: number }, hasRegions = false) {
   const log = await EmbeddedLog.open(nodeFiles, folder, { partitionCount });
   closers.push(() => log.close().catch(() => {}));
   const { ledger } = await readLog(log, folder);
@@ -68,14 +69,19 @@ async function open(folder: string, clock: { now: number }) {
     metrics: new Metrics(),
     logger: silentLogger,
     unpackedBytesMax: bounds.bodyBytesMax,
+    hasRegions,
     now: () => clock.now,
   });
-  const post = async (body: string | Uint8Array, more: { key?: string; type?: string } = {}) => {
+  const post = async (
+    body: string | Uint8Array,
+    more: { key?: string; type?: string; isOfRegion?: boolean } = {},
+  ) => {
     const reply = await edge.ingest({
       body: typeof body === "string" ? Buffer.from(body) : body,
       contentType: more.type ?? "application/json",
       contentEncoding: typeof body === "string" ? undefined : "gzip",
       idempotencyKey: more.key,
+      isOfRegion: more.isOfRegion === true,
     });
     return { ...reply, body: JSON.parse(reply.body) };
   };
@@ -108,6 +114,20 @@ describe("an edge over the real parts", () => {
     const homes = new Set(events.map(({ eventId, partition }) => `${partition} ${eventId}`));
     expect(homes.size).toBe(201);
     expect(new Set(events.map(({ partition }) => partition)).size).toBe(partitionCount);
+  });
+
+  it("takes types of other regions from no user where there are regions", async () => {
+    const kept = event("a", { eventType: regionTypeName("eu", "x".repeat(128)) });
+    const lines = `${JSON.stringify(kept)}\n${JSON.stringify(event("b"))}`;
+    const type = "application/x-ndjson";
+    const { post } = await open(temporaryFolder(), { now: startMs }, true);
+    const { body } = await post(lines, { type });
+    expect(body).toMatchObject({ accepted: 1, rejected: 1 });
+    expect(body.errors[0]).toMatchObject({ line: 1, code: "forbidden_event_type" });
+    expect(body.errors[0].message).toContain("names that begin with U+001F are of other regions");
+    expect((await post(lines, { type, isOfRegion: true })).body.accepted).toBe(2);
+    const alone = await open(temporaryFolder(), { now: startMs });
+    expect((await alone.post(lines, { type })).body.accepted).toBe(2);
   });
 
   it("counts a key once across a restart, and says what it said", async () => {

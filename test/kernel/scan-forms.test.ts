@@ -2,6 +2,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { layout } from "../../src/kernel/layout.ts";
 import { eventBounds } from "../../src/model.ts";
+import { keptTypeBytesMax } from "../../src/model-regions.ts";
 import { oracleJson, oracleNdjson, oracleTime } from "../oracles/event-oracle.ts";
 import { loadRig, type Rig, receivedAt, scanBody } from "./scan-support.ts";
 
@@ -202,6 +203,13 @@ describe("fields", () => {
     ["no weight", event('"weight":0'), "out_of_range"],
     ["a fraction of weight", event('"weight":1.5'), "out_of_range"],
     ["weight as text", event('"weight":"1"'), "wrong_type"],
+    ["a region's longest type", `{"eventId":"a","eventType":"\\u001f${"x".repeat(145)}"}`, "ok"],
+    ["a longer one", `{"eventId":"a","eventType":"\\u001F${"x".repeat(146)}"}`, "too_long"],
+    [
+      "a user's of 129 bytes",
+      `{"eventId":"a","eventType":"\\u0020${"x".repeat(128)}"}`,
+      "too_long",
+    ],
     ["deep nesting", event(`"x":${"[".repeat(64)}${"]".repeat(64)}`), "unknown_field"],
     ["deeper nesting", event(`"x":${"[".repeat(65)}${"]".repeat(65)}`), "invalid_json"],
     ["endless nesting", event(`"x":${"[".repeat(1 << 20)}`), "invalid_json"],
@@ -219,6 +227,7 @@ describe("fields", () => {
   it("has the same bounds as the model", () => {
     expect(layout.EVENT_ID_BYTES_MAX).toBe(eventBounds.eventIdBytesMax);
     expect(layout.EVENT_TYPE_BYTES_MAX).toBe(eventBounds.eventTypeBytesMax);
+    expect(layout.EVENT_REGION_TYPE_BYTES_MAX).toBe(keptTypeBytesMax);
     expect(layout.EVENT_USER_BYTES_MAX).toBe(eventBounds.userIdBytesMax);
     expect(layout.EVENT_SESSION_BYTES_MAX).toBe(eventBounds.sessionIdBytesMax);
     expect(layout.EVENT_METADATA_BYTES_MAX).toBe(eventBounds.metadataBytesMax);

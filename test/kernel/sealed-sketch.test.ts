@@ -270,7 +270,7 @@ test("blocks that don't fit together are refused", async () => {
   ];
   for (const block of refused) expect(() => sketch.fold("t0", block)).toThrow(RangeError);
   const fine = { ids, ends: Uint32Array.of(1, 2), counts };
-  expect(() => sketch.fold("t".repeat(129), fine)).toThrow(RangeError);
+  expect(() => sketch.fold("t".repeat(147), fine)).toThrow(RangeError);
   expect(() => new ItemRegion(kernel, { itemsMax: 5, idBytesMax: 511 })).toThrow(RangeError);
   sketch.fold("t0", fine);
 });

@@ -86,7 +86,9 @@ function judgeString(field: string, node: Node): Refusal | null {
   if (!isText(node.text)) return { code: "invalid_text", field };
   const bytes = Buffer.byteLength(node.text);
   if (bytes < bytesMin) return { code: "empty", field };
-  return bytes > bytesMax ? { code: "too_long", field } : null;
+  // Types of other regions have the region's name before their own.
+  const isRegion = field === "eventType" && node.text.startsWith("\u001f");
+  return bytes > bytesMax + (isRegion ? 18 : 0) ? { code: "too_long", field } : null;
 }
 
 function judgeMetadata(node: Node): Refusal | null {
