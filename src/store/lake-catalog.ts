@@ -142,6 +142,20 @@ export class LakeCatalog {
     return ids;
   }
 
+  /** Which of these names the lake's files have, those that it is about to remove among them. */
+  async namedOf(names: readonly string[]): Promise<Set<string>> {
+    const tables = ["data_file", "delete_file", "files_scheduled_for_deletion"];
+    const own = tables.map(
+      (table) => `SELECT regexp_replace(path, '^.*/', '') AS name FROM
+        ${this.schema}.ducklake_${table}`,
+    );
+    const rows = await this.#query(
+      `SELECT name FROM (${own.join(" UNION ALL ")}) AS own WHERE name = ANY($1::text[])`,
+      [names],
+    );
+    return new Set(rows.map((row) => String(row["name"])));
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     const client = this.#client;

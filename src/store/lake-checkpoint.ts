@@ -3,7 +3,8 @@
  * compare-and-set on offset, epoch and generation (lake-partitions.ts): a worker that has lost a
  * partition commits nothing of it, also after it was stopped for long; and where events were
  * deleted or users erased meanwhile, the part is committed anew with what is known of these.
- * All else is added only, so that nobody's checkpoint stands in another's way.
+ * All else is added only, so that nobody's checkpoint stands in another's way. Where the answer
+ * to a COMMIT was lost, the partition's row says on the next try whether it was one.
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { failPoint } from "../fail-point.ts";
@@ -34,6 +35,8 @@ import type { Adopted, Adoption, CheckpointPart, OffsetRange } from "./store.ts"
 
 /** Events were deleted or users erased since this process looked. */
 class GenerationChanged extends Error {}
+/** A COMMIT that seemed to fail before was one. */
+class AlreadyCommitted extends Error {}
 
 /** As Adoption; without a worker any of this process's counts the partitions. */
 export type LakeAdoption = Omit<Adoption, "worker"> & { worker: number | null };
@@ -60,6 +63,8 @@ export class LakeCheckpointer implements Committer {
   readonly #holdings = new Map<number, Holding>();
   /** A part that failed is tried again: with the file that holds its events already. */
   readonly #written: WrittenParts = new WeakMap();
+  /** Parts whose COMMIT was tried; one of these that are tried again may be committed. */
+  readonly #tried = new WeakSet<CheckpointPart>();
   #last: Promise<unknown> = Promise.resolve();
   #isKnown = false;
 
@@ -137,6 +142,7 @@ export class LakeCheckpointer implements Committer {
         // Whoever follows the lake, this process among them, finds what it touched there.
         return [];
       } catch (error) {
+        if (error instanceof AlreadyCommitted) return [];
         if (!(error instanceof GenerationChanged) || tries >= generationsMax) throw error;
         this.#isKnown = false;
       }
@@ -189,6 +195,7 @@ export class LakeCheckpointer implements Committer {
         }
         for (const changes of part.seen) await writeLakeSeen(connection, changes);
         failPoint("store.before_commit");
+        this.#tried.add(part);
       }, writeFile);
       failPoint("store.after_commit");
     } finally {
@@ -208,6 +215,10 @@ export class LakeCheckpointer implements Committer {
     if (await moveOffset(connection, offset, holding, received)) return;
     const row = await readPartition(connection, partition);
     if (row.epoch !== holding.epoch) throw stale("was taken over by another worker");
+    // With this epoch nobody else moves it, and what was read there is told by its tail.
+    const { next, tail = null } = offset;
+    const isThere = row.nextOffset === next && row.tail === tail;
+    if (this.#tried.has(part) && isThere) throw new AlreadyCommitted();
     if (row.nextOffset !== from) throw stale(`is not at offset ${from} any more`);
     throw new GenerationChanged(`partition ${partition}: generation ${row.generation}`);
   }

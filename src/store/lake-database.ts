@@ -16,6 +16,7 @@ import { LakeCatalog } from "./lake-catalog.ts";
 import { LakeMirror, lakeName, type MirrorStep } from "./lake-mirror.ts";
 import { readReached } from "./lake-partitions.ts";
 import { createS3Secret } from "./lake-s3.ts";
+import { LakeSession } from "./lake-session.ts";
 import { LakeWriter, noteChanges } from "./lake-writer.ts";
 import { LocalDatabase } from "./local-database.ts";
 import type { DatabaseOptions } from "./open-instance.ts";
@@ -64,6 +65,8 @@ export class LakeDatabase implements Database {
   /** One of its own: a statement would end another one under way on the same connection. */
   readonly #looker: DuckDBConnection;
   readonly #mirror: LakeMirror;
+  readonly #mirroring: DuckDBConnection;
+  readonly #session: LakeSession;
   /** Commits of this process, counted from 1, and how many of them the mirror shows. */
   #wanted = 1;
   #shown = 0;
@@ -84,15 +87,19 @@ export class LakeDatabase implements Database {
       maintenance: DuckDBConnection;
       copier: DuckDBConnection;
       looker: DuckDBConnection;
+      mirroring: DuckDBConnection;
     },
     mirror: LakeMirror,
+    session: LakeSession,
   ) {
+    this.#session = session;
     this.#local = local;
     this.catalog = catalog;
-    this.#writer = new LakeWriter(connections.writer);
-    this.#maintenance = new LakeWriter(connections.maintenance);
+    this.#writer = new LakeWriter(connections.writer, session);
+    this.#maintenance = new LakeWriter(connections.maintenance, session);
     this.#copier = connections.copier;
     this.#looker = connections.looker;
+    this.#mirroring = connections.mirroring;
     this.#mirror = mirror;
     noteChanges(connections.maintenance, () => {
       this.#hasChanged = true;
@@ -111,12 +118,13 @@ export class LakeDatabase implements Database {
   ): Promise<LakeDatabase> {
     const catalog = new LakeCatalog(place);
     let keysEndAt: number | null = null;
+    const session = new LakeSession();
     const widen = async (connection: DuckDBConnection) => {
-      const { directory, keysEndAt: endAt } = await attachLake(connection, place);
+      const { directories, keysEndAt: endAt } = await attachLake(connection, place, session);
       keysEndAt = endAt;
-      return [directory];
+      return directories;
     };
-    const own = { ...options, widen, isMirror: true };
+    const own = { ...options, widen, session, isMirror: true };
     // The first to attach a lake makes its tables: PostgreSQL has no say in who of several does.
     const local = await catalog.alone(async () => {
       await catalog.prepare();
@@ -125,6 +133,7 @@ export class LakeDatabase implements Database {
     try {
       const lakeConnection = async () => {
         const connection = await local.connect();
+        await session.apply(connection);
         await connection.run(`USE ${lakeName}`);
         markLake(connection);
         return connection;
@@ -134,10 +143,11 @@ export class LakeDatabase implements Database {
         maintenance: await lakeConnection(),
         copier: await lakeConnection(),
         looker: await lakeConnection(),
+        mirroring: await local.connect(),
       };
       makePatient(connections.copier);
-      const mirror = new LakeMirror(await local.connect(), catalog, options.onStep);
-      const database = new LakeDatabase(local, catalog, connections, mirror);
+      const mirror = new LakeMirror(connections.mirroring, catalog, options.onStep);
+      const database = new LakeDatabase(local, catalog, connections, mirror, session);
       database.#renewKeys(place, keysEndAt);
       return database;
     } catch (error) {
@@ -157,6 +167,7 @@ export class LakeDatabase implements Database {
   ): Promise<T> {
     if (this.#isClosing) return Promise.reject(new Error("the store is closing"));
     return this.#writer.enqueue(async () => {
+      await this.#session.apply(this.#copier);
       await before?.(this.#copier);
       return this.#noted(() => this.#writer.transaction(work));
     });
@@ -248,6 +259,13 @@ export class LakeDatabase implements Database {
     });
   }
 
+  /** A column of text, in turn with the deferrable transactions. */
+  async column(sql: string): Promise<string[]> {
+    const { connection } = this.#maintenance;
+    const rows = await this.#maintenance.enqueue(() => connection.runAndReadAll(sql));
+    return rows.getRows().map(([value]) => String(value));
+  }
+
   /** Resolves once reads see at least what was committed before the call, by anyone. */
   follow(): Promise<void> {
     if (this.#next === null) {
@@ -266,7 +284,8 @@ export class LakeDatabase implements Database {
   }
 
   /** How far each partition is counted, by the lake itself. One call at a time. */
-  reached(): Promise<number[]> {
+  async reached(): Promise<number[]> {
+    await this.#session.apply(this.#looker);
     return readReached(this.#looker);
   }
 
@@ -287,6 +306,7 @@ export class LakeDatabase implements Database {
 
   async #followOnce(): Promise<void> {
     const wanted = this.#wanted;
+    await this.#session.apply(this.#mirroring);
     await this.#mirror.follow();
     this.#shown = wanted;
     await this.#local.tidy();
@@ -296,7 +316,9 @@ export class LakeDatabase implements Database {
   #renewKeys(place: LakePlace, endAt: number | null): void {
     if (endAt === null || this.#isClosing) return;
     const renew = async () => {
-      const next = await createS3Secret(this.#local.writer, place).catch(() => null);
+      const tell = (connection: DuckDBConnection) =>
+        createS3Secret(connection, place, this.#session);
+      const next = await this.#local.write(tell).catch(() => null);
       this.#renewKeys(place, next ?? Date.now() + keysAgainMs);
     };
     const waitMs = Math.min(Math.max(endAt - Date.now(), keysAgainMs), keysWaitMsMax);

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { s3Place } from "../model-backup.ts";
 import type { LakePlace, S3Access } from "../model-lake.ts";
+import type { LakeSession } from "./lake-session.ts";
 import { knownRegion, type S3Bounds, s3ClientConfig } from "./s3-client.ts";
 import { sqlText } from "./sql.ts";
 
@@ -46,11 +47,29 @@ function endpointSql(endpoint: string | null): string {
   return `, ENDPOINT ${sqlText(host)}, URL_STYLE 'path', USE_SSL ${protocol === "https:"}`;
 }
 
+/** Where the bucket is, as settings say it. */
+function endpointSettings(endpoint: string | null): Record<string, string> {
+  if (endpoint === null) return { s3_endpoint: "", s3_url_style: "vhost", s3_use_ssl: "true" };
+  const { host, protocol } = new URL(endpoint);
+  const isTls = protocol === "https:";
+  return { s3_endpoint: host, s3_url_style: "path", s3_use_ssl: String(isTls) };
+}
+
 interface Keys {
   accessKeyId: string;
   secretAccessKey: string;
   sessionToken?: string | undefined;
   expiration?: Date | undefined;
+}
+
+const noKeys: Keys = Object.freeze({ accessKeyId: "", secretAccessKey: "" });
+
+function keySettings({ accessKeyId, secretAccessKey, sessionToken }: Keys) {
+  return {
+    s3_access_key_id: accessKeyId,
+    s3_secret_access_key: secretAccessKey,
+    s3_session_token: sessionToken ?? "",
+  };
 }
 
 /** Keys and region as they were given, or as AWS's client finds them. */
@@ -68,15 +87,16 @@ async function findKeys(access: S3Access): Promise<{ keys: Keys; region: string 
 }
 
 /**
- * Lets DuckDB read and write the lake's objects, and no others, and sets how long it waits for
- * them; does nothing where the lake is a folder. To be called after `LOAD httpfs` and before the
- * configuration is locked. Resolves to when the secret is to be made anew by `createS3Secret`
- * (epoch ms), null where its keys don't end. Throws what AWS's client says of keys or a region
- * that it doesn't find.
+ * Lets DuckDB read and write the objects of raw events, and connections that `session` tells the
+ * lake's others, and sets how long it waits for them; does nothing where the lake is a folder. To
+ * be called after `LOAD httpfs` and before the configuration is locked. Resolves to when the
+ * secret is to be made anew by `createS3Secret` (epoch ms), null where its keys don't end. Throws
+ * what AWS's client says of keys or a region that it doesn't find.
  */
 export async function openLakeS3(
   connection: DuckDBConnection,
   place: LakeData,
+  session?: LakeSession,
 ): Promise<number | null> {
   if (place.s3 === null) return null;
   const settings = {
@@ -88,24 +108,34 @@ export async function openLakeS3(
     s3_uploader_thread_limit: uploadThreadsMax,
     // Else each request makes a connection of its own, with TLS's greetings.
     httpfs_connection_caching: true,
+    ...mapped(endpointSettings(place.s3.endpoint), sqlText),
+    // The environment's, which httpfs takes by itself: who has no secret has no keys.
+    ...mapped(keySettings(noKeys), sqlText),
   };
   for (const [name, value] of Object.entries(settings)) {
     await connection.run(`SET GLOBAL ${name} = ${value}`);
   }
-  return createS3Secret(connection, place);
+  return createS3Secret(connection, place, session);
 }
 
-/** The secret alone, which may be made anew at any time: as `openLakeS3`. */
+function mapped<T>(settings: Record<string, string>, change: (value: string) => T) {
+  return Object.fromEntries(Object.entries(settings).map(([name, v]) => [name, change(v)]));
+}
+
+/** The keys alone, which may be told anew at any time: as `openLakeS3`. */
 export async function createS3Secret(
   connection: DuckDBConnection,
   { dataPath, s3 }: LakeData,
+  session?: LakeSession,
 ): Promise<number | null> {
   if (s3 === null) return null;
   const { keys, region } = await findKeys(s3);
   const token = keys.sessionToken;
+  const place = { ...endpointSettings(s3.endpoint), s3_region: region };
+  session?.renew({ ...place, ...keySettings(keys) });
   await connection.run(`CREATE OR REPLACE SECRET ${secretName} (TYPE s3,
     KEY_ID ${sqlText(keys.accessKeyId)}, SECRET ${sqlText(keys.secretAccessKey)},
-    REGION ${sqlText(region)}, SCOPE ${sqlText(lakeDirectory(dataPath))}
+    REGION ${sqlText(region)}, SCOPE ${sqlText(`${lakeDirectory(dataPath)}raw/`)}
     ${token === undefined ? "" : `, SESSION_TOKEN ${sqlText(token)}`}
     ${endpointSql(s3.endpoint)})`);
   return keys.expiration === undefined ? null : keys.expiration.getTime() - renewBeforeMs;

@@ -1,8 +1,8 @@
 /**
  * What DuckLake itself wants done now and then: rows that lie in PostgreSQL move to files, small
- * files are merged, files of which much is deleted are written anew, and old snapshots go with
- * the files that only they name. Only by the leader, and each step alone: a step that loses
- * against somebody's transaction comes again next time.
+ * files are merged, files of which much is deleted are written anew, old snapshots go with the
+ * files that only they name, and files that none names. Only by the leader, and each step alone:
+ * a step that loses against somebody's transaction comes again next time.
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { lakeName } from "./lake-mirror.ts";
@@ -16,6 +16,8 @@ export interface LakeUpkeepOptions {
   snapshotAgeMs: number;
   /** Files that no snapshot names any more are kept so long: somebody may be reading them. */
   fileAgeMs: number;
+  /** Files that no snapshot ever named are looked for so often: the whole list is read. */
+  orphansEveryMs: number;
 }
 
 export const lakeUpkeepDefaults: LakeUpkeepOptions = Object.freeze({
@@ -23,6 +25,7 @@ export const lakeUpkeepDefaults: LakeUpkeepOptions = Object.freeze({
   everyMs: 600_000,
   snapshotAgeMs: 3_600_000,
   fileAgeMs: 86_400_000,
+  orphansEveryMs: 6 * 3_600_000,
 });
 
 /**
@@ -45,6 +48,8 @@ export interface LakeUpkeepDeps {
   write: <T>(work: (connection: DuckDBConnection) => Promise<T>) => Promise<T>;
   /** Statements that make their own transactions. */
   run: (sql: string) => Promise<unknown>;
+  /** Removes files that nobody names and that were made before (epoch ms). */
+  removeOrphans: (before: number) => Promise<unknown>;
   /** Told of a step that failed, and comes again. */
   onFailure: (error: unknown, step: string) => void;
 }
@@ -53,6 +58,7 @@ export class LakeUpkeep {
   readonly #deps: LakeUpkeepDeps;
   readonly #options: LakeUpkeepOptions;
   #at = Number.NEGATIVE_INFINITY;
+  #orphansAt = Number.NEGATIVE_INFINITY;
 
   constructor(deps: LakeUpkeepDeps, options = lakeUpkeepDefaults) {
     this.#deps = deps;
@@ -77,6 +83,10 @@ export class LakeUpkeep {
       ["cleanup_old_files", `, ${ago(fileAgeMs)}`],
     ] as const) {
       await this.#try(name, () => this.#deps.run(`CALL ducklake_${name}('${lakeName}'${more})`));
+    }
+    if (now - this.#orphansAt >= this.#options.orphansEveryMs) {
+      this.#orphansAt = now;
+      await this.#try("orphans", () => this.#deps.removeOrphans(Date.now() - fileAgeMs));
     }
     return true;
   }

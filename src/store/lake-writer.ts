@@ -1,6 +1,7 @@
 /** Transactions of a lake: one after another on a connection, again where they lost. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DuckDBConnection } from "@duckdb/node-api";
+import type { SessionSettings } from "./open-instance.ts";
 
 /** A transaction that lost against another is tried again so often. */
 const conflictsMax = 20;
@@ -25,17 +26,20 @@ export function noteChanges(connection: DuckDBConnection, onChange: () => void):
 /** One transaction after another, on a connection of their own. */
 export class LakeWriter {
   readonly connection: DuckDBConnection;
+  readonly #session: SessionSettings;
   #last: Promise<unknown> = Promise.resolve();
   #isRunning = false;
 
-  constructor(connection: DuckDBConnection) {
+  constructor(connection: DuckDBConnection, session: SessionSettings) {
     this.connection = connection;
+    this.#session = session;
   }
 
   enqueue<T>(run: () => Promise<T>): Promise<T> {
     const tracked = async () => {
       this.#isRunning = true;
       try {
+        await this.#session.apply(this.connection);
         return await run();
       } finally {
         this.#isRunning = false;

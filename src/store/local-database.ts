@@ -11,7 +11,7 @@ import type { ErrorCode } from "../errors-table.ts";
 import type { Database, ReadOptions } from "./database.ts";
 import { markMirror } from "./dialect.ts";
 import { FileCheckpoints, type FileHold } from "./file-checkpoints.ts";
-import { confine, databaseDefaults, openInstance } from "./open-instance.ts";
+import { confine, databaseDefaults, openInstance, type SessionSettings } from "./open-instance.ts";
 import { makePatient } from "./patient-connection.ts";
 import { namedS3Error } from "./raw-unreachable.ts";
 import { ReadLanes } from "./read-lanes.ts";
@@ -62,6 +62,7 @@ export class LocalDatabase implements Database {
   #readsBegun = 0;
   #isClosing = false;
   readonly #others: DuckDBConnection[] = [];
+  readonly #session: SessionSettings | undefined;
 
   private constructor(
     instance: DuckDBInstance,
@@ -73,7 +74,9 @@ export class LocalDatabase implements Database {
     lanes: ReadLanes,
     load: ReadLoad,
     checkpoints: FileCheckpoints,
+    session: SessionSettings | undefined,
   ) {
+    this.#session = session;
     this.#instance = instance;
     this.#writer = connections.writer;
     this.#copier = connections.copier;
@@ -103,10 +106,13 @@ export class LocalDatabase implements Database {
     if (options.isMirror === true) {
       for (const own of [writer, ...readers, apart, maintainer, copier]) markMirror(own);
     }
-    if (path !== ":memory:") await confine(writer, [dirname(resolve(path)), ...wider]);
+    const { session } = options;
+    const folders = [dirname(resolve(path)), ...wider];
+    if (path !== ":memory:") await confine(writer, folders, session?.names);
     const lanes = new ReadLanes(readers, apart, { waitingMax: options.waitingReadsMax }, load);
     const checkpoints = new FileCheckpoints(path, options.checkpoints);
-    return new LocalDatabase(instance, { writer, copier, maintainer }, lanes, load, checkpoints);
+    const connections = { writer, copier, maintainer };
+    return new LocalDatabase(instance, connections, lanes, load, checkpoints, session);
   }
 
   /** One more connection, which goes with the instance. */
@@ -221,6 +227,7 @@ export class LocalDatabase implements Database {
     }
     this.#maintaining++;
     try {
+      await this.#session?.apply(this.#maintainer);
       return await work(this.#maintainer);
     } finally {
       this.#maintaining--;
@@ -272,6 +279,7 @@ export class LocalDatabase implements Database {
     if (this.#isClosing) watch.stop(cancelled());
     try {
       if (watch.why !== null) throw watch.why;
+      await this.#session?.apply(connection);
       await connection.run("BEGIN TRANSACTION READ ONLY");
       return await work(connection);
     } catch (error) {

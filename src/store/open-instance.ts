@@ -6,6 +6,13 @@ import { type FileCheckpointOptions, fileCheckpointDefaults } from "./file-check
 import type { ReadLane } from "./read-lanes.ts";
 import { sqlText } from "./sql.ts";
 
+/** What each connection is told for itself, also anew while it is open. */
+export interface SessionSettings {
+  readonly names: readonly string[];
+  /** To be called before a connection's statements. */
+  apply(connection: DuckDBConnection): Promise<void>;
+}
+
 export interface DatabaseOptions {
   memoryBytesMax: number;
   threads: number;
@@ -25,6 +32,7 @@ export interface DatabaseOptions {
    * places, each ending in a slash, that SQL may reach too.
    */
   widen?: (connection: DuckDBConnection) => Promise<readonly string[]>;
+  session?: SessionSettings;
   /** Whether its tables are a mirror's of a lake (lake-mirror.ts). */
   isMirror?: boolean;
 }
@@ -89,12 +97,17 @@ export async function openInstance(
   }
 }
 
-/** SQL reaches these folders and nothing else, loads no extension, and can't change that. */
+/**
+ * SQL reaches these folders and nothing else, loads no extension, and can't change that, nor any
+ * setting but `settings`.
+ */
 export async function confine(
   connection: DuckDBConnection,
   folders: readonly string[],
+  settings: readonly string[] = [],
 ): Promise<void> {
   await connection.run(`SET allowed_directories = [${folders.map(sqlText).join(", ")}]`);
+  await connection.run(`SET allowed_configs = [${settings.map(sqlText).join(", ")}]`);
   await connection.run("SET enable_external_access = false");
   await connection.run("SET lock_configuration = true");
 }

@@ -6,6 +6,7 @@ import type { LakePlace } from "../model-lake.ts";
 import { FolderRawPlace } from "./folder-raw-place.ts";
 import { checkExtensions, duckdbBuild } from "./lake-extensions.ts";
 import { lakeDirectory, openLakeS3 } from "./lake-s3.ts";
+import type { LakeSession } from "./lake-session.ts";
 import type { RawPlace } from "./raw-place.ts";
 import { sqlText } from "./sql.ts";
 
@@ -21,17 +22,19 @@ export async function openRawPlace({ dataPath, s3 }: Lake): Promise<RawPlace> {
 }
 
 /**
- * Lets DuckDB read and write there; before its SQL is confined. Resolves to what SQL is to be let
- * reach, and to when the keys end (lake-s3.ts). Throws `extensions_unusable`.
+ * Lets DuckDB read and write there, and below `lake/` the connections that `session` tells;
+ * before its SQL is confined. Resolves to what SQL is to be let reach, and to when the keys end
+ * (lake-s3.ts). Throws `extensions_unusable`.
  */
 export async function reachRawPlace(
   connection: DuckDBConnection,
   lake: Lake,
+  session?: LakeSession,
 ): Promise<{ directory: string; keysEndAt: number | null }> {
   const directory = lakeDirectory(lake.dataPath);
   if (lake.s3 === null) return { directory, keysEndAt: null };
   await checkExtensions(lake.extensionDirectory, await duckdbBuild(connection), ["httpfs"]);
   await connection.run(`SET extension_directory = ${sqlText(lake.extensionDirectory)}`);
   await connection.run("LOAD httpfs");
-  return { directory, keysEndAt: await openLakeS3(connection, lake) };
+  return { directory, keysEndAt: await openLakeS3(connection, lake, session) };
 }

@@ -1,4 +1,5 @@
 /** Opens what the store's thread is made of, of a store in a file or in a lake. */
+import { join } from "node:path";
 import { nodeFiles } from "../files.ts";
 import type { Logger } from "../telemetry.ts";
 import type { OnTouch } from "./changes.ts";
@@ -8,10 +9,16 @@ import type { ErasedArrivals } from "./erased-arrivals.ts";
 import { FolderRawPlace } from "./folder-raw-place.ts";
 import { LakeCheckpointer } from "./lake-checkpoint.ts";
 import { LakeDatabase } from "./lake-database.ts";
+import type { MirrorStep } from "./lake-mirror.ts";
+import { removeOrphans } from "./lake-orphans.ts";
 import { LakeUpkeep } from "./lake-upkeep.ts";
+import { LocalDatabase } from "./local-database.ts";
+import { databaseDefaults } from "./open-instance.ts";
 import { openRawPlace } from "./open-raw-place.ts";
 import { parseSeed, type StoreTask, type StoreThreadData } from "./protocol.ts";
 import { RawFiles, rawFilesDefaults } from "./raw-files.ts";
+import type { RawPlace } from "./raw-place.ts";
+import { ReadLoad } from "./read-load.ts";
 import type { FolderIdentity } from "./schema.ts";
 import { Sealer, sealDefaults } from "./seal.ts";
 import { Sketches } from "./sketches.ts";
@@ -24,6 +31,18 @@ export interface CommitterParts {
   sealer: Sealer;
   arrivals: ErasedArrivals;
   onTouch: OnTouch;
+}
+
+/** The store's database; `onStep` is told of each step of a lake's mirror. */
+export function openDatabase(
+  { folder, lake, memoryBytesMax, exactQueueMax, readLoad }: StoreThreadData,
+  onStep: (step: MirrorStep) => void,
+): Promise<Database> {
+  const waitingReadsMax = { ...databaseDefaults.waitingReadsMax, slow: exactQueueMax };
+  const options = { ...databaseDefaults, memoryBytesMax, waitingReadsMax };
+  const load = new ReadLoad(readLoad);
+  if (lake !== null) return LakeDatabase.open(folder, lake, { ...options, onStep }, load);
+  return LocalDatabase.open(join(folder, "store.duckdb"), options, load);
 }
 
 /** What commits checkpoints. */
@@ -54,21 +73,32 @@ export async function openContents(
   { seed, onTask }: { seed: string; onTask: (task: StoreTask, seconds: number) => void },
 ) {
   const { folder, lake, candidatesMax, exactTimeoutMs, sealQuietMs, sealedSketches } = data;
+  const place = lake === null ? new FolderRawPlace(folder, nodeFiles) : await openRawPlace(lake);
   const rawFiles = new RawFiles(database, {
     ...rawFilesDefaults,
-    place: lake === null ? new FolderRawPlace(folder, nodeFiles) : await openRawPlace(lake),
+    place,
     removeAfterMs: 2 * exactTimeoutMs + 60_000,
   });
   await rawFiles.sweep();
   const sketches = sealedSketches ? await Sketches.create(parseSeed(seed)) : null;
   const sealing = { ...sealDefaults, candidatesMax, quietMs: sealQuietMs };
-  return { rawFiles, sketches, sealer: new Sealer(database, sealing, sketches, onTask) };
+  return { place, rawFiles, sketches, sealer: new Sealer(database, sealing, sketches, onTask) };
 }
 
 /** What a lake wants done beside its own maintenance; undefined where there is none. */
-export function upkeepOf(lake: LakeDatabase | null, logger: Logger): LakeUpkeep | undefined {
+export function upkeepOf(
+  lake: LakeDatabase | null,
+  { place, data, logger }: { place: RawPlace; data: StoreThreadData; logger: Logger },
+): LakeUpkeep | undefined {
   if (lake === null) return undefined;
+  const orphans = {
+    column: (sql: string) => lake.column(sql),
+    namedOf: (names: readonly string[]) => lake.catalog.namedOf(names),
+    place,
+    data: data.lake!,
+  };
   return new LakeUpkeep({
+    removeOrphans: (before) => removeOrphans(orphans, before),
     write: (work) => lake.writeDeferrable(work),
     run: (sql) => lake.upkeep(sql),
     onFailure: (error, step) => {

@@ -2,7 +2,6 @@
  * The thread that owns the DuckDB instance: commits what ingest workers hand over, in the order
  * it comes, and answers the main thread's reads beside that.
  */
-import { join } from "node:path";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { nodeFiles } from "../files.ts";
 import { threadLogger } from "../telemetry-thread.ts";
@@ -26,10 +25,8 @@ import { LakeCheckpointer } from "./lake-checkpoint.ts";
 import { LakeDatabase } from "./lake-database.ts";
 import { LakeLife } from "./lake-life.ts";
 import type { MirrorStep } from "./lake-mirror.ts";
-import { LocalDatabase } from "./local-database.ts";
 import { Maintenance } from "./maintenance.ts";
 import { checkFormat, storeFormat } from "./migrations.ts";
-import { databaseDefaults } from "./open-instance.ts";
 import {
   type CallMessage,
   type FromStoreThread,
@@ -42,14 +39,13 @@ import {
   thrown,
 } from "./protocol.ts";
 import { type ReadSources, readHandlers } from "./read-handlers.ts";
-import { ReadLoad } from "./read-load.ts";
 import { rowHandlers } from "./row-handlers.ts";
 import { type FolderIdentity, prepareSchema } from "./schema.ts";
 import { readSeen } from "./seen.ts";
 import { Snapshots, snapshotDefaults } from "./snapshot.ts";
 import { StagedTables } from "./staged.ts";
 import type { Adopted, Adoption, CheckpointPart, ReadControl } from "./store.ts";
-import { openCommitter, openContents, upkeepOf } from "./store-parts.ts";
+import { openCommitter, openContents, openDatabase, upkeepOf } from "./store-parts.ts";
 import type { Fold } from "./windows.ts";
 
 const main = parentPort!;
@@ -247,7 +243,12 @@ class StoreThread {
     const staged = new StagedTables();
     staged.register(writer);
     const { folder, candidatesMax, coarsenAfterMs } = this.#data;
-    const { rawFiles, sketches, sealer } = await openContents(this.#database, this.#data, {
+    const {
+      place: rawPlace,
+      rawFiles,
+      sketches,
+      sealer,
+    } = await openContents(this.#database, this.#data, {
       seed: identity.seed,
       onTask,
     });
@@ -281,13 +282,12 @@ class StoreThread {
       { ...deleteDefaults, candidatesMax },
     );
     const graves = new Graves(database, compactor, deleteDefaults.vectorsMax);
-    const lastCommit = () => this.#commits.last;
     const parts = { database, sealer, rawFiles, compactor, graves, coarse };
     const isMine = () => this.#life?.isLeader !== false;
-    const more = { upkeep: upkeepOf(this.#lake, logger), isMine, lastCommit, onTask, logger };
+    const upkeep = upkeepOf(this.#lake, { place: rawPlace, data: this.#data, logger });
+    const more = { upkeep, isMine, lastCommit: () => this.#commits.last, onTask, logger };
     this.#maintenance = new Maintenance({ ...parts, ...more });
     this.#sources = { database, rawFiles, sketches, coarse };
-    const newestMinute = await newestMinuteOf(writer);
     const place = { folder, files: nodeFiles };
     this.#snapshots = await Snapshots.open(database, rawFiles, { ...snapshotDefaults, ...place });
     this.#exports = await Exports.start(database, rawFiles, { ...exportsDefaults, ...place });
@@ -295,6 +295,7 @@ class StoreThread {
     await this.#live();
     const { seed, formatBefore } = identity;
     const reached = { offsets: [...this.#offsets], mutations: this.#mutations };
+    const newestMinute = await newestMinuteOf(writer);
     return { seed, ...reached, newestMinute, formatBefore, format: storeFormat };
   }
 
@@ -367,18 +368,8 @@ class StoreThread {
 }
 
 async function start(data: StoreThreadData): Promise<void> {
-  const options = {
-    ...databaseDefaults,
-    memoryBytesMax: data.memoryBytesMax,
-    waitingReadsMax: { ...databaseDefaults.waitingReadsMax, slow: data.exactQueueMax },
-  };
-  const load = new ReadLoad(data.readLoad);
   let onStep: (step: MirrorStep) => void = () => undefined;
-  const { folder, lake } = data;
-  const database =
-    lake === null
-      ? await LocalDatabase.open(join(folder, "store.duckdb"), options, load)
-      : await LakeDatabase.open(folder, lake, { ...options, onStep: (s) => onStep(s) }, load);
+  const database = await openDatabase(data, (step) => onStep(step));
   // Before anything else is opened or mended that a later version may have written otherwise.
   await checkFormat(database.writer, data.program);
   const thread = new StoreThread(database, data);

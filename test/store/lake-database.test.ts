@@ -1,89 +1,17 @@
 // Two processes' worth of databases over one lake: who may commit, what readers see, whose turn
 // maintenance is.
-import { mkdtempSync } from "node:fs";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { nodeFiles } from "../../src/files.ts";
 import type { LakePlace } from "../../src/model-lake.ts";
 import { StaleOffsetError } from "../../src/store/checkpoint.ts";
 import { rowsOf } from "../../src/store/database.ts";
-import { ErasedArrivals } from "../../src/store/erased-arrivals.ts";
-import { FolderRawPlace } from "../../src/store/folder-raw-place.ts";
-import { LakeCheckpointer } from "../../src/store/lake-checkpoint.ts";
-import { LakeDatabase } from "../../src/store/lake-database.ts";
 import { LakeLeader, NotLeader } from "../../src/store/lake-leader.ts";
 import { fenceOthers } from "../../src/store/lake-partitions.ts";
-import { databaseDefaults } from "../../src/store/open-instance.ts";
-import { RawFiles, rawFilesDefaults } from "../../src/store/raw-files.ts";
-import { prepareSchema } from "../../src/store/schema.ts";
-import { StagedTables } from "../../src/store/staged.ts";
-import type { CheckpointPart } from "../../src/store/store.ts";
 import { hasLake, startLake } from "../support/lake.ts";
 import { randomFromEnvironment } from "../support/random.ts";
-import { temporaryFolder } from "../support/service.ts";
 import { until } from "../support/until.ts";
+import { Member } from "./lake-member.ts";
 
-const partitionCount = 3;
 const minutesMax = 300_000;
-
-class Member {
-  readonly database: LakeDatabase;
-  readonly checkpointer: LakeCheckpointer;
-  #sequence = 0;
-
-  private constructor(database: LakeDatabase) {
-    this.database = database;
-    const staged = new StagedTables();
-    staged.register(database.writer);
-    const place = new FolderRawPlace(temporaryFolder(), nodeFiles, true);
-    const rawFiles = new RawFiles(database, { ...rawFilesDefaults, place, removeAfterMs: 0 });
-    const arrivals = new ErasedArrivals();
-    this.checkpointer = new LakeCheckpointer({ database, staged, rawFiles, arrivals });
-  }
-
-  static async open(place: LakePlace): Promise<Member> {
-    const folder = mkdtempSync(join(temporaryFolder(), "member-"));
-    const options = { ...databaseDefaults, onStep: () => undefined };
-    const database = await LakeDatabase.open(folder, place, options);
-    const identity = { logId: "log", partitionCount, seed: "0".repeat(16), beginOffsets: [] };
-    const prepare = () => database.write((connection) => prepareSchema(connection, identity));
-    await database.catalog.alone(prepare);
-    return new Member(database);
-  }
-
-  adopt(worker: number, partitions: number[]) {
-    return this.checkpointer.adopt({ worker, partitions, partitionCount });
-  }
-
-  /** One record of a partition, which holds one event of each type. */
-  commit(worker: number, partition: number, from: number, eventTypes: string[]) {
-    return this.checkpointer.commit(this.part(worker, partition, from, eventTypes));
-  }
-
-  part(worker: number, partition: number, from: number, eventTypes: string[]): CheckpointPart {
-    return {
-      sequence: this.#sequence++,
-      worker,
-      offsets: [{ partition, from, next: from + 1, tail: `tail ${from}` }],
-      raw: [],
-      rawRows: 0,
-      counts: [],
-      countRows: 0,
-      types: eventTypes.map((name, index) => {
-        return { index, name, total: 1, firstSeen: 1000 + from, lastSeen: 2000 + from };
-      }),
-      seen: [],
-      open: { minutes: [], partitions: [partition], typeNames: new Map() },
-    };
-  }
-
-  async types(): Promise<unknown[][]> {
-    const rows = await this.database.read(60_000, (connection) =>
-      rowsOf(connection, "FROM event_types ORDER BY event_type"),
-    );
-    return rows.map((row) => [row["event_type"], Number(row["type_id"]), Number(row["total"])]);
-  }
-}
 
 describe.skipIf(!hasLake())("a lake that two processes share", () => {
   let place: LakePlace;

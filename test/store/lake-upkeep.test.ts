@@ -49,9 +49,10 @@ describe.skipIf(!hasLake())("a lake's upkeep", () => {
       {
         write: (work) => own.writeDeferrable(work),
         run: (sql) => own.upkeep(sql),
+        removeOrphans: async () => undefined,
         onFailure: (error) => failures.push(error),
       },
-      { everyMs: 1000, snapshotAgeMs: 1, fileAgeMs: 1 },
+      { everyMs: 1000, snapshotAgeMs: 1, fileAgeMs: 1, orphansEveryMs: 1 },
     );
     expect(await upkeep.step(0)).toBe(true);
     expect(await upkeep.step(500), "not due yet").toBe(false);

@@ -222,7 +222,7 @@ describe("a secret", () => {
     const given = { ...s3, endpoint: "http://[::1]:9000", credentials };
     expect(await createS3Secret(stub, { dataPath: "s3://bucket/a", s3: given })).toBe(null);
     expect(said[0]).toContain("KEY_ID 'it''s', SECRET 'a secret'");
-    expect(said[0]).toContain("SCOPE 's3://bucket/a/'");
+    expect(said[0]).toContain("SCOPE 's3://bucket/a/raw/'");
     expect(said[0]).toContain("ENDPOINT '[::1]:9000', URL_STYLE 'path', USE_SSL false");
     connection.closeSync();
     instance.closeSync();

@@ -1,0 +1,61 @@
+// A way to PostgreSQL on which the answer to a COMMIT gets lost after PostgreSQL gave it.
+
+import type { AddressInfo } from "node:net";
+import { createServer, connect as dial, type Socket } from "node:net";
+import { afterAll } from "vitest";
+import { catalogParts } from "../../src/model-lake.ts";
+
+const closing = new Set<() => void>();
+
+/** Registered by whoever imports this file. */
+afterAll(() => {
+  for (const close of closing) close();
+});
+
+export interface CutCommits {
+  /** libpq's text of the way. */
+  catalog: string;
+  /** The next COMMIT's answer ends its connection instead of arriving. */
+  cutNext(): void;
+  /** So many were cut. */
+  cuts(): number;
+}
+
+/** Leads to the server of `catalog`, which listens on loopback. */
+export async function startCutCommits(catalog: string): Promise<CutCommits> {
+  const { host, port, user, dbname } = catalogParts(catalog);
+  const sockets = new Set<Socket>();
+  let isArmed = false;
+  let cuts = 0;
+  const server = createServer((client) => {
+    const upstream = dial(Number(port), host);
+    const ends = [client, upstream];
+    for (const end of ends) {
+      sockets.add(end);
+      end.on("error", () => undefined);
+      end.on("close", () => ends.forEach((one) => void one.destroy()));
+    }
+    client.on("data", (bytes) => upstream.write(bytes));
+    upstream.on("data", (bytes) => {
+      // The command's tag: by now it is committed.
+      if (isArmed && bytes.includes("COMMIT\0")) {
+        isArmed = false;
+        cuts++;
+        client.destroy();
+      } else client.write(bytes);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  closing.add(() => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  });
+  const own = (server.address() as AddressInfo).port;
+  return {
+    catalog: `host=127.0.0.1 port=${own} user=${user} dbname=${dbname}`,
+    cutNext: () => {
+      isArmed = true;
+    },
+    cuts: () => cuts,
+  };
+}
