@@ -251,6 +251,7 @@ async function openAnswers(
     dataId: log.id,
     isShared: pipeline.group !== null,
     redis,
+    regions: null,
     store,
     freshness: freshnessOf(config, pipeline),
     asked: () => ingest.asked(),

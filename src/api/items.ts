@@ -34,6 +34,7 @@ import {
   single,
 } from "./parameters.ts";
 import { modeParameter, rangeParameters, readMode, readRange } from "./range-parameters.ts";
+import { readRegions, regionParameters } from "./region-parameter.ts";
 import { listOf, ref } from "./schema.ts";
 
 const neighboursDefault = 2;
@@ -46,6 +47,7 @@ const batchBytesMax = 4 * 1024 * 1024;
 const itemsParameters: ParameterTable = Object.freeze({
   ...rangeParameters,
   mode: modeParameter,
+  ...regionParameters,
   ...asyncParameters,
 });
 
@@ -141,8 +143,8 @@ function typeOf(value: string | undefined): string {
   return checkName("eventType", value, eventBounds.eventTypeBytesMax);
 }
 
-function rangeOf(query: RawQuery, now: number): Pick<ItemsRequest, "mode" | "range"> {
-  return { mode: readMode(query), range: readRange(query, now) };
+function rangeOf(query: RawQuery, now: number): Pick<ItemsRequest, "mode" | "range" | "regions"> {
+  return { mode: readMode(query), range: readRange(query, now), ...readRegions(query) };
 }
 
 /** The step asked for; undefined where it did not come. */

@@ -17,6 +17,7 @@ import {
   single,
 } from "./parameters.ts";
 import { modeParameter, rangeParameters, readMode, readRange } from "./range-parameters.ts";
+import { readRegions, regionParameters } from "./region-parameter.ts";
 import { readSelection, selectionParameters } from "./selection.ts";
 
 export const kMax = 1000;
@@ -77,6 +78,7 @@ export const leaderboardParameters = Object.freeze({
     schema: { type: "string", enum: comparisons, default: comparisons[0] },
   },
   ...selectionParameters,
+  ...regionParameters,
   ...asyncParameters,
 }) satisfies ParameterTable;
 
@@ -120,6 +122,7 @@ export function readLeaderboardRequest(query: RawQuery, now: number): Leaderboar
     mode: readMode(query),
     ties: choiceOf(query, "ties", leaderboardParameters.ties),
     range,
+    ...readRegions(query),
     ...(selection !== undefined && { selection }),
     ...(isCompared && { previous: previousRange({ timeRange, timeZone }, range) }),
   };

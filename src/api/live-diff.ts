@@ -12,6 +12,7 @@ const clockMembers: ReadonlySet<string> = new Set([
   "effectiveFrom",
   "effectiveTo",
   "asOf",
+  "regions",
   "plan",
   // Of each look its own.
   "nextCursor",

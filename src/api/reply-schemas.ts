@@ -27,14 +27,27 @@ const range = {
   effectiveTo: farTime("End of that part, exclusive."),
 };
 
+const regionShare = object(
+  {
+    region: text("Its name."),
+    asOf: orNull(time("Its top items up to here are in; null: nothing of it.")),
+    completeThrough: orNull(time("All it counted up to here is in; null: nothing of it.")),
+    isLost: flag("It is not followed any more."),
+  },
+  ["isLost"],
+);
+
 /** What every answer says of itself. */
 const answer = {
   mode: text("How it was answered.", { enum: ["approx", "exact"] }),
   certified: flag("Every row is proven to be where it stands."),
-  partial: flag("A partition did not answer."),
+  partial: flag("A partition did not answer, or a region is not in up to the range's end."),
   stale: flag("May lack what was just acknowledged."),
   asOf: time("Everything acknowledged up to here is in."),
+  regions: listOf(regionShare, "The regions in it, where there are several."),
 };
+/** Members of answers that are not always there. */
+const sometimes = ["regions"];
 
 const labelNames = Object.keys(label);
 
@@ -116,7 +129,15 @@ const leaderboard = object(
     dropped: listOf(ref("DroppedItem"), "Who left the first rows since the period before."),
     plan,
   },
-  ["totalUpper", "distinctLower", "distinctUpper", "nextCursor", "previous", "dropped"],
+  [
+    ...sometimes,
+    "totalUpper",
+    "distinctLower",
+    "distinctUpper",
+    "nextCursor",
+    "previous",
+    "dropped",
+  ],
 );
 
 const nullableRank = (description: string) => orNull(rank(description));
@@ -165,7 +186,7 @@ const item = object(
     firstSeen: orNull(time("Of all its events that are kept; null without one.")),
     lastSeen: orNull(time("Of all its events that are kept; null without one.")),
   },
-  labelNames,
+  [...sometimes, ...labelNames],
 );
 
 const steps = {
@@ -190,20 +211,23 @@ const items = object(
       { maxItems: 1000 },
     ),
   },
-  ["step", "bounds"],
+  [...sometimes, "step", "bounds"],
 );
 
-const itemHistories = object({
-  eventType,
-  ...range,
-  ...answer,
-  ...steps,
-  items: listOf(
-    object({ eventId, count: standing.count, ...label, history }, labelNames),
-    "In the order asked.",
-    { maxItems: 1000 },
-  ),
-});
+const itemHistories = object(
+  {
+    eventType,
+    ...range,
+    ...answer,
+    ...steps,
+    items: listOf(
+      object({ eventId, count: standing.count, ...label, history }, labelNames),
+      "In the order asked.",
+      { maxItems: 1000 },
+    ),
+  },
+  sometimes,
+);
 
 const trendingItem = object(
   {
@@ -220,20 +244,23 @@ const trendingItem = object(
   labelNames,
 );
 
-const trending = object({
-  ...range,
-  eventType: text("The event types, by comma."),
-  k: rank("Rows asked for."),
-  ...answer,
-  measure: text("How `score` is measured.", { enum: ["signed_root_log_likelihood_ratio"] }),
-  minScore: number("Items below are left out.", { minimum: 0 }),
-  minCount: count("Items below are left out."),
-  total: count("Events in the range, each as many as its weight, or distinct users."),
-  distinct: count("Distinct items."),
-  found: count("How many items reach both minima."),
-  previous: previousPeriod,
-  results: listOf(ref("TrendingItem"), "The greatest score first.", { maxItems: 1000 }),
-});
+const trending = object(
+  {
+    ...range,
+    eventType: text("The event types, by comma."),
+    k: rank("Rows asked for."),
+    ...answer,
+    measure: text("How `score` is measured.", { enum: ["signed_root_log_likelihood_ratio"] }),
+    minScore: number("Items below are left out.", { minimum: 0 }),
+    minCount: count("Items below are left out."),
+    total: count("Events in the range, each as many as its weight, or distinct users."),
+    distinct: count("Distinct items."),
+    found: count("How many items reach both minima."),
+    previous: previousPeriod,
+    results: listOf(ref("TrendingItem"), "The greatest score first.", { maxItems: 1000 }),
+  },
+  sometimes,
+);
 
 const sums = {
   total: count("Events, each as many as its weight."),
@@ -258,7 +285,7 @@ const series = object(
     ...sums,
     points: listOf(ref("SeriesPoint"), "Step by step, without gaps.", { maxItems: 10_000 }),
   },
-  ["distinct"],
+  [...sometimes, "distinct"],
 );
 
 /** By name. */

@@ -21,6 +21,7 @@ import {
   single,
 } from "./parameters.ts";
 import { rangeParameters, readRange } from "./range-parameters.ts";
+import { readRegions, regionParameters } from "./region-parameter.ts";
 import { ref } from "./schema.ts";
 
 const seriesParameters = Object.freeze({
@@ -30,6 +31,7 @@ const seriesParameters = Object.freeze({
     description: "Whether to count the distinct items of each step: takes longer.",
     schema: { type: "boolean", default: false },
   },
+  ...regionParameters,
   ...asyncParameters,
 }) satisfies ParameterTable;
 
@@ -45,6 +47,7 @@ export function readSeriesRequest(
     range: readRange(query, now),
     step: readStep(query),
     timeZone: single(query, "timeZone") ?? "UTC",
+    ...readRegions(query),
     hasDistinct: flagOf(query, "distinct", seriesParameters.distinct),
   };
 }

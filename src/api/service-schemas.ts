@@ -83,8 +83,9 @@ const deleteReply = object(
     files: count("Files that hold some of them."),
     firstSeen: orNull(time("The first of them; null without one.")),
     lastSeen: orNull(time("The last of them; null without one.")),
+    replicated: count("Where there are several regions: the others' counts that went here."),
   },
-  ["eventId"],
+  ["eventId", "replicated"],
 );
 
 const snapshotInfo = {

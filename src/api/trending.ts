@@ -13,6 +13,7 @@ import { eventTypesOf, kParameter, leaderboardParameters, readK } from "./leader
 import type { RouteDoc } from "./openapi.ts";
 import { checkNames, numberOf, type ParameterTable, type RawQuery, single } from "./parameters.ts";
 import { rangeParameters, readRange } from "./range-parameters.ts";
+import { readRegions, regionParameters } from "./region-parameter.ts";
 import { ref } from "./schema.ts";
 import { readSelection, selectionParameters } from "./selection.ts";
 
@@ -36,6 +37,7 @@ const trendingParameters = Object.freeze({
     schema: { type: "integer", minimum: 1, maximum: minCountMax, default: minCountDefault },
   },
   ...selectionParameters,
+  ...regionParameters,
   ...asyncParameters,
 }) satisfies ParameterTable;
 
@@ -52,6 +54,7 @@ export function readTrendingRequest(query: RawQuery, now: number): TrendingReque
     previous: previousRange({ timeRange, timeZone }, range),
     minScore: numberOf(query, "minScore", trendingParameters.minScore),
     minCount: numberOf(query, "minCount", trendingParameters.minCount),
+    ...readRegions(query),
     ...(selection !== undefined && { selection }),
   };
 }

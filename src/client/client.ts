@@ -57,6 +57,7 @@ export { FlushTimeoutError } from "./flush-waiters.ts";
 export type * from "./item-histories.ts";
 export type { LiveState } from "./live.ts";
 export type * from "./metrics-history.ts";
+export type * from "./regions.ts";
 export type * from "./replies.ts";
 export type { ProblemCode } from "./requests.ts";
 export { ProblemError, UnreachableError } from "./requests.ts";

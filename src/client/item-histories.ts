@@ -1,8 +1,9 @@
 /** What many items' histories are asked for by, and how they come. */
+import type { RegionQuery } from "./regions.ts";
 import type { ItemStanding, Items, RangeQuery } from "./replies.ts";
 
 /** The parameters of POST /items/{eventType}/batch. */
-export interface ItemsQuery extends RangeQuery {
+export interface ItemsQuery extends RangeQuery, RegionQuery {
   /** Says each item's history too, or that `only`: quicker. At most 100,000 counts. */
   history?: boolean | "only";
   /** Of the histories; default: the finest that makes at most 100 points. */

@@ -1,4 +1,5 @@
 /** What the service answers, as the client hands it on. Times are ISO 8601 UTC. */
+import type { RegionQuery, RegionShare } from "./regions.ts";
 
 /** Why one line of a batch was refused; `line` counts from 1. */
 export interface RefusedLine {
@@ -35,6 +36,8 @@ export interface DeleteReply {
   files: number;
   firstSeen: string | null;
   lastSeen: string | null;
+  /** Where there are several regions: the others' counts that went here. */
+  replicated?: number;
 }
 
 /** A snapshot that was taken. */
@@ -130,12 +133,14 @@ export interface AnswerHead {
   mode: "approx" | "exact";
   /** Every row is proven to be where it stands. */
   certified: boolean;
-  /** A partition did not answer. */
+  /** A partition did not answer, or a region is not in up to the range's end. */
   partial: boolean;
   /** The answer may lack what was just acknowledged. */
   stale: boolean;
   /** Everything acknowledged up to here is in. */
   asOf: string;
+  /** The regions in it, where there are several. */
+  regions?: RegionShare[];
 }
 
 /** What answering took. */
@@ -177,7 +182,7 @@ export interface Leaderboard extends AnswerHead {
 }
 
 /** The parameters of GET /leaderboard. */
-export interface LeaderboardQuery {
+export interface LeaderboardQuery extends RegionQuery {
   /** Several are summed by eventId. */
   eventType: string | readonly string[];
   /** 1..1000, default 10. */
@@ -213,7 +218,7 @@ export interface LeaderboardQuery {
 }
 
 /** The parameters of GET /items. */
-export interface ItemQuery extends RangeQuery {
+export interface ItemQuery extends RangeQuery, RegionQuery {
   /** Items above and below, 0..50 each; default 2. */
   neighbours?: number;
   /** Of the history; default: the finest that makes at most 100 points. */
@@ -311,7 +316,7 @@ export interface Trending extends AnswerHead {
 }
 
 /** The parameters of GET /event-types/{name}/series. */
-export interface SeriesQuery extends RangeQuery {
+export interface SeriesQuery extends RangeQuery, RegionQuery {
   /** Default: the finest that makes at most 100 points. */
   step?: "minute" | "hour" | "day" | "week" | "month";
   /** Counts the distinct items of each step too. */

@@ -82,6 +82,7 @@ interface Certainty {
   partial?: boolean;
   certified?: boolean;
   nextCursor?: string;
+  regions?: readonly object[];
 }
 
 /** What is made, and for whom. */
@@ -284,10 +285,11 @@ export class AnswerCache {
     const text = JSON.stringify(body);
     const etag = etagOf(text);
     const answer: KeptAnswer = { text, etag, version, madeAt, tookMs: madeAt - started, stretch };
-    const { stale, partial, certified, nextCursor } = body as Certainty;
+    const { stale, partial, certified, nextCursor, regions } = body as Certainty;
     if (nextCursor !== undefined) answer.cursor = nextCursor;
-    // One that may lack something, or lacks a part, is for its askers alone.
-    if (stale === true || partial === true) return answer;
+    // One that may lack something, or lacks a part, is for its askers alone; but other regions
+    // may lag for long.
+    if (stale === true || (partial === true && regions === undefined)) return answer;
     // What is not certain may be so once its windows are sealed, which changes no count.
     const ttlMs = Math.min(this.#ttlOf(stretch), certified === false ? uncertainTtlMs : Infinity);
     this.#memory.set(key, answer, ttlMs);

@@ -1,4 +1,5 @@
 /** Everything that answers questions and changes what they are about, put together. */
+import type { RegionView } from "../model-regions.ts";
 import type { Store } from "../store/store.ts";
 import type { Logger } from "../telemetry.ts";
 import type { Metrics } from "../telemetry-metrics.ts";
@@ -22,6 +23,7 @@ import { type PageRequest, Pages } from "./pages.ts";
 import { PendingTouches } from "./pending-touches.ts";
 import type { Asker } from "./questions.ts";
 import type { RedisLevel } from "./redis-level.ts";
+import { Regions } from "./regions.ts";
 import { Registry, type RegistryDeps, type TypeChange } from "./registry.ts";
 import { SnapshotDesk } from "./snapshots.ts";
 import { StoredLevel } from "./stored-level.ts";
@@ -37,6 +39,8 @@ export interface AnswersDeps extends JobsOptions {
   log: LogTrace;
   /** Keys of metadata that go with every user who is erased. */
   personalMetadataKeys: readonly string[];
+  /** Where there are other regions; null: there are none. */
+  regions: RegionView | null;
   exactTimeoutMs: number;
   /** Items listed a window. */
   candidatesMax: number;
@@ -66,6 +70,16 @@ function levelsOf(deps: AnswersDeps, changes: ChangeMap): AnswerLevel[] {
   return redis === null ? stored : [redis, ...stored];
 }
 
+/** What the registry needs of a store; types of which other regions have events are one each. */
+function mergedTypes(store: Store, regions: Regions): RegistryDeps["store"] {
+  return {
+    loadTypeSettings: () => store.loadTypeSettings(),
+    putTypeSettings: (settings) => store.putTypeSettings(settings),
+    dropTypeSettings: (name) => store.dropTypeSettings(name),
+    eventTypes: async () => regions.merge(await store.eventTypes()),
+  };
+}
+
 export class Answers {
   readonly query: Asker;
   readonly cache: AnswerCache;
@@ -82,6 +96,7 @@ export class Answers {
   readonly exports: ExportDesk;
   readonly #deps: AnswersDeps;
   readonly #registry: Registry;
+  readonly #regions: Regions;
   readonly #pages: Pages;
   readonly #expiry: Expiry;
   readonly #pending: PendingTouches;
@@ -89,6 +104,7 @@ export class Answers {
   private constructor(
     deps: AnswersDeps,
     registry: Registry,
+    regions: Regions,
     labels: Labels,
     query: Asker,
     jobs: Jobs,
@@ -99,9 +115,10 @@ export class Answers {
     const { store, logger, freshness } = deps;
     this.#deps = deps;
     this.#registry = registry;
+    this.#regions = regions;
     this.labels = labels;
     this.snapshots = new SnapshotDesk({ store, freshness });
-    this.exports = new ExportDesk({ store, freshness, registry });
+    this.exports = new ExportDesk({ store, freshness, registry, regions });
     this.query = query;
     this.jobs = jobs;
     this.erasures = erasures;
@@ -121,7 +138,7 @@ export class Answers {
     const { asked, dataId } = deps;
     this.feed = new ChangeFeed({ changes, settled, asked, dataId });
     store.onChange((version, touched) => {
-      this.changes.note(version, touched);
+      this.changes.note(version, regions.mergeTouched(touched));
       this.feed.wake();
     });
     store.onCommit((offsets) => this.#pending.release(offsets));
@@ -145,21 +162,26 @@ export class Answers {
         { eventType, eventId: null, range: { from: 0, to }, isDryRun: false },
         { signal },
       );
-    const eventTypes = () => store.eventTypes();
+    const { eventTypes } = mergedTypes(store, regions);
     this.#expiry = new Expiry({ registry, eventTypes, deleteBefore, logger }, expiryIntervalMs);
   }
 
   static async open(deps: AnswersDeps): Promise<Answers> {
     const { store, freshness, candidatesMax, eventTypesMax: typesMax, logger } = deps;
-    const registry = await Registry.open({ store, onChange: deps.onRetention, typesMax });
+    const regions = new Regions({ view: deps.regions });
+    const registry = await Registry.open({
+      store: mergedTypes(store, regions),
+      onChange: deps.onRetention,
+      typesMax,
+    });
     const clip: Registry["clip"] = (eventTypes, range) => registry.clip(eventTypes, range);
     const labels = await Labels.open({ store });
     const pages = new Pages();
-    const engine = new QueryEngine({ ...freshness, store, clip, pages, candidatesMax });
+    const engine = new QueryEngine({ ...freshness, store, clip, pages, regions, candidatesMax });
     const query = measured(labels.attach(engine), deps.metrics);
     const jobs = await Jobs.open({ asker: query, store, logger }, deps);
     const erasures = await ErasureDesk.open({ ...deps, jobs });
-    return new Answers(deps, registry, labels, query, jobs, pages, erasures);
+    return new Answers(deps, registry, regions, labels, query, jobs, pages, erasures);
   }
 
   /** The page of a board at a cursor. Throws `invalid_cursor`, `cursor_expired`. */
@@ -201,7 +223,8 @@ export class Answers {
 
   async #delete(request: DeleteRequest, control?: AskControl): Promise<object> {
     const { store, freshness } = this.#deps;
-    const reply = await deleteEvents({ store, freshness }, request, control);
+    const replicas = this.#regions.replicasOf(request.eventType);
+    const reply = await deleteEvents({ store, freshness, replicas }, request, control);
     if (request.isDryRun) return reply;
     this.#pages.drop(request.eventType, request.range);
     await this.jobs.dropResults(request.eventType);

@@ -1,13 +1,14 @@
 /** A leaderboard as it is asked for and as it is answered. */
 import type { Selection } from "../model-selection.ts";
 import type { TieRule } from "../store/order.ts";
+import type { RegionChoice, RegionShare } from "./regions.ts";
 import { formatTimeRange, type TimeRange } from "./time-range.ts";
 import { formatTimestamp } from "./timestamp.ts";
 
 export type { TieRule };
 
 /** A checked request: plain data, all that the answer depends on beside the events. */
-export interface BoardRequest {
+export interface BoardRequest extends RegionChoice {
   /** 1..100 distinct names, in the order given; items are summed over them by id. */
   eventTypes: string[];
   /** 1..1000. */
@@ -79,6 +80,8 @@ export interface Board {
   stale: boolean;
   /** Everything acknowledged up to here is in. */
   asOf: string;
+  /** Only where there are several. */
+  regions?: RegionShare[];
   /**
    * Of what is selected: events, each as many as its weight, or distinct users. Exact, or a
    * lower bound where `totalUpper` says more.

@@ -8,6 +8,8 @@ import { formatTimestamp } from "./timestamp.ts";
 export interface DeleteDeps {
   store: Pick<Store, "deleteEvents">;
   freshness: FreshnessDeps;
+  /** The names under which what other regions counted of the type is kept (regions.ts). */
+  replicas: readonly string[];
 }
 
 /** Events to delete: of a type, or of one of its items; of a range, or all. */
@@ -23,7 +25,7 @@ export interface DeleteRequest {
 /** All moments that events can have, epoch ms. */
 const always = Object.freeze({ from: 0, to: Date.UTC(10_000, 0, 1) });
 
-function replyOf(request: DeleteRequest, answer: DeleteAnswer) {
+function replyOf(request: DeleteRequest, answer: DeleteAnswer, replicated: number | null) {
   const { eventType, eventId, range, isDryRun } = request;
   const time = (ms: number | null | undefined) =>
     ms === null || ms === undefined ? null : formatTimestamp(ms);
@@ -36,24 +38,32 @@ function replyOf(request: DeleteRequest, answer: DeleteAnswer) {
     ...answer,
     firstSeen: time(answer.firstSeen),
     lastSeen: time(answer.lastSeen),
+    ...(replicated !== null && { replicated }),
   };
 }
 
 /**
  * Deletes what is asked for and returns what went, once that is committed; of a dry run what would
- * go. Throws `query_timeout` when what was acknowledged before is not counted in time,
- * `query_cancelled`, `too_many_deletes`: nothing is deleted then.
+ * go. `replicated` is the count of other regions' events among it, which come again unless they
+ * are deleted there, too. Throws `query_timeout` when what was acknowledged before is not counted
+ * in time, `query_cancelled`, `too_many_deletes`: nothing is deleted then.
  */
 export async function deleteEvents(
-  { store, freshness }: DeleteDeps,
+  { store, freshness, replicas }: DeleteDeps,
   request: DeleteRequest,
   control: AskControl = {},
 ): Promise<object> {
   await passBarrier(freshness, control);
   const { eventType, eventId, range, isDryRun } = request;
   const scope: EventScope = { eventType, eventId, ...(range ?? always) };
-  if (scope.from >= scope.to) return replyOf(request, noneOf());
-  return replyOf(request, await store.deleteEvents({ ...scope, isDryRun }, control));
+  if (scope.from >= scope.to) return replyOf(request, noneOf(), replicas.length === 0 ? null : 0);
+  const answer = await store.deleteEvents({ ...scope, isDryRun }, control);
+  let replicated = 0;
+  for (const name of replicas) {
+    const replica = { ...scope, eventType: name, isDryRun };
+    replicated += (await store.deleteEvents(replica, control)).count;
+  }
+  return replyOf(request, answer, replicas.length === 0 ? null : replicated);
 }
 
 function noneOf(): DeleteAnswer {

@@ -18,6 +18,7 @@ import {
 } from "./items.ts";
 import { approxRowsAfter, exactRowsAfter, type Pages } from "./pages.ts";
 import { eventTypesOf, type QuestionKind, type Questions } from "./questions.ts";
+import type { Regions } from "./regions.ts";
 import { answerSeries, type Series, type SeriesRequest } from "./series.ts";
 import type { TimeRange } from "./time-range.ts";
 import { answerTrending, type Trending, type TrendingRequest } from "./trending.ts";
@@ -27,6 +28,7 @@ export interface QueryEngineDeps extends FreshnessDeps {
   /** The part of a range in which these types' events are kept. */
   clip: (eventTypes: readonly string[], range: TimeRange) => TimeRange;
   pages: Pages;
+  regions: Regions;
   /** Items listed a window: further rows are on no list. */
   candidatesMax: number;
 }
@@ -75,13 +77,21 @@ export class QueryEngine {
   }
 
   async #exact(request: BoardRequest, control: AskControl): Promise<Board> {
+    const { regions, store } = this.#deps;
+    const eventTypes = regions.typesOf(request.eventTypes, request);
     const { asOf, budgetMs } = await passBarrier(this.#deps, control);
     // What it was before is told of the rows shown alone, so there are no further pages then.
     const more = request.previous === undefined ? exactRowsAfter(request.k) : 0;
-    const query = { ...exactQuery(request), k: request.k + more, budgetMs };
-    const answer = await this.#deps.store.exact(query, control);
+    const query = { ...exactQuery(request, eventTypes), k: request.k + more, budgetMs };
+    const answer = await store.exact(query, control);
     const { board, after } = exactBoard(request, answer, asOf);
-    return this.#paged(board, after, true);
+    return this.#paged(this.#told(board, request), after, true);
+  }
+
+  /** The board with its regions; of one that lacks a part of these no rank is certain. */
+  #told(board: Board, request: BoardRequest): Board {
+    const told = this.#deps.regions.tell(board, request);
+    return told.partial ? { ...told, certifiedRanks: 0 } : told;
   }
 
   #paged(board: Board, after: readonly BoardRow[], isCertain: boolean): Board {
@@ -94,9 +104,10 @@ export class QueryEngine {
     control: AskControl,
   ): Promise<{ board: Board; exactRows: number; page: () => Board }> {
     const { signal, span } = control;
+    const eventTypes = this.#deps.regions.typesOf(request.eventTypes, request);
     const freshness = await awaitFresh(this.#deps, span);
     const query = {
-      eventTypes: request.eventTypes,
+      eventTypes,
       from: request.range.effectiveFrom,
       to: request.range.effectiveTo,
       rows: request.offset + request.k,
@@ -110,7 +121,7 @@ export class QueryEngine {
     return {
       board,
       exactRows: answer.exactRows,
-      page: () => this.#paged(board, after, isCertain),
+      page: () => this.#paged(this.#told(board, request), after, isCertain),
     };
   }
 

@@ -12,9 +12,12 @@ import {
 } from "./board.ts";
 import { formatTimestamp } from "./timestamp.ts";
 
-/** The question to the store, but for its time. */
-export function exactQuery(request: BoardRequest): Omit<ExactQuery, "budgetMs"> {
-  const { eventTypes, range, k, offset, ties, selection, previous } = request;
+/** The question to the store, but for its time; `eventTypes` as they are kept. */
+export function exactQuery(
+  request: BoardRequest,
+  eventTypes: string[],
+): Omit<ExactQuery, "budgetMs"> {
+  const { range, k, offset, ties, selection, previous } = request;
   return {
     eventTypes,
     from: range.effectiveFrom,

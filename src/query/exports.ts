@@ -9,6 +9,7 @@ import type { OpenedExport } from "../store/exports.ts";
 import type { Store } from "../store/store.ts";
 import type { AskControl } from "./ask.ts";
 import { type FreshnessDeps, passBarrier } from "./freshness.ts";
+import type { Regions } from "./regions.ts";
 import type { Registry } from "./registry.ts";
 import type { TimeRange } from "./time-range.ts";
 
@@ -16,6 +17,8 @@ export interface ExportDeps {
   store: Pick<Store, "openExport" | "exportSlice" | "closeExport">;
   freshness: FreshnessDeps;
   registry: Pick<Registry, "expiring" | "horizonOf">;
+  /** Exports are of this region's events: of others' only counts are here. */
+  regions: Pick<Regions, "areSeveral">;
   /** Open at once; further ones are refused. */
   exportsMax?: number;
   /** A client that takes nothing for so long is given up. */
@@ -81,12 +84,13 @@ export class ExportDesk {
   }
 
   #queryOf({ range, ...request }: ExportRequest): ExportQuery {
-    const { registry } = this.#deps;
+    const { registry, regions } = this.#deps;
     const names = request.eventTypes ?? registry.expiring();
     const horizons = names
       .map((eventType) => ({ eventType, from: registry.horizonOf(eventType) }))
       .filter(({ from }) => from > range.effectiveFrom);
-    return { ...request, from: range.effectiveFrom, to: range.effectiveTo, horizons };
+    const ends = { from: range.effectiveFrom, to: range.effectiveTo };
+    return { ...request, ...ends, horizons, ...(regions.areSeveral && { isOwnOnly: true }) };
   }
 
   #stream(opened: OpenedExport, signal: AbortSignal | undefined): Readable {

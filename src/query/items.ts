@@ -6,6 +6,7 @@ import type { Store } from "../store/store.ts";
 import type { AskControl } from "./ask.ts";
 import { shareOf } from "./board.ts";
 import { type FreshnessDeps, passBarrier } from "./freshness.ts";
+import type { RegionChoice, RegionShare, Regions } from "./regions.ts";
 import { type Step, stepsOf } from "./steps.ts";
 import { formatTimeRange, type TimeRange } from "./time-range.ts";
 import { formatTimestamp } from "./timestamp.ts";
@@ -17,10 +18,11 @@ export const rankedStepsMax = 100;
 
 export interface ItemDeps extends FreshnessDeps {
   store: Pick<Store, "item" | "items" | "series" | "eventTypes">;
+  regions: Regions;
 }
 
 /** A checked request for several items. */
-export interface ItemsRequest {
+export interface ItemsRequest extends RegionChoice {
   eventType: string;
   eventIds: string[];
   mode: "auto" | "approx" | "exact";
@@ -74,6 +76,8 @@ export interface HistoryPoint {
 
 /** What every answer says of its question and of itself. Times are ISO 8601 UTC. */
 export interface AnswerHead {
+  /** Only where there are several. */
+  regions?: RegionShare[];
   timeRange: string;
   from: string;
   to: string;
@@ -123,18 +127,19 @@ interface Stretch {
 }
 
 /**
- * The stretch in which a range can hold events of the type, epoch ms. A range from the beginning
- * of time begins with the minute of the type's first event: what came before is no history.
+ * The stretch in which a range can hold events of the types, epoch ms. A range from the beginning
+ * of time begins with the minute of their first event: what came before is no history.
  */
 export async function effectiveStretch(
   store: Pick<Store, "eventTypes">,
-  eventType: string,
+  eventTypes: readonly string[],
   { effectiveFrom: from, effectiveTo: to }: TimeRange,
 ): Promise<Stretch> {
   if (from > 0) return { from, to };
-  const type = (await store.eventTypes()).find(({ name }) => name === eventType);
-  if (type === undefined) return { from: to, to };
-  const minute = type.firstSeen - (type.firstSeen % minuteMs);
+  const types = (await store.eventTypes()).filter(({ name }) => eventTypes.includes(name));
+  if (types.length === 0) return { from: to, to };
+  const first = Math.min(...types.map(({ firstSeen }) => firstSeen));
+  const minute = first - (first % minuteMs);
   return { from: Math.min(minute, to), to };
 }
 
@@ -194,17 +199,18 @@ export async function answerItem(
   control: AskControl = {},
 ): Promise<Item> {
   const { eventType, eventId, range, neighbours, timeZone, hasRanks } = request;
+  const eventTypes = deps.regions.typesOf([eventType], request);
   const { asOf, budgetMs } = await passBarrier(deps, control);
-  const effective = await effectiveStretch(deps.store, eventType, range);
+  const effective = await effectiveStretch(deps.store, eventTypes, range);
   const { step, bounds } = stepsOf(effective.from, effective.to, request.step, timeZone);
   if (hasRanks) checkRankedSteps(bounds.length - 1);
-  const question = { eventType, eventId, ...effective, neighbours, bounds, hasRanks, budgetMs };
+  const question = { eventTypes, eventId, ...effective, neighbours, bounds, hasRanks, budgetMs };
   const answer = await deps.store.item(question, control);
   const { above, below, seen } = answer;
   const total = answer.total.lower;
   return {
     eventType,
-    ...headOf(range, effective, asOf),
+    ...deps.regions.tell(headOf(range, effective, asOf), request),
     ...standingOf(answer.item, total),
     total,
     neighbours: { above, below },
@@ -231,13 +237,13 @@ function historySteps({ eventIds, step, timeZone }: ItemsRequest, { from, to }: 
 /** Histories alone: the ranking of the whole range, which is dear, is not made. */
 async function answerHistories(
   { store }: ItemDeps,
-  { eventType, eventIds }: ItemsRequest,
+  { eventTypes, eventIds }: { eventTypes: string[]; eventIds: string[] },
   { step, bounds }: ReturnType<typeof stepsOf>,
   { budgetMs, ...control }: AskControl & { budgetMs: number },
 ): Promise<Pick<ItemHistories, "step" | "bounds" | "items">> {
   const shape = { isExact: true, hasBusiest: false, hasDistinct: false, edgeRowsMax: 0 };
   const distinct = [...new Set(eventIds)];
-  const question = { eventType, eventIds: distinct, bounds, ...shape, budgetMs };
+  const question = { eventTypes, eventIds: distinct, bounds, ...shape, budgetMs };
   const counts = bounds.length < 2 ? [] : (await store.series(question, control)).counts;
   const histories = new Map(distinct.map((eventId, i) => [eventId, counts[i]?.lower ?? []]));
   return {
@@ -260,14 +266,16 @@ export async function answerItems(
   control: AskControl = {},
 ): Promise<Items | ItemHistories> {
   const { eventType, eventIds, range, history } = request;
+  const eventTypes = deps.regions.typesOf([eventType], request);
   const { asOf, budgetMs } = await passBarrier(deps, control);
-  const effective = await effectiveStretch(deps.store, eventType, range);
+  const effective = await effectiveStretch(deps.store, eventTypes, range);
   const steps = history === undefined ? null : historySteps(request, effective);
-  const head = { eventType, ...headOf(range, effective, asOf) };
+  const head = { eventType, ...deps.regions.tell(headOf(range, effective, asOf), request) };
   if (steps !== null && history === "only") {
-    return { ...head, ...(await answerHistories(deps, request, steps, { ...control, budgetMs })) };
+    const asked = { eventTypes, eventIds };
+    return { ...head, ...(await answerHistories(deps, asked, steps, { ...control, budgetMs })) };
   }
-  const question = { eventType, eventIds, ...effective, bounds: steps?.bounds ?? [], budgetMs };
+  const question = { eventTypes, eventIds, ...effective, bounds: steps?.bounds ?? [], budgetMs };
   const answer = await deps.store.items(question, control);
   const total = answer.total.lower;
   return {

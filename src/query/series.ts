@@ -6,16 +6,18 @@ import type { AskControl } from "./ask.ts";
 import { rangeHead } from "./board.ts";
 import { type FreshnessDeps, passBarrier } from "./freshness.ts";
 import { type AnswerHead, effectiveStretch } from "./items.ts";
+import type { RegionChoice, Regions } from "./regions.ts";
 import { type Step, stepsOf } from "./steps.ts";
 import type { TimeRange } from "./time-range.ts";
 import { formatTimestamp } from "./timestamp.ts";
 
 export interface SeriesDeps extends FreshnessDeps {
   store: Pick<Store, "series" | "eventTypes">;
+  regions: Regions;
 }
 
 /** A checked request: plain data. */
-export interface SeriesRequest {
+export interface SeriesRequest extends RegionChoice {
   eventType: string;
   range: TimeRange;
   /** Undefined: the finest that makes few points. */
@@ -91,10 +93,11 @@ export async function answerSeries(
   control: AskControl = {},
 ): Promise<Series> {
   const { eventType, range, timeZone, hasDistinct } = request;
+  const eventTypes = deps.regions.typesOf([eventType], request);
   const { asOf, budgetMs } = await passBarrier(deps, control);
-  const effective = await effectiveStretch(deps.store, eventType, range);
+  const effective = await effectiveStretch(deps.store, eventTypes, range);
   const { step, bounds } = stepsOf(effective.from, effective.to, request.step, timeZone);
-  const head = {
+  const own = {
     eventType,
     ...rangeHead({ ...range, effectiveFrom: effective.from, effectiveTo: effective.to }),
     mode: "exact" as const,
@@ -105,11 +108,12 @@ export async function answerSeries(
     step,
     timeZone,
   };
+  const head = deps.regions.tell(own, request);
   if (bounds.length < 2) {
     return { ...head, ...nothing, ...(hasDistinct && { distinct: 0 }), points: [] };
   }
   const question = {
-    eventType,
+    eventTypes,
     bounds,
     eventIds: null,
     isExact: true,

@@ -3,6 +3,7 @@ import type { TrendingAnswer, TrendingQuery } from "../store/store.ts";
 import type { AskControl } from "./ask.ts";
 import { type BoardRequest, boardHead, type PreviousPeriod, rangeHead, shareOf } from "./board.ts";
 import { type FreshnessDeps, passBarrier } from "./freshness.ts";
+import type { RegionShare, Regions } from "./regions.ts";
 import type { TimeRange } from "./time-range.ts";
 import { formatTimestamp } from "./timestamp.ts";
 
@@ -10,10 +11,12 @@ export interface TrendingDeps extends FreshnessDeps {
   store: {
     trending(query: TrendingQuery, control?: AskControl): Promise<TrendingAnswer>;
   };
+  regions: Regions;
 }
 
 /** A checked request: plain data. */
-export interface TrendingRequest extends Pick<BoardRequest, "eventTypes" | "k" | "selection"> {
+export interface TrendingRequest
+  extends Pick<BoardRequest, "eventTypes" | "k" | "selection" | "regions"> {
   range: TimeRange;
   /** The baseline. */
   previous: TimeRange;
@@ -47,10 +50,12 @@ export interface Trending {
   eventType: string;
   k: number;
   mode: "exact";
-  certified: true;
-  partial: false;
+  certified: boolean;
+  partial: boolean;
   stale: false;
   asOf: string;
+  /** Only where there are several. */
+  regions?: RegionShare[];
   /** How `score` is measured (store/trending.ts). */
   measure: "signed_root_log_likelihood_ratio";
   minScore: number;
@@ -89,7 +94,8 @@ export async function answerTrending(
   request: TrendingRequest,
   control: AskControl = {},
 ): Promise<Trending> {
-  const { eventTypes, range, previous, k, minScore, minCount, selection } = request;
+  const { range, previous, k, minScore, minCount, selection } = request;
+  const eventTypes = deps.regions.typesOf(request.eventTypes, request);
   const { asOf, budgetMs } = await passBarrier(deps, control);
   const answer = await deps.store.trending(
     {
@@ -106,7 +112,7 @@ export async function answerTrending(
     },
     control,
   );
-  return {
+  const trending: Trending = {
     ...boardHead(request),
     mode: "exact",
     certified: true,
@@ -122,4 +128,5 @@ export async function answerTrending(
     previous: { ...rangeHead(previous), total: answer.previousTotal },
     results: itemsOf(answer),
   };
+  return deps.regions.tell(trending, request);
 }

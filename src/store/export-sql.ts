@@ -13,9 +13,14 @@ export interface ExportQuery {
   /** Types whose events before a time (epoch ms) have expired. */
   horizons: { eventType: string; from: number }[];
   selection?: Selection | undefined;
+  /** Without what is kept of other regions (model-regions.ts). */
+  isOwnOnly?: boolean;
   format: ExportFormat;
   counts?: CountStep | undefined;
 }
+
+/** Begins as `regionTypeName` does. */
+const isOfOtherRegion = "starts_with(event_type, chr(31))";
 
 /** A FROM clause with condition of the export's events in `[from, to)`. */
 export function eventsFrom(
@@ -33,6 +38,7 @@ export function eventsFrom(
         `(event_type <> ${sqlText(eventType)} OR event_time >= ${timestampLiteral(horizon)})`,
     ),
     ...(selection === undefined ? [] : [eventCondition(selection)]),
+    ...(query.isOwnOnly === true ? [`NOT ${isOfOtherRegion}`] : []),
   ];
   return `FROM ${readSql(paths)} WHERE ${conditions.join(" AND ")}`;
 }

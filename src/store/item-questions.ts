@@ -14,7 +14,8 @@ export interface RankedItem {
 }
 
 export interface ItemsQuery {
-  eventType: string;
+  /** Items are summed over these by id. */
+  eventTypes: string[];
   eventIds: string[];
   /** Epoch ms; `to` is exclusive. */
   from: number;
@@ -66,7 +67,8 @@ export interface ItemAnswer extends Omit<ItemsAnswer, "items" | "histories"> {
 
 /** Counts in consecutive stretches of time. */
 export interface SeriesQuery {
-  eventType: string;
+  /** Counted together. */
+  eventTypes: string[];
   /** Epoch ms, ascending, at least two: bin i is from bounds[i] to bounds[i + 1], exclusive. */
   bounds: number[];
   /** Distinct ids, each counted by itself; null counts all items together. */

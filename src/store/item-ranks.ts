@@ -3,7 +3,8 @@
  * greater count. A bin that is one window and got nothing since has a row an item, so that they
  * need not be summed: of the list alone where the item's count is not below the threshold T(w).
  * Any other bin's rows are summed by id, as long as they are not too many; then each item has the
- * bounds of series.ts, from the lists, and so has the rank.
+ * bounds of series.ts, from the lists, and so has the rank. Of several types the rows are summed
+ * in every bin: an item may be in the windows of all.
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { inPiecesSql, type Piece } from "./bins.ts";
@@ -12,7 +13,7 @@ import { typesNamed } from "./exact.ts";
 import type { RankBounds, SeriesQuery } from "./item-questions.ts";
 import type { RawFiles } from "./raw-files.ts";
 import { readTotals } from "./series.ts";
-import { columnsOf, planSeries, type SeriesPlan, zeros } from "./series-plan.ts";
+import { columnsOf, planAll, type SeriesPlan, zeros } from "./series-plan.ts";
 import { sqlText } from "./sql.ts";
 
 /** Rows of windows that the ranks of one answer read beyond the lists at most. */
@@ -21,9 +22,9 @@ export const rankRowsMax = 4_000_000;
 const noRows = `SELECT 0 AS bin, '' AS event_id, 0::BIGINT AS count, 0::BIGINT AS cut,
   0 AS listed WHERE false`;
 
-/** A plan, and the item's exact count in each of its bins. */
+/** Plans, one a type, and the item's exact count in each of their bins. */
 interface Counted {
-  plan: SeriesPlan;
+  plans: readonly SeriesPlan[];
   counts: readonly number[];
 }
 
@@ -43,12 +44,15 @@ function askedSql(counts: readonly number[], bins: readonly number[]): string {
 }
 
 /** Σ T(w) and the number of items of each bin's windows. */
-async function readSizes(connection: DuckDBConnection, { parts, typeId, binCount }: SeriesPlan) {
+async function readSizes(connection: DuckDBConnection, plans: readonly SeriesPlan[]) {
+  const { binCount } = plans[0]!;
   const rows = ["SELECT 0 AS bin, 0 AS threshold, 0 AS items WHERE false"];
-  for (const { level, pieces } of parts) {
-    const source = `SELECT start, threshold, items FROM window_${level.name}
-      WHERE type_id = ${typeId}`;
-    rows.push(inPiecesSql(pieces, "threshold, items", source));
+  for (const { parts, typeId } of plans) {
+    for (const { level, pieces } of parts) {
+      const source = `SELECT start, threshold, items FROM window_${level.name}
+        WHERE type_id = ${typeId}`;
+      rows.push(inPiecesSql(pieces, "threshold, items", source));
+    }
   }
   const [bins, thresholds, counts] = await columnsOf(
     connection,
@@ -64,10 +68,11 @@ async function readSizes(connection: DuckDBConnection, { parts, typeId, binCount
   return { slacks, items };
 }
 
-/** How many items are ahead, by bin, in bins that are one window each. */
+/** How many items of one type are ahead, by bin, in bins that are one window each. */
 async function aheadInSingles(
   connection: DuckDBConnection,
-  { plan, counts }: Counted,
+  plan: SeriesPlan,
+  counts: readonly number[],
   parts: readonly Part[],
   needsTail: (bin: number) => boolean,
 ): Promise<number[]> {
@@ -95,13 +100,17 @@ async function aheadInSingles(
 }
 
 /**
- * SQL of (bin, event_id, count, cut, listed): all that the bins wanted are made of, or without
- * `hasTail` what is listed; `cut` is T(w) of the window that lists the item, else 0.
+ * SQLs of (bin, event_id, count, cut, listed): all that the bins wanted are made of in one type,
+ * or without `hasTail` what is listed; `cut` is T(w) of the window that lists the item, else 0.
  */
-function rowsSql(plan: SeriesPlan, isWanted: (bin: number) => boolean, hasTail: boolean): string {
+function rowsOfType(
+  plan: SeriesPlan,
+  isWanted: (bin: number) => boolean,
+  hasTail: boolean,
+): string[] {
   const { typeId, minutes, raw } = plan;
   const own = `type_id = ${typeId}`;
-  const rows = [noRows];
+  const rows: string[] = [];
   for (const { level, pieces } of within(plan.parts, isWanted)) {
     const listed = `SELECT start, event_id, count, threshold
       FROM (FROM list_${level.name} WHERE ${own})
@@ -120,7 +129,7 @@ function rowsSql(plan: SeriesPlan, isWanted: (bin: number) => boolean, hasTail: 
   }
   if (raw !== null)
     rows.push(`SELECT bin, event_id, weight AS count, 0 AS cut, 0 AS listed FROM (${raw})`);
-  return rows.join(" UNION ALL ");
+  return rows;
 }
 
 /**
@@ -129,17 +138,18 @@ function rowsSql(plan: SeriesPlan, isWanted: (bin: number) => boolean, hasTail: 
  */
 async function aheadBySums(
   connection: DuckDBConnection,
-  { plan, counts }: Counted,
+  { plans, counts }: Counted,
   eventId: string,
   bins: readonly number[],
   slacks: readonly number[] | null,
 ) {
-  const surely = zeros(plan.binCount);
-  const maybe = zeros(plan.binCount);
-  const listed = zeros(plan.binCount);
+  const surely = counts.map(() => 0);
+  const maybe = counts.map(() => 0);
+  const listed = counts.map(() => 0);
   if (bins.length === 0) return { surely, maybe, listed };
   const wanted = new Set(bins);
-  const rows = rowsSql(plan, (bin) => wanted.has(bin), slacks === null);
+  const isWanted = (bin: number) => wanted.has(bin);
+  const rows = plans.flatMap((plan) => rowsOfType(plan, isWanted, slacks === null));
   const slackOf = (bin: number) => (slacks === null ? 0 : slacks[bin]!);
   const values = bins.map((bin) => `(${bin}, ${counts[bin]}, ${slackOf(bin)})`);
   const upper = slacks === null ? "count" : "count + slack - cut";
@@ -150,7 +160,7 @@ async function aheadBySums(
        count(*) FILTER (${upper} > asked AND ${others}), sum(listed)::BIGINT
      FROM (SELECT bin, event_id, sum(count)::BIGINT AS count, sum(cut)::BIGINT AS cut,
          sum(listed)::BIGINT AS listed
-       FROM (${rows}) GROUP BY bin, event_id)
+       FROM (${[noRows, ...rows].join(" UNION ALL ")}) GROUP BY bin, event_id)
      JOIN (VALUES ${values.join(", ")}) AS own (bin, asked, slack) USING (bin)
      GROUP BY bin`,
   );
@@ -184,7 +194,7 @@ async function boundedRanks(
 ): Promise<Map<number, RankBounds>> {
   if (bins.length === 0) return new Map();
   const sums = await aheadBySums(connection, counted, eventId, bins, slacks);
-  const totals = await readTotals(connection, counted.plan);
+  const totals = await readTotals(connection, counted.plans);
   return new Map(
     bins.map((bin) => {
       const count = counted.counts[bin]!;
@@ -205,23 +215,21 @@ async function boundedRanks(
 export async function readRanks(
   connection: DuckDBConnection,
   rawFiles: RawFiles,
-  query: Pick<SeriesQuery, "eventType" | "bounds"> & { eventId: string },
+  query: Pick<SeriesQuery, "eventTypes" | "bounds"> & { eventId: string },
   counts: readonly number[],
   rowsMax = rankRowsMax,
 ): Promise<(RankBounds | null)[]> {
-  const [type] = await typesNamed(connection, [query.eventType]);
+  const types = await typesNamed(connection, query.eventTypes);
   const present = [...counts.keys()].filter((bin) => counts[bin]! > 0);
   const ranks: (RankBounds | null)[] = counts.map(() => null);
-  if (type === undefined || present.length === 0) return ranks;
+  if (types.length === 0 || present.length === 0) return ranks;
   const { eventId, bounds } = query;
-  const plan = await planSeries(connection, rawFiles, type, {
-    bounds,
-    isExact: true,
-    edgeRowsMax: 0,
-  });
-  const counted = { plan, counts };
-  const sizes = await readSizes(connection, plan);
-  const singles = within(await singleWindows(connection, plan), (bin) => counts[bin]! > 0);
+  const shape = { bounds, isExact: true, edgeRowsMax: 0 };
+  const plans = await planAll(connection, rawFiles, types, shape);
+  const counted = { plans, counts };
+  const sizes = await readSizes(connection, plans);
+  const alone = plans.length === 1 ? await singleWindows(connection, plans[0]!) : [];
+  const singles = within(alone, (bin) => counts[bin]! > 0);
   const single = new Set(singles.flatMap(({ pieces }) => pieces.map(({ bin }) => bin)));
   // With no threshold above the item's count the list tells all that are ahead.
   const needsTail = (bin: number) => counts[bin]! < sizes.slacks[bin]!;
@@ -229,7 +237,7 @@ export async function readRanks(
   const exact = affordable(present, rowsOf, rowsMax);
   for (const bin of present) if (rowsOf(bin) === 0) exact.add(bin);
   const apart = within(singles, (bin) => exact.has(bin));
-  const ahead = await aheadInSingles(connection, counted, apart, needsTail);
+  const ahead = await aheadInSingles(connection, plans[0]!, counts, apart, needsTail);
   const summed = present.filter((bin) => exact.has(bin) && !single.has(bin));
   const { surely } = await aheadBySums(connection, counted, eventId, summed, null);
   const loose = present.filter((bin) => !exact.has(bin));

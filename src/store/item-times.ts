@@ -92,13 +92,37 @@ async function timeSql(
     AND event_time >= ${timestampLiteral(from)} AND event_time < ${timestampLiteral(to)}`;
 }
 
-/** When the item was first and last seen, in the reader's transaction; null for never. */
+interface Seen {
+  first: number;
+  last: number;
+}
+
+/**
+ * When the item was first and last seen as an event of any of the types, epoch ms, in the reader's
+ * transaction; null for never.
+ */
 export async function readTimes(
+  connection: DuckDBConnection,
+  rawFiles: RawFiles,
+  types: readonly TypeId[],
+  eventId: string,
+): Promise<Seen | null> {
+  let seen: Seen | null = null;
+  for (const type of types) {
+    const one = await timesOfType(connection, rawFiles, type, eventId);
+    if (one === null) continue;
+    seen ??= one;
+    seen = { first: Math.min(seen.first, one.first), last: Math.max(seen.last, one.last) };
+  }
+  return seen;
+}
+
+async function timesOfType(
   connection: DuckDBConnection,
   rawFiles: RawFiles,
   type: TypeId,
   eventId: string,
-): Promise<{ first: number; last: number } | null> {
+): Promise<Seen | null> {
   const pending = await pendingIn(connection, type.typeId, allMinutes);
   const search: Search = { ...type, connection, eventId, pending };
   const [deltas] = await rowsOf(

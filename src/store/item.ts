@@ -1,5 +1,5 @@
 /**
- * Single items of one event type, exactly: their counts and ranks among all items of a range, who
+ * Single items of event types, exactly: their counts and ranks among all items of a range, who
  * is next to one, its history, and when it was first and last seen; all in one read transaction.
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
@@ -66,10 +66,9 @@ function neighbourOf(row: Row): Neighbour {
 async function readRanking(
   connection: DuckDBConnection,
   rawFiles: RawFiles,
-  { eventType, eventIds, from, to }: Omit<ItemsQuery, "bounds" | "budgetMs">,
+  { eventIds, ...span }: Omit<ItemsQuery, "bounds" | "budgetMs">,
   neighbours: number,
 ) {
-  const span = { eventTypes: [eventType], from, to };
   const counts = await countsInRange(connection, rawFiles, span);
   const rows = await rowsOf(connection, rankingSql(counts.sql, eventIds, neighbours));
   const tagged = (tag: string) => rows.filter((row) => row["tag"] === tag);
@@ -88,11 +87,11 @@ async function readRanking(
 async function readHistories(
   connection: DuckDBConnection,
   rawFiles: RawFiles,
-  { eventType, eventIds, bounds, budgetMs }: Omit<ItemsQuery, "from" | "to">,
+  { eventTypes, eventIds, bounds, budgetMs }: Omit<ItemsQuery, "from" | "to">,
 ): Promise<BinCounts[]> {
   if (bounds.length < 2) return eventIds.map(() => ({ lower: [], upper: [] }));
   const question = {
-    eventType,
+    eventTypes,
     eventIds,
     bounds,
     isExact: true,
@@ -125,14 +124,14 @@ export async function readItem(
   rawFiles: RawFiles,
   query: ItemQuery,
 ): Promise<ItemAnswer> {
-  const { eventType, eventId } = query;
+  const { eventTypes, eventId } = query;
   const own = { ...query, eventIds: [eventId] };
   const { items, ...ranking } = await readRanking(connection, rawFiles, own, query.neighbours);
   const [history] = await readHistories(connection, rawFiles, own);
   const ranks = query.hasRanks
     ? await readRanks(connection, rawFiles, query, history!.lower)
     : null;
-  const [type] = await typesNamed(connection, [eventType]);
-  const seen = type === undefined ? null : await readTimes(connection, rawFiles, type, eventId);
+  const types = await typesNamed(connection, eventTypes);
+  const seen = await readTimes(connection, rawFiles, types, eventId);
   return { item: items[0]!, ...ranking, history: history!, ranks, seen };
 }

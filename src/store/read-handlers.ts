@@ -30,10 +30,6 @@ function slow(control: ReadControl): ReadOptions {
   return { ...control, lane: control.isApart === true ? "apart" : "slow" };
 }
 
-function ofOne({ eventType, budgetMs }: { eventType: string; budgetMs: number }) {
-  return { eventTypes: [eventType], budgetMs };
-}
-
 /** Epoch ms where a range begins and ends, and the one it is compared with. */
 function endsOf({ from, to, previous }: Ends): number[] {
   return previous === undefined ? [from, to] : [from, to, previous.from, previous.to];
@@ -74,17 +70,17 @@ export function readHandlers(sources: () => ReadSources): ReadHandlers {
       ),
     item: (query, control) =>
       ask(
-        { ...ofOne(query), times: [...endsOf(query), ...query.bounds] },
+        { ...query, times: [...endsOf(query), ...query.bounds] },
         slow(control),
         (c, { rawFiles }) => readItem(c, rawFiles, query),
       ),
     items: (query, control) =>
-      ask({ ...ofOne(query), times: endsOf(query) }, slow(control), (c, { rawFiles }) =>
+      ask({ ...query, times: endsOf(query) }, slow(control), (c, { rawFiles }) =>
         readItems(c, rawFiles, query),
       ),
     series: (query, control) =>
       ask(
-        { ...ofOne(query), times: query.bounds },
+        { ...query, times: query.bounds },
         query.isExact || query.hasDistinct ? slow(control) : control,
         (c, { rawFiles }) => readSeries(c, rawFiles, query),
       ),

@@ -41,11 +41,11 @@ async function rawSql(
   const source = await rawFiles.source(connection, from, to);
   const column = (name: "from" | "to" | "bin") =>
     `${numbersSql(edges.map((edge) => edge[name]))} AS edge_${name}`;
-  return `SELECT edge_bin AS bin, at // ${minuteMs} AS start, event_id, weight
-    FROM (SELECT epoch_ms(event_time) AS at, event_id, weight FROM ${source}
+  return `SELECT edge_bin AS bin, event_ms // ${minuteMs} AS start, event_id, weight
+    FROM (SELECT epoch_ms(event_time) AS event_ms, event_id, weight FROM ${source}
       WHERE ${within(from, to)}) AS own
     ASOF JOIN (SELECT ${column("from")}, ${column("to")}, ${column("bin")}) AS edge
-      ON own.at >= edge.edge_from WHERE own.at < edge.edge_to`;
+      ON own.event_ms >= edge.edge_from WHERE own.event_ms < edge.edge_to`;
 }
 
 /** How to answer `query` of one event type, in the reader's transaction. */
@@ -70,10 +70,27 @@ export async function planSeries(
   return { ...plan, typeId, eventType, binCount: query.bounds.length - 1, raw, loose };
 }
 
+/** A plan for each of the types; these have the same bins, minutes and parts of minutes. */
+export async function planAll(
+  connection: DuckDBConnection,
+  rawFiles: RawFiles,
+  types: readonly TypeId[],
+  query: Pick<SeriesQuery, "bounds" | "isExact" | "edgeRowsMax">,
+): Promise<SeriesPlan[]> {
+  const plans: SeriesPlan[] = [];
+  for (const type of types) plans.push(await planSeries(connection, rawFiles, type, query));
+  return plans;
+}
+
+/** A condition on the types' rows. */
+export function ofTypes(types: readonly Pick<TypeId, "typeId">[]): string {
+  return `type_id IN (${types.map(({ typeId }) => typeId).join(", ")})`;
+}
+
 /** SQL of (start, total): what count_deltas holds, a row a minute; to be followed by AND. */
-export function deltaTotals(typeId: number): string {
+export function deltaTotals(types: readonly Pick<TypeId, "typeId">[]): string {
   return `SELECT start, total FROM (SELECT minute AS start, sum(count)::BIGINT AS total
-    FROM count_deltas WHERE type_id = ${typeId} GROUP BY minute) WHERE true`;
+    FROM count_deltas WHERE ${ofTypes(types)} GROUP BY minute) WHERE true`;
 }
 
 /** A result's columns as numbers, null for NULL. For small results only. */

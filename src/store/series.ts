@@ -7,6 +7,7 @@
  *   upper(i, bin) = lower(i, bin) + Σ T(w) − Σ T(w) of the windows that list i
  *
  * Part of a minute that holds too many raw events to read is bounded by [0, its minute's count].
+ * Of several types the rows of all are summed: each has a plan of its own, of its own windows.
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { minuteMs } from "../model.ts";
@@ -15,39 +16,53 @@ import { readDistinct } from "./distinct.ts";
 import { typesNamed } from "./exact.ts";
 import type { BinCounts, BusiestMinutes, SeriesAnswer, SeriesQuery } from "./item-questions.ts";
 import type { RawFiles } from "./raw-files.ts";
-import { columnsOf, deltaTotals, planSeries, type SeriesPlan, zeros } from "./series-plan.ts";
+import {
+  columnsOf,
+  deltaTotals,
+  ofTypes,
+  planAll,
+  type SeriesPlan,
+  zeros,
+} from "./series-plan.ts";
 import { sqlText, sqlTexts } from "./sql.ts";
 import { minuteLevel } from "./windows.ts";
 
 /** Minutes that are read as one where no bin divides them. */
 const quarterMinutes = 15;
 
-/** The events of each bin of `plan`, exactly where its edges are read. */
-export async function readTotals(
-  connection: DuckDBConnection,
-  plan: SeriesPlan,
-): Promise<BinCounts> {
+/** SQLs of (bin, exact, loose): events of one type. */
+function totalRows(plan: SeriesPlan): string[] {
   const { typeId, parts, minutes, loose, raw } = plan;
   const windows = (name: string) => `SELECT start, total FROM window_${name}
     WHERE type_id = ${typeId}`;
   const exact = "total AS exact, 0 AS loose";
-  const rows = ["SELECT 0 AS bin, 0::BIGINT AS exact, 0::BIGINT AS loose WHERE false"];
+  const rows: string[] = [];
   for (const { level, pieces } of parts)
     rows.push(inPiecesSql(pieces, exact, windows(level.name)));
-  if (minutes.length > 0) rows.push(inPiecesSql(minutes, exact, deltaTotals(typeId)));
+  if (minutes.length > 0) rows.push(inPiecesSql(minutes, exact, deltaTotals([plan])));
   for (const piece of loose) {
-    for (const source of [windows(minuteLevel.name), deltaTotals(typeId)]) {
+    for (const source of [windows(minuteLevel.name), deltaTotals([plan])]) {
       rows.push(inPiecesSql([piece], "0 AS exact, total AS loose", source));
     }
   }
   if (raw !== null) rows.push(`SELECT bin, weight AS exact, 0 AS loose FROM (${raw})`);
+  return rows;
+}
+
+/** The events of each bin of `plans`, at least one, exactly where the edges are read. */
+export async function readTotals(
+  connection: DuckDBConnection,
+  plans: readonly SeriesPlan[],
+): Promise<BinCounts> {
+  const none = "SELECT 0 AS bin, 0::BIGINT AS exact, 0::BIGINT AS loose WHERE false";
+  const rows = [none, ...plans.flatMap(totalRows)];
   const [bins, exacts, looses] = await columnsOf(
     connection,
     `SELECT bin, sum(exact)::BIGINT, sum(loose)::BIGINT FROM (${rows.join(" UNION ALL ")})
      GROUP BY bin`,
   );
-  const lower = zeros(plan.binCount);
-  const upper = zeros(plan.binCount);
+  const lower = zeros(plans[0]!.binCount);
+  const upper = zeros(plans[0]!.binCount);
   for (const [i, bin] of bins!.entries()) {
     lower[bin!] = exacts![i]!;
     upper[bin!] = exacts![i]! + looses![i]!;
@@ -55,14 +70,12 @@ export async function readTotals(
   return { lower, upper };
 }
 
-/** SQL of (bin, event_id, exact, loose): what is known of the ids, before Σ T(w) is added. */
-function itemRows(plan: SeriesPlan, eventIds: readonly string[], isExact: boolean): string {
+/** SQLs of (bin, event_id, exact, loose): what a type's rows say of ids, before Σ T(w). */
+function itemRows(plan: SeriesPlan, eventIds: readonly string[], isExact: boolean): string[] {
   const { typeId, parts, minutes, loose, raw } = plan;
   const ids = `event_id IN (${sqlTexts(eventIds)})`;
   const own = `type_id = ${typeId} AND ${ids}`;
-  const rows = [
-    "SELECT 0 AS bin, '' AS event_id, 0::BIGINT AS exact, 0::BIGINT AS loose WHERE false",
-  ];
+  const rows: string[] = [];
   const listed = (name: string) => `SELECT start, event_id, count, threshold
     FROM (FROM list_${name} WHERE ${own})
     JOIN (SELECT start, threshold FROM window_${name} WHERE type_id = ${typeId}) USING (start)
@@ -92,45 +105,53 @@ function itemRows(plan: SeriesPlan, eventIds: readonly string[], isExact: boolea
   if (raw !== null) {
     rows.push(`SELECT bin, event_id, weight AS exact, 0 AS loose FROM (${raw}) WHERE ${ids}`);
   }
-  return rows.join(" UNION ALL ");
+  return rows;
+}
+
+/** SQLs of (bin, threshold, items) of one type's windows. */
+function thresholdRows(plan: SeriesPlan): string[] {
+  const source = (name: string) => `SELECT start, threshold, items FROM window_${name}
+    WHERE type_id = ${plan.typeId}`;
+  const all = [...plan.parts, ...plan.loose.map((one) => ({ level: minuteLevel, pieces: [one] }))];
+  return all.map(({ level, pieces }) =>
+    inPiecesSql(pieces, "threshold, items", source(level.name)),
+  );
 }
 
 /** Σ T(w) by bin, and how many items the windows hold together. */
-async function readThresholds(connection: DuckDBConnection, plan: SeriesPlan) {
-  const source = (name: string) => `SELECT start, threshold, items FROM window_${name}
-    WHERE type_id = ${plan.typeId}`;
-  const rows = ["SELECT 0 AS bin, 0::BIGINT AS threshold, 0::BIGINT AS items WHERE false"];
-  const all = [...plan.parts, ...plan.loose.map((one) => ({ level: minuteLevel, pieces: [one] }))];
-  for (const { level, pieces } of all) {
-    rows.push(inPiecesSql(pieces, "threshold, items", source(level.name)));
-  }
+async function readThresholds(connection: DuckDBConnection, plans: readonly SeriesPlan[]) {
+  const none = "SELECT 0 AS bin, 0::BIGINT AS threshold, 0::BIGINT AS items WHERE false";
+  const rows = [none, ...plans.flatMap(thresholdRows)];
   const [bins, thresholds, items] = await columnsOf(
     connection,
     `SELECT bin, sum(threshold)::BIGINT, sum(items)::BIGINT FROM (${rows.join(" UNION ALL ")})
      GROUP BY bin`,
   );
-  const slack = zeros(plan.binCount);
+  const slack = zeros(plans[0]!.binCount);
   for (const [i, bin] of bins!.entries()) slack[bin!] = thresholds![i]!;
   return { slack, items: items!.reduce<number>((sum, n) => sum + n!, 0) };
 }
 
 async function readItemCounts(
   connection: DuckDBConnection,
-  plan: SeriesPlan,
+  plans: readonly SeriesPlan[],
   eventIds: readonly string[],
   isExact: boolean,
 ): Promise<{ counts: BinCounts[]; exactRows: number }> {
-  const { slack, items } = await readThresholds(connection, plan);
+  const { slack, items } = await readThresholds(connection, plans);
+  const rows = plans.flatMap((plan) => itemRows(plan, eventIds, isExact));
+  const none =
+    "SELECT 0 AS bin, '' AS event_id, 0::BIGINT AS exact, 0::BIGINT AS loose WHERE false";
   const index = eventIds.map((id, i) => `(${i}, ${sqlText(id)})`).join(", ");
   const [places, bins, exacts, looses] = await columnsOf(
     connection,
     `SELECT place, bin, sum(exact)::BIGINT, sum(loose)::BIGINT
-     FROM (${itemRows(plan, eventIds, isExact)})
+     FROM (${[none, ...rows].join(" UNION ALL ")})
      JOIN (VALUES ${index}) AS asked (place, event_id) USING (event_id) GROUP BY place, bin`,
   );
   const counts = eventIds.map(() => ({
-    lower: zeros(plan.binCount),
-    upper: isExact ? zeros(plan.binCount) : [...slack],
+    lower: slack.map(() => 0),
+    upper: isExact ? slack.map(() => 0) : [...slack],
   }));
   for (const [i, bin] of bins!.entries()) {
     const { lower, upper } = counts[places![i]!]!;
@@ -146,12 +167,12 @@ async function readItemCounts(
  */
 async function readBusiest(
   connection: DuckDBConnection,
-  plan: SeriesPlan,
+  plans: readonly SeriesPlan[],
   bounds: readonly number[],
   totals: BinCounts,
 ): Promise<BusiestMinutes> {
-  const { typeId, minutes, raw } = plan;
-  const windows = `SELECT start, total FROM window_${minuteLevel.name} WHERE type_id = ${typeId}`;
+  const { minutes } = plans[0]!;
+  const raw = plans.flatMap((plan) => plan.raw ?? []);
   const first = Math.floor(bounds[0]! / minuteMs);
   // Greatest total first, then the first minute, in one number.
   const key = `total::HUGEINT * ${2 ** 40} + (${2 ** 40} - 1 - start + ${first})`;
@@ -159,17 +180,21 @@ async function readBusiest(
   const rows = ["SELECT 0 AS bin, 0::HUGEINT AS key, 0::BIGINT AS total WHERE false"];
   if (minutes.length > 0) {
     const span = `start >= ${minutes[0]!.start} AND start < ${minutes.at(-1)!.end}`;
+    const windows = `SELECT start, total FROM window_${minuteLevel.name}
+      WHERE ${ofTypes(plans)} AND ${span}`;
+    const sums = `SELECT start, sum(total)::BIGINT AS total FROM (${windows}) GROUP BY start`;
     const byMinute = `SELECT start, coalesce(own.total, 0) + coalesce(more.total, 0) AS total
-      FROM (${windows} AND ${span}) AS own
-      FULL JOIN (${deltaTotals(typeId)} AND ${span}) AS more USING (start)`;
+      FROM (${plans.length === 1 ? windows : sums}) AS own
+      FULL JOIN (${deltaTotals(plans)} AND ${span}) AS more USING (start)`;
     const source = `SELECT start, key, total FROM
       (SELECT min(start) AS start, max(${key}) AS key, sum(total)::BIGINT AS total
        FROM (${byMinute}) GROUP BY start // ${inner ? quarterMinutes : 1}) WHERE true`;
     rows.push(inPiecesSql(minutes, "key, total", source));
   }
-  if (raw !== null) {
+  if (raw.length > 0) {
+    const events = raw.join(" UNION ALL ");
     rows.push(`SELECT bin, ${key} AS key, total FROM
-      (SELECT bin, start, sum(weight)::BIGINT AS total FROM (${raw}) GROUP BY bin, start)`);
+      (SELECT bin, start, sum(weight)::BIGINT AS total FROM (${events}) GROUP BY bin, start)`);
   }
   const [bins, tops, starts, sums] = await columnsOf(
     connection,
@@ -195,26 +220,26 @@ export async function readSeries(
   query: SeriesQuery,
 ): Promise<SeriesAnswer> {
   const { eventIds, bounds, isExact } = query;
-  const [type] = await typesNamed(connection, [query.eventType]);
-  if (type === undefined) return nothing(query);
-  const plan = await planSeries(connection, rawFiles, type, {
+  const types = await typesNamed(connection, query.eventTypes);
+  if (types.length === 0) return nothing(query);
+  const plans = await planAll(connection, rawFiles, types, {
     ...query,
     isExact: isExact || query.hasDistinct,
   });
   if (eventIds !== null) {
-    const counted = await readItemCounts(connection, plan, eventIds, isExact);
+    const counted = await readItemCounts(connection, plans, eventIds, isExact);
     return { ...counted, busiest: null, distinct: null };
   }
-  const totals = await readTotals(connection, plan);
+  const totals = await readTotals(connection, plans);
   return {
     counts: [totals],
-    busiest: query.hasBusiest ? await readBusiest(connection, plan, bounds, totals) : null,
-    distinct: query.hasDistinct ? await readDistinct(connection, rawFiles, plan, bounds) : null,
+    busiest: query.hasBusiest ? await readBusiest(connection, plans, bounds, totals) : null,
+    distinct: query.hasDistinct ? await readDistinct(connection, rawFiles, plans, bounds) : null,
     exactRows: 0,
   };
 }
 
-/** The answer of a type that there is not. */
+/** The answer of types that there are not. */
 function nothing({ bounds, eventIds, hasBusiest, hasDistinct }: SeriesQuery): SeriesAnswer {
   const none = () => zeros(bounds.length - 1);
   return {

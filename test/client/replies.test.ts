@@ -15,7 +15,14 @@ const otherNames: Readonly<Record<string, string>> = { Items: "ItemsWithHistory"
 const ofTheClient: Readonly<Record<string, string[]>> = { BatchReply: ["replayed"] };
 
 const interfaces = new Map<string, Node>();
-const files = ["replies.ts", "item-histories.ts", "backups.ts", "metrics-history.ts", "users.ts"];
+const files = [
+  "replies.ts",
+  "item-histories.ts",
+  "backups.ts",
+  "metrics-history.ts",
+  "users.ts",
+  "regions.ts",
+];
 for (const file of files) {
   const path = join(root, "src", "client", file);
   for (const statement of parseSync(path, readFileSync(path, "utf8")).program.body as Node[]) {

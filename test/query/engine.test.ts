@@ -1,9 +1,11 @@
 /** The engine over a store that the test controls: which answer, how fresh, and what it says. */
 import { describe, expect, it } from "vitest";
 import { RankstreamError } from "../../src/errors.ts";
+import type { RegionStanding, RegionView } from "../../src/model-regions.ts";
 import type { BoardRequest } from "../../src/query/board.ts";
 import { QueryEngine } from "../../src/query/engine.ts";
 import { Pages } from "../../src/query/pages.ts";
+import { Regions } from "../../src/query/regions.ts";
 import type {
   ApproxAnswer,
   ApproxQuery,
@@ -65,7 +67,11 @@ const unsure: ApproxAnswer = {
   distinct: { lower: 2, upper: 8 },
 };
 
-function setUp(approx: Partial<ApproxAnswer> = {}, isFresh = true) {
+function setUp(
+  approx: Partial<ApproxAnswer> = {},
+  isFresh = true,
+  regions: RegionView | null = null,
+) {
   const asked: { exact: ExactQuery[]; approx: ApproxQuery[]; waits: [number[], number][] } = {
     exact: [],
     approx: [],
@@ -94,6 +100,7 @@ function setUp(approx: Partial<ApproxAnswer> = {}, isFresh = true) {
       eventTypes: async () => [{ name: "a", total: 3, firstSeen: now - 1000, lastSeen: now }],
     },
     pages: new Pages(),
+    regions: new Regions({ view: regions, now: () => now }),
     clip: (_names, range) => range,
     acknowledged: () => [5, 6],
     ends: async () => [5, 6],
@@ -281,5 +288,85 @@ describe("what is said of how to answer", () => {
     const answer = engine.leaderboard(request({ mode: "exact" }), { signal: AbortSignal.abort() });
     await expect(answer).rejects.toMatchObject({ code: "query_cancelled" });
     expect(asked.exact).toEqual([]);
+  });
+});
+
+describe("where there are other regions", () => {
+  const fresh: RegionStanding = {
+    region: "eu",
+    completeThrough: now - 90_000,
+    candidatesAsOf: now - 4000,
+    heardAt: now - 1000,
+    isLost: false,
+    minutesAhead: 0,
+  };
+  const viewOf = (...standings: RegionStanding[]): RegionView => ({
+    own: "us",
+    standings: () => standings,
+    lagMsMax: 120_000,
+  });
+  const shareOf = (completeThrough: string, asOf = completeThrough) => ({
+    region: "eu",
+    asOf,
+    completeThrough,
+  });
+
+  it("a board is of all of them, or of those asked for", async () => {
+    const { engine, asked } = setUp({}, true, viewOf(fresh));
+    const board = await engine.leaderboard(request({ mode: "exact" }));
+    expect(asked.exact[0]!.eventTypes).toEqual(["a", "b", "\u001feu\u001fa", "\u001feu\u001fb"]);
+    expect(board).toMatchObject({ eventType: "a,b", partial: false, certified: true });
+    expect(board.regions).toEqual([
+      { region: "us", asOf: board.asOf, completeThrough: board.asOf },
+      shareOf("2026-11-24T11:58:30.000Z", "2026-11-24T11:59:56.000Z"),
+    ]);
+    const own = await engine.leaderboard(request({ mode: "approx", regions: ["us"] }));
+    expect(asked.approx[0]!.eventTypes).toEqual(["a", "b"]);
+    expect(own.regions!.map(({ region }) => region)).toEqual(["us"]);
+    await engine.leaderboard(request({ mode: "approx", regions: ["eu"] }));
+    expect(asked.approx[1]!.eventTypes).toEqual(["\u001feu\u001fa", "\u001feu\u001fb"]);
+  });
+
+  it("is partial without a part of the range that is due", async () => {
+    const behind = { ...fresh, completeThrough: now - 121_000 };
+    const { engine } = setUp({}, true, viewOf(behind));
+    const flags = { partial: true, certified: false, certifiedRanks: 0 };
+    for (const mode of ["approx", "exact", "auto"] as const) {
+      expect(await engine.leaderboard(request({ mode }))).toMatchObject(flags);
+    }
+    const whole = { partial: false, certified: true };
+    const own = await engine.leaderboard(request({ regions: ["us"] }));
+    expect(own).toMatchObject(whole);
+    const to = now - 600_000;
+    const range = { ...span, to, effectiveFrom: span.from, effectiveTo: to, label: "" };
+    expect(await engine.leaderboard(request({ range }))).toMatchObject(whole);
+    const unheard = setUp({}, true, viewOf({ ...fresh, completeThrough: null })).engine;
+    expect(await unheard.leaderboard(request({ range }))).toMatchObject(flags);
+  });
+
+  it("is whole without what a lost region never told", async () => {
+    const lost = { ...fresh, completeThrough: now - 900_000, isLost: true };
+    const board = await setUp({}, true, viewOf(lost)).engine.leaderboard(request());
+    expect(board).toMatchObject({ partial: false, certified: true });
+    expect(board.regions![1]).toMatchObject({ region: "eu", isLost: true });
+  });
+
+  it("is of this one alone, and says so, where only raw events can tell", async () => {
+    const { engine } = setUp({}, true, viewOf(fresh));
+    const selection = { by: "users" as const };
+    const board = await engine.leaderboard(request({ selection }));
+    expect(board).toMatchObject({ partial: true, certified: false });
+    expect(board.regions!.map(({ region }) => region)).toEqual(["us"]);
+    const own = await engine.leaderboard(request({ selection, regions: ["us"] }));
+    expect(own).toMatchObject({ partial: false, certified: true });
+  });
+
+  it("refuses a region that there is not", async () => {
+    const asked = request({ regions: ["asia"] });
+    const several = setUp({}, true, viewOf(fresh)).engine;
+    await expect(several.leaderboard(asked)).rejects.toThrow(
+      'region: expected any of us, eu, got "asia"',
+    );
+    await expect(setUp().engine.leaderboard(asked)).rejects.toThrow("has no regions");
   });
 });

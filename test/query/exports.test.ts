@@ -41,7 +41,8 @@ function deskOf(slices: (string | Error)[], { sliceMs = 0, ...more }: Bounds = {
     freshnessWaitMsMax: 0,
   };
   const registry = { expiring: () => ["old", "new"], horizonOf: (n: string) => n.length };
-  const desk = new ExportDesk({ store, freshness, registry, ...more });
+  const regions = { areSeveral: false };
+  const desk = new ExportDesk({ store, freshness, registry, regions, ...more });
   return { desk, seen };
 }
 

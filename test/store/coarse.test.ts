@@ -99,11 +99,11 @@ describe("windows that are gone", () => {
       await coarsen();
     }
     await checkTypes(fixture);
-    const [type] = await typesNamed(fixture.database.writer, ["play"]);
+    const types = await typesNamed(fixture.database.writer, ["play"]);
     for (const eventId of ["a", "b", "c"]) {
       const times = fixture.events.filter((e) => e.eventId === eventId).map((e) => e.timeMs);
       const seen = await fixture.database.read(60_000, (c) =>
-        readTimes(c, fixture.rawFiles, type!, eventId),
+        readTimes(c, fixture.rawFiles, types, eventId),
       );
       expect(seen).toEqual({ first: Math.min(...times), last: Math.max(...times) });
     }

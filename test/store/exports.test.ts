@@ -118,6 +118,17 @@ describe("exports", () => {
     expect(await linesOf(none.id, none.slices)).toEqual([header]);
   });
 
+  it("leave out what other regions counted", async () => {
+    const events = randomEvents(randomFromEnvironment("own events"), 40);
+    const others = events.map((event) => ({ ...event, eventType: "\u001feu\u001fplay" }));
+    await fixture.add([...events, ...others]);
+    const { id, slices, rows } = await exports.open(queryOf({ isOwnOnly: true }));
+    expect(rows).toBe(40);
+    expect((await linesOf(id, slices)).sort()).toEqual(events.map(lineOf).sort());
+    const whole = await exports.open(queryOf());
+    expect(await linesOf(whole.id, whole.slices)).toHaveLength(80);
+  });
+
   it("sum events up by hour and item, each sum whole", async () => {
     const random = randomFromEnvironment("sums of exports");
     await fixture.add(randomEvents(random, 200));

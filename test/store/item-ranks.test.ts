@@ -9,10 +9,16 @@ import { type Random, randomFromEnvironment } from "../support/random.ts";
 const rounds = 25;
 const hours = 72;
 const hourMinutes = 60;
+const types = [
+  { id: 3, name: "play" },
+  { id: 5, name: "view" },
+];
 const firstMinute = Date.UTC(2024, 2, 1) / 60_000;
 
 /** By id its count in each hour, and whether that is in windows or still in deltas. */
 interface Row {
+  /** type_id. */
+  type: number;
   hour: number;
   id: string;
   count: number;
@@ -24,19 +30,20 @@ beforeAll(async () => {
   database = await LocalDatabase.open(":memory:");
   const identity = { logId: "log", partitionCount: 1, seed: "0".repeat(16) };
   await database.write((connection) => prepareSchema(connection, identity));
-  await database.writer.run(`INSERT INTO event_types
-    VALUES (3, 'play', 1, make_timestamp(0)::TIMESTAMP_MS, make_timestamp(0)::TIMESTAMP_MS)`);
+  const never = "make_timestamp(0)::TIMESTAMP_MS";
+  const rows = types.map(({ id, name }) => `(${id}, '${name}', 1, ${never}, ${never})`);
+  await database.writer.run(`INSERT INTO event_types VALUES ${rows.join(", ")}`);
 });
 afterAll(() => database.close());
 
-function randomRows(random: Random): Row[] {
+function randomRows(random: Random, type: number): Row[] {
   const ids = Array.from({ length: 30 }, (_, i) => `item ${i}`);
   const deltas = random.pick([0, 0.01, 0.2]);
   return Array.from({ length: hours }, (_, hour) =>
     random
       .shuffle([...ids])
       .slice(0, random.int(0, ids.length))
-      .map((id) => ({ hour, id, count: random.int(1, 20), isDelta: random.chance(deltas) })),
+      .map((id) => ({ type, hour, id, count: random.int(1, 20), isDelta: random.chance(deltas) })),
   ).flat();
 }
 
@@ -51,23 +58,30 @@ async function insert(table: string, rows: readonly string[]): Promise<void> {
   if (rows.length > 0) await database.writer.run(`INSERT INTO ${table} VALUES ${rows.join(", ")}`);
 }
 
+/** The first hours of windows of `size` hours. */
+function startsOf(size: number): number[] {
+  return Array.from({ length: Math.ceil(hours / size) }, (_, i) => i * size);
+}
+
 /** Windows of some hours each, with lists of `listed` items; none where nothing is. */
 async function build(level: string, size: number, rows: readonly Row[], listed: number) {
   const windows: string[] = [];
   const lists: string[] = [];
   const tails: string[] = [];
-  for (let first = 0; first < hours; first += size) {
-    const own = sums(rows.filter(({ hour }) => hour >= first && hour < first + size));
+  for (const [type, first] of types.flatMap(({ id }) => startsOf(size).map((at) => [id, at]))) {
+    const isOwn = (row: Row) =>
+      row.type === type && row.hour >= first! && row.hour < first! + size;
+    const own = sums(rows.filter(isOwn));
     if (own.size === 0) continue;
-    const start = firstMinute + first * hourMinutes;
+    const start = firstMinute + first! * hourMinutes;
     const ranking = [...own].sort(([idA, a], [idB, b]) => b - a || (idA < idB ? -1 : 1));
     const threshold = ranking.length > listed ? ranking[listed - 1]![1] : 0;
     const total = ranking.reduce((sum, [, count]) => sum + count, 0);
-    windows.push(`(${start}, 3, ${total}, ${ranking.length}, ${threshold})`);
+    windows.push(`(${start}, ${type}, ${total}, ${ranking.length}, ${threshold})`);
     for (const [i, [id, count]] of ranking.entries()) {
       // Deletes leave gaps between ranks.
-      if (i < listed) lists.push(`(${start}, 3, '${id}', ${count}, ${2 * i + 1})`);
-      else tails.push(`(${start}, 3, '${id}', ${count})`);
+      if (i < listed) lists.push(`(${start}, ${type}, '${id}', ${count}, ${2 * i + 1})`);
+      else tails.push(`(${start}, ${type}, '${id}', ${count})`);
     }
   }
   await insert(`window_${level}`, windows);
@@ -96,16 +110,17 @@ test("are those of a recount, or bounds that hold them", { timeout: 60_000 }, as
   const noRaw = { mayHold: async () => false } as unknown as RawFiles;
   const seen = { exact: 0, bounded: 0 };
   for (let round = 0; round < rounds; round++) {
-    const rows = randomRows(random);
+    const own = types.slice(0, random.int(1, 2));
+    const rows = own.flatMap(({ id }) => randomRows(random, id));
     const folded = rows.filter(({ isDelta }) => !isDelta);
     const listed = random.pick([1, 5, 40]);
     await build("hour", 1, folded, listed);
     await build("day", 24, folded, listed);
     const deltas = rows
       .filter(({ isDelta }) => isDelta)
-      .map(({ hour, id, count }) => {
+      .map(({ type, hour, id, count }) => {
         const minute = firstMinute + hour * hourMinutes + random.int(0, 59);
-        return `(${minute}, 3, '${id}', 0, ${count})`;
+        return `(${minute}, ${type}, '${id}', 0, ${count})`;
       });
     await insert("count_deltas", deltas);
     const bins = randomBounds(random);
@@ -115,7 +130,7 @@ test("are those of a recount, or bounds that hold them", { timeout: 60_000 }, as
       rows.filter(({ hour }) => hour >= bins[i]! && hour < bins[i + 1]!);
     const counts = bins.slice(1).map((_, i) => sums(inBin(i)).get(eventId) ?? 0);
     for (const rowsMax of [Number.MAX_SAFE_INTEGER, random.pick([0, 50, 300])]) {
-      const query = { eventType: "play", eventId, bounds };
+      const query = { eventTypes: own.map(({ name }) => name), eventId, bounds };
       const ranks = await database.read(60_000, (connection) =>
         readRanks(connection, noRaw, query, counts, rowsMax),
       );
