@@ -91,11 +91,18 @@ export interface DiskFigures {
   totalBytes: number;
 }
 
-async function diskOf(folder: string): Promise<DiskFigures> {
-  const [store, { bavail, blocks, bsize }] = await Promise.all([
+async function diskOf(
+  folder: string,
+  elsewhere: CountingParts["storeBytes"],
+): Promise<DiskFigures> {
+  const [here, there, { bavail, blocks, bsize }] = await Promise.all([
     storeBytesIn(folder),
+    elsewhere(),
     statfs(folder),
   ]);
+  // Of a store elsewhere the folder has what may be made anew.
+  const other = here.database + here.raw + here.other;
+  const store = there === null ? here : { ...there, other };
   return { store, freeBytes: bavail * bsize, totalBytes: blocks * bsize };
 }
 
@@ -136,6 +143,8 @@ export interface CountingParts {
   /** Everything acknowledged up to here is counted, epoch ms; 0 while that is not known. */
   countedThrough: () => number;
   logBytes: () => number | null;
+  /** Bytes of a store that is not in the data folder; null: it is. */
+  storeBytes: () => Promise<Pick<StoreBytes, "database" | "raw"> | null>;
 }
 
 export interface StatusDeps {
@@ -179,7 +188,8 @@ export class StatusDesk {
       this.#counted?.note(performance.now());
     }, sampleIntervalMs);
     this.#sampling.unref();
-    this.disk = keptFor(diskIntervalMs, () => diskOf(config.dataDir));
+    const elsewhere = counting?.storeBytes ?? (async () => null);
+    this.disk = keptFor(diskIntervalMs, () => diskOf(config.dataDir, elsewhere));
     this.#upstream = keptFor(upstreamIntervalMs, () => statusOf(upstream!));
   }
 

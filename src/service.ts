@@ -205,6 +205,7 @@ function openStatus(config: Config, pipeline: Pipeline, metrics: Metrics): Statu
           : waitingRecords(embedded.endOffsets(), store.committedOffsets()),
       countedThrough: () => clock.appliedThrough,
       logBytes: () => embedded?.stats().bytes ?? null,
+      storeBytes: () => store.bytesElsewhere(),
     },
   });
 }

@@ -72,6 +72,8 @@ export interface Database {
     work: (connection: DuckDBConnection) => Promise<T>,
     options?: ReadOptions,
   ): Promise<T>;
+  /** Bytes that it takes elsewhere; null: the data folder has all its files. */
+  bytesElsewhere(): Promise<number | null>;
   /** Ends what is under way, then closes. */
   close(): Promise<void>;
 }

@@ -142,6 +142,22 @@ export class LakeCatalog {
     return ids;
   }
 
+  /** Bytes of the catalog's tables in PostgreSQL, and of the files that it names. */
+  async bytes(): Promise<number> {
+    const sizes = ["data_file", "delete_file"].map(
+      (table) => `SELECT sum(file_size_bytes) AS bytes FROM ${this.schema}.ducklake_${table}`,
+    );
+    const [row] = await this.#query(
+      `SELECT coalesce(sum(bytes), 0)::bigint AS bytes FROM (
+        SELECT sum(pg_total_relation_size(own.oid)) AS bytes FROM pg_class AS own
+        JOIN pg_namespace AS place ON place.oid = own.relnamespace
+        WHERE place.nspname = $1 AND own.relkind = 'r'
+        UNION ALL ${sizes.join(" UNION ALL ")}) AS parts`,
+      [this.#place.schema],
+    );
+    return Number(row!["bytes"]);
+  }
+
   /** Which of these names the lake's files have, those that it is about to remove among them. */
   async namedOf(names: readonly string[]): Promise<Set<string>> {
     const tables = ["data_file", "delete_file", "files_scheduled_for_deletion"];

@@ -326,6 +326,10 @@ export class LakeDatabase implements Database {
     this.#renewing.unref();
   }
 
+  bytesElsewhere(): Promise<number> {
+    return this.catalog.bytes();
+  }
+
   async close(): Promise<void> {
     this.#isClosing = true;
     clearTimeout(this.#renewing ?? undefined);

@@ -297,6 +297,10 @@ export class LocalDatabase implements Database {
    * the file. DuckDB ends the process when a connection is closed, or its thread goes, while a
    * statement runs.
    */
+  async bytesElsewhere(): Promise<null> {
+    return null;
+  }
+
   async close(): Promise<void> {
     this.#isClosing = true;
     this.#lanes.close();

@@ -19,10 +19,6 @@ import type {
   SeriesAnswer,
   SeriesQuery,
 } from "./item-questions.ts";
-import type { JobRow } from "./jobs.ts";
-import type { KeptMatch, KeptRow } from "./kept-answers.ts";
-import type { LabelQuery } from "./labels.ts";
-import type { MetricsHistory, MetricsQuery } from "./metrics-history.ts";
 import {
   type FromStoreThread,
   parseSeed,
@@ -48,9 +44,7 @@ import type {
 } from "./store.ts";
 import { StoreProgress } from "./store-progress.ts";
 import { StoreTimes } from "./store-times.ts";
-import type { MetricsPart } from "./system-metrics.ts";
 import { ThreadCalls } from "./thread-calls.ts";
-import type { TypeFigure } from "./type-figures.ts";
 import type { TypeSettings } from "./type-settings.ts";
 
 export interface LocalStoreOptions extends Omit<StoreThreadData, "readLoad"> {
@@ -247,7 +241,7 @@ export class LocalStore implements Store {
     return this.#call("dropTypeSettings", name);
   }
 
-  keptAnswer(key: string): Promise<KeptRow | null> {
+  keptAnswer(key: string): Promise<StoreCalls["keptAnswer"][1]> {
     return this.#call("keptAnswer", key);
   }
 
@@ -255,11 +249,11 @@ export class LocalStore implements Store {
     return this.#call("keepAnswer", answer);
   }
 
-  dropKeptAnswers(which: KeptMatch): Promise<number> {
+  dropKeptAnswers(which: StoreCalls["dropKeptAnswers"][0]): Promise<number> {
     return this.#call("dropKeptAnswers", which);
   }
 
-  loadJobs(): Promise<JobRow[]> {
+  loadJobs(): Promise<StoreCalls["loadJobs"][1]> {
     return this.#call("loadJobs", null);
   }
 
@@ -275,7 +269,7 @@ export class LocalStore implements Store {
     return this.#call("jobResult", id);
   }
 
-  labels(query: LabelQuery, control?: ReadControl): Promise<LabelledItem[]> {
+  labels(query: StoreCalls["labels"][0], control?: ReadControl): Promise<LabelledItem[]> {
     return this.#call("labels", query, control);
   }
 
@@ -324,16 +318,22 @@ export class LocalStore implements Store {
     close: (id: number) => this.#call("closeCut", id),
   });
 
-  putMetrics(part: MetricsPart): Promise<null> {
+  putMetrics(part: StoreCalls["putMetrics"][0]): Promise<null> {
     return this.#call("putMetrics", part);
   }
 
-  metricsHistory(query: MetricsQuery): Promise<MetricsHistory> {
+  metricsHistory(
+    query: StoreCalls["metricsHistory"][0],
+  ): Promise<StoreCalls["metricsHistory"][1]> {
     return this.#call("metricsHistory", query);
   }
 
-  typeFigures(): Promise<TypeFigure[]> {
+  typeFigures(): Promise<StoreCalls["typeFigures"][1]> {
     return this.#call("typeFigures", null);
+  }
+
+  bytesElsewhere(): Promise<StoreCalls["bytesElsewhere"][1]> {
+    return this.#call("bytesElsewhere", null);
   }
 
   deleteEvents(query: DeleteQuery, control?: ReadControl): Promise<DeleteAnswer> {

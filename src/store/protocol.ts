@@ -48,6 +48,14 @@ import type { MetricsPart } from "./system-metrics.ts";
 import type { TypeFigure } from "./type-figures.ts";
 import type { TypeSettings } from "./type-settings.ts";
 
+/** Bytes of a store that is not in the data folder. */
+export interface BytesElsewhere {
+  /** Of its tables. */
+  database: number;
+  /** Of its files of raw events. */
+  raw: number;
+}
+
 export interface StoreThreadData {
   folder: string;
   /** Where the store is, if not in `folder` alone. */
@@ -123,6 +131,7 @@ export interface StoreCalls {
   putMetrics: [MetricsPart, null];
   metricsHistory: [MetricsQuery, MetricsHistory];
   typeFigures: [null, TypeFigure[]];
+  bytesElsewhere: [null, BytesElsewhere | null];
   deleteEvents: [DeleteQuery, DeleteAnswer];
   measureErasure: [string, ErasedEvents];
   beginErasure: [EraseQuery, ErasureInfo];

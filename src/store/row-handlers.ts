@@ -3,7 +3,7 @@ import type { DuckDBConnection } from "@duckdb/node-api";
 import { RankstreamError } from "../errors.ts";
 import type { Touched } from "./changes.ts";
 import type { CoarseWindows } from "./coarse.ts";
-import { type Database, ownReadBudgetMs } from "./database.ts";
+import { type Database, ownReadBudgetMs, rowsOf } from "./database.ts";
 import { isLake } from "./dialect.ts";
 import { readJobResult, readJobs, removeJob, writeJob } from "./jobs.ts";
 import type { KeptAnswers } from "./kept-answers.ts";
@@ -38,7 +38,8 @@ type RowName =
   | "dropLabels"
   | "putMetrics"
   | "metricsHistory"
-  | "typeFigures";
+  | "typeFigures"
+  | "bytesElsewhere";
 
 export type RowHandlers = {
   [Name in RowName]: (
@@ -53,6 +54,11 @@ export interface RowDeps {
   kept: () => KeptAnswers;
   /** Told of what a change of labels touched. */
   onMutation: (touched: Touched[], mutations: number) => void;
+}
+
+async function readRawBytes(connection: DuckDBConnection): Promise<number> {
+  const [row] = await rowsOf(connection, "SELECT coalesce(sum(bytes), 0) AS n FROM raw_files");
+  return Number(row!["n"]);
 }
 
 /** All of them; what `coarse` and `kept` return is there once the store is prepared. */
@@ -102,5 +108,9 @@ export function rowHandlers({ database, coarse, kept, onMutation }: RowDeps): Ro
     putMetrics: (part) => write((c) => writeMetrics(c, part)),
     metricsHistory: (query) => read((c) => readMetrics(c, query)),
     typeFigures: () => read(readTypeFigures),
+    bytesElsewhere: async () => {
+      const bytes = await database().bytesElsewhere();
+      return bytes === null ? null : { database: bytes, raw: await read(readRawBytes) };
+    },
   };
 }
