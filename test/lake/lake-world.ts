@@ -1,131 +1,211 @@
-// Many processes over one lake and one topic, that come, go and stand still, and what they were
-// sent.
+// Many processes over one lake and one topic, each on a host of its own where hosts can be had,
+// behind HAProxy; whoever dies is started again, as a supervisor does.
 import { setTimeout as sleep } from "node:timers/promises";
-import { expect } from "vitest";
 import type { LakePlace } from "../../src/model-lake.ts";
 import { kafkaFlags } from "../kafka/kafka-world.ts";
+import { freePort } from "../support/free-port.ts";
+import type { Host, HostNetwork } from "../support/host-network.ts";
 import { lakeEnvironment } from "../support/lake-place.ts";
 import type { Random } from "../support/random.ts";
-import { type RankstreamProcess, startRankstream } from "../support/service.ts";
+import {
+  type RankstreamProcess,
+  type StartOptions,
+  startRankstream,
+  temporaryFolder,
+} from "../support/service.ts";
+import { StormDiary } from "./storm-diary.ts";
+import { StormLoad } from "./storm-load.ts";
+import { StormProgress } from "./storm-progress.ts";
+import { StormProxy } from "./storm-proxy.ts";
 
 /** A member that stands still so long is given up by its group. */
-export const sessionTimeoutMs = 6000;
+export const sessionTimeoutMs = 4000;
+/** Kafka refuses sessions as short else. */
+export const brokerSettings = { "group.min.session.timeout.ms": 1000 };
 const partitions = 6;
-const answerMsMax = 180_000;
+/** Whoever can't start because something is away tries again for so long. */
+const startMsMax = 180_000;
+const startAgainMs = 500;
+const loopback = "127.0.0.1";
+const refusedPart = /"a part was refused"/g;
 
 export type Role = "edge" | "ingest" | "query";
-const roles: readonly Role[] = ["edge", "ingest", "query"];
+const counts: Readonly<Record<Role, number>> = Object.freeze({ edge: 2, ingest: 3, query: 2 });
+
+/** Where a process is, or may be: it comes back to the same address and folder. */
+export interface Seat {
+  role: Role;
+  /** What PostgreSQL knows its sessions by, too. */
+  name: string;
+  address: string;
+  port: number;
+  host: Host | null;
+  folder: string;
+  process: RankstreamProcess | null;
+  /** Nobody is about to start it again. */
+  isFree: boolean;
+}
 
 export interface LakeWorldOptions {
   random: Random;
   place: LakePlace;
-  address: string;
+  /** Of the broker. */
+  kafka: string;
   topic: string;
+  /** Null: all is on loopback. */
+  network: HostNetwork | null;
 }
 
 export class LakeWorld {
-  readonly members: Record<Role, RankstreamProcess[]> = { edge: [], ingest: [], query: [] };
-  /** What was acknowledged, by item. */
-  readonly counts = new Map<string, number>();
-  /** The longest that a batch took from its first attempt to its acknowledgement. */
-  longestPostMs = 0;
-  /** The longest from a question to an exact answer. */
-  longestExactMs = 0;
+  readonly diary = new StormDiary();
+  readonly seats: Seat[] = [];
+  load!: StormLoad;
+  progress!: StormProgress;
+  proxy!: StormProxy;
+  /** Starts that were tried again, since something was away. */
+  startsAgain = 0;
+  /** Parts that processes handed over too late, and the store refused. */
+  refusedParts = 0;
   readonly #options: LakeWorldOptions;
-  #sent = 0;
 
   constructor(options: LakeWorldOptions) {
     this.#options = options;
   }
 
-  /** The first counting process by itself: it makes the lake. */
-  async open(counts: Record<Role, number>): Promise<void> {
-    await this.join("ingest");
-    const others = roles.flatMap((role) => {
-      const missing = counts[role] - this.members[role].length;
-      return Array.from({ length: missing }, () => this.join(role));
-    });
-    await Promise.all(others);
+  async open(): Promise<void> {
+    const { random, place, kafka, topic, network } = this.#options;
+    for (const role of ["ingest", "edge", "query"] as const) {
+      for (let i = 0; i < counts[role]; i++) await this.#addSeat(role);
+    }
+    const [first, ...others] = this.seats;
+    // The first counting process by itself: it makes the lake.
+    await this.start(first!);
+    const backends = { edges: this.#addresses("edge"), queries: this.#addresses("query") };
+    this.proxy = await StormProxy.start(network?.address ?? loopback, backends);
+    await Promise.all(others.map((seat) => this.start(seat)));
+    this.progress = await StormProgress.start(place, kafka, topic, this.diary);
+    this.load = new StormLoad(this.proxy.url, random, this.diary);
+    await this.serving();
   }
 
-  async join(role: Role): Promise<void> {
-    const { address, topic, place } = this.#options;
-    const flags = ["--kafka-session-timeout-ms", String(sessionTimeoutMs), "--workers", "1"];
-    const log = [...kafkaFlags(address, topic), "--partitions", String(partitions)];
-    const env = role === "edge" ? {} : lakeEnvironment(place);
-    const service = await startRankstream({ args: ["--role", role, ...log, ...flags], env });
-    this.members[role].push(service);
+  /** Those with a process. */
+  working(role: Role): Seat[] {
+    return this.seats.filter((seat) => seat.role === role && seat.process !== null);
   }
 
-  /** Takes one of these out; somebody is left. */
-  take(role: Role): RankstreamProcess {
-    const own = this.members[role];
-    return own.splice(this.#options.random.int(0, own.length - 1), 1)[0]!;
+  any(role: Role): Seat {
+    return this.#options.random.pick(this.working(role));
   }
 
-  async killAndJoin(role: Role): Promise<void> {
-    await this.take(role).kill();
-    await this.join(role);
+  /** Resolves once HAProxy sends requests to all edges and all who answer. */
+  serving(): Promise<void> {
+    return this.proxy.serving({ edges: counts.edge, queries: counts.query });
   }
 
-  /** Sends batches with keys, each until it is acknowledged. */
-  async send(batches: number): Promise<void> {
-    for (let i = 0; i < batches; i++) await this.#post();
+  /** Resolves once all serve, and what was sent before is counted. */
+  async settled(): Promise<void> {
+    await this.serving();
+    await this.progress.settled();
   }
 
-  /** Sends until told to end. */
-  load(): () => Promise<void> {
-    let isOver = false;
-    const sending = (async () => {
-      while (!isOver) await this.#post();
-    })();
-    return async () => {
-      isOver = true;
-      await sending;
+  /** The seat of who does the maintenance. Rejects while nobody does. */
+  async leader(): Promise<Seat> {
+    const name = await this.progress.leader();
+    const seat = this.working("ingest").find((one) => one.name === name);
+    if (seat === undefined) throw new Error(`${name} is leader, and gone`);
+    return seat;
+  }
+
+  /** One more counting process. */
+  async join(): Promise<void> {
+    const free = this.seats.find(({ role, isFree }) => role === "ingest" && isFree);
+    await this.start(free ?? (await this.#addSeat("ingest")));
+  }
+
+  /** kill -9; to be started again, or freed. */
+  async kill(seat: Seat): Promise<void> {
+    const own = seat.process!;
+    seat.process = null;
+    await own.kill();
+    this.#look(own);
+  }
+
+  /** SIGTERM; throws where it doesn't end well. To be started again, or freed. */
+  async end(seat: Seat): Promise<void> {
+    const own = seat.process!;
+    seat.process = null;
+    await own.stop();
+    this.#look(own);
+  }
+
+  /** Others may join in its place. */
+  free(seat: Seat): void {
+    seat.isFree = true;
+  }
+
+  /** Tries again while something is away. */
+  async start(seat: Seat): Promise<void> {
+    seat.isFree = false;
+    for (const deadline = Date.now() + startMsMax; ; this.startsAgain++) {
+      try {
+        seat.process = await startRankstream(this.#startOptions(seat));
+        return;
+      } catch (error) {
+        if (Date.now() > deadline) throw error;
+      }
+      await sleep(startAgainMs);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.progress.end();
+    for (const { process } of this.seats) if (process !== null) this.#look(process);
+  }
+
+  /** The end of what each process said, for a failure's message. */
+  outputs(): string {
+    const said = this.working("edge").concat(this.working("ingest"), this.working("query"));
+    return said.map(({ name, process }) => `${name}: ${process!.output()}\n`).join("");
+  }
+
+  #look({ stdout }: RankstreamProcess): void {
+    this.refusedParts += stdout.match(refusedPart)?.length ?? 0;
+  }
+
+  async #addSeat(role: Role): Promise<Seat> {
+    const host = this.#options.network?.host() ?? null;
+    const number = this.seats.filter((seat) => seat.role === role).length;
+    const seat = {
+      role,
+      name: `${role}-${number}`,
+      address: host?.address ?? loopback,
+      port: await freePort(),
+      host,
+      folder: temporaryFolder(),
+      process: null,
+      isFree: false,
     };
+    this.seats.push(seat);
+    return seat;
   }
 
-  async #post(): Promise<void> {
-    const { random } = this.#options;
-    const ids = Array.from({ length: random.int(1, 60) }, () => `item-${random.int(0, 200)}`);
-    const lines = ids.map((eventId) => JSON.stringify({ eventId, eventType: "play" }));
-    const [key, begun] = [`batch ${this.#sent++}`, performance.now()];
-    for (;;) {
-      const edge = random.pick(this.members.edge);
-      const reply = await edge.post(`${lines.join("\n")}\n`, { key }).catch(() => null);
-      if (reply?.status === 202) break;
-      // An edge that was killed, and a broker that is away, are to be asked again.
-      if (reply !== null && reply.status !== 503) throw new Error(JSON.stringify(reply));
-      await sleep(50);
-    }
-    this.longestPostMs = Math.max(this.longestPostMs, performance.now() - begun);
-    for (const id of ids) this.counts.set(id, (this.counts.get(id) ?? 0) + 1);
+  #addresses(role: Role): string[] {
+    const own = this.seats.filter((seat) => seat.role === role);
+    return own.map(({ address, port }) => `${address}:${port}`);
   }
 
-  /** Every answering process says what was acknowledged; to be called while nothing is sent. */
-  async expectCounts(what: string): Promise<void> {
-    for (const service of this.members.query) {
-      const begun = performance.now();
-      const found = await this.#exact(service);
-      this.longestExactMs = Math.max(this.longestExactMs, performance.now() - begun);
-      expect(Object.fromEntries(found), what).toEqual(Object.fromEntries(this.counts));
-    }
-  }
-
-  /** Asks until the answer is no job and nothing is away. */
-  async #exact(service: RankstreamProcess): Promise<[string, number][]> {
-    const exact = { eventType: "play", timeRange: "all", mode: "exact", k: 1000 };
-    const deadline = Date.now() + answerMsMax;
-    for (;;) {
-      const { status, body } = await service.get("/leaderboard", exact);
-      if (status === 200) {
-        type Row = { eventId: string; count: number };
-        return body.results.map(({ eventId, count }: Row) => [eventId, count]);
-      }
-      if (![202, 503].includes(status) || Date.now() > deadline) {
-        throw new Error(`${status} ${JSON.stringify(body)}\n${service.output()}`);
-      }
-      await sleep(100);
-    }
+  #startOptions({ role, name, address, port, host, folder }: Seat): StartOptions {
+    const { place, kafka, topic } = this.#options;
+    const catalog = `${place.catalog} application_name=${name}`;
+    const flags = ["--role", role, "--workers", "1", "--host", address, "--open-access", "on"];
+    flags.push(...kafkaFlags(kafka, topic), "--partitions", String(partitions));
+    flags.push("--kafka-session-timeout-ms", String(sessionTimeoutMs));
+    return {
+      args: flags,
+      env: role === "edge" ? {} : lakeEnvironment({ ...place, catalog }),
+      port,
+      dataDir: folder,
+      wrapper: host?.wrapper ?? [],
+    };
   }
 }

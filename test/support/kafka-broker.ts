@@ -35,6 +35,8 @@ process.once("exit", () => {
 });
 
 export interface BrokerOptions {
+  /** Where it listens; default: 127.0.0.1. */
+  host?: string;
   /** One more listener, which wants `saslUser`: SCRAM-SHA-256 or PLAIN. */
   sasl?: boolean;
   /** One more listener with TLS and a certificate of its own; with `sasl` one with both, too. */
@@ -155,7 +157,7 @@ export class KafkaBroker {
   #addressOf(listener: keyof BrokerPorts): string {
     const port = this.#ports?.[listener];
     if (port === undefined) throw new Error(`this broker has no listener ${listener} (yet)`);
-    return `${brokerHost}:${port}`;
+    return `${this.#options.host ?? brokerHost}:${port}`;
   }
 
   #path(name: string): string {
@@ -188,13 +190,13 @@ export class KafkaBroker {
   }
 
   async #prepare(): Promise<void> {
-    const { sasl = false, tls = false, settings = {} } = this.#options;
+    const { sasl = false, tls = false, settings = {}, host } = this.#options;
     const ports: BrokerPorts = { plain: await freePort(), controller: await freePort() };
     if (sasl) ports.sasl = await freePort();
     if (tls) ports.tls = await freePort();
     if (sasl && tls) ports.saslTls = await freePort();
     const files = { logs: this.#path("data"), keystore: this.#path("keystore.p12") };
-    writeFileSync(this.#path("server.properties"), brokerSettings(ports, files, settings));
+    writeFileSync(this.#path("server.properties"), brokerSettings(ports, files, settings, host));
     if (tls) await this.#makeCertificate(files.keystore);
     const { username, password } = saslUser;
     const user = `SCRAM-SHA-256=[name=${username},password=${password}]`;

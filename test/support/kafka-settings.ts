@@ -1,4 +1,4 @@
-// The settings file of a test's Kafka: one node that is broker and controller, on loopback.
+// The settings file of a test's Kafka: one node that is broker and controller.
 
 export const brokerHost = "127.0.0.1";
 /** Who may log in over SASL, with SCRAM-SHA-256 as well as with PLAIN. */
@@ -69,11 +69,12 @@ function tlsOf(listener: string, keystore: string): Record<string, string> {
   };
 }
 
-/** `server.properties`; `more` wins over everything above. */
+/** `server.properties` of a broker on `host`; `more` wins over everything above. */
 export function brokerSettings(
   ports: BrokerPorts,
   files: { logs: string; keystore: string },
   more: Record<string, string | number | boolean>,
+  host = brokerHost,
 ): string {
   const listeners: [name: string, protocol: string, port: number][] = [
     ["PLAIN", "PLAINTEXT", ports.plain],
@@ -91,7 +92,7 @@ export function brokerSettings(
     listeners.push(["SASLTLS", "SASL_SSL", ports.saslTls]);
     own = { ...own, ...saslOf("SASLTLS"), ...tlsOf("SASLTLS", files.keystore) };
   }
-  const advertised = listeners.map(([name, , port]) => `${name}://${brokerHost}:${port}`);
+  const advertised = listeners.map(([name, , port]) => `${name}://${host}:${port}`);
   const controller = `${brokerHost}:${ports.controller}`;
   const protocols = listeners.map(([name, protocol]) => `${name}:${protocol}`);
   const all = {

@@ -65,15 +65,17 @@ export async function startLake(): Promise<Lake> {
   return new Lake(JSON.parse(text) as LakeServers);
 }
 
-/** In servers of the file's own: for tests that kill them and start them again. */
-export async function startOwnLake(): Promise<{
+/**
+ * In servers of the file's own, on this address: for tests that kill them and start them again.
+ */
+export async function startOwnLake(host?: string): Promise<{
   lake: Lake;
   postgres: PostgresServer;
   s3: S3Server;
 }> {
-  const postgres = await startedPostgres();
+  const postgres = await startedPostgres(host);
   own.add(postgres);
-  const s3 = await startedS3();
+  const s3 = await startedS3(host);
   own.add(s3);
   return { lake: new Lake(lakeServersOf(postgres, s3)), postgres, s3 };
 }

@@ -1,6 +1,14 @@
 // A real PostgreSQL on loopback, for a test file or for a whole run.
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { chmodSync, chownSync, copyFileSync, existsSync, mkdtempSync, rmSync } from "node:fs";
+import {
+  appendFileSync,
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  rmSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -11,6 +19,8 @@ import { freePort } from "./free-port.ts";
 const readyMsMax = 30_000;
 /** Many processes, each with a pool of connections, may share one. */
 const connectionsMax = 400;
+const loopback = "127.0.0.1";
+const neighbours = "host all all samenet trust\n";
 
 /** It refuses to run as root: then it runs as the user that its package made. */
 function ownUser(): { uid: number; gid: number } | undefined {
@@ -24,13 +34,15 @@ export class PostgresServer {
   readonly #programs: string;
   readonly #folder: string;
   readonly #user = ownUser();
-  readonly #port: number;
+  readonly port: number;
+  readonly #host: string;
   #settings: string[] = [];
   #process: ChildProcess | null = null;
 
-  constructor(programs: string, port: number) {
+  constructor(programs: string, port: number, host = loopback) {
     this.#programs = programs;
-    this.#port = port;
+    this.port = port;
+    this.#host = host;
     this.#folder = mkdtempSync(join(tmpdir(), "rankstream-postgres-"));
     this.#own(this.#folder);
   }
@@ -54,7 +66,7 @@ export class PostgresServer {
 
   /** What psql and other clients find it by. */
   get environment(): Record<string, string> {
-    const place = { PGHOST: "127.0.0.1", PGPORT: String(this.#port) };
+    const place = { PGHOST: this.#host, PGPORT: String(this.port) };
     return { ...place, PGUSER: "postgres", PGDATABASE: "postgres" };
   }
 
@@ -71,8 +83,10 @@ export class PostgresServer {
     if (!existsSync(data)) {
       const init = ["-D", data, "-U", "postgres", "--auth=trust", "--no-sync", "-E", "UTF8"];
       execFileSync(join(this.#programs, "initdb"), init, options);
+      // Else it trusts this machine's own addresses alone.
+      if (this.#host !== loopback) appendFileSync(join(data, "pg_hba.conf"), neighbours);
     }
-    const place = ["-p", String(this.#port), "-h", "127.0.0.1", "-k", this.#folder];
+    const place = ["-p", String(this.port), "-h", this.#host, "-k", this.#folder];
     const own = ["-D", data, ...place, "-F", "-N", String(connectionsMax), ...this.#settings];
     this.#process = spawn(join(this.#programs, "postgres"), own, options);
     const deadline = Date.now() + readyMsMax;
@@ -112,10 +126,10 @@ export class PostgresServer {
 }
 
 /** A fresh one that answers; throws where there is none on this machine. */
-export async function startedPostgres(): Promise<PostgresServer> {
+export async function startedPostgres(host?: string): Promise<PostgresServer> {
   const programs = findPostgres();
   if (programs === undefined) throw new Error("no PostgreSQL: npm run test:services brings it");
-  const server = new PostgresServer(programs, await freePort());
+  const server = new PostgresServer(programs, await freePort(), host);
   try {
     await server.start();
   } catch (error) {

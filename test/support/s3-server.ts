@@ -13,19 +13,21 @@ const accessKeyId = "tests";
 const secretAccessKey = "of these tests alone";
 export class S3Server {
   readonly port: number;
+  readonly #host: string;
   /** A bucket is a folder in it. */
   readonly folder = mkdtempSync(join(tmpdir(), "rankstream-s3-"));
   readonly bucket = "backups";
   readonly credentials = { accessKeyId, secretAccessKey };
   #process: ChildProcess | null = null;
 
-  constructor(port: number) {
+  constructor(port: number, host = "127.0.0.1") {
     this.port = port;
+    this.#host = host;
     mkdirSync(join(this.folder, this.bucket));
   }
 
   get endpoint(): string {
-    return `http://127.0.0.1:${this.port}`;
+    return `http://${this.#host}:${this.port}`;
   }
 
   /** What leads a service or a command there, by the environment. */
@@ -42,7 +44,7 @@ export class S3Server {
   async start(): Promise<void> {
     const own = [
       "--port",
-      `127.0.0.1:${this.port}`,
+      `${this.#host}:${this.port}`,
       "--quiet",
       "--keep-alive",
       "posix",
@@ -96,8 +98,8 @@ export class S3Server {
 }
 
 /** A fresh one that answers. */
-export async function startedS3(): Promise<S3Server> {
-  const server = new S3Server(await freePort());
+export async function startedS3(host?: string): Promise<S3Server> {
+  const server = new S3Server(await freePort(), host);
   try {
     await server.start();
   } catch (error) {
