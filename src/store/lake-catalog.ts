@@ -172,6 +172,26 @@ export class LakeCatalog {
     return new Set(rows.map((row) => String(row["name"])));
   }
 
+  /**
+   * Ends sessions that changed the lake, say nothing since so many ms, and have others wait for
+   * their locks: a process that stood still or was cut off just before its COMMIT, which
+   * PostgreSQL itself would wait for. Should it come back, its COMMIT fails. Returns how many.
+   */
+  async endHoldups(silentMsMax: number): Promise<number> {
+    const rows = await this.#query(
+      `SELECT pg_terminate_backend(held.pid) FROM pg_stat_activity AS held
+       WHERE held.datname = current_database() AND held.usename = current_user
+         AND held.state = 'idle in transaction'
+         AND held.state_change < clock_timestamp() - $1 * INTERVAL '1 millisecond'
+         AND position($2 IN held.query) > 0
+         AND EXISTS (SELECT FROM pg_stat_activity AS waiting
+           WHERE waiting.wait_event_type = 'Lock'
+             AND held.pid = ANY(pg_blocking_pids(waiting.pid)))`,
+      [silentMsMax, `${this.schema}.ducklake_`],
+    );
+    return rows.length;
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     const client = this.#client;

@@ -12,6 +12,9 @@ import { LakeNotices } from "./lake-notices.ts";
 const followEveryMs = 1000;
 /** From one word of offsets wanted to the next. */
 const wantEveryMs = 20;
+/** Whose session is silent for so long while others wait for its locks loses it. */
+const holdupMsMax = 8000;
+const lookForHoldupsEveryMs = 4000;
 
 export interface LakeLifeDeps {
   lake: LakeDatabase;
@@ -38,6 +41,7 @@ export class LakeLife {
   #telling: NodeJS.Timeout | null = null;
   #isClosed = false;
   #isLooking = false;
+  #holdups: NodeJS.Timeout | null = null;
 
   constructor(deps: LakeLifeDeps) {
     this.#deps = deps;
@@ -68,6 +72,7 @@ export class LakeLife {
       this.#follow();
       this.#look();
     }, followEveryMs);
+    this.#holdups = setInterval(() => void this.#endHoldups(), lookForHoldupsEveryMs);
   }
 
   /** This process committed something. */
@@ -92,8 +97,20 @@ export class LakeLife {
   async close(): Promise<void> {
     this.#isClosed = true;
     clearInterval(this.#timer ?? undefined);
+    clearInterval(this.#holdups ?? undefined);
     clearTimeout(this.#telling ?? undefined);
     await Promise.all([this.#leader.close(), this.#notices.close()]);
+  }
+
+  /** Of whoever stood still, or is gone, in the middle of a commit. */
+  async #endHoldups(): Promise<void> {
+    const { lake, onFailure } = this.#deps;
+    try {
+      const ended = await lake.catalog.endHoldups(holdupMsMax);
+      if (ended > 0) onFailure(new Error(`sessions: ${ended}`), "others held up commits: ended");
+    } catch {
+      // PostgreSQL is away, which commits and questions say themselves.
+    }
   }
 
   #tellWanted(): void {

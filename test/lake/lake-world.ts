@@ -205,6 +205,7 @@ export class LakeWorld {
       env: role === "edge" ? {} : lakeEnvironment({ ...place, catalog }),
       port,
       dataDir: folder,
+      readyMsMax: startMsMax,
       wrapper: host?.wrapper ?? [],
     };
   }

@@ -15,7 +15,7 @@ const answerMsMax = 180_000;
 const againMsMax = 200;
 const sendEveryMs = 100;
 /** Each makes all who count commit what they have. */
-const askExactEveryMs = 1500;
+const askExactEveryMs = 3000;
 const askEveryMs = 500;
 /** What says that something is away, and to ask again: 502 of HAProxy alone. */
 const awayStatuses = [502, 503, 504];

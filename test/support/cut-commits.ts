@@ -1,5 +1,5 @@
-// A way to PostgreSQL on which the answer to a COMMIT gets lost after PostgreSQL gave it.
-
+// A way to PostgreSQL on which the answer to a COMMIT gets lost after PostgreSQL gave it, or a
+// COMMIT is held up.
 import type { AddressInfo } from "node:net";
 import { createServer, connect as dial, type Socket } from "node:net";
 import { afterAll } from "vitest";
@@ -17,7 +17,9 @@ export interface CutCommits {
   catalog: string;
   /** The next COMMIT's answer ends its connection instead of arriving. */
   cutNext(): void;
-  /** So many were cut. */
+  /** The next COMMIT of rows stays on its way, and whatever comes after it on its connection. */
+  holdNext(): void;
+  /** So many were cut or held. */
   cuts(): number;
 }
 
@@ -26,6 +28,7 @@ export async function startCutCommits(catalog: string): Promise<CutCommits> {
   const { host, port, user, dbname } = catalogParts(catalog);
   const sockets = new Set<Socket>();
   let isArmed = false;
+  let isHolding = false;
   let cuts = 0;
   const server = createServer((client) => {
     const upstream = dial(Number(port), host);
@@ -35,7 +38,16 @@ export async function startCutCommits(catalog: string): Promise<CutCommits> {
       end.on("error", () => undefined);
       end.on("close", () => ends.forEach((one) => void one.destroy()));
     }
-    client.on("data", (bytes) => upstream.write(bytes));
+    let [isHeld, hasWritten] = [false, false];
+    client.on("data", (bytes) => {
+      if (isHolding && hasWritten && bytes.includes("COMMIT")) {
+        [isHolding, isHeld] = [false, true];
+        cuts++;
+      }
+      if (bytes.includes("INSERT INTO")) hasWritten = true;
+      else if (bytes.includes("COMMIT")) hasWritten = false;
+      if (!isHeld) upstream.write(bytes);
+    });
     upstream.on("data", (bytes) => {
       // The command's tag: by now it is committed.
       if (isArmed && bytes.includes("COMMIT\0")) {
@@ -55,6 +67,9 @@ export async function startCutCommits(catalog: string): Promise<CutCommits> {
     catalog: `host=127.0.0.1 port=${own} user=${user} dbname=${dbname}`,
     cutNext: () => {
       isArmed = true;
+    },
+    holdNext: () => {
+      isHolding = true;
     },
     cuts: () => cuts,
   };

@@ -32,6 +32,8 @@ export interface StartOptions {
   port?: number;
   /** Named point at which the process kills itself: RANKSTREAM_FAIL_POINT. */
   failPoint?: string;
+  /** How long it may take to be ready; default 45 s. */
+  readyMsMax?: number;
   /** Path of the program; default the built `cli.js`. */
   program?: string;
   /** A command with its arguments that executes what follows them, in its own place. */
@@ -94,10 +96,12 @@ export class RankstreamProcess {
   url = "";
   stdout = "";
   stderr = "";
+  readonly #readyMsMax: number;
   readonly exited: Promise<{ code: number | null; signal: string | null }>;
 
   constructor(options: StartOptions) {
     this.dataDir = options.dataDir ?? temporaryFolder();
+    this.#readyMsMax = options.readyMsMax ?? readyMsMax;
     const own = options.args ?? [];
     const place = ["--port", String(options.port ?? 0), "--data-dir", this.dataDir];
     const args = [...place, ...kafkaArgs(this.dataDir, own), ...own];
@@ -151,7 +155,8 @@ export class RankstreamProcess {
     });
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<string>((resolve) => {
-      timer = setTimeout(() => resolve(`was not ready in ${readyMsMax} ms`), readyMsMax);
+      const waitMs = this.#readyMsMax;
+      timer = setTimeout(() => resolve(`was not ready in ${waitMs} ms`), waitMs);
     });
     const ended = this.exited.then(({ code, signal }) => `ended with ${code ?? signal}`);
     const failure = await Promise.race([lines, late, ended]);
