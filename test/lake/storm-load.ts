@@ -9,14 +9,14 @@ import type { Measured, StormDiary } from "./storm-diary.ts";
 const senders = 2;
 const itemsMax = 200;
 const batchEventsMax = 60;
-const requestMsMax = 30_000;
+const requestMsMax = 120_000;
 /** Nothing may be away for longer than that. */
-const answerMsMax = 180_000;
+const answerMsMax = 600_000;
 const againMsMax = 200;
 const sendEveryMs = 100;
 /** Each makes all who count commit what they have. */
-const askExactEveryMs = 3000;
-const askEveryMs = 500;
+const askExactEveryMs = 4000;
+const askEveryMs = 1000;
 /** What says that something is away, and to ask again: 502 of HAProxy alone. */
 const awayStatuses = [502, 503, 504];
 
@@ -77,6 +77,7 @@ export class StormLoad {
   async during(eventType: string, work: () => Promise<void>): Promise<void> {
     this.#ledgers.set(eventType, { sent: new Map(), acknowledged: new Map() });
     this.#eventType = eventType;
+    this.#isGivenUp = false;
     await this.#post();
     let isOver = false;
     const repeat = async (everyMs: number, step: () => Promise<void>) => {

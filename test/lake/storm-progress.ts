@@ -9,7 +9,8 @@ import type { StormDiary } from "./storm-diary.ts";
 
 const lookEveryMs = 100;
 const queryMsMax = 5000;
-const settleMsMax = 240_000;
+/** A busy machine may take long. */
+const settleMsMax = 600_000;
 /** The number of the lock that the process holds which does the maintenance. */
 const leaderLock = 7_265_412;
 

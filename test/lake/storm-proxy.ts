@@ -11,7 +11,8 @@ import { freePort } from "../support/free-port.ts";
 import { temporaryFolder } from "../support/service.ts";
 import { until } from "../support/until.ts";
 
-const servingMsMax = 90_000;
+/** A busy machine may take long. */
+const servingMsMax = 600_000;
 const proxies = new Set<ChildProcess>();
 
 afterAll(async () => {
