@@ -11,6 +11,7 @@ import { addImportCommand } from "./cli-import.ts";
 import { type CliIo, CommandFailure, exitCodes } from "./cli-io.ts";
 import { addItemCommand } from "./cli-item.ts";
 import { addKeysCommand } from "./cli-keys.ts";
+import { addMigrateCommand } from "./cli-migrate.ts";
 import { addRestoreCommands } from "./cli-restore.ts";
 import { addSendCommand } from "./cli-send.ts";
 import { addSnapshotCommand } from "./cli-snapshot.ts";
@@ -54,6 +55,8 @@ Examples:
   rankstream backup                    back it up, to where its --backup-to says
   rankstream restore --to latest       a data folder again, from backups
   rankstream verify                    checksums, and everything counted anew
+  rankstream migrate --config rankstream.json
+                                       a data folder's store into a lake, for many processes
   rankstream help start                every option, its variable and its default
 
 Exit codes: 0 done, 1 failure, 2 usage or configuration, 3 no service answers, 130 and 143 stopped.
@@ -91,6 +94,7 @@ export function makeProgram(io: CliIo, done: (code: number) => void): Command {
   addBackupCommand(program, io, done);
   addRestoreCommands(program, io, done);
   addVerifyCommand(program, io, done);
+  addMigrateCommand(program, io, done);
   addItemCommand(program, io, done);
   addTypesCommand(program, io, done);
   addTailCommand(program, io, done);

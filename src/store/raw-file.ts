@@ -84,11 +84,21 @@ export class RawFileWriter {
   }
 }
 
+/** A file as a row of VALUES for the manifest. */
+export function rawFileRow({
+  path,
+  firstTime,
+  lastTime,
+  rows,
+  bytes,
+  checksums,
+}: RawFile): string {
+  const blocks = checksums ? `[${checksums.join(", ")}]` : "NULL";
+  const [first, last] = [timestampLiteral(firstTime), timestampLiteral(lastTime)];
+  return `(${sqlText(path)}, ${first}, ${last}, ${rows}, ${bytes}, ${blocks})`;
+}
+
 /** Names the file in the manifest: to be called inside a transaction. */
 export async function registerRawFile(connection: DuckDBConnection, file: RawFile): Promise<void> {
-  const checksums = file.checksums ? `[${file.checksums.join(", ")}]` : "NULL";
-  await connection.run(
-    `INSERT INTO raw_files VALUES (${sqlText(file.path)}, ${timestampLiteral(file.firstTime)},
-      ${timestampLiteral(file.lastTime)}, ${file.rows}, ${file.bytes}, ${checksums})`,
-  );
+  await connection.run(`INSERT INTO raw_files VALUES ${rawFileRow(file)}`);
 }

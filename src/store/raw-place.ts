@@ -54,6 +54,8 @@ export interface RawPlace {
   list(): AsyncIterable<PlacedFile[]>;
   /** Ends writes begun so long ago that never came to their end, where `list` tells none of it. */
   endUploads(olderThanMs: number): Promise<number>;
+  /** Lets go of the connections of a place that has any. */
+  close?(): Promise<void>;
 }
 
 /**

@@ -16,8 +16,8 @@ import { type Level, levels } from "./windows.ts";
 export interface RecountOptions {
   /** Raw events counted at once, about. */
   sliceRowsMax: number;
-  /** Told how many of the raw events are counted, 0..1. */
-  onProgress(share: number): void;
+  /** Told how many of the raw events are counted, 0..1; the next part waits for it. */
+  onProgress(share: number): void | Promise<void>;
   signal: AbortSignal;
 }
 
@@ -189,7 +189,7 @@ export class Recounter {
       for (let day = slice.from / dayMinutes; day < slice.to / dayMinutes; day++) {
         done += (days.get(day) ?? 0) / slice.parts;
       }
-      this.#options.onProgress(done / Math.max(1, all));
+      await this.#options.onProgress(done / Math.max(1, all));
     }
     await this.#compareMonths();
     await this.#compareTypes();

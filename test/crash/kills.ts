@@ -24,6 +24,7 @@ type OtherPart =
   | "coarse"
   | "snapshot"
   | "migrate"
+  | "carry"
   | "erase"
   | "scrub"
   | "backup"
