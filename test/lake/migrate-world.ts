@@ -190,7 +190,9 @@ export class MigrateWorld {
     const instance = await DuckDBInstance.create(join(this.folder, "store.duckdb"));
     try {
       const connection = await instance.connect();
-      return (await connection.runAndReadAll(sql)).getRowObjects();
+      const rows = (await connection.runAndReadAll(sql)).getRowObjects();
+      connection.closeSync();
+      return rows;
     } finally {
       instance.closeSync();
     }
