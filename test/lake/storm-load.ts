@@ -106,9 +106,19 @@ export class StormLoad {
     }
   }
 
-  /** Whoever is at these addresses says what was acknowledged of all types, item by item. */
-  async expectCounts(urls: readonly string[], what: string): Promise<void> {
-    for (const [eventType, { acknowledged }] of this.#ledgers) {
+  /** Of all types, the newest last. */
+  get eventTypes(): string[] {
+    return [...this.#ledgers.keys()];
+  }
+
+  /** Whoever is at these addresses says what was acknowledged of these types, item by item. */
+  async expectCounts(
+    eventTypes: readonly string[],
+    urls: readonly string[],
+    what: string,
+  ): Promise<void> {
+    for (const eventType of eventTypes) {
+      const { acknowledged } = this.#ledgers.get(eventType)!;
       for (const url of urls) {
         const found = await this.#exact(url, eventType);
         const wanted = Object.fromEntries(acknowledged);

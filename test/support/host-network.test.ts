@@ -1,5 +1,5 @@
 // Hosts that can be cut off: what a cable lets through, and what one that is pulled does not.
-import { execFile } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { promisify } from "node:util";
@@ -50,4 +50,14 @@ it.skipIf(!isHere)("are cut off without a word, from all or from one port", asyn
   host.heal();
   host.cutFrom(port + 1);
   expect(await heard()).toBe("heard");
+});
+
+it.skipIf(!isHere)("take the place of what killed processes left", async () => {
+  // No process has so high a number.
+  const left = "rs4194305";
+  execFileSync("ip", ["link", "add", left, "type", "bridge"]);
+  (network as HostNetwork).remove();
+  const again = (await HostNetwork.open()) as HostNetwork;
+  again.remove();
+  expect(execFileSync("ip", ["-o", "link"], { encoding: "utf8" })).not.toContain(left);
 });

@@ -3,6 +3,7 @@
 // nothing is said, packets are gone. Needs root, `ip` and `iptables`.
 import { execFile, execFileSync } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { promisify } from "node:util";
 
@@ -12,6 +13,16 @@ const networks = "10.213";
 
 function run(command: string, ...args: string[]): void {
   execFileSync(command, args, { stdio: "pipe", timeout: commandMsMax });
+}
+
+/** Of processes that were killed and removed nothing. */
+function removeLeft(): void {
+  const listed = execFileSync("ip", ["-o", "link"], { encoding: "utf8", timeout: commandMsMax });
+  for (const [, name, pid, number] of listed.matchAll(/^\d+: (rs(\d+)(n\d+)?)[@:]/gm)) {
+    if (existsSync(`/proc/${pid}`)) continue;
+    run("ip", "link", "del", name!);
+    if (number !== undefined) run("ip", "netns", "del", name!);
+  }
 }
 
 export class Host {
@@ -80,6 +91,7 @@ export class HostNetwork {
     if (process.platform !== "linux") return "hosts are network namespaces of Linux";
     const network = new HostNetwork();
     try {
+      removeLeft();
       network.#build();
       await network.#check();
       return network;
