@@ -49,6 +49,8 @@ interface Holding extends Expected {
 
 /** A part is tried so often with what others have changed meanwhile. */
 const generationsMax = 20;
+/** Partitions are taken over again after so many conflicts, then it is looked whose they are. */
+const takeConflictsMax = 2;
 
 export interface LakeCheckpointerDeps {
   database: LakeDatabase;
@@ -87,11 +89,13 @@ export class LakeCheckpointer implements Committer {
 
   /**
    * Takes partitions over for a worker; null: for any of this process. From now on nobody else
-   * commits anything of them.
+   * commits anything of them. Rejects where somebody else goes on committing to them: the worker
+   * is to look whether they are still its own, instead of leaving those that are.
    */
   async adopt({ worker, partitions, partitionCount }: LakeAdoption): Promise<Adopted> {
     const { database } = this.#deps;
-    const { taken, ...adopted } = await database.write(async (connection) => {
+    // A transaction of little: one that takes longer than others' commits loses to each of them.
+    const take = async (connection: DuckDBConnection) => {
       const known = await lakePartitionCount(connection);
       if (partitionCount > known) {
         await addLakePartitions(connection, known, partitionCount, []);
@@ -102,6 +106,11 @@ export class LakeCheckpointer implements Committer {
       for (const partition of partitions) {
         taken.set(partition, await takeOver(connection, partition));
       }
+      return { taken, counts };
+    };
+    const { taken, counts } = await database.write(take, undefined, takeConflictsMax);
+    // Of these nobody commits any more, save who takes them over next.
+    const adopted = await database.write(async (connection) => {
       const seen = [];
       for (const [partition, { newestReceivedAt }] of taken) {
         seen.push({ partition, ...(await readLakeSeen(connection, partition)), newestReceivedAt });
@@ -113,7 +122,7 @@ export class LakeCheckpointer implements Committer {
       const names = types.map((row) => String(row["event_type"]));
       const offsets = await readReached(connection);
       const newestMinute = await newestMinuteOf(connection);
-      return { taken, counts, seen, types: names, offsets, newestMinute };
+      return { counts, seen, types: names, offsets, newestMinute };
     });
     for (const [partition, { epoch, generation }] of taken) {
       this.#holdings.set(partition, { worker, epoch, generation });

@@ -164,12 +164,13 @@ export class LakeDatabase implements Database {
   write<T>(
     work: (connection: DuckDBConnection) => Promise<T>,
     before?: (connection: DuckDBConnection) => Promise<void>,
+    conflictsMax?: number,
   ): Promise<T> {
     if (this.#isClosing) return Promise.reject(new Error("the store is closing"));
     return this.#writer.enqueue(async () => {
       await this.#session.apply(this.#copier);
       await before?.(this.#copier);
-      return this.#noted(() => this.#writer.transaction(work));
+      return this.#noted(() => this.#writer.transaction(work, conflictsMax));
     });
   }
 

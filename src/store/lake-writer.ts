@@ -58,7 +58,11 @@ export class LakeWriter {
     return this.#last;
   }
 
-  async transaction<T>(work: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
+  /** Tried again after so many conflicts. */
+  async transaction<T>(
+    work: (connection: DuckDBConnection) => Promise<T>,
+    triesMax = conflictsMax,
+  ): Promise<T> {
     for (let conflicts = 0; ; conflicts++) {
       try {
         await this.connection.run("BEGIN TRANSACTION");
@@ -67,7 +71,7 @@ export class LakeWriter {
         return result;
       } catch (error) {
         await this.connection.run("ROLLBACK").catch(() => undefined);
-        if (!isConflict(error) || conflicts >= conflictsMax) throw error;
+        if (!isConflict(error) || conflicts >= triesMax) throw error;
       }
       await sleep(Math.random() * conflictWaitMsMax);
     }
