@@ -7,6 +7,7 @@ import { backupKinds } from "./errors-backup.ts";
 import { jobKinds } from "./errors-jobs.ts";
 import { lakeKinds } from "./errors-lake.ts";
 import { limitKinds } from "./errors-limits.ts";
+import { regionKinds } from "./errors-regions.ts";
 
 export interface ErrorKind {
   status: number;
@@ -378,6 +379,7 @@ const kinds = {
   ...backupKinds,
   ...jobKinds,
   ...lakeKinds,
+  ...regionKinds,
 };
 
 export type ErrorCode = keyof typeof kinds;

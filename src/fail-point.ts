@@ -50,7 +50,9 @@ export type FailPointName =
   | "backup.after_part"
   | "restore.after_file"
   | "restore.before_names"
-  | "restore.between_names";
+  | "restore.between_names"
+  | "region.before_append"
+  | "region.after_append";
 
 const [wanted = "", nth = "1"] = (process.env["RANKSTREAM_FAIL_POINT"] ?? "").split(":");
 const isSet = wanted !== "";

@@ -36,6 +36,7 @@ import {
   openMetrics,
 } from "./service-metrics.ts";
 import { openRedis } from "./service-redis.ts";
+import { openRegions } from "./service-regions.ts";
 import { keepMetrics } from "./service-samples.ts";
 import { StatusDesk } from "./service-status.ts";
 import { Closers, openStorage, packageVersion } from "./service-storage.ts";
@@ -239,7 +240,7 @@ async function openAnswers(
   pipeline: Pipeline,
   metrics: Metrics,
   closers: Closers,
-): Promise<Answers> {
+) {
   const { log, store, ingest, tracing } = pipeline;
   describeTracing(metrics, tracing);
   const redis = await openRedis(config, () => log.id, logger);
@@ -247,14 +248,16 @@ async function openAnswers(
     closers.add(() => redis.close());
     describeRedis(metrics, redis);
   }
+  const freshness = freshnessOf(config, pipeline);
+  const regions = await openRegions(config, pipeline, freshness, { metrics, logger, closers });
   const answers = await Answers.open({
     ...config,
     dataId: log.id,
     isShared: pipeline.group !== null,
     redis,
-    regions: null,
+    regions: regions.desk,
     store,
-    freshness: freshnessOf(config, pipeline),
+    freshness,
     asked: () => ingest.asked(),
     metrics,
     log: logTraceOf(pipeline, config),
@@ -270,7 +273,7 @@ async function openAnswers(
   const keeper = keepMetrics(metrics, store, config, logger);
   closers.add(() => keeper.close());
   answers.snapshots.beforeTake = () => keeper.sample();
-  return answers;
+  return { answers, regions };
 }
 
 /** The parts that answer, over those that count. */
@@ -287,12 +290,13 @@ async function openApi(
   closers.add(() => limits.close());
   await describeMetrics(metrics, pipeline);
   const budget = new ByteBudget(config.ingestBytesMax);
-  const answers = await openAnswers(config, logger, pipeline, metrics, closers);
+  const { answers, regions } = await openAnswers(config, logger, pipeline, metrics, closers);
   const status = openStatus(config, pipeline, metrics);
   describeStatus(metrics, status);
   closers.add(async () => status.close());
   const noteAppend = (first: number, last: number) => answers.noteAppend(first, last);
   const edge = openEdge(config, pipeline, budget, metrics, logger, noteAppend);
+  await regions.begin(pipeline.edge === null ? null : edge);
   const isAsked = rolesOf(config).query;
   return buildApi({
     edge,
@@ -305,7 +309,12 @@ async function openApi(
     snapshots: answers.snapshots,
     backups: backupPort(pipeline.backups),
     exports: answers.exports,
-    deleteEvents: (request, control) => answers.deleteEvents(request, control),
+    regions: regions.port,
+    deleteEvents: async (request, control) => {
+      const reply = await answers.deleteEvents(request, control);
+      if (!request.isDryRun) await regions.noteDelete();
+      return reply;
+    },
     users: answers.erasures,
     metricsHistory: (request) => metricsHistory({ ...config, store: pipeline.store }, request),
     budget,

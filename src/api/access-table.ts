@@ -55,6 +55,9 @@ const rules: Readonly<Record<string, RouteRule>> = Object.freeze({
   "GET /metrics": rule("read", "all"),
   "GET /metrics/history": rule("read", "all"),
   "GET /changes": rule("read", "all"),
+  "GET /regions": rule("read", "none"),
+  "POST /regions/totals": rule("read", "all"),
+  "POST /regions/counts": rule("read", "all"),
 
   "PUT /event-types/:name": rule("admin", inPath("name")),
   "DELETE /event-types/:name": rule("admin", inPath("name")),
@@ -75,6 +78,7 @@ const rules: Readonly<Record<string, RouteRule>> = Object.freeze({
   "POST /admin/backups": rule("admin", "all"),
   "GET /admin/backups/:id": rule("admin", "all"),
   "DELETE /admin/backups/:id": rule("admin", "all"),
+  "POST /admin/regions/:name/resync": rule("admin", "all"),
   "POST /admin/cache/invalidate": rule("admin", "all"),
 
   "GET /health/live": open,

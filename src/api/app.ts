@@ -57,6 +57,7 @@ import type { DocumentedRoute, RouteDoc } from "./openapi.ts";
 import { addOperations } from "./operations.ts";
 import { addClientFile, addPages } from "./pages.ts";
 import { type RawQuery, single } from "./parameters.ts";
+import { addRegions, noRegions, type RegionPort } from "./regions.ts";
 import { addRequestId } from "./request-id.ts";
 import { logRequests, RequestLog } from "./request-log.ts";
 import { addRequestTrace } from "./request-trace.ts";
@@ -96,6 +97,8 @@ export interface ApiDeps extends HttpAppOptions {
   labels: LabelPort;
   snapshots: SnapshotPort;
   backups: BackupPort;
+  /** Default: the service is of no region. */
+  regions?: RegionPort;
   exports: ExportPort;
   deleteEvents: DeletePort;
   users: UserPort;
@@ -238,6 +241,7 @@ async function addRoutes(
   addLabels(app, deps.labels, deps.budget);
   addSnapshots(app, deps.snapshots);
   addBackups(app, deps.backups);
+  addRegions(app, deps.regions ?? noRegions, deps.budget);
   addExports(app, deps.exports);
   addTail(app, deps.edge.tap ?? null);
   addDeletes(app, deps.deleteEvents);

@@ -8,6 +8,7 @@ import { deleteExamples } from "./examples-deletes.ts";
 import { eventExamples } from "./examples-events.ts";
 import { itemExamples } from "./examples-items.ts";
 import { operationExamples } from "./examples-operations.ts";
+import { regionExamples } from "./examples-regions.ts";
 import { seriesExamples } from "./examples-series.ts";
 import { userExamples } from "./examples-users.ts";
 import type { RouteExample } from "./route-example.ts";
@@ -20,4 +21,5 @@ export const routeExamples: Readonly<Record<string, readonly RouteExample[]>> = 
   ...userExamples,
   ...deleteExamples,
   ...operationExamples,
+  ...regionExamples,
 });

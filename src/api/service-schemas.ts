@@ -4,6 +4,7 @@
  */
 import { errorKinds } from "../errors-table.ts";
 import { aggregationWindows } from "../query/registry.ts";
+import { regionSchemas } from "./region-schemas.ts";
 import {
   count,
   farTime,
@@ -170,6 +171,7 @@ export const serviceSchemas: Readonly<Record<string, Schema>> = Object.freeze({
   RefusedLine: refusedLine,
   DeleteReply: deleteReply,
   ...userSchemas,
+  ...regionSchemas,
   Snapshot: object({
     ...snapshotInfo,
     asOf: time("Everything acknowledged up to here is in."),

@@ -285,3 +285,12 @@ async function namingItem(
   );
   return rows.map((row) => String(row["key"]));
 }
+
+/** The store's calls about them; `kept` is asked at each. */
+export function keptHandlers(kept: () => KeptAnswers) {
+  return {
+    keptAnswer: (key: string) => kept().get(key),
+    keepAnswer: ({ row, version }: { row: KeptRow; version: number }) => kept().put(row, version),
+    dropKeptAnswers: (which: KeptMatch) => kept().drop(which),
+  };
+}

@@ -28,7 +28,7 @@ import {
   type StoreThreadData,
 } from "./protocol.ts";
 import { ReadLoad } from "./read-load.ts";
-import type { SnapshotAnswer, SnapshotInfo } from "./snapshot.ts";
+import { RegionCalls } from "./region-calls.ts";
 import type {
   Adopted,
   Adoption,
@@ -45,7 +45,6 @@ import type {
 import { StoreProgress } from "./store-progress.ts";
 import { StoreTimes } from "./store-times.ts";
 import { ThreadCalls } from "./thread-calls.ts";
-import type { TypeSettings } from "./type-settings.ts";
 
 export interface LocalStoreOptions extends Omit<StoreThreadData, "readLoad"> {
   logger: Logger;
@@ -229,11 +228,11 @@ export class LocalStore implements Store {
     return this.#call("series", query, control);
   }
 
-  loadTypeSettings(): Promise<TypeSettings[]> {
+  loadTypeSettings(): Promise<StoreCalls["loadTypeSettings"][1]> {
     return this.#call("loadTypeSettings", null);
   }
 
-  putTypeSettings(settings: TypeSettings): Promise<null> {
+  putTypeSettings(settings: StoreCalls["putTypeSettings"][0]): Promise<null> {
     return this.#call("putTypeSettings", settings);
   }
 
@@ -285,11 +284,11 @@ export class LocalStore implements Store {
     return this.#call("dropLabels", eventType);
   }
 
-  takeSnapshot(name: string, control?: ReadControl): Promise<SnapshotAnswer> {
+  takeSnapshot(name: string, control?: ReadControl): Promise<StoreCalls["takeSnapshot"][1]> {
     return this.#call("takeSnapshot", name, control);
   }
 
-  snapshots(): Promise<SnapshotInfo[]> {
+  snapshots(): Promise<StoreCalls["snapshots"][1]> {
     return this.#call("snapshots", null);
   }
 
@@ -310,6 +309,7 @@ export class LocalStore implements Store {
   }
 
   readonly erasures = new ErasureCalls((...call) => this.#call(...call));
+  readonly regions = new RegionCalls((...call) => this.#call(...call));
 
   /** What a backup reads (BaseCuts). */
   readonly cuts = Object.freeze({

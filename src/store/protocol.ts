@@ -3,6 +3,7 @@ import { RankstreamError } from "../errors.ts";
 import { type ErrorCode, errorKinds } from "../errors-table.ts";
 import type { LabelChange, LabelledItem } from "../model-labels.ts";
 import type { LakePlace } from "../model-lake.ts";
+import type { RegionCell } from "../model-region-wire.ts";
 import type { SpanNote } from "../model-trace.ts";
 import type { ThreadLine } from "../telemetry-thread.ts";
 import type { BaseCut } from "./base-cuts.ts";
@@ -29,6 +30,11 @@ import type { JobRow } from "./jobs.ts";
 import type { KeptAnswersOptions, KeptMatch, KeptRow } from "./kept-answers.ts";
 import type { LabelQuery } from "./labels.ts";
 import type { MetricsHistory, MetricsQuery } from "./metrics-history.ts";
+import type {
+  RegionCountsAnswer,
+  RegionCountsQuery,
+  RegionTotalsQuery,
+} from "./region-questions.ts";
 import type { FolderIdentity } from "./schema.ts";
 import type { SnapshotAnswer, SnapshotInfo } from "./snapshot.ts";
 import type {
@@ -142,6 +148,11 @@ export interface StoreCalls {
   keptAnswer: [string, KeptRow | null];
   keepAnswer: [{ row: KeptRow; version: number }, boolean];
   dropKeptAnswers: [KeptMatch, number];
+  regionTotals: [RegionTotalsQuery, RegionCell[][]];
+  regionCounts: [RegionCountsQuery, RegionCountsAnswer];
+  regionStates: [null, { region: string; state: string }[]];
+  putRegionState: [{ region: string; state: string }, null];
+  beginRegionGeneration: [string, number];
   close: [null, null];
 }
 export type StoreCallName = keyof StoreCalls;

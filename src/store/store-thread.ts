@@ -20,7 +20,7 @@ import { type EraseDeps, Eraser, eraseDefaults, eraseHandlers } from "./erase.ts
 import { ErasedArrivals } from "./erased-arrivals.ts";
 import { Exports, exportsDefaults } from "./exports.ts";
 import { Graves } from "./graves.ts";
-import { KeptAnswers } from "./kept-answers.ts";
+import { KeptAnswers, keptHandlers } from "./kept-answers.ts";
 import { LakeCheckpointer } from "./lake-checkpoint.ts";
 import { LakeDatabase } from "./lake-database.ts";
 import { LakeLife } from "./lake-life.ts";
@@ -39,6 +39,7 @@ import {
   thrown,
 } from "./protocol.ts";
 import { type ReadSources, readHandlers } from "./read-handlers.ts";
+import { regionHandlers } from "./region-handlers.ts";
 import { rowHandlers } from "./row-handlers.ts";
 import { type FolderIdentity, prepareSchema } from "./schema.ts";
 import { readSeen } from "./seen.ts";
@@ -124,9 +125,8 @@ class StoreThread {
       kept: () => this.#kept!,
       onMutation: (touched, mutations) => this.#tellMutated(touched, mutations),
     }),
-    keptAnswer: (key) => this.#kept!.get(key),
-    keepAnswer: ({ row, version }) => this.#kept!.put(row, version),
-    dropKeptAnswers: (which) => this.#kept!.drop(which),
+    ...regionHandlers(() => this.#database, (workerData as StoreThreadData).folder),
+    ...keptHandlers(() => this.#kept!),
     takeSnapshot: (name, control) => this.#snapshots!.take(name, control.signal),
     snapshots: () => this.#snapshots!.list(),
     dropSnapshot: (name) => this.#snapshots!.drop(name),

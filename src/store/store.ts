@@ -23,6 +23,7 @@ import type { KeptMatch, KeptRow } from "./kept-answers.ts";
 import type { LabelQuery } from "./labels.ts";
 import type { MetricsHistory, MetricsQuery } from "./metrics-history.ts";
 import type { Contender, TieRule } from "./order.ts";
+import type { RegionStore } from "./region-questions.ts";
 import type { SnapshotAnswer, SnapshotInfo } from "./snapshot.ts";
 import type { MetricsPart } from "./system-metrics.ts";
 import type { TypeSettings } from "./type-settings.ts";
@@ -306,6 +307,7 @@ export interface Store {
   /** Called after each commit and delete, before those who wait for it, with what it touched. */
   onChange(listener: (version: number, touched: readonly Touched[]) => void): void;
   readonly erasures: ErasureStore;
+  readonly regions: RegionStore;
   /** Called after each commit; returns a function that stops it. */
   onCommit(listener: (offsets: readonly number[]) => void): () => void;
   /** Resolves with why, should the store end by itself: nothing is committed from then on. */

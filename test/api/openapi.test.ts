@@ -84,6 +84,8 @@ async function peekAt(url: string) {
 
 describe("/openapi.json", () => {
   let service: RankstreamProcess;
+  /** Of one of two regions, the other of which is not there. */
+  let regional: RankstreamProcess;
   let judge: ReplyJudge;
   /** Of the job that an example asked for. */
   let jobId = "";
@@ -92,6 +94,8 @@ describe("/openapi.json", () => {
   beforeAll(async () => {
     const args = ["--backup-to", temporaryFolder(), "--backup-interval-ms", "0"];
     service = await startRankstream({ args });
+    const region = ["--region", "eu", "--region-peers", "us=http://127.0.0.1:9"];
+    regional = await startRankstream({ args: region });
     expect((await service.post(sampleEvents)).body.accepted).toBe(sampleEvents.length);
     // An exact answer waits until all of them are counted.
     await service.get("/leaderboard", { eventType: "song_play", mode: "exact" });
@@ -130,7 +134,8 @@ describe("/openapi.json", () => {
     const { headers = {}, body, bodyType = "application/json" } = example;
     if (example.status === 101) return shakeHands(`${service.url}${address}`, headers);
     if (example.replyType === "text/event-stream") return peekAt(`${service.url}${address}`);
-    const answer = await service.request(address, {
+    const asked = address.includes("/regions") ? regional : service;
+    const answer = await asked.request(address, {
       method,
       headers: { ...headers, ...(body !== undefined && { "content-type": bodyType }) },
       ...(body !== undefined && { body: typeof body === "string" ? body : JSON.stringify(body) }),

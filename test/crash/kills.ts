@@ -18,7 +18,10 @@ const buildLoadMsMax = 500;
 /** Shorter than a frame's header: cuts into the last frame only. */
 const tornBytesMax = 60;
 
-/** The load deletes and upgrades nothing, takes no snapshots or backups, keeps all windows. */
+/**
+ * The load deletes and upgrades nothing, takes no snapshots or backups, keeps all windows, and is
+ * of one region.
+ */
 type OtherPart =
   | "delete"
   | "coarse"
@@ -28,7 +31,8 @@ type OtherPart =
   | "erase"
   | "scrub"
   | "backup"
-  | "restore";
+  | "restore"
+  | "region";
 type OtherPoint = `${OtherPart}.${string}` | "raw.before_replace_commit";
 export type LoadPoint = Exclude<FailPointName, OtherPoint>;
 

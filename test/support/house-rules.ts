@@ -27,6 +27,7 @@ const mayImport: Record<string, string[]> = {
   edge: ["log", "kernel", "telemetry", "discard"],
   ingest: ["log", "kernel", "store", "telemetry", "files"],
   query: ["store", "kernel", "telemetry"],
+  region: ["edge", "log", "query", "store", "telemetry"],
   api: ["access", "edge", "query", "telemetry", "discard", "limits"],
   web: ["client", "kernel", "capacity"],
   service: [
@@ -42,6 +43,7 @@ const mayImport: Record<string, string[]> = {
     "edge",
     "ingest",
     "query",
+    "region",
     "api",
     "web",
     "import",

@@ -1,0 +1,240 @@
+/**
+ * The other regions as this process knows them: follows each where it is this process's turn,
+ * else reads what whoever follows them keeps in the store. GET /regions and answers ask it.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { RankstreamError } from "../errors.ts";
+import { parseRegionType, type RegionStanding, type RegionView } from "../model-regions.ts";
+import { foreverMs } from "../store/delete-questions.ts";
+import type { Store } from "../store/store.ts";
+import type { Logger } from "../telemetry.ts";
+import type { RegionFollower } from "./follower.ts";
+import { RegionRefusal } from "./peer.ts";
+import { newState, type RegionState, readState } from "./state.ts";
+
+/** Another region as it is configured. */
+export interface RegionName {
+  name: string;
+  /** Null: it is lost, and not asked any more. */
+  address: string | null;
+}
+
+export interface RegionDeskDeps {
+  own: string;
+  peers: readonly RegionName[];
+  lagMsMax: number;
+  intervalMs: number;
+  store: Pick<Store, "regions" | "eventTypes" | "deleteEvents">;
+  /** Makes what follows a region; null: this process follows none. */
+  follow: ((peer: RegionName, state: RegionState) => RegionFollower) | null;
+  /** Whether it is this process's turn to follow. */
+  isMine: () => boolean;
+  /** Resolves once everything appended here before is counted. */
+  settle: (signal?: AbortSignal) => Promise<unknown>;
+  logger: Logger;
+  now?: () => number;
+}
+
+/** Longest pause after failures: a region that is back is found soon. */
+const pauseMsMax = 15_000;
+/** How often states are kept, and read where another process follows. */
+const keepMs = 10_000;
+const lookMs = 2000;
+/** How far behind a region may be and count as followed all the same. */
+const behindMs = 180_000;
+
+interface Followed {
+  peer: RegionName;
+  state: RegionState;
+  follower: RegionFollower | null;
+  keptAt: number;
+  kept: string;
+  failures: number;
+  /** The round or resync that runs last. */
+  turn: Promise<unknown>;
+}
+
+export class RegionDesk implements RegionView {
+  readonly own: string;
+  readonly lagMsMax: number;
+  readonly #deps: RegionDeskDeps;
+  readonly #now: () => number;
+  readonly #stop = new AbortController();
+  readonly #followed: Followed[] = [];
+  #loops: Promise<unknown>[] = [];
+
+  private constructor(deps: RegionDeskDeps) {
+    this.#deps = deps;
+    this.#now = deps.now ?? Date.now;
+    this.own = deps.own;
+    this.lagMsMax = deps.lagMsMax;
+  }
+
+  /** Reads what was kept, and begins to follow. */
+  static async open(deps: RegionDeskDeps): Promise<RegionDesk> {
+    const desk = new RegionDesk(deps);
+    const kept = new Map(
+      (await deps.store.regions.states()).map(({ region, state }) => [region, state]),
+    );
+    for (const peer of deps.peers) {
+      const isLost = peer.address === null;
+      const text = kept.get(peer.name);
+      const state =
+        text === undefined ? newState(peer.name, isLost) : readState(peer.name, isLost, text);
+      const follower = isLost ? null : (deps.follow?.(peer, state) ?? null);
+      const turn = Promise.resolve();
+      desk.#followed.push({ peer, state, follower, keptAt: 0, kept: "", failures: 0, turn });
+    }
+    desk.#loops = desk.#followed.map((one) => desk.#loop(one));
+    desk.#loops.push(desk.#look());
+    return desk;
+  }
+
+  standings(): readonly RegionStanding[] {
+    return this.#followed.map(({ state }) => state);
+  }
+
+  /** All there is to say of each, with where it is asked. */
+  states(): readonly (RegionState & { address: string | null })[] {
+    return this.#followed.map(({ state, peer }) => ({ ...state, address: peer.address }));
+  }
+
+  /**
+   * Deletes what is kept of a region here, of a range (epoch ms, `to` exclusive) or all times,
+   * and has it copied anew. Throws `region_not_found`, and `region_lost` of one that can't be
+   * copied any more.
+   */
+  async resync(name: string, range: { from: number; to: number } | null) {
+    const one = this.#followed.find(({ peer }) => peer.name === name);
+    if (one === undefined) {
+      throw new RankstreamError("region_not_found", `there is no region ${JSON.stringify(name)}`);
+    }
+    if (one.peer.address === null) {
+      throw new RankstreamError("region_lost", `${name} is lost: its counts are here alone`);
+    }
+    return this.#inTurn(one, () => this.#resync(one, range ?? { from: 0, to: foreverMs }));
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort();
+    await Promise.allSettled(this.#loops);
+    await Promise.allSettled(this.#followed.map((one) => this.#keep(one, true)));
+  }
+
+  #inTurn<T>(one: Followed, work: () => Promise<T>): Promise<T> {
+    const done = one.turn.then(work, work);
+    one.turn = done.catch(() => undefined);
+    return done;
+  }
+
+  async #resync({ peer, state, follower }: Followed, range: { from: number; to: number }) {
+    const { store, settle } = this.#deps;
+    await settle();
+    const names = (await store.eventTypes())
+      .map(({ name }) => name)
+      .filter((name) => parseRegionType(name).region === peer.name);
+    const sum = { events: 0, count: 0 };
+    for (const eventType of names) {
+      const scope = { eventType, eventId: null, ...range, isDryRun: false };
+      const { events, count } = await store.deleteEvents(scope);
+      sum.events += events;
+      sum.count += count;
+    }
+    // From here on batches have other keys: those of before are used.
+    const generation = await store.regions.beginGeneration(peer.name);
+    const { completeThrough } = state;
+    state.completeThrough =
+      completeThrough === null || range.from === 0 ? null : Math.min(completeThrough, range.from);
+    follower?.forget();
+    this.#deps.logger.warn({ part: "regions", region: peer.name, ...sum }, "copied anew");
+    return { region: peer.name, ...sum, generation };
+  }
+
+  async #pause(ms: number): Promise<void> {
+    await sleep(ms, undefined, { signal: this.#stop.signal }).catch(() => undefined);
+  }
+
+  async #loop(one: Followed): Promise<void> {
+    const { signal } = this.#stop;
+    const { intervalMs, isMine } = this.#deps;
+    if (one.follower === null) return;
+    while (!signal.aborted) {
+      if (!isMine()) {
+        await this.#pause(Math.min(intervalMs, lookMs));
+        continue;
+      }
+      const isMore = await this.#inTurn(one, () => this.#round(one));
+      const pauseMs = Math.min(intervalMs * 2 ** one.failures, Math.max(intervalMs, pauseMsMax));
+      if (!isMore || one.failures > 0) await this.#pause(pauseMs);
+    }
+  }
+
+  /** One round; whether there is more to do at once. */
+  async #round(one: Followed): Promise<boolean> {
+    const { state, follower, peer } = one;
+    const { logger } = this.#deps;
+    const before = { state: state.state, ahead: state.minutesAhead };
+    try {
+      const { isMore, added, refusal } = await follower!.round(this.#stop.signal);
+      one.failures = 0;
+      const isBehind = (state.completeThrough ?? 0) < this.#now() - behindMs;
+      state.state = refusal !== null ? "refused" : isBehind ? "behind" : "following";
+      state.detail = refusal;
+      if (state.minutesAhead > before.ahead) {
+        const fields = { part: "regions", region: peer.name, minutes: state.minutesAhead };
+        logger.warn(fields, "more is kept of a region than it has: see docs/regions.md");
+      }
+      await this.#keep(one, false);
+      this.#tell(one, before.state);
+      // Without progress somebody else writes, or a key is used: then later is soon enough.
+      return isMore && added > 0 && refusal === null;
+    } catch (error) {
+      if (this.#stop.signal.aborted) return false;
+      one.failures = Math.min(one.failures + 1, 10);
+      state.state = error instanceof RegionRefusal ? "refused" : "unreachable";
+      state.detail = error instanceof Error ? error.message : String(error);
+      this.#tell(one, before.state, error);
+      return false;
+    }
+  }
+
+  /** Writes a line where the state has changed. */
+  #tell({ state, peer }: Followed, before: string, err?: unknown): void {
+    if (state.state === before) return;
+    const fields = {
+      part: "regions",
+      region: peer.name,
+      state: state.state,
+      detail: state.detail,
+    };
+    if (err === undefined) this.#deps.logger.info(fields, "how a region is followed has changed");
+    else this.#deps.logger.warn({ ...fields, err }, "a region is not followed now");
+  }
+
+  /** Keeps the state where it has changed, not too often. */
+  async #keep(one: Followed, isLast: boolean): Promise<void> {
+    if (one.follower === null || !this.#deps.isMine()) return;
+    const now = this.#now();
+    if (!isLast && one.keptAt > now - keepMs && one.keptAt <= now) return;
+    const { region, isLost: _, ...rest } = one.state;
+    const state = JSON.stringify(rest);
+    if (state === one.kept) return;
+    await this.#deps.store.regions.putState({ region, state });
+    [one.kept, one.keptAt] = [state, now];
+  }
+
+  /** Follows what another process keeps. */
+  async #look(): Promise<void> {
+    const { store, isMine, follow } = this.#deps;
+    while (!this.#stop.signal.aborted) {
+      await this.#pause(lookMs);
+      if (this.#stop.signal.aborted || (follow !== null && isMine())) continue;
+      const kept = await store.regions.states().catch(() => []);
+      for (const { region, state } of kept) {
+        const one = this.#followed.find(({ peer }) => peer.name === region);
+        const isLost = one?.peer.address === null;
+        if (one !== undefined) Object.assign(one.state, readState(region, isLost, state));
+      }
+    }
+  }
+}

@@ -1,0 +1,38 @@
+/** Questions about regions as the main thread asks them. */
+import type { StoreCallName, StoreCalls } from "./protocol.ts";
+import type { RegionCountsQuery, RegionStore, RegionTotalsQuery } from "./region-questions.ts";
+import type { ReadControl } from "./store.ts";
+
+type Ask = <Name extends StoreCallName>(
+  name: Name,
+  argument: StoreCalls[Name][0],
+  control?: ReadControl,
+) => Promise<StoreCalls[Name][1]>;
+
+export class RegionCalls implements RegionStore {
+  readonly #ask: Ask;
+
+  constructor(ask: Ask) {
+    this.#ask = ask;
+  }
+
+  totals(query: RegionTotalsQuery, control?: ReadControl) {
+    return this.#ask("regionTotals", query, control);
+  }
+
+  counts(query: RegionCountsQuery, control?: ReadControl) {
+    return this.#ask("regionCounts", query, control);
+  }
+
+  states() {
+    return this.#ask("regionStates", null);
+  }
+
+  putState(state: { region: string; state: string }) {
+    return this.#ask("putRegionState", state);
+  }
+
+  beginGeneration(region: string) {
+    return this.#ask("beginRegionGeneration", region);
+  }
+}

@@ -1,0 +1,102 @@
+/** Two regions with a cut between them: both go on, and agree with a recount afterwards. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { randomFromEnvironment } from "../support/random.ts";
+import { until } from "../support/until.ts";
+import { RegionWorld, regionNames } from "./region-world.ts";
+
+const waitMsMax = 60_000;
+let world: RegionWorld;
+
+beforeAll(async () => {
+  world = await new RegionWorld({ random: randomFromEnvironment("two-regions") }).open();
+});
+afterAll(() => world.close());
+
+async function sendBoth(): Promise<void> {
+  await Promise.all(regionNames.map((name) => world.send(name, 200)));
+}
+
+describe("two regions", () => {
+  it("answer for both, and each tells how fresh the other is", async () => {
+    await sendBoth();
+    await world.agree();
+    for (const name of regionNames) {
+      const other = world.otherOf(name);
+      await until(async () => {
+        const standing = await world.standing(name);
+        expect(standing).toMatchObject({ region: other, state: "following", minutesAhead: 0 });
+        expect(Date.parse(standing.completeThrough)).toBeGreaterThan(Date.now() - waitMsMax * 3);
+      }, waitMsMax);
+      const own = await world.board(name, "play", { region: name });
+      expect(own.rows).toEqual(world.truth("play", [name]));
+      const theirs = await world.board(name, "play", { region: other });
+      expect(theirs.rows).toEqual(world.truth("play", [other]));
+    }
+  });
+
+  it.each(["refuse", "hang"] as const)(
+    "go on with a cut (%s), and agree afterwards",
+    async (mode) => {
+      for (const name of regionNames) world.ways[name].mode = mode;
+      const before = { eu: world.truth("view", ["eu"]), us: world.truth("view", ["us"]) };
+      for (let round = 0; round < 3; round++) await sendBoth();
+      for (const name of regionNames) {
+        const own = await world.board(name, "view", { region: name });
+        expect(own.rows).toEqual(world.truth("view", [name]));
+        const other = world.otherOf(name);
+        expect((await world.board(name, "view", { region: other })).rows).toEqual(before[other]);
+      }
+      if (mode === "refuse") {
+        await until(async () => {
+          for (const name of regionNames) {
+            expect((await world.standing(name)).state).toBe("unreachable");
+          }
+        }, waitMsMax);
+      }
+      for (const name of regionNames) world.ways[name].mode = "open";
+      await world.agree();
+    },
+  );
+
+  it("agree after kill -9 of either while it catches up", async () => {
+    const points = { eu: "region.before_append:2", us: "region.after_append:2" };
+    for (const name of regionNames) {
+      const other = world.otherOf(name);
+      world.ways[other].mode = "refuse";
+      await world.services[name].kill();
+      await world.send(other, 300);
+      await world.start(name, { failPoint: points[name] });
+      await world.send(name, 50);
+      world.ways[other].mode = "open";
+      expect((await world.services[name].exited).signal).toBe("SIGKILL");
+      await world.start(name);
+    }
+    await world.agree();
+  }, 180_000);
+
+  it("tells to which point it answers for a region that is lost for good", async () => {
+    await world.services.us.kill();
+    const { completeThrough } = await world.standing("eu");
+    await world.services.eu.stop();
+    await world.start("eu", { peers: "us=lost" });
+    const standing = await world.standing("eu");
+    expect(standing).toMatchObject({ state: "lost", isLost: true, address: null });
+    expect(Date.parse(standing.completeThrough)).toBeGreaterThanOrEqual(
+      Date.parse(completeThrough),
+    );
+    await world.send("eu", 100);
+    const board = await world.board("eu", "play");
+    expect(board.rows).toEqual(world.truth("play", regionNames));
+    expect(board.regions).toContainEqual(
+      expect.objectContaining({
+        region: "us",
+        isLost: true,
+        completeThrough: standing.completeThrough,
+      }),
+    );
+    const refused = await world.services.eu.request("/admin/regions/us/resync", {
+      method: "POST",
+    });
+    expect(refused.body.code).toBe("region_lost");
+  });
+});
