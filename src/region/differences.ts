@@ -64,7 +64,8 @@ interface Unit {
   added: number;
 }
 
-function compare(a: RegionCount, b: RegionCount): number {
+/** By start, type and id (bytes of UTF-8). */
+export function compareCounts(a: RegionCount, b: RegionCount): number {
   if (a[0] !== b[0]) return a[0] - b[0];
   if (a[1] !== b[1]) return compareIds(a[1], b[1]);
   return a[2] === b[2] ? 0 : compareIds(a[2], b[2]);
@@ -149,7 +150,7 @@ export async function* differencesOf(
   try {
     let [a, b] = [await left.next(), await right.next()];
     while (a.done !== true || b.done !== true) {
-      const order = a.done === true ? 1 : b.done === true ? -1 : compare(a.value, b.value);
+      const order = a.done === true ? 1 : b.done === true ? -1 : compareCounts(a.value, b.value);
       const row = (order <= 0 ? a.value : b.value) as RegionCount;
       if (cell !== null && cell.start !== row[0]) {
         const done = cell.take();

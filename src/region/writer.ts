@@ -1,11 +1,18 @@
 /** Writes what is missing of another region into this region's own log, through its edge. */
 import type { Edge } from "../edge/edge.ts";
 import { failPoint } from "../fail-point.ts";
-import type { RegionCount, RegionLevel } from "../model-region-wire.ts";
+import { cellMinutes, type RegionCount, type RegionLevel } from "../model-region-wire.ts";
 import type { RegionStore } from "../store/region-questions.ts";
 import { countsIn, fileBytes } from "./count-lines.ts";
-import { differenceAgeMsMax, differencesOf, type UnitBatch, unitKey } from "./differences.ts";
+import {
+  compareCounts,
+  differenceAgeMsMax,
+  differencesOf,
+  type UnitBatch,
+  unitKey,
+} from "./differences.ts";
 import type { KeyBudget } from "./key-budget.ts";
+import { RegionRefusal } from "./peer.ts";
 
 export interface RegionWriterDeps {
   region: string;
@@ -37,12 +44,35 @@ export interface WrittenSpan {
 
 const readMsMax = 60_000;
 const appendsMax = 8;
+const gotCharsMax = 200;
 
 interface IngestBody {
   code?: string;
   detail?: string;
   rejected?: number;
   errors?: { message: string }[];
+}
+
+/**
+ * The counts, as long as they are those asked for, in order: a unit's state is read of these cells
+ * alone, so another one's would be written under the wrong key. Throws RegionRefusal.
+ */
+async function* checked(
+  counts: AsyncIterable<RegionCount>,
+  { level, from, to }: WrittenSpan,
+): AsyncGenerator<RegionCount> {
+  let last: RegionCount | null = null;
+  for await (const row of counts) {
+    const [start, , , count] = row;
+    const isIn = start >= from && start < to && start % cellMinutes[level] === 0;
+    const isNext = last === null || compareCounts(last, row) < 0;
+    if (!isIn || !isNext || count < 1) {
+      const got = JSON.stringify(row).slice(0, gotCharsMax);
+      throw new RegionRefusal(`expected counts of ${from} to ${to} in order, got ${got}`);
+    }
+    last = row;
+    yield row;
+  }
 }
 
 export class RegionWriter {
@@ -59,11 +89,12 @@ export class RegionWriter {
    * was added before stays, and is known the next time.
    */
   async write(
-    { level, from, to }: WrittenSpan,
+    span: WrittenSpan,
     theirs: AsyncIterable<RegionCount>,
     signal: AbortSignal,
   ): Promise<Written> {
     const { region, regions, partitionCount, batchBytesMax } = this.#deps;
+    const { level, from, to } = span;
     const options = { region, partitionCount: partitionCount(), batchBytesMax };
     const readAt = this.#elapsed();
     const query = { region, horizons: [], level, from, to, itemsMax: null, budgetMs: readMsMax };
@@ -79,7 +110,7 @@ export class RegionWriter {
         batches.map((batch) => this.#append(batch, keyOf(batch), readAt, written, signal)),
       );
     };
-    for await (const { batches, isCut } of differencesOf(theirs, ours, options)) {
+    for await (const { batches, isCut } of differencesOf(checked(theirs, span), ours, options)) {
       written.isMore ||= isCut;
       waiting.push(...batches);
       if (waiting.length >= appendsMax) await flush();
