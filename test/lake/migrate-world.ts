@@ -1,6 +1,6 @@
 // A data folder with all that a store can hold, and the questions that it answers the same once
 // it was carried into a lake.
-import { cpSync } from "node:fs";
+import { cpSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { DuckDBInstance } from "@duckdb/node-api";
@@ -23,9 +23,6 @@ const itemCount = 120;
 const settledMsMax = 60_000;
 const answerMsMax = 60_000;
 
-/** So many of one batch go to a file of their own. */
-const fileRows = 33_000;
-/** One worker, or a batch's events are of two parts. */
 const args = [
   "--workers",
   "1",
@@ -151,7 +148,10 @@ export class MigrateWorld {
   /** Fills the folder, and leaves no service on it. */
   async fill(): Promise<void> {
     const service = await this.start();
-    for (let day = 0; day < 3; day++) await this.#send(service, fileRows, day);
+    for (let day = 0; day < 3; day++) {
+      await this.#send(service, 1500, day);
+      await this.#erase(service, `user-${5 + day}`);
+    }
     for (let i = 0; i < 3; i++) await this.#send(service, 300);
     await this.#settle(service);
     await this.#change(service);
@@ -175,6 +175,20 @@ export class MigrateWorld {
     expect(await service.exited, service.output()).toEqual({ code: null, signal: "SIGKILL" });
     const [row] = await this.query("SELECT count(*)::INTEGER AS n FROM raw_tombstones");
     expect(row!["n"]).toBeGreaterThan(0);
+  }
+
+  /** A service runs on the folder until it has written the file anew that holds deleted events. */
+  async rewrite(): Promise<void> {
+    const files = () => readdirSync(join(this.folder, "raw"), { recursive: true }) as string[];
+    const before = new Set(files());
+    const isNew = (name: string) => name.endsWith(".parquet") && !/\/\./.test(name);
+    const service = await this.start();
+    const deadline = Date.now() + settledMsMax;
+    while (!files().some((name) => isNew(name) && !before.has(name))) {
+      if (Date.now() > deadline) throw new Error(`nothing was written anew\n${service.output()}`);
+      await sleep(100);
+    }
+    await service.stop();
   }
 
   /** What the whole range came to of a type. */
@@ -244,8 +258,18 @@ export class MigrateWorld {
     await remove("/event-types/gone");
     await remove("/items/play/item-3");
     await remove(`/event-types/view/events?from=${range.from}&to=${range.from + 5 * hourMs}`);
-    const { status, body } = await service.request("/users/user-5", { method: "DELETE" });
-    expect([200, 202], JSON.stringify(body)).toContain(status);
+  }
+
+  /** After it all events are in files, also those of small batches. */
+  async #erase(service: RankstreamProcess, user: string): Promise<void> {
+    const reply = await service.request(`/users/${user}`, { method: "DELETE" });
+    expect([200, 202], JSON.stringify(reply.body)).toContain(reply.status);
+    const deadline = Date.now() + settledMsMax;
+    for (let { status } = reply; status === 202; await sleep(100)) {
+      const job = await service.get(reply.headers.get("location")!);
+      expect([job.status, Date.now() < deadline]).toEqual([200, true]);
+      if (job.body.status === "done") status = 200;
+    }
   }
 
   /** Until windows are built and coarse ones are gone. */
