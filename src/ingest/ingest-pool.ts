@@ -91,7 +91,7 @@ export class IngestPool {
   private constructor(store: Store, options: IngestPoolOptions) {
     this.#store = store;
     this.#options = options;
-    store.onWanted((offsets) => {
+    store.shares.onWanted((offsets) => {
       this.#tell();
       this.#sendAll({ kind: "flush", offsets: [...offsets] });
     });

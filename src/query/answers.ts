@@ -73,6 +73,7 @@ function levelsOf(deps: AnswersDeps, changes: ChangeMap): AnswerLevel[] {
 /** What the registry needs of a store; types of which other regions have events are one each. */
 function mergedTypes(store: Store, regions: Regions): RegistryDeps["store"] {
   return {
+    shares: store.shares,
     loadTypeSettings: () => store.loadTypeSettings(),
     putTypeSettings: (settings) => store.putTypeSettings(settings),
     dropTypeSettings: (name) => store.dropTypeSettings(name),
@@ -163,7 +164,9 @@ export class Answers {
         { signal },
       );
     const { eventTypes } = mergedTypes(store, regions);
-    this.#expiry = new Expiry({ registry, eventTypes, deleteBefore, logger }, expiryIntervalMs);
+    const isMine = () => store.shares.maintains;
+    const expiring = { registry, eventTypes, deleteBefore, isMine, logger };
+    this.#expiry = new Expiry(expiring, expiryIntervalMs);
   }
 
   static async open(deps: AnswersDeps): Promise<Answers> {
@@ -172,6 +175,7 @@ export class Answers {
     const registry = await Registry.open({
       store: mergedTypes(store, regions),
       onChange: deps.onRetention,
+      onFailure: (err) => logger.warn({ part: "types", err }, "settings of others are not known"),
       typesMax,
     });
     const clip: Registry["clip"] = (eventTypes, range) => registry.clip(eventTypes, range);

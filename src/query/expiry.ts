@@ -9,6 +9,8 @@ import { dayMs, type Registry } from "./registry.ts";
 export interface ExpiryDeps {
   registry: Pick<Registry, "expiring" | "horizonOf" | "noteExpired">;
   eventTypes: () => Promise<EventTypeInfo[]>;
+  /** Whether it is for this process to delete: of several that share a store one does. */
+  isMine: () => boolean;
   /** Deletes all events of a type before `to` (epoch ms). */
   deleteBefore: (eventType: string, to: number, signal: AbortSignal) => Promise<unknown>;
   logger: Logger;
@@ -58,9 +60,9 @@ export class Expiry {
   }
 
   async #expire(): Promise<void> {
-    const { registry, eventTypes, deleteBefore, logger } = this.#deps;
+    const { registry, eventTypes, deleteBefore, isMine, logger } = this.#deps;
     const expiring = new Set(registry.expiring());
-    if (expiring.size === 0) return;
+    if (expiring.size === 0 || !isMine()) return;
     for (const { name, firstSeen } of await eventTypes()) {
       if (!expiring.has(name) || this.#stop.signal.aborted) continue;
       const horizon = registry.horizonOf(name);

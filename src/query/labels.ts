@@ -10,7 +10,9 @@ import type { AskControl } from "./ask.ts";
 import { type Asker, eventTypesOf, type QuestionKind, type Questions } from "./questions.ts";
 
 export interface LabelsDeps {
-  store: Pick<Store, "labels" | "labelledTypes" | "putLabels" | "dropLabels">;
+  store: Pick<Store, "labels" | "labelledTypes" | "putLabels" | "dropLabels"> & {
+    shares: Pick<Store["shares"], "onRows">;
+  };
 }
 
 /** What is kept in memory of labels; what is not is read from the store. */
@@ -81,7 +83,11 @@ function labelled(answer: Listing, labels: ReadonlyMap<string, Shown>): Listing 
 export class Labels {
   readonly #store: LabelsDeps["store"];
   /** Types of which some item has, or had, a label. */
-  readonly #types: Set<string>;
+  #types: Set<string>;
+  /** Whether these are all; else any type may be one. */
+  #areKnown = true;
+  /** Changes by others that this process was told of. */
+  #told = 0;
   /** By type and id, also of items without a label. */
   readonly #kept = new LRUCache<string, Shown>({
     max: keptMax,
@@ -98,7 +104,34 @@ export class Labels {
   }
 
   static async open({ store }: LabelsDeps): Promise<Labels> {
-    return new Labels(store, await store.labelledTypes());
+    const labels = new Labels(store, []);
+    store.shares.onRows((table) => {
+      if (table === "item_labels") void labels.#follow();
+    });
+    await labels.#load();
+    return labels;
+  }
+
+  /** Others may have changed labels: what is known in memory is right no more. */
+  async #follow(): Promise<void> {
+    const told = ++this.#told;
+    this.#writes++;
+    this.#kept.clear();
+    this.#areKnown = false;
+    // Of a failure: until the next change, each is asked for in the store.
+    const isRead = await this.#load().then(
+      () => true,
+      () => false,
+    );
+    if (isRead && told === this.#told) this.#areKnown = true;
+  }
+
+  async #load(): Promise<void> {
+    const before = this.#writing > 0 ? -1 : this.#writes;
+    const types = await this.#store.labelledTypes();
+    // What is written meanwhile has added its types itself.
+    const own = before === this.#writes ? [] : this.#types;
+    this.#types = new Set([...types, ...own]);
   }
 
   /**
@@ -171,7 +204,7 @@ export class Labels {
     ids: readonly string[],
     control?: AskControl,
   ): Promise<Map<string, Shown>> {
-    const types = eventTypes.filter((name) => this.#types.has(name));
+    const types = eventTypes.filter((name) => !this.#areKnown || this.#types.has(name));
     const labels = new Map<string, Shown>();
     if (types.length === 0 || ids.length === 0) return labels;
     const found = this.#find(types, ids);

@@ -2,14 +2,26 @@
 import { RankstreamError } from "../errors.ts";
 import { minuteMs } from "../model.ts";
 import type { EventTypeInfo, Store } from "../store/store.ts";
-import type { TypeSettings } from "../store/type-settings.ts";
+import {
+  noTypeSettings,
+  type TypeSettings,
+  type TypeSettingsChange,
+} from "../store/type-settings.ts";
 import type { TimeRange } from "./time-range.ts";
 import { formatTimestamp } from "./timestamp.ts";
 
 export const dayMs = 86_400_000;
+const followAgainMs = 5000;
 
 export interface RegistryDeps {
-  store: Pick<Store, "loadTypeSettings" | "putTypeSettings" | "dropTypeSettings" | "eventTypes">;
+  store: Pick<
+    Store,
+    "loadTypeSettings" | "putTypeSettings" | "dropTypeSettings" | "eventTypes"
+  > & {
+    shares: Pick<Store["shares"], "onRows">;
+  };
+  /** Told of a failure to read what others have set; it is tried again. */
+  onFailure: (error: unknown) => void;
   /**
    * Told of what is kept now, of each type at the start and of one before it changes; returns
    * false when there is no room for the type.
@@ -56,11 +68,34 @@ export class Registry {
 
   static async open(deps: RegistryDeps): Promise<Registry> {
     const registry = new Registry(deps);
-    for (const settings of await deps.store.loadTypeSettings()) {
-      registry.#settings.set(settings.name, settings);
-      registry.#tell(settings);
-    }
+    deps.store.shares.onRows((table) => {
+      if (table === "type_settings") registry.#follow();
+    });
+    await registry.#inTurn(() => registry.#load());
     return registry;
+  }
+
+  /** Once more, where others change settings as well. */
+  #follow(): void {
+    this.#inTurn(() => this.#load()).catch((error) => {
+      this.#deps.onFailure(error);
+      setTimeout(() => this.#follow(), followAgainMs).unref();
+    });
+  }
+
+  async #load(): Promise<void> {
+    const gone = new Set(this.#settings.keys());
+    for (const settings of await this.#deps.store.loadTypeSettings()) {
+      gone.delete(settings.name);
+      this.#settings.set(settings.name, settings);
+      this.#tell(settings);
+    }
+    for (const name of gone) this.#forget(name);
+  }
+
+  #forget(name: string): void {
+    this.#settings.delete(name);
+    this.#deps.onChange(name, null, null);
   }
 
   /** Every type that has events or settings, by name. */
@@ -80,16 +115,14 @@ export class Registry {
 
   /** Sets what `change` has; resolves once it is kept. Throws `too_many_event_types`. */
   async put(name: string, change: TypeChange): Promise<TypeView> {
-    await this.#update(name, (settings) => ({ ...settings, ...change }));
+    await this.#update({ name, ...change });
     return this.get(name);
   }
 
   /** Notes that everything of a type before `through` (epoch ms) has expired. */
   async noteExpired(name: string, through: number): Promise<void> {
-    await this.#update(name, (settings) => ({
-      ...settings,
-      expiredThrough: Math.max(through, settings.expiredThrough ?? 0),
-    }));
+    const known = this.#settings.get(name)?.expiredThrough ?? 0;
+    await this.#update({ name, expiredThrough: Math.max(through, known) });
   }
 
   /** Forgets a type that was deleted. */
@@ -97,8 +130,7 @@ export class Registry {
     await this.#inTurn(async () => {
       if (!this.#settings.has(name)) return;
       await this.#deps.store.dropTypeSettings(name);
-      this.#settings.delete(name);
-      this.#deps.onChange(name, null, null);
+      this.#forget(name);
     });
   }
 
@@ -139,17 +171,11 @@ export class Registry {
     return done;
   }
 
-  #update(name: string, change: (settings: TypeSettings) => TypeSettings): Promise<void> {
+  #update(change: TypeSettingsChange): Promise<void> {
+    const { name } = change;
     return this.#inTurn(async () => {
-      const none: TypeSettings = {
-        name,
-        description: null,
-        retentionDays: null,
-        expiredThrough: null,
-        aggregationWindow: null,
-      };
-      const known = this.#settings.get(name) ?? none;
-      const settings = change(known);
+      const known = this.#settings.get(name) ?? { name, ...noTypeSettings };
+      const settings = { ...known, ...change };
       const isFull = this.#settings.size >= this.#deps.typesMax && !this.#settings.has(name);
       // What is too old from now on is refused before it is cleared away.
       if (isFull || !this.#tell(settings)) {
@@ -157,12 +183,14 @@ export class Registry {
         throw new RankstreamError("too_many_event_types", detail);
       }
       try {
-        await this.#deps.store.putTypeSettings(settings);
+        const kept = await this.#deps.store.putTypeSettings(change);
+        this.#settings.set(name, kept);
+        // Others may have set the rest of it.
+        this.#tell(kept);
       } catch (error) {
         this.#tell(known);
         throw error;
       }
-      this.#settings.set(name, settings);
     });
   }
 

@@ -22,6 +22,10 @@ interface TypeSpan {
   lastSeen: number;
 }
 
+/** Tables whose rows the main thread keeps in memory. */
+export const keptTables = ["type_settings", "item_labels"] as const;
+export type KeptTable = (typeof keptTables)[number];
+
 /** How many deletes there were, one row: with the offsets it makes the data's version. */
 export const mutationsTable = "CREATE TABLE IF NOT EXISTS mutations (count BIGINT NOT NULL)";
 

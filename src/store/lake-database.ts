@@ -9,6 +9,7 @@ import { join } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { RankstreamError } from "../errors.ts";
 import type { LakePlace } from "../model-lake.ts";
+import { keptTables } from "./changes.ts";
 import type { Database, ReadOptions } from "./database.ts";
 import { markLake } from "./dialect.ts";
 import { attachLake } from "./lake-attach.ts";
@@ -75,6 +76,8 @@ export class LakeDatabase implements Database {
   /** Whether the deferrable transaction under way has changed anything. */
   #hasChanged = false;
   #isRefused = false;
+  /** The snapshot up to which `followKept` has looked. */
+  #keptAt: number | null = null;
   #fence: ((connection: DuckDBConnection) => Promise<void>) | null = null;
   #isClosing = false;
   #renewing: NodeJS.Timeout | null = null;
@@ -282,6 +285,27 @@ export class LakeDatabase implements Database {
 
   get #under(): Promise<void> | null {
     return this.#following ?? this.#next;
+  }
+
+  /**
+   * Follows where rows changed that a process keeps in memory, also where it answers nothing. One
+   * call at a time.
+   */
+  async followKept(): Promise<void> {
+    const { snapshot } = await this.catalog.latest();
+    const before = this.#keptAt;
+    const changes = before === null ? null : await this.catalog.changes(before, snapshot);
+    if (changes !== null) {
+      const ids = new Set([...changes.inserted, ...changes.deleted]);
+      const tables = ids.size === 0 ? new Map() : await this.catalog.tables(snapshot);
+      const isKept = (id: number) => keptTables.some((name) => name === tables.get(id));
+      if (![...ids].some(isKept)) {
+        this.#keptAt = snapshot;
+        return;
+      }
+    }
+    await this.follow();
+    this.#keptAt = snapshot;
   }
 
   /** How far each partition is counted, by the lake itself. One call at a time. */

@@ -129,7 +129,10 @@ export class LakeLife {
     const { lake, onReached, onFailure } = this.#deps;
     lake
       .reached()
-      .then(onReached)
+      .then((offsets) => {
+        onReached(offsets);
+        return lake.followKept();
+      })
       .catch((error) => {
         if (!this.#isClosed) onFailure(error, "how far partitions are was not to be learnt");
       })

@@ -31,6 +31,8 @@ export interface MirrorStep {
   mutations: number;
   /** What checkpoints and deletes touched since the last step. */
   touched: Touched[];
+  /** Names of the tables that changed; null: any of them may have. */
+  tables: readonly string[] | null;
 }
 
 /**
@@ -110,7 +112,8 @@ export class LakeMirror {
     }
     this.#state = latest;
     this.#mutations = reached.mutations;
-    this.#onStep({ ...reached, touched });
+    const tables = changed === null ? null : [...changed.keys()];
+    this.#onStep({ ...reached, touched, tables });
   }
 
   /** All types, as undone: it isn't known what was taken back. */

@@ -43,6 +43,7 @@ import type {
   TrendingQuery,
 } from "./store.ts";
 import { StoreProgress } from "./store-progress.ts";
+import { StoreShares } from "./store-shares.ts";
 import { StoreTimes } from "./store-times.ts";
 import { ThreadCalls } from "./thread-calls.ts";
 
@@ -69,6 +70,7 @@ export class LocalStore implements Store {
   readonly ended: Promise<string>;
   readonly readLoad: ReadLoad;
   readonly times = new StoreTimes();
+  readonly shares: StoreShares;
   readonly #worker: Worker;
   readonly #isLake: boolean;
   readonly #logger: Logger;
@@ -78,7 +80,6 @@ export class LocalStore implements Store {
   #failure: string | null = null;
   #end: (reason: string) => void = () => undefined;
   #hasEnded = false;
-  #onWanted: (offsets: readonly number[]) => void = () => undefined;
   #isClosing = false;
   #seed = { low: 0, high: 0 };
   #newestMinute = -1;
@@ -90,6 +91,7 @@ export class LocalStore implements Store {
   ) {
     this.#worker = worker;
     this.#isLake = lake !== null;
+    this.shares = new StoreShares(lake !== null);
     this.#tracing = tracing;
     this.#calls = new ThreadCalls(worker);
     this.readLoad = readLoad;
@@ -232,8 +234,10 @@ export class LocalStore implements Store {
     return this.#call("loadTypeSettings", null);
   }
 
-  putTypeSettings(settings: StoreCalls["putTypeSettings"][0]): Promise<null> {
-    return this.#call("putTypeSettings", settings);
+  putTypeSettings(
+    change: StoreCalls["putTypeSettings"][0],
+  ): Promise<StoreCalls["putTypeSettings"][1]> {
+    return this.#call("putTypeSettings", change);
   }
 
   dropTypeSettings(name: string): Promise<null> {
@@ -349,11 +353,6 @@ export class LocalStore implements Store {
     this.#worker.postMessage({ kind: "want", offsets });
   }
 
-  /** Called with offsets that some process waits for, of a store that several share. */
-  onWanted(listener: (offsets: readonly number[]) => void): void {
-    this.#onWanted = listener;
-  }
-
   lastTry(): void {
     this.#worker.postMessage({ kind: "last_try" });
   }
@@ -381,13 +380,12 @@ export class LocalStore implements Store {
 
   #receive(message: FromStoreThread): void {
     this.times.note(message);
+    this.shares.note(message);
     this.#calls.note(message);
     this.erasures.note(message);
     this.#progress.note(message);
     if (message.kind === "committed" && message.steps !== undefined) {
       this.#tracing.record(message.steps);
-    } else if (message.kind === "wanted") {
-      this.#onWanted(message.offsets);
     } else if (message.kind === "failing") {
       this.#failure = message.message;
     } else if (message.kind === "log") {

@@ -7,7 +7,7 @@ import type { RegionCell } from "../model-region-wire.ts";
 import type { SpanNote } from "../model-trace.ts";
 import type { ThreadLine } from "../telemetry-thread.ts";
 import type { BaseCut } from "./base-cuts.ts";
-import type { Touched } from "./changes.ts";
+import type { KeptTable, Touched } from "./changes.ts";
 import type { DeleteAnswer, DeleteQuery } from "./delete-questions.ts";
 import type {
   ErasedEvents,
@@ -52,7 +52,7 @@ import type {
 } from "./store.ts";
 import type { MetricsPart } from "./system-metrics.ts";
 import type { TypeFigure } from "./type-figures.ts";
-import type { TypeSettings } from "./type-settings.ts";
+import type { TypeSettings, TypeSettingsChange } from "./type-settings.ts";
 
 /** Bytes of a store that is not in the data folder. */
 export interface BytesElsewhere {
@@ -115,7 +115,7 @@ export interface StoreCalls {
   items: [ItemsQuery, ItemsAnswer];
   series: [SeriesQuery, SeriesAnswer];
   loadTypeSettings: [null, TypeSettings[]];
-  putTypeSettings: [TypeSettings, null];
+  putTypeSettings: [TypeSettingsChange, TypeSettings];
   dropTypeSettings: [string, null];
   loadJobs: [null, JobRow[]];
   putJob: [JobRow & { result: string | null }, null];
@@ -232,6 +232,10 @@ export type FromStoreThread =
   | { kind: "mutated"; touched: Touched[]; mutations: number }
   /** Of a lake: some process waits for these offsets. */
   | { kind: "wanted"; offsets: number[] }
+  /** Of a lake: some process may have changed rows of these, which can be read now. */
+  | { kind: "rows_changed"; tables: KeptTable[] }
+  /** Of a lake: whether what only one process does is this one's. */
+  | { kind: "turned"; isMine: boolean }
   /** Of a lake: what is read from now on. */
   | { kind: "followed"; offsets: number[]; touched: Touched[]; mutations: number }
   /** Users of events of these types are erased. */

@@ -72,13 +72,13 @@ export function rowHandlers({ database, coarse, kept, onMutation }: RowDeps): Ro
   return {
     loadTypeSettings: () => read(readTypeSettings),
     putTypeSettings: async (settings) => {
-      const { aggregationWindow } = settings;
+      const { aggregationWindow = null } = settings;
       if (isLake(database().writer) && (aggregationWindow ?? finest) > finest) {
         const detail = `aggregationWindow: expected ${finest} of a store in a lake`;
         throw new RankstreamError("bad_request", `${detail}, got ${aggregationWindow}`);
       }
-      coarse().noteSettings(settings.aggregationWindow);
-      return write((c) => writeTypeSettings(c, settings));
+      coarse().noteSettings(aggregationWindow);
+      return database().write((c) => writeTypeSettings(c, settings));
     },
     dropTypeSettings: (name) => write((c) => removeTypeSettings(c, name)),
     loadJobs: () => read(readJobs),

@@ -7,7 +7,7 @@ import { nodeFiles } from "../files.ts";
 import { threadLogger } from "../telemetry-thread.ts";
 import { adopt } from "./adopt.ts";
 import { cutHandlers } from "./base-cuts.ts";
-import { type OnTouch, readMutations, type Touched } from "./changes.ts";
+import { keptTables, type OnTouch, readMutations, type Touched } from "./changes.ts";
 import type { Committer } from "./checkpoint.ts";
 import { CoarseWindows, coarseDefaults } from "./coarse.ts";
 import { Commits } from "./commits.ts";
@@ -104,9 +104,12 @@ class StoreThread {
     });
   }
 
-  stepped({ offsets, mutations, touched }: MirrorStep): void {
+  stepped({ offsets, mutations, touched, tables }: MirrorStep): void {
     [this.#offsets, this.#mutations] = [offsets, Math.max(mutations, this.#mutations)];
     this.#note(touched);
+    // First of all: what is answered from then on shows them.
+    const kept = keptTables.filter((name) => tables?.includes(name) ?? true);
+    if (kept.length > 0) send({ kind: "rows_changed", tables: kept });
     send({ kind: "followed", offsets, mutations, touched });
   }
 
@@ -312,6 +315,7 @@ class StoreThread {
       onReached: (offsets) => send({ kind: "followed", offsets, mutations: 0, touched: [] }),
       onLeader: (isLeader) => {
         logger.info({ part: "store", isLeader }, "whose turn maintenance is has changed");
+        send({ kind: "turned", isMine: isLeader });
         if (isLeader) this.#goOnDeleting(deleter);
       },
       onFailure: (error, what) =>

@@ -25,8 +25,9 @@ import type { MetricsHistory, MetricsQuery } from "./metrics-history.ts";
 import type { Contender, TieRule } from "./order.ts";
 import type { RegionStore } from "./region-questions.ts";
 import type { SnapshotAnswer, SnapshotInfo } from "./snapshot.ts";
+import type { StoreShares } from "./store-shares.ts";
 import type { MetricsPart } from "./system-metrics.ts";
-import type { TypeSettings } from "./type-settings.ts";
+import type { TypeSettings, TypeSettingsChange } from "./type-settings.ts";
 
 /** One partition's progress in a checkpoint: it counted the records from `from` to `next` − 1. */
 export interface OffsetRange {
@@ -333,10 +334,11 @@ export interface Store {
    * `too_many_deletes`.
    */
   deleteEvents(query: DeleteQuery, control?: ReadControl): Promise<DeleteAnswer>;
+  readonly shares: Pick<StoreShares, "onRows" | "onWanted" | "maintains">;
   /** By name. */
   loadTypeSettings(): Promise<TypeSettings[]>;
-  /** Keeps them in place of those of the same name; resolves once that is committed. */
-  putTypeSettings(settings: TypeSettings): Promise<null>;
+  /** Keeps what is changed; resolves to all that is set of the type, once that is committed. */
+  putTypeSettings(change: TypeSettingsChange): Promise<TypeSettings>;
   dropTypeSettings(name: string): Promise<null>;
   /** The labels there are of these items; of several types each its own. */
   labels(query: LabelQuery, control?: ReadControl): Promise<LabelledItem[]>;
@@ -380,8 +382,6 @@ export interface Store {
   tick(appliedThrough: number): void;
   /** Has whoever counts these offsets, in any process, know that somebody waits for them. */
   want(offsets: readonly number[]): void;
-  /** Called with offsets that some process waits for. */
-  onWanted(listener: (offsets: readonly number[]) => void): void;
   /** From now on a commit that fails is tried only once more, at once; then its worker is told. */
   lastTry(): void;
   close(): Promise<void>;

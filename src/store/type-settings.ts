@@ -19,12 +19,23 @@ export interface TypeSettings {
   aggregationWindow: number | null;
 }
 
+/** What is absent stays as it is, also where another process has just changed it. */
+export type TypeSettingsChange = Pick<TypeSettings, "name"> & Partial<TypeSettings>;
+
 export const typeSettingsTables = [
   `CREATE TABLE IF NOT EXISTS type_settings (
      event_type VARCHAR NOT NULL, description VARCHAR, retention_days INTEGER,
      expired_through BIGINT)`,
   "ALTER TABLE type_settings ADD COLUMN IF NOT EXISTS aggregation_window INTEGER",
 ];
+
+/** Of a type of which nothing was set. */
+export const noTypeSettings = Object.freeze({
+  description: null,
+  retentionDays: null,
+  expiredThrough: null,
+  aggregationWindow: null,
+});
 
 /** By name. */
 export async function readTypeSettings(connection: DuckDBConnection): Promise<TypeSettings[]> {
@@ -41,11 +52,20 @@ export async function readTypeSettings(connection: DuckDBConnection): Promise<Ty
   });
 }
 
-/** Keeps the settings in place of those of the same name, in the writer's transaction. */
+/**
+ * Keeps what is changed of a type's settings, in the writer's transaction; returns all of them.
+ * What has expired once stays so: the later of two moments holds.
+ */
 export async function writeTypeSettings(
   connection: DuckDBConnection,
-  { name, description, retentionDays, expiredThrough, aggregationWindow }: TypeSettings,
-): Promise<void> {
+  change: TypeSettingsChange,
+): Promise<TypeSettings> {
+  const { name } = change;
+  const known = (await readTypeSettings(connection)).find((one) => one.name === name);
+  const settings = { ...noTypeSettings, ...known, ...change };
+  const moments = [known?.expiredThrough, change.expiredThrough].map((ms) => ms ?? 0);
+  const expiredThrough = Math.max(...moments) || null;
+  const { description, retentionDays, aggregationWindow } = settings;
   await removeTypeSettings(connection, name);
   await connection.run("INSERT INTO type_settings VALUES ($1, $2, $3, $4::BIGINT, $5)", [
     name,
@@ -54,6 +74,7 @@ export async function writeTypeSettings(
     expiredThrough === null ? null : BigInt(expiredThrough),
     aggregationWindow,
   ]);
+  return { ...settings, expiredThrough };
 }
 
 export async function removeTypeSettings(

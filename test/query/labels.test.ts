@@ -38,6 +38,15 @@ class FakeStore {
     return rows;
   }
 
+  /** Another process has changed labels. */
+  tell: () => void = () => undefined;
+
+  readonly shares = {
+    onRows: (listener: (table: "item_labels") => void) => {
+      this.tell = () => listener("item_labels");
+    },
+  };
+
   async dropLabels(type: string): Promise<null> {
     for (const [key, { eventType }] of this.items) if (eventType === type) this.items.delete(key);
     return null;
@@ -102,6 +111,21 @@ describe("labels on answers", () => {
       items: [{ eventId: "b", ...b }, { eventId: "c" }, { eventId: "b", ...b }],
     });
     expect(await asker.series(typed(one))).toEqual({ total: 3 });
+  });
+
+  it("follow what other processes change", async () => {
+    const { labels, board, store } = await makeLabelled({ leaderboard: async () => rows });
+    await labels.put([{ eventType: "t", eventId: "a", label: "old" }]);
+    expect(await board("t")).toMatchObject({ results: [{ label: "old" }, {}] });
+    await store.putLabels([
+      { eventType: "t", eventId: "a", label: "new" },
+      { eventType: "u", eventId: "b", label: "of a type without any" },
+    ]);
+    store.tell();
+    // At once: an answer of old labels would be kept as one of now.
+    expect(await board("t", "u")).toMatchObject({
+      results: [{ label: "new" }, { label: "of a type without any" }],
+    });
   });
 
   it("are those of the first type that has one", async () => {

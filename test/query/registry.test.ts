@@ -2,21 +2,35 @@
 import { describe, expect, it } from "vitest";
 import { Registry } from "../../src/query/registry.ts";
 import type { EventTypeInfo } from "../../src/store/store.ts";
-import type { TypeSettings } from "../../src/store/type-settings.ts";
+import { noTypeSettings, type TypeSettings } from "../../src/store/type-settings.ts";
+import { until } from "../support/until.ts";
 
 const dayMs = 86_400_000;
 const noon = Date.UTC(2026, 10, 24, 12);
 
 async function setUp(kept = new Map<string, TypeSettings>(), typesMax = 3) {
   const told: [string, number | null, number | null][] = [];
-  const state = { now: noon + 30_500, fails: false, hasRoom: true, infos: [] as EventTypeInfo[] };
+  const state = {
+    now: noon + 30_500,
+    fails: false,
+    hasRoom: true,
+    infos: [] as EventTypeInfo[],
+    /** Another process has set something. */
+    tell: (): void => undefined,
+  };
   const registry = await Registry.open({
     store: {
       loadTypeSettings: async () => [...kept.values()],
-      putTypeSettings: async (settings) => {
+      putTypeSettings: async (change) => {
         if (state.fails) throw new Error("disk");
-        kept.set(settings.name, settings);
-        return null;
+        const all = { ...noTypeSettings, ...kept.get(change.name), ...change };
+        kept.set(change.name, all);
+        return all;
+      },
+      shares: {
+        onRows: (listener) => {
+          state.tell = () => listener("type_settings");
+        },
       },
       dropTypeSettings: async (name) => {
         kept.delete(name);
@@ -27,6 +41,9 @@ async function setUp(kept = new Map<string, TypeSettings>(), typesMax = 3) {
     onChange: (...change) => {
       told.push(change);
       return state.hasRoom;
+    },
+    onFailure: (error) => {
+      throw error;
     },
     typesMax,
     now: () => state.now,
@@ -39,6 +56,25 @@ const range = (from: number, to: number) => {
 };
 
 describe("the registry", () => {
+  it("follows what other processes set, and sets no more than it is asked", async () => {
+    const { registry, told, state, kept } = await setUp();
+    await registry.put("a", { retentionDays: 7 });
+    // Nobody has told yet: what the other set is not lost all the same.
+    kept.set("a", { ...kept.get("a")!, description: "by another", retentionDays: 3 });
+    await registry.put("a", { aggregationWindow: 3600 });
+    expect(kept.get("a")).toMatchObject({ description: "by another", retentionDays: 3 });
+    expect(told.at(-1)).toEqual(["a", 3 * dayMs, null]);
+    kept.set("b", { ...noTypeSettings, name: "b", retentionDays: 2 });
+    kept.delete("a");
+    state.tell();
+    await until(async () => expect(registry.expiring()).toEqual(["b"]), 10_000);
+    expect(registry.horizonOf("a")).toBe(0);
+    expect(told.slice(-2)).toEqual([
+      ["b", 2 * dayMs, null],
+      ["a", null, null],
+    ]);
+  });
+
   it("keeps what is set, lets the rest be, and tells of types without events", async () => {
     const { registry, state, kept } = await setUp();
     state.infos = [{ name: "a", total: 3, firstSeen: noon - 1000, lastSeen: noon }];
