@@ -7,8 +7,17 @@ import type { SessionSettings } from "./open-instance.ts";
 const conflictsMax = 20;
 const conflictWaitMsMax = 200;
 
-function isConflict(error: unknown): boolean {
-  return error instanceof Error && /conflict/i.test(error.message);
+/** As DuckLake says it, and as PostgreSQL does where DuckLake gave up trying again. */
+const conflictForms = [
+  "Transaction conflict - attempting to ",
+  'duplicate key value violates unique constraint "ducklake_',
+  "could not serialize access due to ",
+  "deadlock detected",
+];
+
+/** Whether a transaction was rolled back since another one committed first. */
+export function isConflict(error: unknown): boolean {
+  return error instanceof Error && conflictForms.some((form) => error.message.includes(form));
 }
 
 /** Calls `onChange` at each statement by `run` of the connection that changes the lake. */
