@@ -81,7 +81,8 @@ export class LakeCheckpointer implements Committer {
 
   alone<T>(work: (types: { remove(name: string): void }) => Promise<T>): Promise<T> {
     // What it changes fences the checkpoints of all processes, and these look again then.
-    return this.#inTurn(() => work({ remove: () => undefined }));
+    const { database } = this.#deps;
+    return this.#inTurn(() => database.alone(() => work({ remove: () => undefined })));
   }
 
   /** Of a lake the deltas always answer for open minutes. */
@@ -189,7 +190,7 @@ export class LakeCheckpointer implements Committer {
       file = await fileOfPart(connection, rawFiles, this.#written, writing);
     };
     try {
-      await database.write(async (connection) => {
+      await database.writeCheckpoint(async (connection) => {
         for (const offset of part.offsets) await this.#move(connection, part, offset);
         await noteReached(connection, part.offsets);
         failPoint("store.in_transaction");

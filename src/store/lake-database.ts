@@ -18,38 +18,17 @@ import { LakeMirror, lakeName, type MirrorStep } from "./lake-mirror.ts";
 import { readReached } from "./lake-partitions.ts";
 import { createS3Secret } from "./lake-s3.ts";
 import { LakeSession } from "./lake-session.ts";
+import { LakeTurns } from "./lake-turns.ts";
 import { LakeWriter, noteChanges } from "./lake-writer.ts";
 import { LocalDatabase } from "./local-database.ts";
 import type { DatabaseOptions } from "./open-instance.ts";
 import { makePatient } from "./patient-connection.ts";
+import { inTime } from "./read-in-time.ts";
 import { ReadLoad } from "./read-load.ts";
-import { cancelled } from "./read-watch.ts";
 
 /** The longest that a timer waits at once. */
 const keysWaitMsMax = 24 * 3_600_000;
 const keysAgainMs = 30_000;
-
-/** The read's own budget and signal hold while its mirror is brought up to date, too. */
-async function inTime(
-  current: Promise<void>,
-  budgetMs: number,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  let leave: () => void = () => undefined;
-  const over = new Promise<never>((_, reject) => {
-    const detail = `what was committed could not be read within ${budgetMs} ms`;
-    timer = setTimeout(() => reject(new RankstreamError("query_timeout", detail)), budgetMs);
-    leave = () => reject(cancelled());
-    signal?.addEventListener("abort", leave, { once: true });
-  });
-  try {
-    await Promise.race([current, over]);
-  } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener("abort", leave);
-  }
-}
 
 export interface LakeDatabaseOptions extends DatabaseOptions {
   /** Told what reads see from now on. */
@@ -68,6 +47,9 @@ export class LakeDatabase implements Database {
   readonly #mirror: LakeMirror;
   readonly #mirroring: DuckDBConnection;
   readonly #session: LakeSession;
+  readonly #turns: LakeTurns;
+  /** Calls of `alone` under way. */
+  #alone = 0;
   /** Commits of this process, counted from 1, and how many of them the mirror shows. */
   #wanted = 1;
   #shown = 0;
@@ -94,8 +76,10 @@ export class LakeDatabase implements Database {
     },
     mirror: LakeMirror,
     session: LakeSession,
+    turns: LakeTurns,
   ) {
     this.#session = session;
+    this.#turns = turns;
     this.#local = local;
     this.catalog = catalog;
     this.#writer = new LakeWriter(connections.writer, session);
@@ -150,7 +134,14 @@ export class LakeDatabase implements Database {
       };
       makePatient(connections.copier);
       const mirror = new LakeMirror(connections.mirroring, catalog, options.onStep);
-      const database = new LakeDatabase(local, catalog, connections, mirror, session);
+      const database = new LakeDatabase(
+        local,
+        catalog,
+        connections,
+        mirror,
+        session,
+        new LakeTurns(place),
+      );
       database.#renewKeys(place, keysEndAt);
       return database;
     } catch (error) {
@@ -169,26 +160,55 @@ export class LakeDatabase implements Database {
     before?: (connection: DuckDBConnection) => Promise<void>,
     conflictsMax?: number,
   ): Promise<T> {
-    if (this.#isClosing) return Promise.reject(new Error("the store is closing"));
-    return this.#writer.enqueue(async () => {
+    return this.#write(async () => {
       await this.#session.apply(this.#copier);
       await before?.(this.#copier);
-      return this.#noted(() => this.#writer.transaction(work, conflictsMax));
+      return this.#turned(() => this.#writer.transaction(work, conflictsMax));
     });
+  }
+
+  /** As `write`, for what checkpoints do: while some process is at `alone` it waits. */
+  writeCheckpoint<T>(
+    work: (connection: DuckDBConnection) => Promise<T>,
+    before: (connection: DuckDBConnection) => Promise<void>,
+  ): Promise<T> {
+    return this.#write(async () => {
+      await this.#session.apply(this.#copier);
+      await before(this.#copier);
+      return this.#turns.shared(() => this.#writer.transaction(work));
+    });
+  }
+
+  #write<T>(run: () => Promise<T>): Promise<T> {
+    if (this.#isClosing) return Promise.reject(new Error("the store is closing"));
+    return this.#writer.enqueue(() => this.#noted(run));
+  }
+
+  /** Has transactions that `work` asks for run while no process commits a checkpoint. */
+  async alone<T>(work: () => Promise<T>): Promise<T> {
+    this.#alone++;
+    try {
+      return await work();
+    } finally {
+      this.#alone--;
+    }
+  }
+
+  #turned<T>(run: () => Promise<T>): Promise<T> {
+    return this.#alone > 0 ? this.#turns.alone(run) : run();
   }
 
   writeDeferrable<T>(work: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
     return this.#maintenance.enqueue(() => {
       if (this.#isRefused || this.#isClosing) throw new Error("the store is closing");
-      return this.#noted(() =>
-        this.#maintenance.transaction(async (connection) => {
-          this.#hasChanged = false;
-          const result = await work(connection);
-          // Only where there is something to commit: each commit is one more state of the lake.
-          if (this.#hasChanged) await this.#serialize(connection);
-          return result;
-        }),
-      );
+      const transaction = async (connection: DuckDBConnection) => {
+        this.#hasChanged = false;
+        const result = await work(connection);
+        // Only where there is something to commit: each commit is one more state of the lake.
+        if (this.#hasChanged) await this.#serialize(connection);
+        return result;
+      };
+      return this.#noted(() => this.#turned(() => this.#maintenance.transaction(transaction)));
     });
   }
 
@@ -363,6 +383,6 @@ export class LakeDatabase implements Database {
       await under.catch(() => undefined);
     }
     await this.#local.close();
-    await this.catalog.close();
+    await Promise.all([this.catalog.close(), this.#turns.close()]);
   }
 }

@@ -1,5 +1,6 @@
 // Two processes' worth of databases over one lake: who may commit, what readers see, whose turn
 // maintenance is.
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { LakePlace } from "../../src/model-lake.ts";
 import { StaleOffsetError } from "../../src/store/checkpoint.ts";
@@ -78,6 +79,32 @@ describe.skipIf(!hasLake())("a lake that two processes share", () => {
     const [, id, total] = after.find(([name]) => name === "second")!;
     expect(total).toBe(1);
     expect(id, "a number never given before").toBeGreaterThan(2);
+  });
+
+  it("gives a delete its turn while checkpoints go on", { timeout: minutesMax }, async () => {
+    let isOver = false;
+    let checkpoints = 0;
+    const { starts } = await other.adopt(0, [1]);
+    const counting = (async () => {
+      for (let from = starts[0]!.offset; !isOver; from++, checkpoints++) {
+        await other.commit(0, 1, from, ["first"]);
+      }
+    })();
+    let tries = 0;
+    await one.checkpointer.alone(() =>
+      one.database.writeDeferrable(async (connection) => {
+        tries++;
+        await fenceOthers(connection);
+        // Longer than several checkpoints take.
+        await sleep(1500);
+      }),
+    );
+    const during = checkpoints;
+    await until(async () => expect(checkpoints).toBeGreaterThan(during + 1), minutesMax);
+    isOver = true;
+    await counting;
+    // One may have begun before.
+    expect(tries).toBeLessThanOrEqual(2);
   });
 
   it("has one of two changes that overlap look again", { timeout: minutesMax }, async () => {
