@@ -159,6 +159,26 @@ export class LakeCatalog {
     return Number(row!["bytes"]);
   }
 
+  /**
+   * Removes rows of small inserts that no kept state shows, which DuckLake 1.0 leaves: one that
+   * was replaced in state `end_snapshot` is none of that state's nor of any later one's. Returns
+   * how many went.
+   */
+  async dropDeadRows(): Promise<number> {
+    const tables = await this.#query(
+      `SELECT quote_ident(table_name) AS name FROM ${this.schema}.ducklake_inlined_data_tables`,
+    );
+    let dropped = 0;
+    for (const { name } of tables) {
+      const [row] = await this.#query(`WITH dead AS (
+          DELETE FROM ${this.schema}.${name} WHERE end_snapshot <=
+            (SELECT min(snapshot_id) FROM ${this.schema}.ducklake_snapshot) RETURNING 1)
+        SELECT count(*) AS n FROM dead`);
+      dropped += Number(row!["n"]);
+    }
+    return dropped;
+  }
+
   /** Which of these names the lake's files have, those that it is about to remove among them. */
   async namedOf(names: readonly string[]): Promise<Set<string>> {
     const tables = ["data_file", "delete_file", "files_scheduled_for_deletion"];

@@ -1,8 +1,9 @@
 /**
  * What DuckLake itself wants done now and then: rows that lie in PostgreSQL move to files, small
  * files are merged, files of which much is deleted are written anew, old snapshots go with the
- * files that only they name, and files that none names. Only by the leader, and each step alone:
- * a step that loses against somebody's transaction comes again next time.
+ * files that only they name, with rows in PostgreSQL that only they show, and with files that
+ * none names. Only by the leader, and each step alone: a step that loses against somebody's
+ * transaction comes again next time.
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { lakeName } from "./lake-mirror.ts";
@@ -48,6 +49,8 @@ export interface LakeUpkeepDeps {
   write: <T>(work: (connection: DuckDBConnection) => Promise<T>) => Promise<T>;
   /** Statements that make their own transactions. */
   run: (sql: string) => Promise<unknown>;
+  /** Removes rows in PostgreSQL that no snapshot shows any more. */
+  dropDeadRows: () => Promise<unknown>;
   /** Removes files that nobody names and that were made before (epoch ms). */
   removeOrphans: (before: number) => Promise<unknown>;
   /** Told of a step that failed, and comes again. */
@@ -84,6 +87,7 @@ export class LakeUpkeep {
     ] as const) {
       await this.#try(name, () => this.#deps.run(`CALL ducklake_${name}('${lakeName}'${more})`));
     }
+    await this.#try("dead rows", () => this.#deps.dropDeadRows());
     if (now - this.#orphansAt >= this.#options.orphansEveryMs) {
       this.#orphansAt = now;
       await this.#try("orphans", () => this.#deps.removeOrphans(Date.now() - fileAgeMs));

@@ -98,6 +98,7 @@ export function upkeepOf(
     data: data.lake!,
   };
   return new LakeUpkeep({
+    dropDeadRows: () => lake.catalog.dropDeadRows(),
     removeOrphans: (before) => removeOrphans(orphans, before),
     write: (work) => lake.writeDeferrable(work),
     run: (sql) => lake.upkeep(sql),

@@ -4,6 +4,8 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
+import type { LakePlace } from "../../src/model-lake.ts";
+import { openCatalogClient } from "../../src/store/catalog-client.ts";
 import { rowsOf } from "../../src/store/database.ts";
 import { LakeDatabase } from "../../src/store/lake-database.ts";
 import { LakeUpkeep } from "../../src/store/lake-upkeep.ts";
@@ -19,6 +21,24 @@ const commits = 12;
 function filesIn(folder: string): string[] {
   const names = readdirSync(folder, { recursive: true, encoding: "utf8" });
   return names.filter((name) => name.endsWith(".parquet"));
+}
+
+/** Counts the rows that PostgreSQL holds of a table, those that nobody sees among them. */
+async function rowCounter(database: LakeDatabase, { catalog, schema }: LakePlace, name: string) {
+  const tables = await database.catalog.tables((await database.catalog.latest()).snapshot);
+  const [id] = [...tables].find(([, own]) => own === name)!;
+  return async () => {
+    const client = await openCatalogClient(catalog, () => undefined);
+    const own = `ducklake_inlined_data_${id}_`;
+    const sql = `SELECT tablename FROM pg_tables WHERE schemaname = $1 AND starts_with(tablename, $2)`;
+    let rows = 0;
+    for (const { tablename } of (await client.query(sql, [schema, own])).rows) {
+      const counted = await client.query(`SELECT count(*) AS n FROM "${schema}"."${tablename}"`);
+      rows += Number(counted.rows[0].n);
+    }
+    await client.end();
+    return rows;
+  };
 }
 
 describe.skipIf(!hasLake())("a lake's upkeep", () => {
@@ -43,12 +63,18 @@ describe.skipIf(!hasLake())("a lake's upkeep", () => {
       );
     }
     await own.write((connection) => connection.run("DELETE FROM count_deltas WHERE minute < 4"));
+    const rowsOfPartition = await rowCounter(own, place, "partition_0");
+    for (let i = 0; i < commits; i++) {
+      await own.write((c) => c.run("UPDATE partition_0 SET next_offset = next_offset + 1"));
+    }
+    expect(await rowsOfPartition(), "each change leaves one").toBe(commits + 1);
     const before = filesIn(join(place.dataPath, "lake")).length;
     const failures: unknown[] = [];
     const upkeep = new LakeUpkeep(
       {
         write: (work) => own.writeDeferrable(work),
         run: (sql) => own.upkeep(sql),
+        dropDeadRows: () => own.catalog.dropDeadRows(),
         removeOrphans: async () => undefined,
         onFailure: (error) => failures.push(error),
       },
@@ -62,6 +88,9 @@ describe.skipIf(!hasLake())("a lake's upkeep", () => {
       expect(await upkeep.step(now)).toBe(true);
     }
     expect(failures).toEqual([]);
+    expect(await rowsOfPartition(), "what no state shows").toBe(1);
+    const [partition] = await own.write((c) => rowsOf(c, "SELECT next_offset FROM partition_0"));
+    expect(Number(partition!["next_offset"])).toBe(commits);
     const expected = [{ n: 4n * 10n + 4n * 1000n, sum: 4n * 45n + 4n * 499_500n }];
     expect(await seen(own)).toEqual(expected);
     await behind.follow();
