@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Command } from "commander";
 import { type CliIo, CommandFailure, exitCodes } from "./cli-io.ts";
-import { configOf, ProgressLine, placeOptions, stopSignal } from "./cli-restore.ts";
+import { configOf, ProgressLine, placeOptions, refuseLake, stopSignal } from "./cli-restore.ts";
 import {
   asFailure,
   clientOf,
@@ -69,6 +69,7 @@ async function askService(
 }
 
 async function backUpFolder(config: Config, line: ProgressLine, signal: AbortSignal) {
+  refuseLake(config, "backup --offline");
   if (!(await hasStore(config))) {
     const message = `--data-dir: expected a data folder, got ${config.dataDir}`;
     throw new CommandFailure(message, exitCodes.usage);

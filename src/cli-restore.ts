@@ -5,6 +5,7 @@ import { outColumns } from "./cli-service.ts";
 import { addConfigOptions, loadConfigOf } from "./cli-start.ts";
 import { type Column, tableLines, timeText } from "./cli-text.ts";
 import { type Config, type ConfigName, configNames } from "./config.ts";
+import { isInLake } from "./config-lake.ts";
 import { countText, durationText } from "./import/progress.ts";
 
 /** Options that say where backups are. */
@@ -57,6 +58,14 @@ export function configOf<Own extends object>(
   return loadConfigOf(Object.fromEntries(flags) as Record<string, string>, io).config;
 }
 
+/** Refuses what is about a store in a data folder where the options say that it is in a lake. */
+export function refuseLake(config: Config, what: string): void {
+  if (!isInLake(config)) return;
+  const why = "a lake's PostgreSQL and files are backed up, restored and looked after as such";
+  const message = `store: ${what} expected local, got ducklake:…: ${why} (docs/scale-out.md)`;
+  throw new CommandFailure(message, exitCodes.usage);
+}
+
 /** One line on a terminal that says how far it is. */
 export class ProgressLine {
   readonly #io: CliIo;
@@ -98,6 +107,7 @@ async function runRestore(
   io: CliIo,
 ): Promise<number> {
   const config = configOf(given, ["to", "base", "json"], io);
+  refuseLake(config, "restore");
   const { restoreBackup } = await import("./service-restore.ts");
   const line = new ProgressLine(io);
   const started = performance.now();

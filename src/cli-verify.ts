@@ -2,7 +2,7 @@
 import { Command } from "commander";
 import { type CliIo, exitCodes } from "./cli-io.ts";
 import { painter, takesColor } from "./cli-paint.ts";
-import { configOf, ProgressLine, placeOptions, stopSignal } from "./cli-restore.ts";
+import { configOf, ProgressLine, placeOptions, refuseLake, stopSignal } from "./cli-restore.ts";
 import { addConfigOptions } from "./cli-start.ts";
 import { padded, printable } from "./cli-text.ts";
 
@@ -36,6 +36,7 @@ async function runVerify(
   io: CliIo,
 ): Promise<number> {
   const config = configOf(given, ["backups", "quick", "json", "color"], io);
+  refuseLake(config, "verify");
   const { verifyBackups, verifyFolder } = await import("./service-verify.ts");
   const line = new ProgressLine(io);
   const hooks = {
