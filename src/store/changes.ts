@@ -26,6 +26,16 @@ interface TypeSpan {
 export const keptTables = ["type_settings", "item_labels"] as const;
 export type KeptTable = (typeof keptTables)[number];
 
+/** What is heard of the other processes that share a store. */
+export interface Shares {
+  /** Called when another process may have changed what was read of such a table. */
+  onRows(listener: (table: KeptTable) => void): void;
+  /** Called with offsets that some process waits for. */
+  onWanted(listener: (offsets: readonly number[]) => void): void;
+  /** Whether this process does what only one of those that share the store does. */
+  readonly maintains: boolean;
+}
+
 /** How many deletes there were, one row: with the offsets it makes the data's version. */
 export const mutationsTable = "CREATE TABLE IF NOT EXISTS mutations (count BIGINT NOT NULL)";
 

@@ -1,10 +1,10 @@
 /** What the main thread hears of the other processes that share its store, in a lake. */
-import type { KeptTable } from "./changes.ts";
+import type { KeptTable, Shares } from "./changes.ts";
 import type { FromStoreThread } from "./protocol.ts";
 
 type OnWanted = (offsets: readonly number[]) => void;
 
-export class StoreShares {
+export class StoreShares implements Shares {
   readonly #rowListeners = new Set<(table: KeptTable) => void>();
   #onWanted: OnWanted = () => undefined;
   #maintains: boolean;
@@ -14,17 +14,14 @@ export class StoreShares {
     this.#maintains = !isLake;
   }
 
-  /** Called when another process may have changed what was read of such a table. */
   onRows(listener: (table: KeptTable) => void): void {
     this.#rowListeners.add(listener);
   }
 
-  /** Called with offsets that some process waits for. */
   onWanted(listener: OnWanted): void {
     this.#onWanted = listener;
   }
 
-  /** Whether this process does what only one of those that share the store does. */
   get maintains(): boolean {
     return this.#maintains;
   }

@@ -5,7 +5,7 @@ import type { SeenRow, SeenRun } from "../model-seen.ts";
 import type { Selection } from "../model-selection.ts";
 import type { CheckpointTrace } from "../model-trace.ts";
 import type { TraceSpan } from "../telemetry-tracing.ts";
-import type { Touched } from "./changes.ts";
+import type { Shares, Touched } from "./changes.ts";
 import type { DeleteAnswer, DeleteQuery } from "./delete-questions.ts";
 import type { ErasureStore } from "./erase-questions.ts";
 import type { ExportQuery } from "./export-sql.ts";
@@ -25,7 +25,6 @@ import type { MetricsHistory, MetricsQuery } from "./metrics-history.ts";
 import type { Contender, TieRule } from "./order.ts";
 import type { RegionStore } from "./region-questions.ts";
 import type { SnapshotAnswer, SnapshotInfo } from "./snapshot.ts";
-import type { StoreShares } from "./store-shares.ts";
 import type { MetricsPart } from "./system-metrics.ts";
 import type { TypeSettings, TypeSettingsChange } from "./type-settings.ts";
 
@@ -334,7 +333,7 @@ export interface Store {
    * `too_many_deletes`.
    */
   deleteEvents(query: DeleteQuery, control?: ReadControl): Promise<DeleteAnswer>;
-  readonly shares: Pick<StoreShares, "onRows" | "onWanted" | "maintains">;
+  readonly shares: Shares;
   /** By name. */
   loadTypeSettings(): Promise<TypeSettings[]>;
   /** Keeps what is changed; resolves to all that is set of the type, once that is committed. */

@@ -30,7 +30,8 @@ async function rowCounter(database: LakeDatabase, { catalog, schema }: LakePlace
   return async () => {
     const client = await openCatalogClient(catalog, () => undefined);
     const own = `ducklake_inlined_data_${id}_`;
-    const sql = `SELECT tablename FROM pg_tables WHERE schemaname = $1 AND starts_with(tablename, $2)`;
+    const sql = `SELECT tablename FROM pg_tables
+      WHERE schemaname = $1 AND starts_with(tablename, $2)`;
     let rows = 0;
     for (const { tablename } of (await client.query(sql, [schema, own])).rows) {
       const counted = await client.query(`SELECT count(*) AS n FROM "${schema}"."${tablename}"`);
