@@ -6,7 +6,7 @@ import type { Principal } from "../model-access.ts";
 import type { Answered } from "../query/answer-cache.ts";
 import type { Invalidation } from "../query/answer-level.ts";
 import type { AskControl } from "../query/ask.ts";
-import type { JobView } from "../query/jobs.ts";
+import type { JobView } from "../query/job-views.ts";
 import type { QuestionKind, Questions } from "../query/questions.ts";
 import { sendAnswered } from "./answered.ts";
 import { askTraced } from "./ask-traced.ts";

@@ -11,7 +11,8 @@ import type { Store } from "../store/store.ts";
 import type { Logger } from "../telemetry.ts";
 import type { AskControl } from "./ask.ts";
 import { type FreshnessDeps, passBarrier } from "./freshness.ts";
-import { isOf, type Jobs, type JobView } from "./jobs.ts";
+import { isOf, type JobView } from "./job-views.ts";
+import type { Jobs } from "./jobs.ts";
 import { formatTimestamp } from "./timestamp.ts";
 
 export interface EraseRequest {

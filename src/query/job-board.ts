@@ -1,7 +1,8 @@
 /** All jobs there are: questions that are answered later, and erasures of users. */
 import { everybody, type Principal } from "../model-access.ts";
 import type { ErasureDesk } from "./erasures.ts";
-import type { Jobs, JobView } from "./jobs.ts";
+import type { JobView } from "./job-views.ts";
+import type { Jobs } from "./jobs.ts";
 
 export class JobBoard {
   readonly #jobs: Jobs;

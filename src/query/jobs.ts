@@ -5,15 +5,23 @@
  */
 import { randomBytes } from "node:crypto";
 import { RankstreamError } from "../errors.ts";
-import { everybody, mayUseType, type Principal } from "../model-access.ts";
+import { everybody, type Principal } from "../model-access.ts";
 import { needsRawEvents, type Selection } from "../model-selection.ts";
 import type { JobRow, JobStatus } from "../store/jobs.ts";
 import type { Store } from "../store/store.ts";
-import type { LogFields, Logger } from "../telemetry.ts";
-import { secretsIn } from "../telemetry-redaction.ts";
+import type { Logger } from "../telemetry.ts";
 import type { AskControl } from "./ask.ts";
+import {
+  areUsed,
+  fieldsOf,
+  isOf,
+  isOpen,
+  type Job,
+  type JobView,
+  notFound,
+  viewOf,
+} from "./job-views.ts";
 import { type Asker, eventTypesOf, type QuestionKind, type Questions } from "./questions.ts";
-import { formatTimestamp } from "./timestamp.ts";
 
 export interface JobsOptions {
   /** Jobs known at once, also those that are done; beyond, further ones are refused. */
@@ -27,26 +35,10 @@ export interface JobsOptions {
 
 export interface JobsDeps {
   asker: Asker;
-  store: Pick<Store, "loadJobs" | "putJob" | "dropJob" | "jobResult">;
+  store: Pick<Store, "loadJobs" | "putJob" | "dropJob" | "jobResult" | "claimJob"> & {
+    shares: Pick<Store["shares"], "onRows" | "maintains">;
+  };
   logger: Logger;
-}
-
-/** A job as GET /jobs/{id} tells of it; times are ISO 8601 UTC. */
-export interface JobView {
-  id: string;
-  kind: QuestionKind | "erasure";
-  status: JobStatus;
-  /** 0..1. */
-  progress: number;
-  createdAt: string;
-  startedAt: string | null;
-  finishedAt: string | null;
-  /** When it is forgotten; null before its end. */
-  expiresAt: string | null;
-  /** Only of one that is done. */
-  result?: unknown;
-  /** Of one that failed; of an erasure, of its last try. */
-  error?: { code: string; detail: string };
 }
 
 /** As much of a question as says whether it is about users. */
@@ -54,13 +46,10 @@ interface Narrowed {
   selection?: Selection;
 }
 
-interface Job extends JobRow {
-  progress: number;
-  stop: AbortController;
-}
-
 const resultBytesMax = 16 * 1024 * 1024;
 const sweepMs = 1000;
+/** Jobs that another process left are looked for at each so manieth sweep. */
+const sweepsPerTake = 5;
 const retryAfterSeconds = 10;
 
 export class Jobs {
@@ -71,6 +60,7 @@ export class Jobs {
   readonly #sweeper: NodeJS.Timeout;
   #running: Promise<void> | null = null;
   #isStopping = false;
+  #sweeps = 1;
 
   private constructor(deps: JobsDeps, options: JobsOptions) {
     this.#deps = deps;
@@ -82,12 +72,58 @@ export class Jobs {
   /** Goes on with the jobs that are kept. */
   static async open(deps: JobsDeps, options: JobsOptions): Promise<Jobs> {
     const jobs = new Jobs(deps, options);
-    for (const row of await deps.store.loadJobs()) {
-      const status = row.status === "running" ? "queued" : row.status;
-      jobs.#jobs.set(row.id, { ...row, status, progress: 0, stop: new AbortController() });
-    }
-    jobs.#runNext();
+    deps.store.shares.onRows((table) => {
+      if (table === "jobs") void jobs.#follow();
+    });
+    await jobs.#load();
+    await jobs.#takeUp();
     return jobs;
+  }
+
+  /** What other processes have made of jobs; of a failure the next change tells again. */
+  #follow(): Promise<void> {
+    return this.#load().catch((err) =>
+      this.#deps.logger.warn({ part: "jobs", err }, "jobs of other processes are not known"),
+    );
+  }
+
+  async #load(): Promise<void> {
+    const before = new Set(this.#jobs.keys());
+    for (const row of await this.#deps.store.loadJobs()) {
+      before.delete(row.id);
+      const known = this.#jobs.get(row.id);
+      const fresh = { isMine: false, isKept: true, progress: 0, stop: new AbortController() };
+      const job = known ?? { ...row, ...fresh };
+      if (known === undefined) this.#jobs.set(row.id, job);
+      const isEnded = isOpen(job.status) && !isOpen(row.status);
+      if (!job.isMine || isEnded) Object.assign(job, row);
+      // Whoever was asked to stop it needn't be who runs it.
+      if (isEnded) job.stop.abort();
+    }
+    for (const id of before) this.#lose(id);
+  }
+
+  /** It was forgotten by another process. */
+  #lose(id: string): void {
+    const job = this.#jobs.get(id);
+    if (job === undefined || !job.isKept) return;
+    job.stop.abort();
+    this.#jobs.delete(id);
+  }
+
+  /** Goes on with jobs that nobody is at any more. */
+  async #takeUp(): Promise<void> {
+    const open = [...this.#jobs.values()].filter(
+      ({ isMine, status }) => !isMine && isOpen(status),
+    );
+    for (const job of open) {
+      if (!(await this.#deps.store.claimJob(job.id)) || job.isMine) continue;
+      // Its end may have come just before its claim.
+      await this.#load();
+      if (job.isMine || !isOpen(job.status)) continue;
+      Object.assign(job, { isMine: true, status: "queued" });
+    }
+    this.#runNext();
   }
 
   /** How many jobs there are of each status. */
@@ -130,12 +166,16 @@ export class Jobs {
       expiresAt: null,
       error: null,
       owner,
+      isMine: true,
+      isKept: false,
       progress: 0,
       stop: new AbortController(),
     };
     this.#jobs.set(job.id, job);
     try {
+      job.isMine = await this.#deps.store.claimJob(job.id);
       await this.#keep(job);
+      job.isKept = true;
     } catch (error) {
       this.#jobs.delete(job.id);
       throw error;
@@ -229,7 +269,8 @@ export class Jobs {
     return job;
   }
 
-  #keep({ progress: _, stop: __, ...row }: Job, result: string | null = null): Promise<unknown> {
+  #keep(job: Job, result: string | null = null): Promise<unknown> {
+    const { progress: _, stop: __, isMine: ___, isKept: ____, ...row } = job;
     return this.#deps.store.putJob({ ...row, result });
   }
 
@@ -262,7 +303,9 @@ export class Jobs {
 
   #runNext(): void {
     if (this.#running !== null || this.#isStopping) return;
-    const job = [...this.#jobs.values()].find(({ status }) => status === "queued");
+    const job = [...this.#jobs.values()].find(
+      ({ isMine, status }) => isMine && status === "queued",
+    );
     if (job === undefined) return;
     this.#running = this.#run(job)
       .catch((error) => this.#deps.logger.error(fieldsOf(job, error), "a job was not kept"))
@@ -306,53 +349,17 @@ export class Jobs {
 
   #sweep(): void {
     const now = this.#options.now();
+    if (this.#sweeps++ % sweepsPerTake === 0 && !this.#isStopping) {
+      this.#takeUp().catch((err) =>
+        this.#deps.logger.warn({ part: "jobs", err }, "jobs of others were not taken up"),
+      );
+    }
     for (const job of [...this.#jobs.values()]) {
       if (job.expiresAt === null || job.expiresAt > now) continue;
+      if (!job.isMine && !this.#deps.store.shares.maintains) continue;
       this.#forget(job).catch((error) => {
         this.#deps.logger.warn(fieldsOf(job, error), "an old job was not forgotten");
       });
     }
   }
-}
-
-/** For a line of the log. */
-function fieldsOf(job: Job, err: unknown): LogFields {
-  return { part: "jobs", err, job: job.id, secrets: secretsIn(JSON.parse(job.request)) };
-}
-
-/** Whoever may do everything is told of all jobs. */
-export function isOf({ owner }: Pick<JobRow, "owner">, asker: Principal): boolean {
-  const { scopes, eventTypes } = asker;
-  return owner === asker.id || (scopes.includes("admin") && eventTypes === null);
-}
-
-/** Whether the asker may still see the types that the answer speaks of. */
-function areUsed(eventTypes: string, asker: Principal): boolean {
-  return (JSON.parse(eventTypes) as string[]).every((name) => mayUseType(asker, name));
-}
-
-function isOpen(status: JobStatus): boolean {
-  return status === "queued" || status === "running";
-}
-
-export function notFound(id: string): RankstreamError {
-  return new RankstreamError(
-    "job_not_found",
-    `there is no job ${JSON.stringify(id.slice(0, 60))}`,
-  );
-}
-
-function viewOf(job: Job): JobView {
-  const time = (ms: number | null) => (ms === null ? null : formatTimestamp(ms));
-  return {
-    id: job.id,
-    kind: job.kind as QuestionKind,
-    status: job.status,
-    progress: job.progress,
-    createdAt: formatTimestamp(job.createdAt),
-    startedAt: time(job.startedAt),
-    finishedAt: time(job.finishedAt),
-    expiresAt: time(job.expiresAt),
-    ...(job.error !== null && { error: job.error }),
-  };
 }

@@ -23,7 +23,7 @@ interface TypeSpan {
 }
 
 /** Tables whose rows the main thread keeps in memory. */
-export const keptTables = ["type_settings", "item_labels"] as const;
+export const keptTables = ["type_settings", "item_labels", "jobs"] as const;
 export type KeptTable = (typeof keptTables)[number];
 
 /** What is heard of the other processes that share a store. */

@@ -91,6 +91,23 @@ export class ErasureRows {
     return known;
   }
 
+  /** What other processes have done since, of all but those that are this one's. */
+  async reload(connection: DuckDBConnection, isMine: (jobId: string) => boolean): Promise<void> {
+    const rows = await rowsOf(connection, "SELECT * FROM erasures ORDER BY erasure_id");
+    const found = rows.map(erasureOf);
+    for (const one of found) {
+      const known = this.#known.find(({ jobId }) => jobId === one.jobId);
+      const { status, answer, snapshots, finishedAt } = one;
+      if (known === undefined) this.#known.push(one);
+      else if (!isMine(known.jobId)) {
+        Object.assign(known, { status, answer, snapshots, finishedAt });
+      }
+    }
+    const ids = new Set(found.map(({ jobId }) => jobId));
+    const kept = this.#known.filter(({ jobId }) => ids.has(jobId));
+    this.#known.splice(0, this.#known.length, ...kept);
+  }
+
   get size(): number {
     return this.#known.length;
   }

@@ -60,11 +60,17 @@ export interface EraseDeps extends EraseMarkDeps {
   snapshots: Snapshots;
   /** Told of a failure that is tried again. */
   onFailure: (error: unknown) => void;
+  /** Takes one for this process alone; whether it did, or had before. Default: it has all. */
+  claim?: (name: string) => Promise<boolean>;
 }
 
 const retryMsMin = 1000;
 const retryMsMax = 60_000;
 const lookMs = 50;
+/** What other processes do, and leave behind, is looked for so often where somebody asks. */
+const reloadEveryMs = 1000;
+/** Erasures whose process is gone are looked for so often. */
+const takeUpEveryMs = 10_000;
 /** What the query side keeps of questions may name a user. */
 const scrubbed: readonly Rewritten[] = [{ name: "jobs", statements: [jobsTable, jobsColumns] }];
 
@@ -75,6 +81,11 @@ export class Eraser {
   readonly #scrubber: FileScrubber;
   readonly #stop = new AbortController();
   #running: Promise<void> | null = null;
+  /** Those that are this process's to go on with, by job. */
+  readonly #mine = new Set<string>();
+  #reloadedAt = Number.NEGATIVE_INFINITY;
+  #taking: Promise<void> | null = null;
+  #timer: NodeJS.Timeout | null = null;
 
   private constructor(deps: EraseDeps, options: EraseOptions, rows: ErasureRows) {
     this.#deps = deps;
@@ -90,9 +101,56 @@ export class Eraser {
       return ErasureRows.load(connection);
     });
     const eraser = new Eraser(deps, options, rows);
+    await eraser.#claimAll();
     await eraser.#findRestored();
     eraser.#goOn();
+    if (eraser.#isShared) {
+      eraser.#timer = setInterval(() => eraser.#takeUp(), takeUpEveryMs);
+    }
     return eraser;
+  }
+
+  /** Whether other processes erase as well. */
+  get #isShared(): boolean {
+    return isLake(this.#deps.database.writer);
+  }
+
+  /** Those under way here. */
+  get #open(): OpenErasure[] {
+    return this.#rows.open.filter(({ jobId }) => this.#mine.has(jobId));
+  }
+
+  /** Takes those that nobody is at. */
+  async #claimAll(): Promise<void> {
+    const claim = this.#deps.claim ?? (async () => true);
+    const left = this.#rows.open.filter(({ jobId }) => !this.#mine.has(jobId));
+    for (const { jobId } of left) {
+      if (!(await claim(`erasure ${jobId}`))) continue;
+      // Its end, or a step of it, may have come just before its claim.
+      await this.#reload(0);
+      this.#mine.add(jobId);
+    }
+  }
+
+  #takeUp(): void {
+    if (this.#stop.signal.aborted) return;
+    const take = async () => {
+      await this.#reload(0);
+      await this.#claimAll();
+      this.#goOn();
+    };
+    this.#taking ??= take()
+      .catch((error) => this.#deps.onFailure(error))
+      .finally(() => {
+        this.#taking = null;
+      });
+  }
+
+  async #reload(ageMsMin = reloadEveryMs): Promise<void> {
+    if (!this.#isShared || performance.now() - this.#reloadedAt < ageMsMin) return;
+    this.#reloadedAt = performance.now();
+    const isMine = (jobId: string) => this.#mine.has(jobId);
+    await this.#deps.database.write((connection) => this.#rows.reload(connection, isMine));
   }
 
   /** What an erasure of the user would take right now. */
@@ -131,6 +189,9 @@ export class Eraser {
     });
     failPoint("erase.after_begin_commit");
     const info = this.#rows.add(made);
+    // Nobody knew of it before it was committed; in vain: whoever has it then goes on with it.
+    const isMine = (await this.#deps.claim?.(`erasure ${info.jobId}`).catch(() => false)) ?? true;
+    if (isMine) this.#mine.add(info.jobId);
     this.#goOn();
     return info;
   }
@@ -139,14 +200,17 @@ export class Eraser {
   async info(jobId: string, waitMs: number): Promise<ErasureInfo | null> {
     const until = performance.now() + waitMs;
     const isOpen = () => this.#rows.open.some((one) => one.jobId === jobId);
+    await this.#reload();
     while (isOpen() && !this.#stop.signal.aborted && performance.now() < until) {
       await sleep(lookMs);
+      await this.#reload();
     }
     return this.#rows.get(jobId);
   }
 
   /** All that are known, in the order of their making. */
   async list(): Promise<ErasureInfo[]> {
+    await this.#reload();
     await this.#forgetOld();
     return this.#rows.list();
   }
@@ -169,7 +233,8 @@ export class Eraser {
   /** Ends what is under way, which the next start goes on with. */
   async stop(): Promise<void> {
     this.#stop.abort();
-    await this.#running;
+    clearInterval(this.#timer ?? undefined);
+    await Promise.all([this.#running, this.#taking]);
   }
 
   #read<T>(
@@ -194,7 +259,7 @@ export class Eraser {
 
   /** What a backup brought back is read by nobody: it is found before the store is open. */
   async #findRestored(): Promise<void> {
-    const found = this.#rows.open.filter(({ status }) => status === "finding");
+    const found = this.#open.filter(({ status }) => status === "finding");
     if (!found.some(({ owner }) => owner === restoreOwner)) return;
     try {
       await this.#find(found);
@@ -210,14 +275,14 @@ export class Eraser {
     this.#running = this.#work().finally(() => {
       this.#running = null;
       // One may have come just as the last one ended.
-      if (this.#rows.open.length > 0) this.#goOn();
+      if (this.#open.length > 0) this.#goOn();
     });
   }
 
   async #work(): Promise<void> {
     let retryMs = retryMsMin;
     const { signal } = this.#stop;
-    while (this.#rows.open.length > 0 && !signal.aborted) {
+    while (this.#open.length > 0 && !signal.aborted) {
       try {
         await this.#step();
         retryMs = retryMsMin;
@@ -232,7 +297,7 @@ export class Eraser {
   }
 
   async #step(): Promise<void> {
-    const found = this.#rows.open.filter(({ status }) => status === "finding");
+    const found = this.#open.filter(({ status }) => status === "finding");
     if (found.length > 0) return this.#find(found);
     const isRewritten = await this.#deps.rawFiles.rewriteErased(Date.now());
     const marked = await this.#look();
@@ -241,7 +306,7 @@ export class Eraser {
       const detail = `${marked} is damaged: it can't be written anew without an erased user`;
       throw new RankstreamError("raw_corrupt", detail);
     }
-    return this.#finish(this.#rows.open);
+    return this.#finish(this.#open);
   }
 
   async #find(open: readonly OpenErasure[]): Promise<void> {
@@ -268,7 +333,7 @@ export class Eraser {
 
   /** Whether somebody waits for more than what is being finished. */
   readonly #isToStop = () =>
-    this.#stop.signal.aborted || this.#rows.open.some(({ status }) => status === "finding");
+    this.#stop.signal.aborted || this.#open.some(({ status }) => status === "finding");
 
   async #finish(open: readonly OpenErasure[]): Promise<void> {
     const { database, rawFiles, exports } = this.#deps;

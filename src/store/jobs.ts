@@ -60,11 +60,18 @@ export async function readJobs(connection: DuckDBConnection): Promise<JobRow[]> 
   });
 }
 
-/** Keeps the job as it is now, in the writer's transaction. */
+/**
+ * Keeps the job as it is now, in the writer's transaction: unless it has ended meanwhile, or was
+ * forgotten, by whatever process.
+ */
 export async function writeJob(
   connection: DuckDBConnection,
   job: JobRow & { result: string | null },
 ): Promise<void> {
+  const known = await rowsOf(connection, "SELECT status FROM jobs WHERE id = $1", [job.id]);
+  const isOpen = known.every(({ status }) => status === "queued" || status === "running");
+  const isNew = job.status === "queued";
+  if (!isOpen || (known.length === 0 && !isNew)) return;
   await removeJob(connection, job.id);
   const big = (ms: number | null) => (ms === null ? null : BigInt(ms));
   await connection.run(

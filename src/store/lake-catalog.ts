@@ -35,9 +35,13 @@ const deletedWords = new Set(["deleted_from_table", "inlined_delete"]);
 const bounds = Object.freeze({ queryMsMax: 10_000 });
 /** Names asked for in one statement. */
 const typesAtOnce = 1000;
+const claimLock = 7_265_414;
+
 export class LakeCatalog {
   readonly #place: LakePlace;
   #client: Promise<Client> | null = null;
+  /** What the session under way has claimed. */
+  readonly #claims = new Set<string>();
   #isClosed = false;
 
   constructor(place: LakePlace) {
@@ -179,6 +183,20 @@ export class LakeCatalog {
     return dropped;
   }
 
+  /**
+   * Takes something for this process alone, until it ends or loses PostgreSQL; whether it did, or
+   * had before.
+   */
+  async claim(name: string): Promise<boolean> {
+    if (this.#claims.has(name)) return true;
+    const key = `hashtextextended($1, ${claimLock})`;
+    const own = [`${this.#place.schema} ${name}`];
+    const [row] = await this.#query(`SELECT pg_try_advisory_lock(${key}) AS is_mine`, own);
+    if (row!["is_mine"] !== true) return false;
+    this.#claims.add(name);
+    return true;
+  }
+
   /** Which of these names the lake's files have, those that it is about to remove among them. */
   async namedOf(names: readonly string[]): Promise<Set<string>> {
     const tables = ["data_file", "delete_file", "files_scheduled_for_deletion"];
@@ -232,7 +250,10 @@ export class LakeCatalog {
   #connected(): Promise<Client> {
     if (this.#isClosed) return Promise.reject(new Error("the store is closing"));
     const forget = () => {
-      if (this.#client === opening) this.#client = null;
+      if (this.#client !== opening) return;
+      this.#client = null;
+      // They went with the session.
+      this.#claims.clear();
     };
     if (this.#client !== null) return this.#client;
     const opening: Promise<Client> = openCatalogClient(this.#place.catalog, forget, bounds)

@@ -283,6 +283,13 @@ export class LakeDatabase implements Database {
     });
   }
 
+  /** As LakeCatalog's; then all is read that whoever had it before has committed. */
+  async claim(name: string): Promise<boolean> {
+    if (!(await this.catalog.claim(name))) return false;
+    await this.follow();
+    return true;
+  }
+
   /** A column of text, in turn with the deferrable transactions. */
   async column(sql: string): Promise<string[]> {
     const { connection } = this.#maintenance;

@@ -120,6 +120,7 @@ export interface StoreCalls {
   loadJobs: [null, JobRow[]];
   putJob: [JobRow & { result: string | null }, null];
   dropJob: [string, null];
+  claimJob: [string, boolean];
   jobResult: [string, string | null];
   labels: [LabelQuery, LabelledItem[]];
   labelledTypes: [null, string[]];

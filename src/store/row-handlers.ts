@@ -31,6 +31,7 @@ type RowName =
   | "loadJobs"
   | "putJob"
   | "dropJob"
+  | "claimJob"
   | "jobResult"
   | "labels"
   | "labelledTypes"
@@ -52,6 +53,8 @@ export interface RowDeps {
   database: () => Database;
   coarse: () => CoarseWindows;
   kept: () => KeptAnswers;
+  /** Takes something for this process alone; whether it did, or had before. */
+  claim: (name: string) => Promise<boolean>;
   /** Told of what a change of labels touched. */
   onMutation: (touched: Touched[], mutations: number) => void;
 }
@@ -62,7 +65,8 @@ async function readRawBytes(connection: DuckDBConnection): Promise<number> {
 }
 
 /** All of them; what `coarse` and `kept` return is there once the store is prepared. */
-export function rowHandlers({ database, coarse, kept, onMutation }: RowDeps): RowHandlers {
+export function rowHandlers(deps: RowDeps): RowHandlers {
+  const { database, coarse, kept, claim, onMutation } = deps;
   const write = async (work: (connection: DuckDBConnection) => Promise<void>): Promise<null> => {
     await database().write(work);
     return null;
@@ -83,6 +87,7 @@ export function rowHandlers({ database, coarse, kept, onMutation }: RowDeps): Ro
     dropTypeSettings: (name) => write((c) => removeTypeSettings(c, name)),
     loadJobs: () => read(readJobs),
     putJob: (job) => write((c) => writeJob(c, job)),
+    claimJob: (id) => claim(id),
     dropJob: (id) => write((c) => removeJob(c, id)),
     jobResult: (id) => read((c) => readJobResult(c, id)),
     labels: (query, control) => read((c) => readLabels(c, query), control),

@@ -113,6 +113,9 @@ class StoreThread {
     send({ kind: "followed", offsets, mutations, touched });
   }
 
+  readonly #claim = async (name: string) =>
+    this.#lake === null || (this.#data.answers && (await this.#lake.claim(name)));
+
   readonly handlers: StoreCallHandlers = {
     prepare: (wanted) => this.#prepare(wanted),
     adopt: (adoption) => this.#adopt(adoption),
@@ -126,6 +129,7 @@ class StoreThread {
       database: () => this.#database,
       coarse: () => this.#sources!.coarse,
       kept: () => this.#kept!,
+      claim: this.#claim,
       onMutation: (touched, mutations) => this.#tellMutated(touched, mutations),
     }),
     ...regionHandlers(() => this.#database, (workerData as StoreThreadData).folder),
@@ -336,6 +340,7 @@ class StoreThread {
         send({ kind: "erased", eventTypes: touched.map(({ eventType }) => eventType) });
       },
       onFailure: (err) => logger.warn({ err }, "users are not erased yet; it is tried again"),
+      claim: this.#claim,
     };
     this.#eraser = await Eraser.open(deps, eraseDefaults);
   }

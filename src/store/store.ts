@@ -372,6 +372,11 @@ export interface Store {
   /** Keeps a job as it is now; resolves once that is committed. */
   putJob(job: JobRow & { result: string | null }): Promise<null>;
   dropJob(id: string): Promise<null>;
+  /**
+   * Takes a job for this process alone; whether it did, or had before. From then on all is read
+   * that a process which had it before said of it.
+   */
+  claimJob(id: string): Promise<boolean>;
   /** JSON; null where there is no such job, or no result. */
   jobResult(id: string): Promise<string | null>;
   /**

@@ -2,7 +2,7 @@ import { Readable } from "node:stream";
 import { describe, expect, it } from "vitest";
 import type { EraseRequest } from "../../src/query/erasures.ts";
 import type { ExportRequest } from "../../src/query/exports.ts";
-import type { JobView } from "../../src/query/jobs.ts";
+import type { JobView } from "../../src/query/job-views.ts";
 import { makeApi } from "./api-fixture.ts";
 
 const job = { id: "j", kind: "erasure", status: "running", progress: 0 } as JobView;

@@ -15,8 +15,11 @@ function request(name: string): SeriesRequest {
   return { eventType: name, range, step: undefined, timeZone: "UTC", hasDistinct: false };
 }
 
-function storeOf(kept: Kept) {
+/** Of one process; jobs that another claimed aren't its own. */
+function storeOf(kept: Kept, claims = new Map<string, string>(), by = "one") {
+  const tells: (() => void)[] = [];
   return {
+    tell: () => tells.forEach((one) => void one()),
     loadJobs: async () => [...kept.values()].map(({ result: _, ...row }) => structuredClone(row)),
     putJob: async (row: JobRow & { result: string | null }) => {
       kept.set(row.id, structuredClone(row));
@@ -27,6 +30,15 @@ function storeOf(kept: Kept) {
       return null;
     },
     jobResult: async (id: string) => kept.get(id)?.result ?? null,
+    claimJob: async (id: string) => {
+      const isFree = (claims.get(id) ?? by) === by;
+      if (isFree) claims.set(id, by);
+      return isFree;
+    },
+    shares: {
+      maintains: true,
+      onRows: (listener: (table: "jobs") => void) => tells.push(() => listener("jobs")),
+    },
   };
 }
 
@@ -63,6 +75,52 @@ async function open(kept: Kept = new Map(), more: Partial<JobsOptions> = {}) {
 }
 
 const soon = <T>(check: () => T | Promise<T>) => vi.waitFor(check, { timeout: 2000, interval: 1 });
+
+describe("jobs of processes that share a store", () => {
+  it("are run by one, known to all, stopped by any, and taken up where it ended", async () => {
+    const kept: Kept = new Map();
+    const claims = new Map<string, string>();
+    const options = { jobsMax: 10, jobTimeoutMs: 60_000, jobResultTtlMs: 60_000 };
+    const open = async (by: string) => {
+      const { asked, asker } = scripted();
+      const store = storeOf(kept, claims, by);
+      const jobs = await Jobs.open({ asker, store, logger: silentLogger }, options);
+      onTestFinished(() => jobs.stop());
+      return { asked, jobs, store };
+    };
+    const [one, other] = [await open("one"), await open("other")];
+    const { id } = await one.jobs.submit("series", request("a"));
+    await soon(() => expect(one.asked.length).toBe(1));
+    await soon(() => expect(kept.get(id)!.status).toBe("running"));
+    other.store.tell();
+    await soon(async () => expect(await other.jobs.get(id)).toMatchObject({ status: "running" }));
+    const third = await open("third");
+    expect([other.asked, third.asked]).toEqual([[], []]);
+    one.asked[0]!.answer({ total: 1 });
+    await soon(() => expect(kept.get(id)!.status).toBe("done"));
+    other.store.tell();
+    await soon(async () => {
+      expect(await other.jobs.get(id)).toMatchObject({ status: "done", result: { total: 1 } });
+    });
+
+    const { id: stopped } = await one.jobs.submit("series", request("b"));
+    await soon(() => expect(one.asked.length).toBe(2));
+    other.store.tell();
+    await soon(() => other.jobs.get(stopped));
+    await other.jobs.cancel(stopped);
+    one.store.tell();
+    await soon(() => expect(one.asked[1]!.control.signal!.aborted).toBe(true));
+    expect(await one.jobs.get(stopped)).toMatchObject({ status: "cancelled" });
+
+    // Its process is gone, and its claim with it.
+    const { id: left } = await one.jobs.submit("series", request("c"));
+    await soon(() => expect(kept.get(left)!.status).toBe("running"));
+    await one.jobs.stop();
+    claims.delete(left);
+    other.store.tell();
+    await vi.waitFor(() => expect(other.asked.length + third.asked.length).toBe(1), 30_000);
+  });
+});
 
 describe("jobs", () => {
   it("run one after another, say how far they are, and keep their results", async () => {
