@@ -268,9 +268,7 @@ export class LocalStore implements Store {
     return this.#call("dropJob", id);
   }
 
-  claimJob(id: string): Promise<boolean> {
-    return this.#call("claimJob", id);
-  }
+  readonly claimJob = (id: string): Promise<boolean> => this.#call("claimJob", id);
 
   jobResult(id: string): Promise<string | null> {
     return this.#call("jobResult", id);
