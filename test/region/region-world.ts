@@ -11,7 +11,7 @@ export const regionNames = ["eu", "us"] as const;
 export type RegionName = (typeof regionNames)[number];
 
 const dayMs = 86_400_000;
-const waitMsMax = 50_000;
+const waitMsMax = 120_000;
 /** Boards are dear. */
 const pauseMs = 300;
 const types = ["play", "view"];
@@ -82,6 +82,14 @@ export class RegionWorld {
   #count(name: RegionName, eventType: string, eventId: string, weight: number): void {
     const key = `${eventType}/${eventId}`;
     this.counted[name].set(key, (this.counted[name].get(key) ?? 0) + weight);
+  }
+
+  /** Deletes what a region itself counted of an item: what it keeps of others comes again. */
+  async delete(name: RegionName, eventType: string, eventId: string): Promise<void> {
+    const path = `/items/${eventType}/${encodeURIComponent(eventId)}`;
+    const { status } = await this.services[name].request(path, { method: "DELETE" });
+    expect(status).toBe(200);
+    this.counted[name].delete(`${eventType}/${eventId}`);
   }
 
   /** What a board of these regions must have: rows as [id, count]. */
