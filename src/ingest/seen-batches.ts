@@ -76,7 +76,7 @@ export class SeenBatches {
     // Its edge may have known of partitions before whoever assigned these to us.
     this.#noteCount(record.partitionCount, this.#counts.length);
     if (this.#isCarried(record.key, record.partition)) return null;
-    if (this.#counts.length > 1) return this.#admitGrown(known, own);
+    if (this.#counts.length > 1) return this.#admitGrown(known, own, record.key);
     const { state } = own.ledger.look(key, record.digest);
     if (state === "seen" || state === "mismatch") return null;
     if (piece > 0 && this.#isLongSeen(record.key, receivedAt, own)) return null;
@@ -126,10 +126,11 @@ export class SeenBatches {
    * partitions there ever was. What was counted of a batch are such classes: p of c, as a row of
    * p's ledger with that c. Each number divides the next, so two classes are apart, or one holds
    * the other: a record of a class that lies in one counted is not counted; of any other the
-   * counted classes within it are left out, and all of it is counted from then on.
+   * counted classes within it are left out, and all of it is counted from then on. `first` is the
+   * key of the batch's first piece.
    */
-  #admitGrown(record: LogRecord, own: PartitionLedger): Admission | null {
-    const { partition, partitionCount, digest } = record;
+  #admitGrown(record: LogRecord, own: PartitionLedger, first: string): Admission | null {
+    const { partition, partitionCount, digest, receivedAt, piece = 0 } = record;
     const key = record.key!;
     const { state } = own.ledger.look(key, digest);
     if (state === "mismatch") return null;
@@ -149,6 +150,10 @@ export class SeenBatches {
     if (finest === undefined) {
       // Known from its producer's run alone: then the whole batch is in the log already.
       if (state === "seen") return null;
+      const places = [partition, ...this.#counts.map((count) => partition % count)];
+      const ledgers = places.map((at) => this.#ledgers.get(at) ?? own);
+      const isKnown = ledgers.some((one) => this.#isLongSeen(first, receivedAt, one));
+      if (piece > 0 && isKnown) return null;
       this.#record(record, own);
       return whole;
     }

@@ -104,6 +104,23 @@ describe("seen batches", () => {
     },
   );
 
+  it("count no later piece again after an hour, also where the log has grown since", () => {
+    const seen = new SeenBatches([empty(), empty()], [1, 2]);
+    const sent = (piece: number) => record("producer/1", { partitionCount: 1, piece });
+    expect([admits(seen, sent(0)), admits(seen, sent(1))]).toEqual([true, true]);
+    const receivedAt = startMs + freeKeyLifeMs + 1;
+    for (const partition of [0, 1]) {
+      expect(admits(seen, record(null, { partition, receivedAt }))).toBe(true);
+    }
+    for (const partition of [0, 1]) {
+      for (const piece of [0, 1]) {
+        const again = record("producer/1", { partition, partitionCount: 2, piece, receivedAt });
+        expect(admits(seen, again)).toBe(false);
+        expect(admits(seen, { ...again, key: "producer/2" })).toBe(true);
+      }
+    }
+  });
+
   it("know a carried batch in partitions that came later", () => {
     const row = { digest: null, receivedAt: startMs, partitionCount: carriedWhole };
     const own = { ...row, ordinal: 1, key: "free key", producer: null };
