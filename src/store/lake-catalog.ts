@@ -27,6 +27,11 @@ export interface LakeChanges {
   inserted: Set<number>;
   /** Rows went from them; among the others too where rows came as well. */
   deleted: Set<number>;
+  /**
+   * Their rows lie in other files. Rows of files that were rewritten then say that they came with
+   * that snapshot, and of files that were merged it isn't told any more which rows went before.
+   */
+  moved: Set<number>;
 }
 
 const insertedWords = new Set(["inserted_into_table", "inlined_insert"]);
@@ -95,11 +100,14 @@ export class LakeCatalog {
       [after],
     );
     if (known.length === 0) return null;
-    const changes: LakeChanges = { inserted: new Set(), deleted: new Set() };
+    const changes: LakeChanges = { inserted: new Set(), deleted: new Set(), moved: new Set() };
     for (const row of rows) {
       for (const [, word, id] of String(row["changes_made"]).matchAll(/(\w+):(\d+)/g)) {
-        if (insertedWords.has(word!)) changes.inserted.add(Number(id));
-        if (deletedWords.has(word!)) changes.deleted.add(Number(id));
+        const hasCome = insertedWords.has(word!);
+        const hasGone = deletedWords.has(word!);
+        if (hasCome) changes.inserted.add(Number(id));
+        if (hasGone) changes.deleted.add(Number(id));
+        if (!hasCome && !hasGone) changes.moved.add(Number(id));
       }
     }
     return changes;

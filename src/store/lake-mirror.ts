@@ -64,6 +64,12 @@ const ownViews = [
      arg_max(tail, next_offset) AS tail FROM offsets_reached GROUP BY partition`,
 ];
 
+/**
+ * What became of a table's rows: some came; some went, too; or they moved between files as well,
+ * after which it isn't told any more which came and went.
+ */
+type Change = "added" | "replaced" | "moved";
+
 export class LakeMirror {
   readonly #connection: DuckDBConnection;
   readonly #catalog: LakeCatalog;
@@ -98,7 +104,7 @@ export class LakeMirror {
     let reached: Pick<MirrorStep, "offsets" | "mutations">;
     try {
       if (changed === null) await this.#rebuild(latest);
-      else touched = await this.#advance(latest, changed);
+      else touched = (await this.#advance(latest, changed)) ?? (await this.#everything());
       // Before COMMIT: what is shown and not told would leave old answers to be taken as fresh.
       reached = await this.#reached();
       const hasMutated = changed === null || reached.mutations !== this.#mutations;
@@ -136,14 +142,15 @@ export class LakeMirror {
     return { offsets: offsets.map((row) => Number(row["next_offset"])), mutations };
   }
 
-  /** The tables that changed, and whether rows went from them; null: it isn't known any more. */
-  async #changedUpTo(latest: LakeState): Promise<Map<string, boolean> | null> {
+  /** The tables that changed, and how; null: it isn't known any more. */
+  async #changedUpTo(latest: LakeState): Promise<Map<string, Change> | null> {
     const changes = await this.#catalog.changes(this.#state.snapshot, latest.snapshot);
     if (changes === null) return null;
-    const changed = new Map<string, boolean>();
+    const { inserted, deleted, moved } = changes;
+    const changed = new Map<string, Change>();
     for (const { id, name } of this.#tables) {
-      const hasLost = changes.deleted.has(id);
-      if (hasLost || changes.inserted.has(id)) changed.set(name, hasLost);
+      if (!inserted.has(id) && !deleted.has(id)) continue;
+      changed.set(name, moved.has(id) ? "moved" : deleted.has(id) ? "replaced" : "added");
     }
     return changed;
   }
@@ -169,32 +176,43 @@ export class LakeMirror {
     await createWindowView(this.#connection);
   }
 
-  /** Returns what checkpoints touched. */
-  async #advance(latest: LakeState, changed: ReadonlyMap<string, boolean>): Promise<Touched[]> {
+  /** Returns what checkpoints touched; null: it isn't known. */
+  async #advance(
+    latest: LakeState,
+    changed: ReadonlyMap<string, Change>,
+  ): Promise<Touched[] | null> {
     const [row] = changed.has("count_deltas")
       ? await rowsOf(this.#connection, "SELECT max(lake_row) AS last FROM copies.count_deltas")
       : [];
     let fresh = `copies.count_deltas WHERE lake_row > ${row?.["last"] ?? -1}`;
-    for (const [name, hasLost] of changed) {
-      if (isDirect(name) || name === "count_deltas") continue;
-      if (hasLost) await this.#replaceRows(name, latest);
-      else await this.#addRows(name, latest);
+    for (const [name, change] of changed) {
+      if (!isDirect(name) && name !== "count_deltas") await this.#apply(name, change, latest);
     }
-    const hasFolded = changed.get("count_deltas");
-    if (hasFolded === true) {
-      await this.#replaceRows("count_deltas", latest);
+    const deltas = changed.get("count_deltas");
+    if (deltas !== undefined) await this.#apply("count_deltas", deltas, latest);
+    if (deltas === "moved" || deltas === "replaced") {
       await resetDeltaSpans(this.#connection);
       // What came and was folded since is not among the copies.
       fresh = "mirrored WHERE lake_change = 'insert'";
-    } else if (hasFolded === false) {
-      await this.#addRows("count_deltas", latest);
+    } else if (deltas === "added") {
       await this.#connection.run(`INSERT INTO delta_spans
         SELECT DISTINCT minute, type_id, partition FROM ${fresh}
         EXCEPT SELECT minute, type_id, partition FROM delta_spans`);
     }
     const isOld = performance.now() - this.#directAt > directAgeMsMax;
     if (isOld || [...changed.keys()].some(isDirect)) await this.#moveDirect(latest);
-    return hasFolded === undefined ? [] : this.#touchedBy(fresh);
+    if (deltas === "moved") return null;
+    return deltas === undefined ? [] : this.#touchedBy(fresh);
+  }
+
+  async #apply(name: string, change: Change, latest: LakeState): Promise<void> {
+    if (change === "added") await this.#addRows(name, latest);
+    else if (change === "replaced") await this.#replaceRows(name, latest);
+    else {
+      await this.#connection.run(`DELETE FROM copies.${name}`);
+      await this.#connection.run(`INSERT INTO copies.${name}
+        SELECT *, rowid FROM ${at(name, latest)}`);
+    }
   }
 
   /** Rows only came. */
