@@ -311,9 +311,14 @@ async function openApi(
     exports: answers.exports,
     regions: regions.port,
     deleteEvents: async (request, control) => {
-      const reply = await answers.deleteEvents(request, control);
-      if (!request.isDryRun) await regions.noteDelete();
-      return reply;
+      if (request.isDryRun) return answers.deleteEvents(request, control);
+      // Before, too: what goes may go half way.
+      await regions.noteDelete();
+      try {
+        return await answers.deleteEvents(request, control);
+      } finally {
+        await regions.noteDelete();
+      }
     },
     users: answers.erasures,
     metricsHistory: (request) => metricsHistory({ ...config, store: pipeline.store }, request),

@@ -156,7 +156,7 @@ export class Edge {
     const format = bodyFormat(request.contentType);
     const encoding = bodyEncoding(request.contentEncoding);
     const key = request.idempotencyKey;
-    if (key !== undefined) parseIdempotencyKey(key);
+    if (key !== undefined && request.isOfRegion !== true) parseIdempotencyKey(key);
     const { isOwn = false, principal: sender = everybody, span = null, charge } = request;
     const common = { format, sender, isOfRegion: request.isOfRegion === true, span, charge };
     if (encoding === "identity")

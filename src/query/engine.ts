@@ -42,6 +42,12 @@ const autoWaitMsMax = 500;
 /** Why an exact answer may fail without harm where there is an approximate one. */
 const busyCodes: readonly ErrorCode[] = ["query_timeout", "query_memory", "too_many_queries"];
 
+/** The board with its regions; of one that lacks a part of these no rank is certain. */
+function toldBoard(board: Board, tell: ReturnType<Regions["teller"]>): Board {
+  const told = tell(board);
+  return told.partial ? { ...told, certifiedRanks: 0 } : told;
+}
+
 export class QueryEngine {
   readonly #deps: QueryEngineDeps;
 
@@ -79,19 +85,14 @@ export class QueryEngine {
   async #exact(request: BoardRequest, control: AskControl): Promise<Board> {
     const { regions, store } = this.#deps;
     const eventTypes = regions.typesOf(request.eventTypes, request);
+    const tell = regions.teller(request);
     const { asOf, budgetMs } = await passBarrier(this.#deps, control);
     // What it was before is told of the rows shown alone, so there are no further pages then.
     const more = request.previous === undefined ? exactRowsAfter(request.k) : 0;
     const query = { ...exactQuery(request, eventTypes), k: request.k + more, budgetMs };
     const answer = await store.exact(query, control);
     const { board, after } = exactBoard(request, answer, asOf);
-    return this.#paged(this.#told(board, request), after, true);
-  }
-
-  /** The board with its regions; of one that lacks a part of these no rank is certain. */
-  #told(board: Board, request: BoardRequest): Board {
-    const told = this.#deps.regions.tell(board, request);
-    return told.partial ? { ...told, certifiedRanks: 0 } : told;
+    return this.#paged(toldBoard(board, tell), after, true);
   }
 
   #paged(board: Board, after: readonly BoardRow[], isCertain: boolean): Board {
@@ -104,7 +105,9 @@ export class QueryEngine {
     control: AskControl,
   ): Promise<{ board: Board; exactRows: number; page: () => Board }> {
     const { signal, span } = control;
-    const eventTypes = this.#deps.regions.typesOf(request.eventTypes, request);
+    const { regions } = this.#deps;
+    const eventTypes = regions.typesOf(request.eventTypes, request);
+    const tell = regions.teller(request);
     const freshness = await awaitFresh(this.#deps, span);
     const query = {
       eventTypes,
@@ -121,7 +124,7 @@ export class QueryEngine {
     return {
       board,
       exactRows: answer.exactRows,
-      page: () => this.#paged(this.#told(board, request), after, isCertain),
+      page: () => this.#paged(toldBoard(board, tell), after, isCertain),
     };
   }
 

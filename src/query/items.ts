@@ -200,6 +200,7 @@ export async function answerItem(
 ): Promise<Item> {
   const { eventType, eventId, range, neighbours, timeZone, hasRanks } = request;
   const eventTypes = deps.regions.typesOf([eventType], request);
+  const tell = deps.regions.teller(request);
   const { asOf, budgetMs } = await passBarrier(deps, control);
   const effective = await effectiveStretch(deps.store, eventTypes, range);
   const { step, bounds } = stepsOf(effective.from, effective.to, request.step, timeZone);
@@ -210,7 +211,7 @@ export async function answerItem(
   const total = answer.total.lower;
   return {
     eventType,
-    ...deps.regions.tell(headOf(range, effective, asOf), request),
+    ...tell(headOf(range, effective, asOf)),
     ...standingOf(answer.item, total),
     total,
     neighbours: { above, below },
@@ -267,10 +268,11 @@ export async function answerItems(
 ): Promise<Items | ItemHistories> {
   const { eventType, eventIds, range, history } = request;
   const eventTypes = deps.regions.typesOf([eventType], request);
+  const tell = deps.regions.teller(request);
   const { asOf, budgetMs } = await passBarrier(deps, control);
   const effective = await effectiveStretch(deps.store, eventTypes, range);
   const steps = history === undefined ? null : historySteps(request, effective);
-  const head = { eventType, ...deps.regions.tell(headOf(range, effective, asOf), request) };
+  const head = { eventType, ...tell(headOf(range, effective, asOf)) };
   if (steps !== null && history === "only") {
     const asked = { eventTypes, eventIds };
     return { ...head, ...(await answerHistories(deps, asked, steps, { ...control, budgetMs })) };

@@ -140,12 +140,18 @@ export class Regions {
     return standings.map(({ region }) => regionTypeName(region, eventType));
   }
 
-  /** The answer with its regions, if there are several; partial where it lacks a part of them. */
-  tell<Answer extends Sayings>(answer: Answer, asked: Asked): Told<Answer> {
-    if (this.#view === null) return answer;
-    const { regions, isPartial } = this.#sharesOf(asked, answer.asOf);
-    if (!isPartial) return { ...answer, regions };
-    return { ...answer, regions, partial: true, certified: false };
+  /**
+   * To be asked before the store is: returns what adds its regions to the answer, if there are
+   * several. Partial where it lacks a part of them.
+   */
+  teller(asked: Asked): <Answer extends Sayings>(answer: Answer) => Told<Answer> {
+    if (this.#view === null) return (answer) => answer;
+    const known = this.#view.standings().map((standing) => ({ ...standing }));
+    return (answer) => {
+      const { regions, isPartial } = this.#sharesOf(asked, known, answer.asOf);
+      if (!isPartial) return { ...answer, regions };
+      return { ...answer, regions, partial: true, certified: false };
+    };
   }
 
   /** The regions asked for, this one first. */
@@ -157,11 +163,15 @@ export class Regions {
     return regions === undefined ? all : all.filter((name) => regions.includes(name));
   }
 
-  #sharesOf(asked: Asked, asOf: string): { regions: RegionShare[]; isPartial: boolean } {
+  #sharesOf(
+    asked: Asked,
+    known: readonly RegionStanding[],
+    asOf: string,
+  ): { regions: RegionShare[]; isPartial: boolean } {
     const { own } = this.#view!;
     const named = this.#named(asked);
     const isNarrow = asked.selection !== undefined && needsRawEvents(asked.selection);
-    const others = this.#view!.standings().filter(({ region }) => named.includes(region));
+    const others = known.filter(({ region }) => named.includes(region));
     const shares: RegionShare[] = isNarrow ? [] : others.map(shareOf);
     const isPartial = isNarrow
       ? others.length > 0

@@ -94,6 +94,7 @@ export async function answerSeries(
 ): Promise<Series> {
   const { eventType, range, timeZone, hasDistinct } = request;
   const eventTypes = deps.regions.typesOf([eventType], request);
+  const tell = deps.regions.teller(request);
   const { asOf, budgetMs } = await passBarrier(deps, control);
   const effective = await effectiveStretch(deps.store, eventTypes, range);
   const { step, bounds } = stepsOf(effective.from, effective.to, request.step, timeZone);
@@ -108,7 +109,7 @@ export async function answerSeries(
     step,
     timeZone,
   };
-  const head = deps.regions.tell(own, request);
+  const head = tell(own);
   if (bounds.length < 2) {
     return { ...head, ...nothing, ...(hasDistinct && { distinct: 0 }), points: [] };
   }

@@ -96,6 +96,7 @@ export async function answerTrending(
 ): Promise<Trending> {
   const { range, previous, k, minScore, minCount, selection } = request;
   const eventTypes = deps.regions.typesOf(request.eventTypes, request);
+  const tell = deps.regions.teller(request);
   const { asOf, budgetMs } = await passBarrier(deps, control);
   const answer = await deps.store.trending(
     {
@@ -128,5 +129,5 @@ export async function answerTrending(
     previous: { ...rangeHead(previous), total: answer.previousTotal },
     results: itemsOf(answer),
   };
-  return deps.regions.tell(trending, request);
+  return tell(trending);
 }

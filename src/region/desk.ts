@@ -134,14 +134,19 @@ export class RegionDesk implements RegionView {
       .map(({ name }) => name)
       .filter((name) => parseRegionType(name).region === peer.name);
     const sum = { events: 0, count: 0 };
-    for (const eventType of names) {
-      const scope = { eventType, eventId: null, ...range, isDryRun: false };
-      const { events, count } = await store.deleteEvents(scope);
-      sum.events += events;
-      sum.count += count;
+    // Batches have other keys from here on, and again once all is gone: those used before would
+    // be no news. Also where it ends half way, or the leader ends it later.
+    let generation = await store.regions.beginGeneration(peer.name);
+    try {
+      for (const eventType of names) {
+        const scope = { eventType, eventId: null, ...range, isDryRun: false };
+        const { events, count } = await store.deleteEvents(scope);
+        sum.events += events;
+        sum.count += count;
+      }
+    } finally {
+      generation = await store.regions.beginGeneration(peer.name);
     }
-    // From here on batches have other keys: those of before are used.
-    const generation = await store.regions.beginGeneration(peer.name);
     const { completeThrough } = state;
     state.completeThrough =
       completeThrough === null || range.from === 0 ? null : Math.min(completeThrough, range.from);
@@ -194,6 +199,8 @@ export class RegionDesk implements RegionView {
       state.state = error instanceof RegionRefusal ? "refused" : "unreachable";
       state.detail = error instanceof Error ? error.message : String(error);
       this.#tell(one, before.state, error);
+      // Others that are asked for it know of it from there.
+      await this.#keep(one, false).catch(() => undefined);
       return false;
     }
   }

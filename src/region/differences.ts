@@ -125,6 +125,9 @@ class Cell {
   }
 }
 
+/** Begins keys that no client may send: they could be guessed, and used first. */
+const mark = "\u001f";
+
 /** The key of a unit's batch (see above). */
 export function unitKey(
   { region, partitionCount }: DifferenceOptions,
@@ -133,7 +136,7 @@ export function unitKey(
   { start, partition, before }: UnitBatch,
 ): string {
   const unit = `${level} ${start} ${partition}:${partitionCount}`;
-  return `region ${region} ${generation} ${unit} ${before}`;
+  return `${mark}region ${region} ${generation} ${unit} ${before}`;
 }
 
 /**

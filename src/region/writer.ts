@@ -1,4 +1,5 @@
 /** Writes what is missing of another region into this region's own log, through its edge. */
+import { unlink } from "node:fs/promises";
 import type { Edge } from "../edge/edge.ts";
 import { failPoint } from "../fail-point.ts";
 import { cellMinutes, type RegionCount, type RegionLevel } from "../model-region-wire.ts";
@@ -110,10 +111,15 @@ export class RegionWriter {
         batches.map((batch) => this.#append(batch, keyOf(batch), readAt, written, signal)),
       );
     };
-    for await (const { batches, isCut } of differencesOf(checked(theirs, span), ours, options)) {
-      written.isMore ||= isCut;
-      waiting.push(...batches);
-      if (waiting.length >= appendsMax) await flush();
+    try {
+      for await (const { batches, isCut } of differencesOf(checked(theirs, span), ours, options)) {
+        written.isMore ||= isCut;
+        waiting.push(...batches);
+        if (waiting.length >= appendsMax) await flush();
+      }
+    } finally {
+      // Where theirs fails at once, nobody has begun to read ours.
+      await unlink(path).catch(() => undefined);
     }
     await flush();
     return written;

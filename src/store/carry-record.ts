@@ -11,16 +11,13 @@ import { RankstreamError } from "../errors.ts";
 import type { LakePlace } from "../model-lake.ts";
 import {
   catalogTables,
+  lakeLocks,
   lockKeySql,
   openCatalogClient,
-  prepareLock,
   schemaOf,
   unreachableError,
 } from "./catalog-client.ts";
 import type { RawFile } from "./raw-file.ts";
-
-/** Whoever carries a store holds this lock of the lake. */
-const carryLock = 7_265_413;
 
 type Place = Pick<LakePlace, "schema" | "catalog">;
 
@@ -152,12 +149,12 @@ export class CarryRecord {
     });
     try {
       const own = await client.query(
-        `SELECT pg_try_advisory_lock(${lockKeySql(place, carryLock)}) AS is_mine`,
+        `SELECT pg_try_advisory_lock(${lockKeySql(place, lakeLocks.carry)}) AS is_mine`,
       );
       if (own.rows[0]!.is_mine !== true) {
         throw refused(`another rankstream migrate is at work on schema ${place.schema}`);
       }
-      const prepare = lockKeySql(place, prepareLock);
+      const prepare = lockKeySql(place, lakeLocks.prepare);
       await client.query(`SELECT pg_advisory_lock(${prepare})`);
       const begun = await begunOf(client, place, store);
       if (begun.state === "new") await begin(client, place, store);

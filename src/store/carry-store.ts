@@ -168,6 +168,9 @@ async function makeTables(
   const beginOffsets = partitionsOf({ facts, log });
   const partitionCount = beginOffsets.length;
   await prepareSchema(lake, { logId, seed, partitionCount, beginOffsets }, program);
+  // How far other regions are in, also those that are lost.
+  await lake.run(`INSERT INTO meta SELECT key, value FROM ${storeName}.meta
+    WHERE starts_with(key, 'region')`);
   if (log.kind === "other") return;
   await lake.run(`INSERT INTO meta SELECT key, value FROM ${storeName}.meta
     WHERE key = 'partitionCounts'`);

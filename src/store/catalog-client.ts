@@ -59,8 +59,21 @@ export function lockKeySql({ schema }: Pick<LakePlace, "schema">, number: number
   return `hashtextextended('${schema}', ${number})`;
 }
 
-/** Whoever makes the tables, or begins to carry a store into the lake, holds this lock. */
-export const prepareLock = 7_265_411;
+/** Numbers of a lake's advisory locks: each is held for one thing. */
+export const lakeLocks = Object.freeze({
+  /** Whoever makes the tables, or begins to carry a store into the lake. */
+  prepare: 7_265_411,
+  /** Whoever does the maintenance. */
+  lead: 7_265_412,
+  /** Checkpoints together, a delete alone. */
+  turn: 7_265_413,
+  /** Whoever is at a job, by its id. */
+  claim: 7_265_414,
+  /** Whoever follows other regions. */
+  follow: 7_265_415,
+  /** Whoever carries a store into the lake. */
+  carry: 7_265_416,
+});
 
 /** The lake's schema, quoted. */
 export function schemaOf({ schema }: Pick<LakePlace, "schema">): string {

@@ -8,9 +8,9 @@ import type { LakePlace } from "../model-lake.ts";
 import { refuseUnfinished } from "./carry-record.ts";
 import {
   catalogTables,
+  lakeLocks,
   lockKeySql,
   openCatalogClient,
-  prepareLock,
   unreachableError,
 } from "./catalog-client.ts";
 
@@ -40,7 +40,8 @@ const deletedWords = new Set(["deleted_from_table", "inlined_delete"]);
 const bounds = Object.freeze({ queryMsMax: 10_000 });
 /** Names asked for in one statement. */
 const typesAtOnce = 1000;
-const claimLock = 7_265_414;
+/** Locks held at most, the latest: a process has fewer jobs and erasures under way. */
+const claimsMax = 1000;
 
 export class LakeCatalog {
   readonly #place: LakePlace;
@@ -69,7 +70,7 @@ export class LakeCatalog {
       unreachable,
     );
     try {
-      await client.query(`SELECT pg_advisory_lock(${lockKeySql(this.#place, prepareLock)})`);
+      await client.query(`SELECT pg_advisory_lock(${lockKeySql(this.#place, lakeLocks.prepare)})`);
       await refuseUnfinished(client, this.#place);
       return await work();
     } finally {
@@ -197,12 +198,19 @@ export class LakeCatalog {
    */
   async claim(name: string): Promise<boolean> {
     if (this.#claims.has(name)) return true;
-    const key = `hashtextextended($1, ${claimLock})`;
+    const key = `hashtextextended($1, ${lakeLocks.claim})`;
     const own = [`${this.#place.schema} ${name}`];
     const [row] = await this.#query(`SELECT pg_try_advisory_lock(${key}) AS is_mine`, own);
     if (row!["is_mine"] !== true) return false;
     this.#claims.add(name);
+    if (this.#claims.size > claimsMax) await this.#release([...this.#claims][0]!);
     return true;
+  }
+
+  async #release(name: string): Promise<void> {
+    this.#claims.delete(name);
+    const own = [`${this.#place.schema} ${name}`];
+    await this.#query(`SELECT pg_advisory_unlock(hashtextextended($1, ${lakeLocks.claim}))`, own);
   }
 
   /** Which of these names the lake's files have, those that it is about to remove among them. */

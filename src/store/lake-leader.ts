@@ -7,12 +7,11 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 import type { Client } from "pg";
 import type { LakePlace } from "../model-lake.ts";
-import { lockKeySql, openCatalogClient } from "./catalog-client.ts";
+import { lakeLocks, lockKeySql, openCatalogClient } from "./catalog-client.ts";
 import { rowsOf } from "./database.ts";
 
 export const leadershipTable = "CREATE TABLE IF NOT EXISTS leadership (epoch BIGINT NOT NULL)";
 
-const leaderLock = 7_265_412;
 /** How often a process that is not leader asks whether it can be. */
 const tryEveryMs = 1000;
 const queryMsMax = 10_000;
@@ -81,7 +80,7 @@ export class LakeLeader {
     const { place, write, onChange } = this.#deps;
     this.#client ??= await this.#opened();
     const client = this.#client;
-    const key = lockKeySql(place, leaderLock);
+    const key = lockKeySql(place, lakeLocks.lead);
     const { rows } = await client.query(`SELECT pg_try_advisory_lock(${key}) AS is_mine`);
     if (rows[0].is_mine !== true) return;
     const epoch = await write(async (connection) => {

@@ -5,10 +5,10 @@
  */
 import type { Client } from "pg";
 import type { LakePlace } from "../model-lake.ts";
-import { lockKeySql, openCatalogClient } from "./catalog-client.ts";
+import { lakeLocks, lockKeySql, openCatalogClient } from "./catalog-client.ts";
 
 /** Following other regions. */
-export const regionTurn = 7_265_413;
+export const regionTurn = lakeLocks.follow;
 const tryEveryMs = 1000;
 const queryMsMax = 10_000;
 

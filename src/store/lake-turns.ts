@@ -7,9 +7,8 @@
  */
 import type { Client } from "pg";
 import type { LakePlace } from "../model-lake.ts";
-import { lockKeySql, openCatalogClient } from "./catalog-client.ts";
+import { lakeLocks, lockKeySql, openCatalogClient } from "./catalog-client.ts";
 
-const turnLock = 7_265_413;
 /** Longer than a delete's transaction takes. */
 const waitMsMax = 10_000;
 /** Whoever waited in vain doesn't again for so long: somebody who holds it stands still. */
@@ -68,12 +67,16 @@ export class LakeTurns {
       return client;
     } catch {
       this.#restUntil = performance.now() + restMs;
+      // It may have been granted while its answer was not heard: with the session it goes.
+      const lost = this.#clients.get(kind);
+      this.#clients.delete(kind);
+      lost?.then((one) => one.end()).catch(() => undefined);
       return null;
     }
   }
 
   #call(kind: Kind): string {
-    return `${kind === "shared" ? "_shared" : ""}(${lockKeySql(this.#place, turnLock)})`;
+    return `${kind === "shared" ? "_shared" : ""}(${lockKeySql(this.#place, lakeLocks.turn)})`;
   }
 
   #connected(kind: Kind): Promise<Client> {

@@ -1,6 +1,6 @@
 // Node's own connection to a catalog's PostgreSQL, against a real one without TLS.
 import { beforeAll, expect, it } from "vitest";
-import { openCatalogClient } from "../../src/store/catalog-client.ts";
+import { lakeLocks, openCatalogClient } from "../../src/store/catalog-client.ts";
 import { Authority, type Pair } from "../support/certificates.ts";
 import { startPostgres } from "../support/postgres.ts";
 import type { PostgresServer } from "../support/postgres-server.ts";
@@ -83,4 +83,9 @@ it("tells of a connection that ends later, instead of ending the process", async
     run().catch(reject);
   });
   expect((await ended).message).toMatch(/terminat/);
+});
+
+it("has a number of its own for every lock", () => {
+  const numbers = Object.values(lakeLocks);
+  expect(new Set(numbers).size).toBe(numbers.length);
 });
