@@ -51,7 +51,7 @@ describe("two regions", () => {
       expect(rows).not.toEqual(world.truth("play", ["us"]));
       const path = "/admin/regions/us/resync";
       const { status, body } = await world.services.eu.request(path, { method: "POST" });
-      expect([status, body.region, body.generation]).toEqual([200, "us", 1]);
+      expect([status, body.region, body.generation]).toEqual([200, "us", 2]);
       await world.agree();
       await until(async () => {
         expect((await world.standing("eu")).minutesAhead).toBe(0);
