@@ -3,7 +3,7 @@ import { isRegionName, regionPeersMax } from "../model-regions.ts";
 import type { RegionChoice } from "../query/regions.ts";
 import { invalidParameter, manyOf, type ParameterTable, type RawQuery } from "./parameters.ts";
 
-const oneRegion = "[a-z0-9-]{1,16}";
+const oneRegion = "[a-z0-9](?:[a-z0-9-]{0,14}[a-z0-9])?";
 const regionsMax = regionPeersMax + 1;
 
 export const regionParameters = Object.freeze({

@@ -68,6 +68,8 @@ def mend_query(case, query):
     # Of a batch, only beside its histories.
     if case.path.endswith("/batch") and query.get("history") not in ("true", "only"):
         query.pop("step", None)
+    # Which regions there are a schema doesn't know: here there is but one.
+    query.pop("region", None)
     # Only a reply has one.
     query.pop("cursor", None)
     if case.path.endswith("/events") and case.method == "DELETE":
