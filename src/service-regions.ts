@@ -20,7 +20,8 @@ import type { RegionState } from "./region/state.ts";
 import { RegionWriter } from "./region/writer.ts";
 import { catchUpEdgeState } from "./service-edge.ts";
 import type { Closers } from "./service-storage.ts";
-import { LakeTurn, regionTurn } from "./store/lake-turn.ts";
+import { lakeLocks } from "./store/catalog-client.ts";
+import { LakeTurn } from "./store/lake-turn.ts";
 import type { LocalStore } from "./store/local-store.ts";
 import type { Logger } from "./telemetry.ts";
 import { Metrics } from "./telemetry-metrics.ts";
@@ -173,9 +174,11 @@ export async function openRegions(
   const { store } = parts;
   const place = lakePlace(config);
   const follows = rolesOf(config).ingest && named.peers.some(({ address }) => address !== null);
-  const failed = (err: unknown) =>
+  const onFailure = (err: unknown) =>
     logger.warn({ part: "regions", err }, "whose turn it is to follow regions is not known");
-  const turn = place !== null && follows ? new LakeTurn(place, regionTurn, failed) : null;
+  const number = lakeLocks.follow;
+  const turn = place !== null && follows ? new LakeTurn({ place, number, onFailure }) : null;
+  void turn?.start();
   let edge: Pick<Edge, "ingest"> | null = null;
   const settle = (signal?: AbortSignal) =>
     passBarrier(freshness, { signal, budgetMs: settleMsMax });

@@ -5,77 +5,94 @@
  */
 import type { Client } from "pg";
 import type { LakePlace } from "../model-lake.ts";
-import { lakeLocks, lockKeySql, openCatalogClient } from "./catalog-client.ts";
+import { lockKeySql, openCatalogClient } from "./catalog-client.ts";
 
-/** Following other regions. */
-export const regionTurn = lakeLocks.follow;
+/** How often a process that has no turn asks whether it can have it. */
 const tryEveryMs = 1000;
 const queryMsMax = 10_000;
 
+export interface LakeTurnDeps {
+  place: Pick<LakePlace, "catalog" | "schema">;
+  /** One of `lakeLocks`: names the work. */
+  number: number;
+  /** Runs with the lock held, before the turn begins; a failure gives the lock back. */
+  begin?: () => Promise<void>;
+  /** Told when this process has its turn, and when it has it no more. */
+  onChange?: (isMine: boolean) => void;
+  onFailure: (error: unknown) => void;
+}
+
 export class LakeTurn {
-  readonly #place: Pick<LakePlace, "catalog" | "schema">;
-  readonly #number: number;
-  readonly #onFailure: (error: unknown) => void;
-  readonly #timer: NodeJS.Timeout;
+  readonly #deps: LakeTurnDeps;
   #client: Client | null = null;
   #isMine = false;
-  #isTrying = false;
+  #timer: NodeJS.Timeout | null = null;
+  #trying: Promise<void> | null = null;
+  #isClosed = false;
 
-  /** Tries from now on; `number` names the work. */
-  constructor(
-    place: Pick<LakePlace, "catalog" | "schema">,
-    number: number,
-    onFailure: (error: unknown) => void,
-  ) {
-    this.#place = place;
-    this.#number = number;
-    this.#onFailure = onFailure;
-    this.#timer = setInterval(() => void this.#try(), tryEveryMs);
-    void this.#try();
+  constructor(deps: LakeTurnDeps) {
+    this.#deps = deps;
   }
 
   get isMine(): boolean {
     return this.#isMine;
   }
 
-  async close(): Promise<void> {
-    clearInterval(this.#timer);
-    this.#lose();
+  /** Tries at once, and from then on whenever this process has no turn. */
+  async start(): Promise<void> {
+    await this.#try();
+    if (!this.#isClosed) this.#timer = setInterval(() => void this.#try(), tryEveryMs);
   }
 
-  async #try(): Promise<void> {
-    if (this.#isMine || this.#isTrying) return;
-    this.#isTrying = true;
-    try {
-      this.#client ??= await this.#opened();
-      const client = this.#client;
-      const key = lockKeySql(this.#place, this.#number);
-      const { rows } = await client.query(`SELECT pg_try_advisory_lock(${key}) AS is_mine`);
-      // The session may have ended meanwhile.
-      if (client === this.#client) this.#isMine = rows[0].is_mine === true;
-    } catch (error) {
-      this.#lose();
-      this.#onFailure(error);
-    } finally {
-      this.#isTrying = false;
-    }
-  }
-
-  async #opened(): Promise<Client> {
-    const client = await openCatalogClient(this.#place.catalog, () => this.#lose(), {
-      queryMsMax,
-    });
-    client.once("end", () => {
-      if (client === this.#client) this.#lose();
-    });
-    return client;
-  }
-
-  #lose(): void {
+  /** Ends the turn, if it has one; it may have another later. */
+  giveUp(): void {
+    const wasMine = this.#isMine;
     this.#isMine = false;
     const client = this.#client;
     this.#client = null;
     client?.removeAllListeners("end");
     void client?.end().catch(() => undefined);
+    if (wasMine) this.#deps.onChange?.(false);
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearInterval(this.#timer ?? undefined);
+    await this.#trying;
+    this.giveUp();
+  }
+
+  async #try(): Promise<void> {
+    if (this.#isClosed || this.#isMine || this.#trying !== null) return;
+    this.#trying = this.#tryNow().catch((error) => {
+      this.giveUp();
+      this.#deps.onFailure(error);
+    });
+    await this.#trying;
+    this.#trying = null;
+  }
+
+  async #tryNow(): Promise<void> {
+    const { place, number, begin, onChange } = this.#deps;
+    this.#client ??= await this.#opened();
+    const client = this.#client;
+    const key = lockKeySql(place, number);
+    const { rows } = await client.query(`SELECT pg_try_advisory_lock(${key}) AS is_mine`);
+    if (rows[0].is_mine !== true) return;
+    await begin?.();
+    // The session may have ended meanwhile.
+    if (client !== this.#client || this.#isClosed) return;
+    this.#isMine = true;
+    onChange?.(true);
+  }
+
+  async #opened(): Promise<Client> {
+    const client = await openCatalogClient(this.#deps.place.catalog, () => this.giveUp(), {
+      queryMsMax,
+    });
+    client.once("end", () => {
+      if (client === this.#client) this.giveUp();
+    });
+    return client;
   }
 }
