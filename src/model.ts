@@ -18,6 +18,8 @@ export const eventBounds = Object.freeze({
 });
 
 export const minuteMs = 60_000;
+/** No event has a time from here on, epoch ms: the year 10000. */
+export const foreverMs = Date.UTC(10_000, 0, 1);
 
 /** Why one line of a batch was refused. */
 export interface LineError {

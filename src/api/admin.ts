@@ -5,13 +5,11 @@ import { quoted } from "../errors.ts";
 import { eventBounds } from "../model.ts";
 import type { Invalidation } from "../query/answer-level.ts";
 import { epochMsMax, momentTextPattern, parseTimestamp } from "../query/timestamp.ts";
-import { bodyReader } from "./body.ts";
 import type { CachePort } from "./jobs.ts";
-import { checkJsonContent, parseJson } from "./json-body.ts";
+import { addJsonRoutes, parseJson } from "./json-body.ts";
 import { nameSchemas } from "./names.ts";
 import type { RouteDoc } from "./openapi.ts";
-import { checkOrigin } from "./origin.ts";
-import { checkName, checkNames, invalidParameter, type RawQuery } from "./parameters.ts";
+import { checkName, invalidParameter } from "./parameters.ts";
 import { ref } from "./schema.ts";
 
 const bodyBytesMax = 16 * 1024;
@@ -93,20 +91,11 @@ const doc: RouteDoc = {
 
 /** Adds the route. Bodies count in `budget`. */
 export function addAdmin(app: FastifyInstance, cache: CachePort, budget: ByteBudget): void {
-  app.register(async (scope) => {
-    scope.addContentTypeParser("*", bodyReader(bodyBytesMax, budget));
-    scope.addHook("onRequest", async (request) => {
-      checkOrigin(request);
-      checkNames(request.query as RawQuery, {});
-      checkJsonContent(request.headers);
-    });
-    scope.post("/admin/cache/invalidate", { config: { doc } }, async (request) => {
-      const body = (request.body as Buffer | undefined) ?? Buffer.alloc(0);
-      try {
+  addJsonRoutes(app, bodyBytesMax, budget, (scope, useBody) => {
+    scope.post("/admin/cache/invalidate", { config: { doc } }, (request) =>
+      useBody(request, async (body) => {
         return { invalidated: await cache.invalidate(readInvalidation(body)) };
-      } finally {
-        budget.release(body.length);
-      }
-    });
+      }),
+    );
   });
 }

@@ -4,11 +4,9 @@ import type { ByteBudget } from "../edge/byte-budget.ts";
 import { eventBounds } from "../model.ts";
 import { mayUseType } from "../model-access.ts";
 import { aggregationWindows, type TypeChange } from "../query/registry.ts";
-import { bodyReader } from "./body.ts";
-import { checkJsonContent, parseJson, refuse } from "./json-body.ts";
+import { addJsonRoutes, parseJson, refuse } from "./json-body.ts";
 import { namesInPath } from "./names.ts";
 import type { RouteDoc } from "./openapi.ts";
-import { checkOrigin } from "./origin.ts";
 import { checkName, checkNames, type RawQuery } from "./parameters.ts";
 import { count, orNull, ref, text } from "./schema.ts";
 
@@ -130,20 +128,9 @@ export function addEventTypes(
     checkNames(request.query as RawQuery, {});
     return port.get(nameOf(request));
   });
-  app.register(async (scope) => {
-    scope.addContentTypeParser("*", bodyReader(bodyBytesMax, budget));
-    scope.addHook("onRequest", async (request) => {
-      checkOrigin(request);
-      checkNames(request.query as RawQuery, {});
-      checkJsonContent(request.headers);
-    });
-    scope.put("/event-types/:name", { config: { doc: docs.put } }, async (request) => {
-      const body = (request.body as Buffer | undefined) ?? Buffer.alloc(0);
-      try {
-        return await port.put(nameOf(request), readTypeChange(body));
-      } finally {
-        budget.release(body.length);
-      }
-    });
+  addJsonRoutes(app, bodyBytesMax, budget, (scope, useBody) => {
+    scope.put("/event-types/:name", { config: { doc: docs.put } }, (request) =>
+      useBody(request, (body) => port.put(nameOf(request), readTypeChange(body))),
+    );
   });
 }

@@ -1,7 +1,43 @@
 /** Bodies that are one JSON document. */
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { ByteBudget } from "../edge/byte-budget.ts";
 import { bodyFormat } from "../edge/content.ts";
 import { quoted, RankstreamError } from "../errors.ts";
-import { invalidParameter } from "./parameters.ts";
+import { bodyReader } from "./body.ts";
+import { checkOrigin } from "./origin.ts";
+import { checkNames, invalidParameter, type RawQuery } from "./parameters.ts";
+
+/** What a request's body comes to by `use`, during which its bytes count in the budget. */
+type UseBody = <T>(request: FastifyRequest, use: (body: Buffer) => T | Promise<T>) => Promise<T>;
+
+/**
+ * Adds routes that take a JSON document of at most `bytesMax`, and no parameters. What is refused
+ * is refused before the body is read; bodies count in `budget`.
+ */
+export function addJsonRoutes(
+  app: FastifyInstance,
+  bytesMax: number,
+  budget: ByteBudget,
+  add: (scope: FastifyInstance, useBody: UseBody) => void,
+): void {
+  const useBody: UseBody = async (request, use) => {
+    const body = (request.body as Buffer | undefined) ?? Buffer.alloc(0);
+    try {
+      return await use(body);
+    } finally {
+      budget.release(body.length);
+    }
+  };
+  app.register(async (scope) => {
+    scope.addContentTypeParser("*", bodyReader(bytesMax, budget));
+    scope.addHook("onRequest", async (request) => {
+      checkOrigin(request);
+      checkNames(request.query as RawQuery, {});
+      checkJsonContent(request.headers);
+    });
+    add(scope, useBody);
+  });
+}
 
 /**
  * Refuses what is not plain JSON, before the body is read. Throws `unsupported_media_type`,

@@ -4,7 +4,7 @@ import { createGzip } from "node:zlib";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { ByteBudget } from "../edge/byte-budget.ts";
 import { RankstreamError } from "../errors.ts";
-import { eventBounds } from "../model.ts";
+import { eventBounds, foreverMs, minuteMs } from "../model.ts";
 import {
   cellMinutes,
   type RegionCountsRequest,
@@ -21,9 +21,8 @@ import {
 } from "../model-region-wire.ts";
 import type { AskControl } from "../query/ask.ts";
 import { parseTimestamp } from "../query/timestamp.ts";
-import { bodyReader } from "./body.ts";
 import { hangUpSignal } from "./hang-up.ts";
-import { checkJsonContent, parseJson, refuse } from "./json-body.ts";
+import { addJsonRoutes, parseJson, refuse } from "./json-body.ts";
 import type { RouteDoc } from "./openapi.ts";
 import { checkOrigin } from "./origin.ts";
 import { checkNames, type ParameterTable, type RawQuery, single } from "./parameters.ts";
@@ -52,8 +51,7 @@ export const noRegions: RegionPort = Object.freeze({
 });
 
 const bodyBytesMax = 4 * 1024 * 1024;
-/** The year 10000. */
-const minuteMax = 4_223_371_680;
+const minuteMax = foreverMs / minuteMs;
 /** Speed matters more here than the last tenth of size. */
 const gzipLevel = 3;
 
@@ -251,27 +249,13 @@ export function addRegions(app: FastifyInstance, port: RegionPort, budget: ByteB
     checkNames(query, rangeParameters);
     return port.resync((request.params as { name: string }).name, readRange(query));
   });
-  app.register(async (scope) => {
-    scope.addContentTypeParser("*", bodyReader(bodyBytesMax, budget));
-    scope.addHook("onRequest", async (request) => {
-      checkOrigin(request);
-      checkNames(request.query as RawQuery, {});
-      checkJsonContent(request.headers);
-    });
-    const read = <T>(request: FastifyRequest, reader: (body: Buffer) => T): T => {
-      const body = (request.body as Buffer | undefined) ?? Buffer.alloc(0);
-      try {
-        return reader(body);
-      } finally {
-        budget.release(body.length);
-      }
-    };
+  addJsonRoutes(app, bodyBytesMax, budget, (scope, useBody) => {
     scope.post("/regions/totals", { config: { doc: docs.totals } }, async (request, reply) => {
-      const asked = read(request, readTotalsRequest);
+      const asked = await useBody(request, readTotalsRequest);
       return port.totals(asked, { signal: hangUpSignal(reply) });
     });
     scope.post("/regions/counts", { config: { doc: docs.counts } }, async (request, reply) => {
-      const asked = read(request, readCountsRequest);
+      const asked = await useBody(request, readCountsRequest);
       const lines = await port.counts(asked, { signal: hangUpSignal(reply) });
       return sendLines(request, reply, lines);
     });

@@ -1,4 +1,5 @@
 /** Deletes events, after everything acknowledged before has been counted. */
+import { foreverMs } from "../model.ts";
 import type { DeleteAnswer, EventScope } from "../store/delete-questions.ts";
 import type { Store } from "../store/store.ts";
 import type { AskControl } from "./ask.ts";
@@ -23,7 +24,7 @@ export interface DeleteRequest {
 }
 
 /** All moments that events can have, epoch ms. */
-const always = Object.freeze({ from: 0, to: Date.UTC(10_000, 0, 1) });
+const always = Object.freeze({ from: 0, to: foreverMs });
 
 function replyOf(request: DeleteRequest, answer: DeleteAnswer, replicated: number | null) {
   const { eventType, eventId, range, isDryRun } = request;

@@ -11,7 +11,7 @@
  * adds is counted in UTC, where a day is always 24 hours.
  */
 import { RankstreamError } from "../errors.ts";
-import { eventBounds, minuteMs } from "../model.ts";
+import { eventBounds, foreverMs, minuteMs } from "../model.ts";
 import {
   checkTimeZone,
   type Duration,
@@ -52,7 +52,7 @@ const reachYearsMax = 10_000;
 const reachMsMax = reachYearsMax * 366 * 86_400_000;
 /** The first moment an event can have, and the one after the last: the year 10000. */
 const eventMsMin = 0;
-const eventMsEnd = 253_402_300_800_000;
+const eventMsEnd = foreverMs;
 /** Longer text is no range; bounds what the patterns below are run on. */
 const timeRangeCharsMax = 128;
 

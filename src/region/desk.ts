@@ -2,10 +2,11 @@
  * The other regions as this process knows them: follows each where it is this process's turn,
  * else reads what whoever follows them keeps in the store. GET /regions and answers ask it.
  */
+
 import { setTimeout as sleep } from "node:timers/promises";
 import { RankstreamError } from "../errors.ts";
+import { foreverMs } from "../model.ts";
 import { parseRegionType, type RegionStanding, type RegionView } from "../model-regions.ts";
-import { foreverMs } from "../store/delete-questions.ts";
 import type { Store } from "../store/store.ts";
 import type { Logger } from "../telemetry.ts";
 import type { RegionFollower } from "./follower.ts";
@@ -136,7 +137,8 @@ export class RegionDesk implements RegionView {
     const sum = { events: 0, count: 0 };
     // Batches have other keys from here on, and again once all is gone: those used before would
     // be no news. Also where it ends half way, or the leader ends it later.
-    let generation = await store.regions.beginGeneration(peer.name);
+    await store.regions.beginGeneration(peer.name);
+    let generation: number;
     try {
       for (const eventType of names) {
         const scope = { eventType, eventId: null, ...range, isDryRun: false };

@@ -8,7 +8,7 @@
  *   3  of minutes that are not over the greatest items
  *   4  of days that differ, the oldest first, their hours' and minutes' sums, and then as 2
  */
-import { minuteMs } from "../model.ts";
+import { foreverMs, minuteMs } from "../model.ts";
 import {
   cellMinutes,
   type RegionHorizon,
@@ -55,8 +55,8 @@ const cellsMax = cellMinutes.day;
 const olderMsMax = 15_000;
 /** How far ahead of its clock a region may have taken events. */
 const aheadMinutes = 10;
-/** The year 10000, in minutes; the first of a day. */
-const forever = 4_223_371_680;
+/** In minutes: the first of a day. */
+const forever = foreverMs / minuteMs;
 const nothing: LevelSums = { theirs: new Map(), ours: new Map(), coarse: new Set() };
 const dayOf = (minute: number) => minute - (minute % cellMinutes.day);
 

@@ -1,8 +1,5 @@
 /** What is asked of the store about deleting, and what it answers. */
 
-/** No event has a time from here on, epoch ms. */
-export const foreverMs = Date.UTC(10_000, 0, 1);
-
 /** The events that a delete takes. */
 export interface EventScope {
   eventType: string;

@@ -1,10 +1,10 @@
 /** Brings a type's row in event_types up to date after some of its events went. */
 import type { DuckDBConnection } from "@duckdb/node-api";
-import { minuteMs } from "../model.ts";
+import { foreverMs, minuteMs } from "../model.ts";
 import { lacksParts } from "./coarse-table.ts";
 import type { MinuteSpan } from "./cover.ts";
 import { rowsOf } from "./database.ts";
-import { type EventScope, foreverMs } from "./delete-questions.ts";
+import type { EventScope } from "./delete-questions.ts";
 import { isLake } from "./dialect.ts";
 import type { TypeId } from "./exact.ts";
 import { buryType, rewriteType } from "./lake-types.ts";

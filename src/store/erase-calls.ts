@@ -6,21 +6,14 @@ import type {
   ErasureInfo,
   ErasureStore,
 } from "./erase-questions.ts";
-import type { FromStoreThread, StoreCallName, StoreCalls } from "./protocol.ts";
-import type { ReadControl } from "./store.ts";
-
-type Ask = <Name extends StoreCallName>(
-  name: Name,
-  argument: StoreCalls[Name][0],
-  control?: ReadControl,
-) => Promise<StoreCalls[Name][1]>;
+import type { AskStore, FromStoreThread } from "./protocol.ts";
 
 export class ErasureCalls implements ErasureStore {
-  readonly #ask: Ask;
+  readonly #ask: AskStore;
   #changes = 0;
   readonly #listeners = new Set<(eventTypes: readonly string[]) => void>();
 
-  constructor(ask: Ask) {
+  constructor(ask: AskStore) {
     this.#ask = ask;
   }
 

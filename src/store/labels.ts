@@ -6,12 +6,13 @@
  *                three are null. No key: the one writer replaces rows, and DuckDB would take some
  *                100 bytes of memory a row for an index
  */
+
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { RankstreamError } from "../errors.ts";
+import { foreverMs } from "../model.ts";
 import type { LabelChange, LabelledItem } from "../model-labels.ts";
 import { addMutation, type Touched } from "./changes.ts";
 import { type Row, rowsOf, runValues } from "./database.ts";
-import { foreverMs } from "./delete-questions.ts";
 import { sqlText, sqlTexts } from "./sql.ts";
 
 export const labelsTable = `CREATE TABLE IF NOT EXISTS item_labels (

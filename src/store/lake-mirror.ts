@@ -10,10 +10,11 @@
  *   delta_spans      made here, of the copied deltas
  *   open_…           empty: the deltas answer for open minutes
  */
+
 import type { DuckDBConnection } from "@duckdb/node-api";
+import { foreverMs } from "../model.ts";
 import { readMutations, type Touched, touchedHours } from "./changes.ts";
 import { rowsOf } from "./database.ts";
-import { foreverMs } from "./delete-questions.ts";
 import { deltaSpansTable, resetDeltaSpans } from "./delta-spans.ts";
 import type { LakeCatalog, LakeState } from "./lake-catalog.ts";
 import { eventTypesSql } from "./lake-types.ts";
@@ -181,28 +182,34 @@ export class LakeMirror {
     latest: LakeState,
     changed: ReadonlyMap<string, Change>,
   ): Promise<Touched[] | null> {
-    const [row] = changed.has("count_deltas")
-      ? await rowsOf(this.#connection, "SELECT max(lake_row) AS last FROM copies.count_deltas")
-      : [];
-    let fresh = `copies.count_deltas WHERE lake_row > ${row?.["last"] ?? -1}`;
     for (const [name, change] of changed) {
       if (!isDirect(name) && name !== "count_deltas") await this.#apply(name, change, latest);
     }
     const deltas = changed.get("count_deltas");
-    if (deltas !== undefined) await this.#apply("count_deltas", deltas, latest);
-    if (deltas === "moved" || deltas === "replaced") {
-      await resetDeltaSpans(this.#connection);
-      // What came and was folded since is not among the copies.
-      fresh = "mirrored WHERE lake_change = 'insert'";
-    } else if (deltas === "added") {
-      await this.#connection.run(`INSERT INTO delta_spans
-        SELECT DISTINCT minute, type_id, partition FROM ${fresh}
-        EXCEPT SELECT minute, type_id, partition FROM delta_spans`);
-    }
+    const touched = deltas === undefined ? [] : await this.#advanceDeltas(deltas, latest);
     const isOld = performance.now() - this.#directAt > directAgeMsMax;
     if (isOld || [...changed.keys()].some(isDirect)) await this.#moveDirect(latest);
-    if (deltas === "moved") return null;
-    return deltas === undefined ? [] : this.#touchedBy(fresh);
+    return touched;
+  }
+
+  /** As `#advance`; the types of what came are there already. */
+  async #advanceDeltas(change: Change, latest: LakeState): Promise<Touched[] | null> {
+    if (change !== "added") {
+      await this.#apply("count_deltas", change, latest);
+      await resetDeltaSpans(this.#connection);
+      // What came and was folded since is not among the copies.
+      return change === "moved" ? null : this.#touchedBy("mirrored WHERE lake_change = 'insert'");
+    }
+    const [row] = await rowsOf(
+      this.#connection,
+      "SELECT max(lake_row) AS last FROM copies.count_deltas",
+    );
+    await this.#apply("count_deltas", change, latest);
+    const fresh = `copies.count_deltas WHERE lake_row > ${row!["last"] ?? -1}`;
+    await this.#connection.run(`INSERT INTO delta_spans
+      SELECT DISTINCT minute, type_id, partition FROM ${fresh}
+      EXCEPT SELECT minute, type_id, partition FROM delta_spans`);
+    return this.#touchedBy(fresh);
   }
 
   async #apply(name: string, change: Change, latest: LakeState): Promise<void> {

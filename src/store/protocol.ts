@@ -158,6 +158,13 @@ export interface StoreCalls {
 }
 export type StoreCallName = keyof StoreCalls;
 
+/** Has the thread answer one of its calls. */
+export type AskStore = <Name extends StoreCallName>(
+  name: Name,
+  argument: StoreCalls[Name][0],
+  control?: ReadControl,
+) => Promise<StoreCalls[Name][1]>;
+
 /** Answers the calls, in the store's thread. */
 export type StoreCallHandlers = {
   [Name in StoreCallName]: (

@@ -8,10 +8,11 @@
  * enough of them; large ones are rewritten only to end their tombstones. A replaced file is
  * removed later, when no query that may still read it is running.
  */
+
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { failPoint } from "../fail-point.ts";
+import { foreverMs } from "../model.ts";
 import { type Database, ownReadBudgetMs, rowsOf } from "./database.ts";
-import { foreverMs } from "./delete-questions.ts";
 import { erasuresOf, moveErasures } from "./erasure-sql.ts";
 import { RawChecks } from "./raw-checks.ts";
 import { type RawFile, RawFileWriter, registerRawFile } from "./raw-file.ts";

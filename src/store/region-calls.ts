@@ -1,18 +1,12 @@
 /** Questions about regions as the main thread asks them. */
-import type { StoreCallName, StoreCalls } from "./protocol.ts";
+import type { AskStore } from "./protocol.ts";
 import type { RegionCountsQuery, RegionStore, RegionTotalsQuery } from "./region-questions.ts";
 import type { ReadControl } from "./store.ts";
 
-type Ask = <Name extends StoreCallName>(
-  name: Name,
-  argument: StoreCalls[Name][0],
-  control?: ReadControl,
-) => Promise<StoreCalls[Name][1]>;
-
 export class RegionCalls implements RegionStore {
-  readonly #ask: Ask;
+  readonly #ask: AskStore;
 
-  constructor(ask: Ask) {
+  constructor(ask: AskStore) {
     this.#ask = ask;
   }
 

@@ -10,6 +10,7 @@
  *
  * One is written below a temporary name, synced and renamed: there is all of it or nothing.
  */
+
 import { randomUUID } from "node:crypto";
 import { rm, statfs } from "node:fs/promises";
 import { join, resolve } from "node:path";
@@ -17,8 +18,8 @@ import type { DuckDBConnection } from "@duckdb/node-api";
 import { RankstreamError } from "../errors.ts";
 import { failPoint } from "../fail-point.ts";
 import type { Files } from "../files.ts";
+import { foreverMs } from "../model.ts";
 import { type Database, ownReadBudgetMs, rowsOf } from "./database.ts";
-import { foreverMs } from "./delete-questions.ts";
 import type { RawFiles } from "./raw-files.ts";
 import { linkRaw } from "./raw-links.ts";
 import { readApart } from "./read-apart.ts";

@@ -7,9 +7,11 @@
  *   raw_tombstones  (path, delete_id, event_type, event_id, from_time, to_time): event_id NULL
  *                   stands for all items; delete_id grows from delete to delete
  */
+
 import type { DuckDBConnection } from "@duckdb/node-api";
+import { foreverMs } from "../model.ts";
 import { rowsOf, runValues } from "./database.ts";
-import { type EventScope, foreverMs } from "./delete-questions.ts";
+import type { EventScope } from "./delete-questions.ts";
 import { erasedSql, erasuresOfSql } from "./erasure-sql.ts";
 import type { RawChecks } from "./raw-checks.ts";
 import type { RawPlace } from "./raw-place.ts";

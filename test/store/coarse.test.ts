@@ -1,8 +1,9 @@
 /** Types whose minutes, or hours too, are gone: what must not get lost, and what must not go. */
+
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
+import { foreverMs } from "../../src/model.ts";
 import { newestMinuteOf } from "../../src/store/contents.ts";
-import { foreverMs } from "../../src/store/delete-questions.ts";
 import { readExact, typesNamed } from "../../src/store/exact.ts";
 import { readTimes } from "../../src/store/item-times.ts";
 import { temporaryFolder } from "../support/service.ts";

@@ -1,7 +1,9 @@
 /** Deletes where two things meet: each case by itself. */
+
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { foreverMs } from "../../src/model.ts";
 import { rowsOf } from "../../src/store/database.ts";
-import { type EventScope, foreverMs } from "../../src/store/delete-questions.ts";
+import type { EventScope } from "../../src/store/delete-questions.ts";
 import { sliceBounds } from "../../src/store/delete-slices.ts";
 import { readExact } from "../../src/store/exact.ts";
 import type { CountedEvent } from "../oracles/board-oracle.ts";

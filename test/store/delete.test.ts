@@ -1,6 +1,8 @@
 /** Deletes between everything else that a store does, each step against the events left. */
+
 import { describe, expect, it } from "vitest";
-import { type EventScope, foreverMs } from "../../src/store/delete-questions.ts";
+import { foreverMs } from "../../src/model.ts";
+import type { EventScope } from "../../src/store/delete-questions.ts";
 import type { CountedEvent } from "../oracles/board-oracle.ts";
 import { randomFromEnvironment } from "../support/random.ts";
 import { temporaryFolder } from "../support/service.ts";

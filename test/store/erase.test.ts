@@ -1,11 +1,12 @@
 // Erasures against a plain list of events, of which each erasure takes what it says: at every step
 // what is read is the list, and once an erasure is done no file holds what it took.
+
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { nodeFiles } from "../../src/files.ts";
+import { foreverMs } from "../../src/model.ts";
 import type { Touched } from "../../src/store/changes.ts";
 import { rowsOf } from "../../src/store/database.ts";
-import { foreverMs } from "../../src/store/delete-questions.ts";
 import { Eraser, eraseDefaults } from "../../src/store/erase.ts";
 import type { ErasureAnswer, ErasureInfo } from "../../src/store/erase-questions.ts";
 import { ErasedArrivals } from "../../src/store/erased-arrivals.ts";
