@@ -158,10 +158,13 @@ export class LiveBoards {
       "open",
       hear(() => this.#onOpen()),
     );
-    socket.addEventListener(
-      "close",
-      hear(() => this.#onLost()),
-    );
+    // Some Node 22 say only "error" where nobody took the connection.
+    for (const end of ["error", "close"]) {
+      socket.addEventListener(
+        end,
+        hear(() => this.#onLost()),
+      );
+    }
     socket.addEventListener("message", ({ data }) => {
       if (this.#socket === socket) this.#onMessage(String(data));
     });

@@ -136,6 +136,20 @@ describe("a live client", () => {
     expect(states).toEqual(["open", "lost", "open"]);
   });
 
+  it("connects again where a socket says no more than that it failed, as Node 22.23 does", () => {
+    const { states } = makeLive();
+    sockets[0]!.dispatchEvent(new Event("error"));
+    vi.advanceTimersByTime(200);
+    expect(sockets).toHaveLength(2);
+    // Where the close comes as well, that is one failure.
+    sockets[1]!.dispatchEvent(new Event("error"));
+    sockets[1]!.breaks();
+    vi.advanceTimersByTime(400);
+    expect(sockets).toHaveLength(3);
+    sockets[2]!.opens();
+    expect(states).toEqual(["lost", "open"]);
+  });
+
   it("gives a silent connection up; a heartbeat is enough to keep it", () => {
     const { states } = makeLive();
     sockets[0]!.opens();

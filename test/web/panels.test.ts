@@ -95,6 +95,7 @@ describe("the item panel", () => {
     await page.locator(".step-choice select").selectOption("hour");
     await page.locator("h3", { hasText: "Count by hour" }).waitFor();
     await page.locator("summary", { hasText: "Counts as a table" }).click();
+    await page.locator(".plot-table td").first().waitFor();
     const counted = await page.locator(".plot-table td").allTextContents();
     const hourly = hourlyOf("item 1");
     expect(counted).toEqual(hourly.map((count) => number.format(count)));
