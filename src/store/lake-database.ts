@@ -14,6 +14,8 @@ import type { Database, ReadOptions } from "./database.ts";
 import { markLake } from "./dialect.ts";
 import { attachLake } from "./lake-attach.ts";
 import { LakeCatalog } from "./lake-catalog.ts";
+import { namingCutOff } from "./lake-cut-off.ts";
+import { LakeKeys } from "./lake-keys.ts";
 import { LakeMirror, lakeName, type MirrorStep } from "./lake-mirror.ts";
 import { readReached } from "./lake-partitions.ts";
 import { createS3Secret } from "./lake-s3.ts";
@@ -25,10 +27,6 @@ import type { DatabaseOptions } from "./open-instance.ts";
 import { makePatient } from "./patient-connection.ts";
 import { inTime } from "./read-in-time.ts";
 import { ReadLoad } from "./read-load.ts";
-
-/** The longest that a timer waits at once. */
-const keysWaitMsMax = 24 * 3_600_000;
-const keysAgainMs = 30_000;
 
 export interface LakeDatabaseOptions extends DatabaseOptions {
   /** Told what reads see from now on. */
@@ -62,7 +60,7 @@ export class LakeDatabase implements Database {
   #keptAt: number | null = null;
   #fence: ((connection: DuckDBConnection) => Promise<void>) | null = null;
   #isClosing = false;
-  #renewing: NodeJS.Timeout | null = null;
+  readonly #keys: LakeKeys;
 
   private constructor(
     local: LocalDatabase,
@@ -76,10 +74,11 @@ export class LakeDatabase implements Database {
     },
     mirror: LakeMirror,
     session: LakeSession,
-    turns: LakeTurns,
+    place: LakePlace,
   ) {
     this.#session = session;
-    this.#turns = turns;
+    this.#turns = new LakeTurns(place);
+    this.#keys = new LakeKeys(() => local.write((c) => createS3Secret(c, place, session)));
     this.#local = local;
     this.catalog = catalog;
     this.#writer = new LakeWriter(connections.writer, session);
@@ -134,15 +133,8 @@ export class LakeDatabase implements Database {
       };
       makePatient(connections.copier);
       const mirror = new LakeMirror(connections.mirroring, catalog, options.onStep);
-      const database = new LakeDatabase(
-        local,
-        catalog,
-        connections,
-        mirror,
-        session,
-        new LakeTurns(place),
-      );
-      database.#renewKeys(place, keysEndAt);
+      const database = new LakeDatabase(local, catalog, connections, mirror, session, place);
+      database.#keys.endAt(keysEndAt);
       return database;
     } catch (error) {
       await local.close();
@@ -279,7 +271,7 @@ export class LakeDatabase implements Database {
   upkeep(sql: string): Promise<unknown> {
     return this.#maintenance.enqueue(async () => {
       if (this.#isRefused || this.#isClosing) throw new Error("the store is closing");
-      return this.#maintenance.connection.run(sql);
+      return namingCutOff(() => this.#maintenance.connection.run(sql));
     });
   }
 
@@ -337,8 +329,10 @@ export class LakeDatabase implements Database {
 
   /** How far each partition is counted, by the lake itself. One call at a time. */
   async reached(): Promise<number[]> {
-    await this.#session.apply(this.#looker);
-    return readReached(this.#looker);
+    return namingCutOff(async () => {
+      await this.#session.apply(this.#looker);
+      return readReached(this.#looker);
+    });
   }
 
   /** Until the mirror shows every commit of this process so far. */
@@ -358,24 +352,12 @@ export class LakeDatabase implements Database {
 
   async #followOnce(): Promise<void> {
     const wanted = this.#wanted;
-    await this.#session.apply(this.#mirroring);
-    await this.#mirror.follow();
+    await namingCutOff(async () => {
+      await this.#session.apply(this.#mirroring);
+      await this.#mirror.follow();
+    });
     this.#shown = wanted;
     await this.#local.tidy();
-  }
-
-  /** Keys of a role end: DuckDB is given the next ones in time. */
-  #renewKeys(place: LakePlace, endAt: number | null): void {
-    if (endAt === null || this.#isClosing) return;
-    const renew = async () => {
-      const tell = (connection: DuckDBConnection) =>
-        createS3Secret(connection, place, this.#session);
-      const next = await this.#local.write(tell).catch(() => null);
-      this.#renewKeys(place, next ?? Date.now() + keysAgainMs);
-    };
-    const waitMs = Math.min(Math.max(endAt - Date.now(), keysAgainMs), keysWaitMsMax);
-    this.#renewing = setTimeout(renew, waitMs);
-    this.#renewing.unref();
   }
 
   bytesElsewhere(): Promise<number> {
@@ -384,7 +366,7 @@ export class LakeDatabase implements Database {
 
   async close(): Promise<void> {
     this.#isClosing = true;
-    clearTimeout(this.#renewing ?? undefined);
+    this.#keys.close();
     await Promise.all([this.#writer.settled(), this.#maintenance.settled()]);
     for (let under = this.#under; under !== null; under = this.#under) {
       await under.catch(() => undefined);

@@ -1,6 +1,7 @@
 /** Transactions of a lake: one after another on a connection, again where they lost. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DuckDBConnection } from "@duckdb/node-api";
+import { namedCutOff } from "./lake-cut-off.ts";
 import type { SessionSettings } from "./open-instance.ts";
 
 /** A transaction that lost against another is tried again so often. */
@@ -80,7 +81,7 @@ export class LakeWriter {
         return result;
       } catch (error) {
         await this.connection.run("ROLLBACK").catch(() => undefined);
-        if (!isConflict(error) || conflicts >= triesMax) throw error;
+        if (!isConflict(error) || conflicts >= triesMax) throw namedCutOff(error);
       }
       await sleep(Math.random() * conflictWaitMsMax);
     }

@@ -19,6 +19,7 @@ import { Deleter, deleteDefaults } from "./delete.ts";
 import { type EraseDeps, Eraser, eraseDefaults, eraseHandlers } from "./erase.ts";
 import { ErasedArrivals } from "./erased-arrivals.ts";
 import { Exports, exportsDefaults } from "./exports.ts";
+import { GiveUp } from "./give-up.ts";
 import { Graves } from "./graves.ts";
 import { KeptAnswers, keptHandlers } from "./kept-answers.ts";
 import { LakeCheckpointer } from "./lake-checkpoint.ts";
@@ -83,7 +84,7 @@ class StoreThread {
   readonly #commits: Commits;
   #life: LakeLife | null = null;
   #closing = false;
-  #gaveUp = false;
+  readonly #giveUp: GiveUp;
   /** Calls under way, by id. */
   readonly #calls = new Map<number, AbortController>();
   /** Aborted when commits are to be tried only once more. */
@@ -93,10 +94,11 @@ class StoreThread {
     this.#database = database;
     this.#lake = database instanceof LakeDatabase ? database : null;
     this.#data = data;
+    this.#giveUp = new GiveUp(send, this.#lake !== null);
     this.#commits = new Commits({
       committer: () => this.#checkpointer!,
       onCommitted: (part, touched) => this.#onCommitted(part, touched),
-      onFailure: (error) => this.#endIfFatal(error),
+      onFailure: (error) => this.#giveUp.look(error),
       isClosing: () => this.#closing,
       lastTry: this.#lastTry.signal,
       send,
@@ -201,7 +203,7 @@ class StoreThread {
       await this.#maintenance?.run(appliedThrough);
     } catch (error) {
       if (this.#lastTry.signal.aborted) return;
-      this.#endIfFatal(error);
+      this.#giveUp.look(error);
       tellFailed(error);
     }
   }
@@ -322,8 +324,10 @@ class StoreThread {
         send({ kind: "turned", isMine: isLeader });
         if (isLeader) this.#goOnDeleting(deleter);
       },
-      onFailure: (error, what) =>
-        logger.warn({ part: "store", reason: thrown(error).message }, what),
+      onFailure: (error, what) => {
+        this.#giveUp.look(error);
+        logger.warn({ part: "store", reason: thrown(error).message }, what);
+      },
     });
     await this.#life.start();
   }
@@ -361,18 +365,6 @@ class StoreThread {
     deleter.resume().catch((error) => {
       if (!this.#closing && !this.#lastTry.signal.aborted) tellFailed(error);
     });
-  }
-
-  /**
-   * After some errors (a failed fsync) DuckDB gives its database up until it is opened anew: then
-   * the service is to end, since nothing would be counted any more. This thread goes on until it
-   * is closed: DuckDB ends the process when a thread goes that waits for it.
-   */
-  #endIfFatal(error: unknown): void {
-    const { message } = thrown(error);
-    if (this.#gaveUp || !/FATAL Error|has been invalidated/.test(message)) return;
-    this.#gaveUp = true;
-    send({ kind: "gave_up", message: `${message}; the next start counts what the log holds` });
   }
 }
 

@@ -1,5 +1,5 @@
-// A way to PostgreSQL on which the answer to a COMMIT gets lost after PostgreSQL gave it, or a
-// COMMIT is held up.
+// A way to PostgreSQL on which the answer to a COMMIT gets lost after PostgreSQL gave it, a COMMIT
+// is held up, or the connection ends in the middle of a read.
 import type { AddressInfo } from "node:net";
 import { createServer, connect as dial, type Socket } from "node:net";
 import { afterAll } from "vitest";
@@ -17,6 +17,8 @@ export interface CutCommits {
   catalog: string;
   /** The next COMMIT's answer ends its connection instead of arriving. */
   cutNext(): void;
+  /** The next question for rows that lie in PostgreSQL ends its connection. */
+  cutNextRead(): void;
   /** The next COMMIT of rows stays on its way, and whatever comes after it on its connection. */
   holdNext(): void;
   /** So many were cut or held. */
@@ -29,6 +31,7 @@ export async function startCutCommits(catalog: string): Promise<CutCommits> {
   const sockets = new Set<Socket>();
   let isArmed = false;
   let isHolding = false;
+  let cutsReads = false;
   let cuts = 0;
   const server = createServer((client) => {
     const upstream = dial(Number(port), host);
@@ -46,7 +49,11 @@ export async function startCutCommits(catalog: string): Promise<CutCommits> {
       }
       if (bytes.includes("INSERT INTO")) hasWritten = true;
       else if (bytes.includes("COMMIT")) hasWritten = false;
-      if (!isHeld) upstream.write(bytes);
+      if (cutsReads && bytes.includes("SELECT") && bytes.includes("ducklake_inlined_data_")) {
+        cutsReads = false;
+        cuts++;
+        client.destroy();
+      } else if (!isHeld) upstream.write(bytes);
     });
     upstream.on("data", (bytes) => {
       // The command's tag: by now it is committed.
@@ -67,6 +74,9 @@ export async function startCutCommits(catalog: string): Promise<CutCommits> {
     catalog: `host=127.0.0.1 port=${own} user=${user} dbname=${dbname}`,
     cutNext: () => {
       isArmed = true;
+    },
+    cutNextRead: () => {
+      cutsReads = true;
     },
     holdNext: () => {
       isHolding = true;

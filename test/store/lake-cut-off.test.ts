@@ -1,0 +1,56 @@
+// PostgreSQL gone in the middle of a read of rows that lie there: whoever reads goes on.
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { rowsOf } from "../../src/store/database.ts";
+import { namedCutOff } from "../../src/store/lake-cut-off.ts";
+import { type CutCommits, startCutCommits } from "../support/cut-commits.ts";
+import { hasLake, startLake } from "../support/lake.ts";
+import { Member } from "./lake-member.ts";
+
+const msMax = 300_000;
+const told = expect.objectContaining({
+  code: "store_failed",
+  message: expect.stringContaining("its connection was lost while rows were read"),
+});
+
+describe.skipIf(!hasLake())("a lake whose PostgreSQL is gone in the middle of a read", () => {
+  let way: CutCommits;
+  let one: Member;
+
+  beforeAll(async () => {
+    const place = (await startLake()).placeInFolder();
+    way = await startCutCommits(place.catalog);
+    one = await Member.open({ ...place, catalog: way.catalog });
+    await one.adopt(0, [0, 1]);
+    await one.commit(0, 0, 0, ["a"]);
+  }, msMax);
+  afterAll(() => one?.database.close());
+
+  const reads: [string, () => Promise<unknown>][] = [
+    ["a transaction", () => one.database.write((c) => rowsOf(c, "FROM partition_0"))],
+    ["maintenance", () => one.database.writeDeferrable((c) => rowsOf(c, "FROM partition_0"))],
+    ["a look how far partitions are", () => one.database.reached()],
+    ["a checkpoint", () => one.commit(0, 0, 1, ["a"])],
+    ["a question", () => one.database.read(msMax, (c) => rowsOf(c, "FROM raw_recent"))],
+  ];
+  it.each(reads)("goes on after %s", { timeout: msMax }, async (_, read) => {
+    const [{ next }] = (await one.database.write((c) =>
+      rowsOf(c, "SELECT next_offset::INTEGER AS next FROM partition_0"),
+    )) as [{ next: number }];
+    await one.database.follow();
+    way.cutNextRead();
+    const cuts = way.cuts();
+    await expect(read()).rejects.toEqual(told);
+    expect(way.cuts()).toBe(cuts + 1);
+    await one.commit(0, 0, next, ["a"]);
+    await one.database.follow();
+    expect(await one.database.reached()).toEqual([next + 1, 0, 0]);
+    expect((await one.types()).map(([name, , total]) => [name, total])).toEqual([["a", next + 1]]);
+  });
+});
+
+describe("an error that names no lost connection", () => {
+  it("stays as it is", () => {
+    const other = new Error("INTERNAL Error: Attempted to access index 3 within vector of size 2");
+    expect(namedCutOff(other)).toBe(other);
+  });
+});
