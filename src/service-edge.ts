@@ -119,6 +119,20 @@ export async function loadEdgeState(
 }
 
 /**
+ * Event types that others took, or copied from another region, take a place here as well once
+ * they are counted: else this edge would take more than there is room for, and they would be set
+ * aside when they are counted.
+ */
+export function learnTypes(
+  store: Pick<LocalStore, "onChange">,
+  types: Pick<TypeDictionary, "indexOf">,
+): void {
+  store.onChange((_version, touched) => {
+    for (const name of new Set(touched.map(({ eventType }) => eventType))) types.indexOf(name);
+  });
+}
+
+/**
  * Of a log in Kafka: what the store has counted, once it has counted what was there at the
  * start, or after 10 s. A key that is missing then, or of which it can't be told whether all of
  * its batch is in the topic, is appended again, and counted once all the same.
@@ -137,5 +151,6 @@ export async function catchUpEdgeState(
   const { state, proven } = provenByCounts(await store.loadSeen());
   ledger.load(state, proven);
   types.limit(config.eventTypesMax);
+  learnTypes(store, types);
   return { ledger, scanner, types };
 }

@@ -313,11 +313,12 @@ async function openApi(
     deleteEvents: async (request, control) => {
       if (request.isDryRun) return answers.deleteEvents(request, control);
       // Before, too: what goes may go half way.
-      await regions.noteDelete();
+      const from = request.range?.from ?? 0;
+      await regions.noteDelete(request.eventType, from);
       try {
         return await answers.deleteEvents(request, control);
       } finally {
-        await regions.noteDelete();
+        await regions.noteDelete(request.eventType, from);
       }
     },
     users: answers.erasures,

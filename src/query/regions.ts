@@ -75,6 +75,10 @@ function reservedType(name: string): RankstreamError {
 
 const isoOf = (at: number | null) => (at === null ? null : formatTimestamp(at));
 
+function earlier(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? null : Math.min(a, b);
+}
+
 function mergedTypes(infos: readonly EventTypeInfo[]): EventTypeInfo[] {
   const merged = new Map<string, EventTypeInfo>();
   for (const info of infos) {
@@ -148,9 +152,22 @@ export class Regions {
     if (this.#view === null) return (answer) => answer;
     const known = this.#view.standings().map((standing) => ({ ...standing }));
     return (answer) => {
-      const { regions, isPartial } = this.#sharesOf(asked, known, answer.asOf);
+      const certain = known.map((before) => this.#certainOf(before));
+      const { regions, isPartial } = this.#sharesOf(asked, certain, answer.asOf);
       if (!isPartial) return { ...answer, regions };
       return { ...answer, regions, partial: true, certified: false };
+    };
+  }
+
+  /** What was so before the answer, and still is: meanwhile a part may have been deleted. */
+  #certainOf(before: RegionStanding): RegionStanding {
+    const after = this.#view!.standings().find(({ region }) => region === before.region);
+    if (after === undefined) return before;
+    const { completeThrough, candidatesAsOf } = before;
+    return {
+      ...before,
+      completeThrough: earlier(completeThrough, after.completeThrough),
+      candidatesAsOf: earlier(candidatesAsOf, after.candidatesAsOf),
     };
   }
 

@@ -7,11 +7,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { RankstreamError } from "../errors.ts";
 import { foreverMs } from "../model.ts";
 import { parseRegionType, type RegionStanding, type RegionView } from "../model-regions.ts";
+import type { Shares } from "../store/changes.ts";
 import type { Store } from "../store/store.ts";
 import type { Logger } from "../telemetry.ts";
 import type { RegionFollower } from "./follower.ts";
 import { RegionRefusal } from "./peer.ts";
-import { newState, type RegionState, readState } from "./state.ts";
+import { newState, noteResets, type RegionState, readState } from "./state.ts";
 
 /** Another region as it is configured. */
 export interface RegionName {
@@ -25,7 +26,9 @@ export interface RegionDeskDeps {
   peers: readonly RegionName[];
   lagMsMax: number;
   intervalMs: number;
-  store: Pick<Store, "regions" | "eventTypes" | "deleteEvents">;
+  store: Pick<Store, "regions" | "eventTypes" | "deleteEvents"> & {
+    shares: Pick<Shares, "onRows">;
+  };
   /** Makes what follows a region; null: this process follows none. */
   follow: ((peer: RegionName, state: RegionState) => RegionFollower) | null;
   /** Whether it is this process's turn to follow. */
@@ -74,20 +77,20 @@ export class RegionDesk implements RegionView {
   /** Reads what was kept, and begins to follow. */
   static async open(deps: RegionDeskDeps): Promise<RegionDesk> {
     const desk = new RegionDesk(deps);
-    const kept = new Map(
-      (await deps.store.regions.states()).map(({ region, state }) => [region, state]),
-    );
+    const kept = new Map((await deps.store.regions.states()).map((one) => [one.region, one]));
     for (const peer of deps.peers) {
       const isLost = peer.address === null;
-      const text = kept.get(peer.name);
-      const state =
-        text === undefined ? newState(peer.name, isLost) : readState(peer.name, isLost, text);
+      const own = kept.get(peer.name);
+      const state = own === undefined ? newState(peer.name, isLost) : readState(own, isLost);
       const follower = isLost ? null : (deps.follow?.(peer, state) ?? null);
       const turn = Promise.resolve();
       desk.#followed.push({ peer, state, follower, keptAt: 0, kept: "", failures: 0, turn });
     }
     desk.#loops = desk.#followed.map((one) => desk.#loop(one));
-    desk.#loops.push(desk.#look());
+    desk.#loops.push(desk.#lookAlways());
+    deps.store.shares.onRows((table) => {
+      if (table === "meta") void desk.#look();
+    });
     return desk;
   }
 
@@ -116,6 +119,18 @@ export class RegionDesk implements RegionView {
     return this.#inTurn(one, () => this.#resync(one, range ?? { from: 0, to: foreverMs }));
   }
 
+  /**
+   * What is kept of a region is being deleted from this time on (epoch ms), or was just now:
+   * answers lack it until it is copied anew. Returns its generation from now on.
+   */
+  async noteDelete(region: string, from: number): Promise<number> {
+    const generation = await this.#deps.store.regions.beginGeneration({ region, from });
+    // Whoever answers elsewhere hears of it by the store.
+    const one = this.#followed.find(({ peer }) => peer.name === region);
+    if (one !== undefined) noteResets(one.state, [{ generation, from }]);
+    return generation;
+  }
+
   async close(): Promise<void> {
     this.#stop.abort();
     await Promise.allSettled(this.#loops);
@@ -128,7 +143,7 @@ export class RegionDesk implements RegionView {
     return done;
   }
 
-  async #resync({ peer, state, follower }: Followed, range: { from: number; to: number }) {
+  async #resync({ peer, follower }: Followed, range: { from: number; to: number }) {
     const { store, settle } = this.#deps;
     await settle();
     const names = (await store.eventTypes())
@@ -137,7 +152,7 @@ export class RegionDesk implements RegionView {
     const sum = { events: 0, count: 0 };
     // Batches have other keys from here on, and again once all is gone: those used before would
     // be no news. Also where it ends half way, or the leader ends it later.
-    await store.regions.beginGeneration(peer.name);
+    await this.noteDelete(peer.name, range.from);
     let generation: number;
     try {
       for (const eventType of names) {
@@ -147,11 +162,8 @@ export class RegionDesk implements RegionView {
         sum.count += count;
       }
     } finally {
-      generation = await store.regions.beginGeneration(peer.name);
+      generation = await this.noteDelete(peer.name, range.from);
     }
-    const { completeThrough } = state;
-    state.completeThrough =
-      completeThrough === null || range.from === 0 ? null : Math.min(completeThrough, range.from);
     follower?.forget();
     this.#deps.logger.warn({ part: "regions", region: peer.name, ...sum }, "copied anew");
     return { region: peer.name, ...sum, generation };
@@ -232,18 +244,23 @@ export class RegionDesk implements RegionView {
     [one.kept, one.keptAt] = [state, now];
   }
 
-  /** Follows what another process keeps. */
-  async #look(): Promise<void> {
-    const { store, isMine, follow } = this.#deps;
+  async #lookAlways(): Promise<void> {
     while (!this.#stop.signal.aborted) {
       await this.#pause(lookMs);
-      if (this.#stop.signal.aborted || (follow !== null && isMine())) continue;
-      const kept = await store.regions.states().catch(() => []);
-      for (const { region, state } of kept) {
-        const one = this.#followed.find(({ peer }) => peer.name === region);
-        const isLost = one?.peer.address === null;
-        if (one !== undefined) Object.assign(one.state, readState(region, isLost, state));
-      }
+      await this.#look();
+    }
+  }
+
+  /** Follows what another process keeps, and what others deleted. */
+  async #look(): Promise<void> {
+    const { store, isMine, follow } = this.#deps;
+    if (this.#stop.signal.aborted) return;
+    const kept = await store.regions.states().catch(() => []);
+    for (const own of kept) {
+      const one = this.#followed.find(({ peer }) => peer.name === own.region);
+      if (one === undefined) continue;
+      if (follow !== null && isMine()) noteResets(one.state, own.resets);
+      else Object.assign(one.state, readState(own, one.peer.address === null));
     }
   }
 }

@@ -20,7 +20,7 @@ import type { RegionStore } from "../store/region-questions.ts";
 import { KnownCells } from "./known-cells.ts";
 import type { RegionPeer } from "./peer.ts";
 import { cellAt, differing, type LevelSums, type Plan, planOf, sumsOf } from "./plan.ts";
-import type { RegionState } from "./state.ts";
+import { noteResets, type RegionState } from "./state.ts";
 import type { RegionWriter, WrittenSpan } from "./writer.ts";
 
 export interface FollowerDeps {
@@ -70,6 +70,8 @@ interface Compared {
 interface RoundParts {
   round: Round;
   reply: RegionTotalsReply;
+  /** Of what is kept here when it began. */
+  generation: number;
   signal: AbortSignal;
 }
 
@@ -104,7 +106,7 @@ export class RegionFollower {
     ];
     const { reply, sums } = await this.#compare(spans, await this.#deps.horizons(), signal);
     const [day, hour, recent] = sums as [LevelSums, LevelSums, LevelSums];
-    const parts = { round, reply, signal };
+    const parts = { round, reply, generation: this.state.generation, signal };
     this.state.heardAt = this.#now();
     this.state.coarsestSeconds = Math.max(this.state.coarsestSeconds, reply.coarsestSeconds);
     const plan = this.#plan({ minute: recent, hour: nothing, day: nothing }, reply);
@@ -199,9 +201,13 @@ export class RegionFollower {
     return written.added === 0 && !written.isMore && written.refusal === null;
   }
 
-  /** All before this minute is in. */
-  async #reach(minute: number, { round, signal }: RoundParts): Promise<void> {
+  /** All before this minute is in, unless what was looked at has been deleted since. */
+  async #reach(minute: number, { round, generation, signal }: RoundParts): Promise<void> {
     if (round.added > 0) await this.#deps.settle(signal);
+    if (this.state.generation !== generation) {
+      round.isMore = true;
+      return;
+    }
     this.state.completeThrough = Math.max(this.state.completeThrough ?? 0, minute * minuteMs);
   }
 
@@ -216,7 +222,8 @@ export class RegionFollower {
     // What this round has added to other cells need not be counted for these.
     if (isSettled) await settle(signal);
     const query = { region, spans, horizons: reply.horizons, budgetMs: readMsMax };
-    const ours = await regions.totals(query, { signal });
-    return { reply, sums: spans.map((_, i) => sumsOf(reply.cells[i]!, ours[i]!)) };
+    const { cells, resets } = await regions.totals(query, { signal });
+    noteResets(this.state, resets);
+    return { reply, sums: spans.map((_, i) => sumsOf(reply.cells[i]!, cells[i]!)) };
   }
 }

@@ -3,6 +3,7 @@
  * cells first, so that who has them all learns so at little cost; then, of those that differ,
  * counts by item.
  */
+import { unlink } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { minuteMs } from "../model.ts";
 import {
@@ -82,7 +83,7 @@ export class RegionSource {
     const horizons = latestHorizons(given, horizonsOf(settings, asOf));
     const windows = settings.map(({ aggregationWindow }) => aggregationWindow ?? finestSeconds);
     const query = { region: null, spans, horizons, budgetMs: readMsMax };
-    const cells = await store.regions.totals(query, { signal: control.signal });
+    const { cells } = await store.regions.totals(query, { signal: control.signal });
     return {
       format: regionFormat,
       region,
@@ -103,7 +104,13 @@ export class RegionSource {
     const query = { ...request, region: null, budgetMs: readMsMax };
     const { signal } = control;
     const { path, rows } = await store.regions.counts(query, { signal });
-    return Readable.from(ended(path, rows, signal), { objectMode: false });
+    const lines = Readable.from(ended(path, rows, signal), { objectMode: false });
+    // Also where nobody has begun to read it.
+    lines.once("close", () => void unlink(path).catch(() => undefined));
+    const hangUp = () => lines.destroy();
+    signal?.addEventListener("abort", hangUp, { once: true });
+    if (signal?.aborted === true) hangUp();
+    return lines;
   }
 }
 

@@ -1,5 +1,6 @@
 /** What is known of each other region, kept in the store so that it outlives this process. */
 import type { RegionStanding } from "../model-regions.ts";
+import type { KeptRegion, RegionReset } from "../store/region-questions.ts";
 
 /** How a region is followed, in a word. */
 export type FollowState = "waiting" | "following" | "behind" | "unreachable" | "refused" | "lost";
@@ -11,6 +12,8 @@ export interface RegionState extends RegionStanding {
   detail: string | null;
   /** Seconds of the coarsest windows that it was ever seen to keep. */
   coarsestSeconds: number;
+  /** How often what is kept of it had been deleted when this was so (store/region-states.ts). */
+  generation: number;
 }
 
 export function newState(region: string, isLost: boolean): RegionState {
@@ -24,15 +27,40 @@ export function newState(region: string, isLost: boolean): RegionState {
     state: isLost ? "lost" : "waiting",
     detail: null,
     coarsestSeconds: 60,
+    generation: 0,
   };
+}
+
+/** Changes the state: what was deleted since it was so is not here until it is copied anew. */
+export function noteResets(state: RegionState, resets: readonly RegionReset[]): void {
+  const fresh = resets.filter(({ generation }) => generation > state.generation);
+  const [last, first] = [fresh[0], fresh.at(-1)];
+  if (last === undefined || first === undefined) return;
+  const isAll = first.generation === state.generation + 1;
+  const from = isAll ? Math.min(...fresh.map((reset) => reset.from)) : 0;
+  state.generation = last.generation;
+  // What is deleted of a region that is lost is to stay away.
+  if (state.isLost) return;
+  state.completeThrough = earlier(state.completeThrough, from);
+  state.candidatesAsOf = earlier(state.candidatesAsOf, from);
+}
+
+function earlier(at: number | null, from: number): number | null {
+  return at === null || from === 0 ? null : Math.min(at, from);
 }
 
 function numberOrNull(value: unknown): number | null {
   return typeof value === "number" && Number.isFinite(value) ? value : null;
 }
 
-/** A state as it was kept; what can't be read of it is as new. */
-export function readState(region: string, isLost: boolean, kept: string): RegionState {
+/** A state as it was kept, with what was deleted since; what can't be read of it is as new. */
+export function readState({ region, state, resets }: KeptRegion, isLost: boolean): RegionState {
+  const read = parsed(region, isLost, state ?? "");
+  noteResets(read, resets);
+  return read;
+}
+
+function parsed(region: string, isLost: boolean, kept: string): RegionState {
   const fresh = newState(region, isLost);
   let given: Record<string, unknown>;
   try {
@@ -51,6 +79,7 @@ export function readState(region: string, isLost: boolean, kept: string): Region
     heardAt: numberOrNull(given["heardAt"]),
     minutesAhead: numberOrNull(given["minutesAhead"]) ?? 0,
     coarsestSeconds: numberOrNull(given["coarsestSeconds"]) ?? fresh.coarsestSeconds,
+    generation: numberOrNull(given["generation"]) ?? 0,
     state: isLost ? "lost" : state,
   };
 }

@@ -24,7 +24,9 @@ interface TypeSpan {
 
 /** Tables whose rows the main thread keeps in memory. */
 export const keptTables = ["type_settings", "item_labels", "jobs"] as const;
-export type KeptTable = (typeof keptTables)[number];
+/** Tables of whose changes the main thread is told: of regions it keeps some words of meta. */
+export const toldTables = [...keptTables, "meta"] as const;
+export type KeptTable = (typeof toldTables)[number];
 
 /** What is heard of the other processes that share a store. */
 export interface Shares {

@@ -12,6 +12,8 @@ export const ownReadBudgetMs = 60_000;
 export interface ReadOptions {
   /** Default quick. */
   lane?: ReadLane;
+  /** Where other processes write, too: sees all that they committed before. Default false. */
+  isNewest?: boolean;
   /** Ends the read: what runs is interrupted, what waits is dropped. */
   signal?: AbortSignal | undefined;
   /** How long to wait for a connection; default and at most the budget. */

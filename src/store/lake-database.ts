@@ -262,7 +262,8 @@ export class LakeDatabase implements Database {
     options: ReadOptions = {},
   ): Promise<T> {
     const started = performance.now();
-    await inTime(this.#current(), budgetMs, options.signal);
+    const seen = options.isNewest === true ? this.follow() : this.#current();
+    await inTime(seen, budgetMs, options.signal);
     const leftMs = Math.max(1, budgetMs - (performance.now() - started));
     return this.#local.read(leftMs, work, options);
   }

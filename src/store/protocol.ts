@@ -3,7 +3,6 @@ import { RankstreamError } from "../errors.ts";
 import { type ErrorCode, errorKinds } from "../errors-table.ts";
 import type { LabelChange, LabelledItem } from "../model-labels.ts";
 import type { LakePlace } from "../model-lake.ts";
-import type { RegionCell } from "../model-region-wire.ts";
 import type { SpanNote } from "../model-trace.ts";
 import type { ThreadLine } from "../telemetry-thread.ts";
 import type { BaseCut } from "./base-cuts.ts";
@@ -31,8 +30,10 @@ import type { KeptAnswersOptions, KeptMatch, KeptRow } from "./kept-answers.ts";
 import type { LabelQuery } from "./labels.ts";
 import type { MetricsHistory, MetricsQuery } from "./metrics-history.ts";
 import type {
+  KeptRegion,
   RegionCountsAnswer,
   RegionCountsQuery,
+  RegionTotalsAnswer,
   RegionTotalsQuery,
 } from "./region-questions.ts";
 import type { FolderIdentity } from "./schema.ts";
@@ -149,11 +150,11 @@ export interface StoreCalls {
   keptAnswer: [string, KeptRow | null];
   keepAnswer: [{ row: KeptRow; version: number }, boolean];
   dropKeptAnswers: [KeptMatch, number];
-  regionTotals: [RegionTotalsQuery, RegionCell[][]];
+  regionTotals: [RegionTotalsQuery, RegionTotalsAnswer];
   regionCounts: [RegionCountsQuery, RegionCountsAnswer];
-  regionStates: [null, { region: string; state: string }[]];
+  regionStates: [null, KeptRegion[]];
   putRegionState: [{ region: string; state: string }, null];
-  beginRegionGeneration: [string, number];
+  beginRegionGeneration: [{ region: string; from: number }, number];
   close: [null, null];
 }
 export type StoreCallName = keyof StoreCalls;

@@ -26,7 +26,7 @@ export class RegionCalls implements RegionStore {
     return this.#ask("putRegionState", state);
   }
 
-  beginGeneration(region: string) {
-    return this.#ask("beginRegionGeneration", region);
+  beginGeneration(reset: { region: string; from: number }) {
+    return this.#ask("beginRegionGeneration", reset);
   }
 }

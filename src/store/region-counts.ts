@@ -18,7 +18,7 @@ import { regionTypeName } from "../model-regions.ts";
 import { rowsOf } from "./database.ts";
 import type { RegionCountsQuery, RegionTotalsQuery } from "./region-questions.ts";
 import { sqlText } from "./sql.ts";
-import { type Level, levels } from "./windows.ts";
+import { endOf, type Level, levels, startAt } from "./windows.ts";
 
 /** Whether an event type is of some other region, in SQL: its name begins with U+001F. */
 const isReserved = "starts_with(event_type, chr(31))";
@@ -44,29 +44,69 @@ function levelOf(name: RegionLevel): Level {
   return levels[regionLevels.indexOf(name)]!;
 }
 
+/** Where a level's windows lie that have content but are not built yet. */
+interface Pending {
+  from: number;
+  to: number;
+}
+
+/** By level; none of a level where all are built. */
+async function readPending(connection: DuckDBConnection): Promise<Map<string, Pending>> {
+  const rows = await rowsOf(
+    connection,
+    "SELECT level, min(start) AS first, max(start) AS last FROM pending_windows GROUP BY level",
+  );
+  const ends = rows.map((row): [string, Pending] => {
+    const level = levels.find(({ name }) => name === row["level"])!;
+    const to = endOf(level, Number(row["last"]));
+    return [level.name, { from: Number(row["first"]), to }];
+  });
+  return new Map(ends);
+}
+
+interface Covered {
+  /** Of the cells that are summed up. */
+  level: Level;
+  /** Minutes; `to` is exclusive. */
+  from: number;
+  to: number;
+  pending: ReadonlyMap<string, Pending>;
+}
+
 /**
  * SQL of (start, type_id, …): the rows of every window up to `level`, each stretch from the
  * largest one that is built, and all deltas. `rowsOfLevel` makes the rows of one level,
- * (start, type_id, …), `deltas` those of the deltas.
+ * (start, type_id, …), `deltas` those of the deltas. What lies below windows that are built is
+ * not looked at, so that history is read by its largest windows alone.
  */
 function covering(
-  level: Level,
-  rowsOfLevel: (level: Level) => readonly string[],
-  deltas: string,
+  { level, from, to, pending }: Covered,
+  rowsOfLevel: (level: Level, within: string) => readonly string[],
+  deltas: (within: string) => string,
 ): string {
-  const parts = [deltas];
+  const parts = [deltas(`minute >= ${from} AND minute < ${to}`)];
   const upTo = levels.slice(0, levels.indexOf(level) + 1);
   for (const [i, own] of upTo.entries()) {
     const larger = upTo.slice(i + 1);
+    const above = larger[0];
+    const span = above === undefined ? { from, to } : pending.get(above.name);
+    if (span === undefined) continue;
+    const [first, end] = [Math.max(from, span.from), Math.min(to, span.to)];
     const starts = larger.map(({ name, startOf }) => `${startOf} AS of_${name}`);
     const joins = larger.map(
-      ({ name }) => `ANTI JOIN (SELECT type_id, start AS of_${name} FROM window_${name})
-        AS built_${name} ON built_${name}.type_id = own.type_id
-        AND built_${name}.of_${name} = own.of_${name}`,
+      (one) => `ANTI JOIN (SELECT type_id, start AS of_${one.name} FROM window_${one.name}
+          WHERE start >= ${startAt(one, first)} AND start < ${end}) AS built_${one.name}
+        ON built_${one.name}.type_id = own.type_id
+        AND built_${one.name}.of_${one.name} = own.of_${one.name}`,
     );
+    if (above !== undefined) {
+      joins.push(`SEMI JOIN (SELECT type_id, start FROM pending_windows
+        WHERE level = '${above.name}') AS waiting
+        ON waiting.type_id = own.type_id AND waiting.start = own.of_${above.name}`);
+    }
     const columns = larger.map(({ name }) => `of_${name}`);
     const shown = columns.length === 0 ? "own.*" : `own.* EXCLUDE (${columns.join(", ")})`;
-    for (const rows of rowsOfLevel(own)) {
+    for (const rows of rowsOfLevel(own, `start >= ${first} AND start < ${end}`)) {
       const named = ["*", ...starts].join(", ");
       parts.push(
         `SELECT ${shown} FROM (SELECT ${named} FROM (${rows})) AS own ${joins.join(" ")}`,
@@ -80,14 +120,14 @@ async function cellsOf(
   connection: DuckDBConnection,
   types: string,
   { level: name, from, to }: RegionSpan,
+  pending: ReadonlyMap<string, Pending>,
 ): Promise<RegionCell[]> {
   const level = levelOf(name);
   const within = `start >= ${from} AND start < ${to}`;
   const rows = covering(
-    level,
-    (own) => [`SELECT start, type_id, total FROM window_${own.name} WHERE ${within}`],
-    `SELECT minute AS start, type_id, count AS total FROM count_deltas
-     WHERE minute >= ${from} AND minute < ${to}`,
+    { level, from, to, pending },
+    (own, where) => [`SELECT start, type_id, total FROM window_${own.name} WHERE ${where}`],
+    (where) => `SELECT minute AS start, type_id, count AS total FROM count_deltas WHERE ${where}`,
   );
   const parts = levels.slice(0, levels.indexOf(level)).map(({ name: below }) => `'${below}'`);
   const coarse =
@@ -119,23 +159,22 @@ export async function readRegionTotals(
 ): Promise<RegionCell[][]> {
   const types = typesSql(region, horizons);
   const answer: RegionCell[][] = [];
-  for (const span of spans) answer.push(await cellsOf(connection, types, span));
+  const pending = await readPending(connection);
+  for (const span of spans) answer.push(await cellsOf(connection, types, span, pending));
   return answer;
 }
 
 /** SQL of (start, name, event_id, count), one row an item of a cell. */
-function countsSql(query: RegionCountsQuery): string {
+function countsSql(query: RegionCountsQuery, pending: ReadonlyMap<string, Pending>): string {
   const level = levelOf(query.level);
   const { from, to } = query;
-  const within = `start >= ${from} AND start < ${to}`;
   const rows = covering(
-    level,
-    ({ name }) =>
+    { level, from, to, pending },
+    ({ name }, where) =>
       ["list", "tail"].map(
-        (kind) => `SELECT start, type_id, event_id, count FROM ${kind}_${name} WHERE ${within}`,
+        (kind) => `SELECT start, type_id, event_id, count FROM ${kind}_${name} WHERE ${where}`,
       ),
-    `SELECT minute AS start, type_id, event_id, count FROM count_deltas
-     WHERE minute >= ${from} AND minute < ${to}`,
+    (where) => `SELECT minute AS start, type_id, event_id, count FROM count_deltas WHERE ${where}`,
   );
   const sums = `SELECT ${level.startOf} AS start, name, event_id, sum(count)::BIGINT AS count
     FROM (${rows}) JOIN (${typesSql(query.region, query.horizons)}) USING (type_id)
@@ -157,13 +196,20 @@ export async function writeRegionCounts(
   query: RegionCountsQuery,
   { folder, files }: { folder: string; files: Files },
 ): Promise<{ path: string; rows: number }> {
+  const sums = countsSql(query, await readPending(connection));
   await files.makeFolder(folder);
   const path = join(folder, `${randomUUID()}.ndjson`);
   // Lines of JSON hold no quote that CSV should double, and are told apart by nothing.
   const options = "FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIMITER '\\x01'";
-  const done = await connection.run(
-    `COPY (SELECT ${line} FROM (${countsSql(query)}) ORDER BY start, name, event_id)
-     TO ${sqlText(path)} (${options})`,
-  );
-  return { path, rows: done.rowsChanged };
+  try {
+    const done = await connection.run(
+      `COPY (SELECT ${line} FROM (${sums}) ORDER BY start, name, event_id)
+       TO ${sqlText(path)} (${options})`,
+    );
+    return { path, rows: done.rowsChanged };
+  } catch (error) {
+    // Nobody else knows its name.
+    await files.remove(path).catch(() => undefined);
+    throw error;
+  }
 }

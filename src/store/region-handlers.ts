@@ -1,12 +1,13 @@
 /** The store's calls about regions, in its thread (region-counts.ts, region-states.ts). */
 import { join } from "node:path";
+import type { DuckDBConnection } from "@duckdb/node-api";
 import { nodeFiles } from "../files.ts";
 import { type Database, ownReadBudgetMs } from "./database.ts";
 import type { StoreCallHandlers } from "./protocol.ts";
 import { readRegionTotals, writeRegionCounts } from "./region-counts.ts";
 import {
-  addGeneration,
-  readGeneration,
+  addReset,
+  readRegionResets,
   readRegionStates,
   writeRegionState,
 } from "./region-states.ts";
@@ -24,26 +25,34 @@ export function regionHandlers(
   dataFolder: string,
 ): Pick<StoreCallHandlers, RegionName> {
   const place = { folder: join(dataFolder, "exports"), files: nodeFiles };
+  // Sums that are older than what others have counted since would only be asked for again.
+  const how = { lane: "slow", isNewest: true } as const;
+  const resetsOf = (c: DuckDBConnection, region: string | null) =>
+    region === null ? Promise.resolve([]) : readRegionResets(c, region);
   return {
     regionTotals: (query, control) =>
-      database().read(query.budgetMs, (c) => readRegionTotals(c, query), {
-        ...control,
-        lane: "slow",
-      }),
+      database().read(
+        query.budgetMs,
+        async (c) => ({
+          resets: await resetsOf(c, query.region),
+          cells: await readRegionTotals(c, query),
+        }),
+        { ...control, ...how },
+      ),
     regionCounts: (query, control) =>
       database().read(
         query.budgetMs,
         async (c) => ({
-          generation: query.region === null ? 0 : await readGeneration(c, query.region),
+          generation: (await resetsOf(c, query.region))[0]?.generation ?? 0,
           ...(await writeRegionCounts(c, query, place)),
         }),
-        { ...control, lane: "slow" },
+        { ...control, ...how },
       ),
     regionStates: () => database().read(ownReadBudgetMs, readRegionStates),
     putRegionState: async (state) => {
       await database().write((c) => writeRegionState(c, state));
       return null;
     },
-    beginRegionGeneration: (region) => database().write((c) => addGeneration(c, region)),
+    beginRegionGeneration: (reset) => database().write((c) => addReset(c, reset)),
   };
 }

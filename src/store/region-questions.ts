@@ -20,6 +20,30 @@ export interface RegionCountsQuery extends Whose {
   itemsMax: number | null;
 }
 
+/** What is kept of a region was deleted, in whole or in part, to be copied anew. */
+export interface RegionReset {
+  /** Counts from 1. */
+  generation: number;
+  /** What is before, in epoch ms, was left as it is. */
+  from: number;
+}
+
+export interface RegionTotalsAnswer {
+  /** By span the cells that have events, rising. */
+  cells: RegionCell[][];
+  /** Of another region, the last first. */
+  resets: RegionReset[];
+}
+
+/** What is kept of a region beside its counts. */
+export interface KeptRegion {
+  region: string;
+  /** A text of whoever keeps it; null: none. */
+  state: string | null;
+  /** The last first; the oldest are left out. */
+  resets: RegionReset[];
+}
+
 /** Lines of RegionCount in a file, all of one moment; who asked removes it. */
 export interface RegionCountsAnswer {
   path: string;
@@ -35,12 +59,14 @@ interface Control {
 
 /** The store's side of regions. */
 export interface RegionStore {
-  /** By span the cells that have events, rising. */
-  totals(query: RegionTotalsQuery, control?: Control): Promise<RegionCell[][]>;
+  totals(query: RegionTotalsQuery, control?: Control): Promise<RegionTotalsAnswer>;
   counts(query: RegionCountsQuery, control?: Control): Promise<RegionCountsAnswer>;
-  /** What was kept of each region by `putState`; a text of whoever keeps it. */
-  states(): Promise<{ region: string; state: string }[]>;
+  /** What was kept of each region by `putState` and `beginGeneration`. */
+  states(): Promise<KeptRegion[]>;
   putState(state: { region: string; state: string }): Promise<null>;
-  /** What is kept of the region is deleted: from now on it is another generation. */
-  beginGeneration(region: string): Promise<number>;
+  /**
+   * What is kept of the region is deleted from a time on (epoch ms): from now on it is another
+   * generation, which is returned.
+   */
+  beginGeneration(reset: { region: string; from: number }): Promise<number>;
 }

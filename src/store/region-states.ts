@@ -1,12 +1,26 @@
 /**
  * A few words the store keeps of each other region, in table meta: how far its counts are here
- * (a text that it doesn't read), and how often they were deleted to be copied anew.
+ * (a text that it doesn't read), and how often they were deleted to be copied anew, from which
+ * time on.
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { rowsOf } from "./database.ts";
+import type { KeptRegion, RegionReset } from "./region-questions.ts";
 
 const stateKey = (region: string) => `region:${region}`;
 const generationKey = (region: string) => `regionGeneration:${region}`;
+/** So many of a region are told apart; of those before it isn't known from when on. */
+const resetsMax = 16;
+
+/** As `putResets` writes them, the last first: `generation from`, by comma. */
+function readResets(value: unknown): RegionReset[] {
+  if (value === undefined) return [];
+  const resets = String(value).split(",");
+  return resets.map((text) => {
+    const [generation = 0, from = 0] = text.split(" ").map(Number);
+    return { generation, from };
+  });
+}
 
 async function put(connection: DuckDBConnection, key: string, value: string): Promise<void> {
   const changed = await connection.run("UPDATE meta SET value = $2 WHERE key = $1", [key, value]);
@@ -14,18 +28,30 @@ async function put(connection: DuckDBConnection, key: string, value: string): Pr
   await connection.run("INSERT INTO meta VALUES ($1, $2)", [key, value]);
 }
 
-/** By region. */
-export async function readRegionStates(
-  connection: DuckDBConnection,
-): Promise<{ region: string; state: string }[]> {
+async function resetsOf(connection: DuckDBConnection, region: string): Promise<RegionReset[]> {
+  const [row] = await rowsOf(connection, "SELECT value FROM meta WHERE key = $1", [
+    generationKey(region),
+  ]);
+  return readResets(row?.["value"]);
+}
+
+/** By region; those of which nothing is kept are left out. */
+export async function readRegionStates(connection: DuckDBConnection): Promise<KeptRegion[]> {
   const rows = await rowsOf(
     connection,
-    "SELECT key, value FROM meta WHERE starts_with(key, 'region:') ORDER BY key",
+    `SELECT key, value FROM meta
+     WHERE starts_with(key, 'region:') OR starts_with(key, 'regionGeneration:') ORDER BY key`,
   );
-  return rows.map((row) => ({
-    region: String(row["key"]).slice(stateKey("").length),
-    state: String(row["value"]),
-  }));
+  const values = new Map(rows.map(({ key, value }) => [String(key), value]));
+  const names = [...values.keys()].map((key) => key.slice(key.indexOf(":") + 1));
+  return [...new Set(names)].sort().map((region) => {
+    const state = values.get(stateKey(region));
+    return {
+      region,
+      state: state === undefined ? null : String(state),
+      resets: readResets(values.get(generationKey(region))),
+    };
+  });
 }
 
 /** Keeps a region's state in place of the one before, in the writer's transaction. */
@@ -36,23 +62,23 @@ export function writeRegionState(
   return put(connection, stateKey(region), state);
 }
 
-/** How often what is kept of the region was deleted to be copied anew. */
-export async function readGeneration(
+/** What was deleted of what is kept of the region, the last first. */
+export function readRegionResets(
   connection: DuckDBConnection,
   region: string,
-): Promise<number> {
-  const [row] = await rowsOf(connection, "SELECT value FROM meta WHERE key = $1", [
-    generationKey(region),
-  ]);
-  return Number(row?.["value"] ?? 0);
+): Promise<RegionReset[]> {
+  return resetsOf(connection, region);
 }
 
-/** One more, in the writer's transaction; returns it. */
-export async function addGeneration(
+/** One more, in the writer's transaction; returns its generation. */
+export async function addReset(
   connection: DuckDBConnection,
-  region: string,
+  { region, from }: { region: string; from: number },
 ): Promise<number> {
-  const next = (await readGeneration(connection, region)) + 1;
-  await put(connection, generationKey(region), String(next));
-  return next;
+  const before = await resetsOf(connection, region);
+  const generation = (before[0]?.generation ?? 0) + 1;
+  const resets = [{ generation, from }, ...before].slice(0, resetsMax);
+  const value = resets.map((reset) => `${reset.generation} ${reset.from}`).join(",");
+  await put(connection, generationKey(region), value);
+  return generation;
 }

@@ -7,7 +7,7 @@ import { nodeFiles } from "../files.ts";
 import { threadLogger } from "../telemetry-thread.ts";
 import { adopt } from "./adopt.ts";
 import { cutHandlers } from "./base-cuts.ts";
-import { keptTables, type OnTouch, readMutations, type Touched } from "./changes.ts";
+import { type OnTouch, readMutations, type Touched, toldTables } from "./changes.ts";
 import type { Committer } from "./checkpoint.ts";
 import { CoarseWindows, coarseDefaults } from "./coarse.ts";
 import { Commits } from "./commits.ts";
@@ -110,7 +110,7 @@ class StoreThread {
     [this.#offsets, this.#mutations] = [offsets, Math.max(mutations, this.#mutations)];
     this.#note(touched);
     // First of all: what is answered from then on shows them.
-    const kept = keptTables.filter((name) => tables?.includes(name) ?? true);
+    const kept = toldTables.filter((name) => tables?.includes(name) ?? true);
     if (kept.length > 0) send({ kind: "rows_changed", tables: kept });
     send({ kind: "followed", offsets, mutations, touched });
   }

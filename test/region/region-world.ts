@@ -19,6 +19,8 @@ const types = ["play", "view"];
 export interface WorldOptions {
   random: Random;
   args?: string[];
+  /** Of the service of a region, beside what all have. */
+  of?: Partial<Record<RegionName, Pick<StartOptions, "args" | "env">>>;
 }
 
 export class RegionWorld {
@@ -27,7 +29,7 @@ export class RegionWorld {
   readonly ways = {} as Record<RegionName, CutProxy>;
   /** By region, then type and id: what was acknowledged. */
   readonly counted: Record<RegionName, Map<string, number>> = { eu: new Map(), us: new Map() };
-  readonly #folders = { eu: temporaryFolder(), us: temporaryFolder() };
+  readonly folders = { eu: temporaryFolder(), us: temporaryFolder() };
   readonly #options: WorldOptions;
 
   constructor(options: WorldOptions) {
@@ -35,22 +37,33 @@ export class RegionWorld {
   }
 
   async open(): Promise<this> {
-    for (const name of regionNames) this.ways[name] = await new CutProxy().listen();
+    await this.pave();
     await Promise.all(regionNames.map((name) => this.start(name)));
     return this;
+  }
+
+  /** The ways alone: what is started by `start` needs them. */
+  async pave(): Promise<void> {
+    for (const name of regionNames) this.ways[name] = await new CutProxy().listen();
   }
 
   otherOf(name: RegionName): RegionName {
     return name === "eu" ? "us" : "eu";
   }
 
-  async start(name: RegionName, more: StartOptions & { peers?: string } = {}): Promise<void> {
+  /** What processes of a region are started with. */
+  optionsOf(name: RegionName, more: StartOptions & { peers?: string } = {}): StartOptions {
     const other = this.otherOf(name);
     const { peers = `${other}=${this.ways[other].url}`, ...options } = more;
     const args = ["--region", name, "--region-peers", peers, "--region-interval-ms", "300"];
-    const all = [...args, ...(this.#options.args ?? []), ...(options.args ?? [])];
-    const dataDir = this.#folders[name];
-    const service = new RankstreamProcess({ ...options, dataDir, args: all });
+    const own = this.#options.of?.[name] ?? {};
+    args.push(...(this.#options.args ?? []), ...(own.args ?? []), ...(options.args ?? []));
+    return { ...options, args, env: { ...own.env, ...options.env } };
+  }
+
+  async start(name: RegionName, more: StartOptions & { peers?: string } = {}): Promise<void> {
+    const options = this.optionsOf(name, more);
+    const service = new RankstreamProcess({ ...options, dataDir: this.folders[name] });
     this.services[name] = service;
     await service.ready();
     this.ways[name].target = Number(new URL(service.url).port);

@@ -1,6 +1,8 @@
 /** Two regions with a cut between them: both go on, and agree with a recount afterwards. */
+import { cpSync, rmSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { randomFromEnvironment } from "../support/random.ts";
+import { temporaryFolder } from "../support/service.ts";
 import { until } from "../support/until.ts";
 import { RegionWorld, regionNames } from "./region-world.ts";
 
@@ -43,7 +45,12 @@ describe("two regions", () => {
   it(
     "keep what the other deleted until its counts are copied anew",
     async () => {
+      // So that it isn't copied anew before it is asked for.
+      world.ways.eu.mode = "refuse";
       await world.delete("us", "play", "item 0");
+      const told = await world.board("us", "play");
+      expect([told.partial, told.regions[1].completeThrough]).toEqual([true, null]);
+      world.ways.eu.mode = "open";
       await until(async () => {
         expect((await world.standing("eu")).minutesAhead).toBeGreaterThan(0);
       }, waitMsMax);
@@ -101,6 +108,36 @@ describe("two regions", () => {
         await world.start(name);
       }
       await world.agree();
+    },
+    testMsMax,
+  );
+
+  it(
+    "agree with a region that is back from an older backup, once it is copied anew",
+    async () => {
+      const backup = temporaryFolder();
+      await world.services.us.stop();
+      cpSync(world.folders.us, backup, { recursive: true });
+      const before = new Map(world.counted.us);
+      await world.start("us");
+      await sendBoth();
+      await world.agree();
+      await world.services.us.kill();
+      rmSync(world.folders.us, { recursive: true });
+      cpSync(backup, world.folders.us, { recursive: true });
+      world.counted.us = before;
+      await world.start("us");
+      // What it lost of the others comes again by itself; what it lost of its own stays there.
+      await world.send("us", 50);
+      await until(async () => {
+        expect((await world.standing("eu")).minutesAhead).toBeGreaterThan(0);
+      }, waitMsMax);
+      const path = "/admin/regions/us/resync";
+      expect((await world.services.eu.request(path, { method: "POST" })).status).toBe(200);
+      await world.agree();
+      await until(async () => {
+        expect((await world.standing("eu")).minutesAhead).toBe(0);
+      }, waitMsMax);
     },
     testMsMax,
   );

@@ -7,6 +7,7 @@ import { StaleOffsetError } from "../../src/store/checkpoint.ts";
 import { rowsOf } from "../../src/store/database.ts";
 import { LakeLeader, NotLeader } from "../../src/store/lake-leader.ts";
 import { fenceOthers } from "../../src/store/lake-partitions.ts";
+import { writeRegionState } from "../../src/store/region-states.ts";
 import { hasLake, startLake } from "../support/lake.ts";
 import { randomFromEnvironment } from "../support/random.ts";
 import { until } from "../support/until.ts";
@@ -42,6 +43,19 @@ describe.skipIf(!hasLake())("a lake that two processes share", () => {
     ]);
     expect(new Set(types.map(([, id]) => id)).size).toBe(3);
     expect(await other.types()).toEqual(types);
+  });
+
+  it("shows what another has committed where that is asked for", {
+    timeout: minutesMax,
+  }, async () => {
+    const read = (isNewest: boolean) =>
+      one.database.read(60_000, (c) => rowsOf(c, "FROM meta WHERE key = 'region:us'"), {
+        isNewest,
+      });
+    expect(await read(true)).toEqual([]);
+    await other.database.write((c) => writeRegionState(c, { region: "us", state: "a" }));
+    expect(await read(false)).toEqual([]);
+    expect(await read(true)).toEqual([{ key: "region:us", value: "a" }]);
   });
 
   it("lets nobody commit who has lost a partition", { timeout: minutesMax }, async () => {
