@@ -15,6 +15,8 @@ export interface RunningService {
   drain(): void;
   /** Takes no more, finishes what is under way, writes a checkpoint. */
   stop(): Promise<void>;
+  /** Gives up what the store is at; resolves once nothing there holds the process. */
+  abandon(): Promise<void>;
 }
 
 /** Resolves when the service takes events and answers queries. */
@@ -34,8 +36,10 @@ export interface CliIo {
   /** Stdin. */
   input: Readable;
   onSignal(signal: "SIGTERM" | "SIGINT" | "SIGHUP", listener: () => void): void;
-  /** Ends the process at once. */
+  /** Ends the process, once what DuckDB runs has ended: by an abort where something runs. */
   exit(code: number): void;
+  /** Ends the process at once, by SIGKILL. */
+  kill(): void;
   startService: StartService;
   /** Bytes that may still be written to the disk that holds this folder. */
   freeBytes(path: string): Promise<number>;

@@ -4,7 +4,7 @@ import { access, mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Command, Option } from "commander";
-import { type CliIo, exitCodes } from "./cli-io.ts";
+import { type CliIo, exitCodes, type RunningService } from "./cli-io.ts";
 import {
   bytesText,
   type Config,
@@ -104,12 +104,43 @@ async function checkDataFolder(path: string, io: CliIo): Promise<void> {
   );
 }
 
-/** Ends the process when it still runs after that time. */
-function giveUpAfter(io: CliIo, logger: Logger, shutdownMsMax: number, drainMs = 0): void {
-  setTimeout(() => {
-    logger.fatal({ shutdownMsMax }, "the stop took too long");
-    io.exit(exitCodes.failure);
-  }, drainMs + shutdownMsMax).unref();
+/** How long statements that are interrupted may still take. */
+const abandonMsMax = 1000;
+
+/** Ends the process without waiting for what it does: its service's store first. */
+class Ending {
+  readonly #io: CliIo;
+  readonly #logger: ServiceLogger;
+  /** Null: it is not started yet. */
+  service: Pick<RunningService, "abandon"> | null = null;
+
+  constructor(io: CliIo, logger: ServiceLogger) {
+    this.#io = io;
+    this.#logger = logger;
+  }
+
+  /**
+   * Ends it with 1. DuckDB would end it by an abort while a statement runs, and some can't be
+   * interrupted, those that wait for PostgreSQL: then it is killed.
+   */
+  async now(): Promise<void> {
+    this.#logger.flush();
+    const abandoned = this.service?.abandon().then(() => true) ?? Promise.resolve(false);
+    const waited = sleep(abandonMsMax, false);
+    const isFree = await Promise.race([abandoned, waited]).catch(() => false);
+    if (isFree) return this.#io.exit(exitCodes.failure);
+    this.#logger.fatal({}, "what DuckDB runs can not be ended: killing the process");
+    this.#logger.flush();
+    this.#io.kill();
+  }
+
+  /** Ends it when it still runs after that time. */
+  after(shutdownMsMax: number, drainMs = 0): void {
+    setTimeout(() => {
+      this.#logger.fatal({ shutdownMsMax }, "the stop took too long");
+      void this.now();
+    }, drainMs + shutdownMsMax).unref();
+  }
 }
 
 /**
@@ -119,6 +150,7 @@ function giveUpAfter(io: CliIo, logger: Logger, shutdownMsMax: number, drainMs =
 function untilSignal(
   io: CliIo,
   logger: Logger,
+  ending: Ending,
   { shutdownMsMax, drainMs }: Config,
 ): Promise<void> {
   return new Promise((resolveSignal) => {
@@ -126,9 +158,9 @@ function untilSignal(
     const listen = (signal: "SIGTERM" | "SIGINT") =>
       io.onSignal(signal, () => {
         signals += 1;
-        if (signals > 1) return io.exit(exitCodes.failure);
+        if (signals > 1) return void ending.now();
         logger.info({ signal }, "stopping");
-        giveUpAfter(io, logger, shutdownMsMax, drainMs);
+        ending.after(shutdownMsMax, drainMs);
         resolveSignal();
       });
     listen("SIGTERM");
@@ -177,7 +209,7 @@ export async function runService(
 async function serve(
   loaded: LoadedConfig,
   io: CliIo,
-  logger: Logger,
+  logger: ServiceLogger,
   alongside?: Alongside,
 ): Promise<number> {
   const { config, warnings } = loaded;
@@ -185,8 +217,10 @@ async function serve(
   for (const warning of warnings) logger.warn({}, warning);
   // A node without a store has no folder.
   if (hasStore(config)) await checkDataFolder(config.dataDir, io);
-  const signalled = untilSignal(io, logger, config);
+  const ending = new Ending(io, logger);
+  const signalled = untilSignal(io, logger, ending, config);
   const service = await io.startService(config, logger);
+  ending.service = service;
   const host = service.host.includes(":") ? `[${service.host}]` : service.host;
   const scheme = config.tlsCert === "none" ? "http" : "https";
   const url = `${scheme}://${host}:${service.port}`;
@@ -205,7 +239,7 @@ async function serve(
   if (failure !== undefined) {
     logger.fatal({}, failure);
     io.writeError(`rankstream: the service can not go on: ${failure}\n`);
-    giveUpAfter(io, logger, config.shutdownMsMax);
+    ending.after(config.shutdownMsMax);
   }
   if (end === undefined && config.drainMs > 0) {
     service.drain();

@@ -45,6 +45,7 @@ async function run(): Promise<void> {
     writeError: (text) => process.stderr.write(text),
     onSignal: (signal, listener) => process.on(signal, listener),
     exit: (code) => process.exit(code),
+    kill: () => process.kill(process.pid, "SIGKILL"),
     terminal: {
       isOut: process.stdout.isTTY === true,
       isError: process.stderr.isTTY === true,

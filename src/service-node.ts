@@ -242,7 +242,9 @@ export async function startNode(config: Config, logger: Logger, version: string)
     const drain = () => {
       isStopping = true;
     };
-    return { ...address, failed, reload, drain, stop };
+    // Without a store nothing holds the process.
+    const abandon = async () => undefined;
+    return { ...address, failed, reload, drain, stop, abandon };
   } catch (error) {
     await stop().catch(() => undefined);
     throw error;

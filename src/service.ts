@@ -58,6 +58,8 @@ export interface Service {
   drain(): void;
   /** Takes no more, counts and commits what was acknowledged, closes everything. */
   stop(): Promise<void>;
+  /** Gives up what the store is at; resolves once nothing there holds the process. */
+  abandon(): Promise<void>;
 }
 
 const portWaitMsMax = 5000;
@@ -366,7 +368,8 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
     const drain = () => {
       pipeline.stopping.isAnnounced = true;
     };
-    return { ...address, failed, reload, drain, stop: () => closers.close() };
+    const abandon = () => pipeline.store.abandon();
+    return { ...address, failed, reload, drain, stop: () => closers.close(), abandon };
   } catch (error) {
     await closers.close().catch((second) => logger.warn({ err: second }, "closing failed"));
     throw error;

@@ -8,6 +8,7 @@ import { runCli } from "../src/cli-program.ts";
 import { type Config, configNames, flagOf, variableOf } from "../src/config.ts";
 import { RankstreamError } from "../src/errors.ts";
 import { makeIo } from "./support/cli-io.ts";
+import { until } from "./support/until.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "rankstream-cli-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -21,7 +22,7 @@ function command(
 ) {
   let stdout = "";
   let stderr = "";
-  const exits: number[] = [];
+  const exits: (number | "killed")[] = [];
   const listeners = new Map<string, () => void>();
   let ready = () => {};
   const isReady = new Promise<void>((resolve) => {
@@ -38,11 +39,13 @@ function command(
     },
     onSignal: (signal, listener) => listeners.set(signal, listener),
     exit: (code) => exits.push(code),
+    kill: () => exits.push("killed"),
     freeBytes: async () => freeBytes,
     startService: async (config) => {
       const failed = new Promise<string>(() => {});
       const service = { host: "127.0.0.1", port: 1234, failed, reload: async () => {} };
-      return { ...service, drain() {}, stop: async () => {}, ...(await start?.(config)) };
+      const ends = { drain() {}, stop: async () => {}, abandon: async () => {} };
+      return { ...service, ...ends, ...(await start?.(config)) };
     },
   });
   const code = runCli(args, io);
@@ -130,7 +133,16 @@ describe("rankstream start", () => {
     run.signal("SIGTERM");
     expect(run.exits).toEqual([]);
     run.signal("SIGTERM");
-    expect(run.exits).toEqual([1]);
+    await until(async () => expect(run.exits).toEqual([1]), 30_000);
+  });
+
+  it("kills itself where the store can't be given up", async () => {
+    const never = () => new Promise<void>(() => {});
+    const run = command(["start"], async () => ({ stop: never, abandon: never }));
+    await run.isReady;
+    run.signal("SIGTERM");
+    run.signal("SIGTERM");
+    await until(async () => expect(run.exits).toEqual(["killed"]), 30_000);
   });
 
   it("gives up on a stop that takes too long", async () => {

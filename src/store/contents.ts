@@ -1,5 +1,6 @@
 /** What the store holds, in a few words. */
 import type { DuckDBConnection } from "@duckdb/node-api";
+import { readMutations } from "./changes.ts";
 import { rowsOf } from "./database.ts";
 import type { EventTypeInfo } from "./store.ts";
 
@@ -32,4 +33,13 @@ export async function newestMinuteOf(connection: DuckDBConnection): Promise<numb
        ) AS newest`,
   );
   return Number(row!["newest"]);
+}
+
+/** How far each partition of the log is counted, and how many mutations there were. */
+export async function readProgress(
+  connection: DuckDBConnection,
+): Promise<{ offsets: number[]; mutations: number }> {
+  const rows = await rowsOf(connection, "SELECT next_offset FROM log_offsets ORDER BY partition");
+  const offsets = rows.map((row) => Number(row["next_offset"]));
+  return { offsets, mutations: await readMutations(connection) };
 }

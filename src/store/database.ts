@@ -78,6 +78,8 @@ export interface Database {
   bytesElsewhere(): Promise<number | null>;
   /** Ends what is under way, then closes. */
   close(): Promise<void>;
+  /** As `close`, without waiting for what is under way: it is interrupted. */
+  abandon(): Promise<void>;
 }
 
 export type Row = Record<string, DuckDBValue>;

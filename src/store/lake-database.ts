@@ -365,6 +365,14 @@ export class LakeDatabase implements Database {
     return this.catalog.bytes();
   }
 
+  abandon(): Promise<void> {
+    this.refuseDeferrable();
+    this.#isClosing = true;
+    // Whoever waits for an answer of PostgreSQL waits no longer.
+    void Promise.all([this.catalog.close(), this.#turns.close()]);
+    return this.#local.interrupting(() => this.close());
+  }
+
   async close(): Promise<void> {
     this.#isClosing = true;
     this.#keys.close();

@@ -13,7 +13,8 @@
 
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { foreverMs } from "../model.ts";
-import { readMutations, type Touched, touchedHours } from "./changes.ts";
+import { type Touched, touchedHours } from "./changes.ts";
+import { readProgress } from "./contents.ts";
 import { rowsOf } from "./database.ts";
 import { deltaSpansTable, resetDeltaSpans } from "./delta-spans.ts";
 import type { LakeCatalog, LakeState } from "./lake-catalog.ts";
@@ -107,7 +108,7 @@ export class LakeMirror {
       if (changed === null) await this.#rebuild(latest);
       else touched = (await this.#advance(latest, changed)) ?? (await this.#everything());
       // Before COMMIT: what is shown and not told would leave old answers to be taken as fresh.
-      reached = await this.#reached();
+      reached = await readProgress(this.#connection);
       const hasMutated = changed === null || reached.mutations !== this.#mutations;
       if (hasMutated) touched = await this.#everything();
       await this.#connection.run("COMMIT");
@@ -132,15 +133,6 @@ export class LakeMirror {
       to: foreverMs,
       undoes: true,
     }));
-  }
-
-  async #reached() {
-    const offsets = await rowsOf(
-      this.#connection,
-      "SELECT next_offset FROM log_offsets ORDER BY partition",
-    );
-    const mutations = await readMutations(this.#connection);
-    return { offsets: offsets.map((row) => Number(row["next_offset"])), mutations };
   }
 
   /** The tables that changed, and how; null: it isn't known any more. */

@@ -46,6 +46,7 @@ async function reportProgress(connection: DuckDBConnection): Promise<void> {
 /** An interrupted read ends within milliseconds, a statement that reads a file later. */
 const closeReadsMsMax = 5000;
 const closeLookMs = 5;
+const interruptEveryMs = 20;
 
 export class LocalDatabase implements Database {
   readonly #instance: DuckDBInstance;
@@ -62,6 +63,8 @@ export class LocalDatabase implements Database {
   readonly #reads = new Map<number, ReadWatch>();
   #readsBegun = 0;
   #isClosing = false;
+  #closed: Promise<void> | null = null;
+  #isClosed = false;
   readonly #others: DuckDBConnection[] = [];
   readonly #session: SessionSettings | undefined;
 
@@ -293,16 +296,41 @@ export class LocalDatabase implements Database {
     }
   }
 
+  async bytesElsewhere(): Promise<null> {
+    return null;
+  }
+
+  abandon(): Promise<void> {
+    this.refuseDeferrable();
+    return this.interrupting(() => this.close());
+  }
+
+  /** Interrupts whatever statements run, also those that begin later, until `work` has ended. */
+  async interrupting<T>(work: () => Promise<T>): Promise<T> {
+    const again = setInterval(() => {
+      if (this.#isClosed) return;
+      for (const watch of this.#reads.values()) watch.stop(cancelled());
+      const own = [this.#writer, this.#copier, this.#maintainer, ...this.#others];
+      for (const connection of own) connection.interrupt();
+    }, interruptEveryMs);
+    try {
+      return await work();
+    } finally {
+      clearInterval(again);
+    }
+  }
+
   /**
    * Takes no more work, ends the reads under way, waits for all that is under way, then closes
    * the file. DuckDB ends the process when a connection is closed, or its thread goes, while a
    * statement runs.
    */
-  async bytesElsewhere(): Promise<null> {
-    return null;
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
   }
 
-  async close(): Promise<void> {
+  async #close(): Promise<void> {
     this.#isClosing = true;
     this.#lanes.close();
     for (const watch of this.#reads.values()) watch.stop(cancelled());
@@ -313,6 +341,7 @@ export class LocalDatabase implements Database {
     await this.#writer.run("CHECKPOINT").catch(() => undefined);
     const own = [this.#writer, this.#copier, this.#maintainer, ...this.#others];
     const connections = [...own, ...this.#lanes.idle];
+    this.#isClosed = true;
     for (const connection of connections) connection.closeSync();
     this.#instance.closeSync();
   }

@@ -1,6 +1,6 @@
 /** The local store as the main thread sees it: a proxy of the thread that owns DuckDB. */
 import { randomBytes } from "node:crypto";
-import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
+import { MessageChannel, type MessagePort, type Worker } from "node:worker_threads";
 import { RankstreamError } from "../errors.ts";
 import type { LabelChange, LabelledItem } from "../model-labels.ts";
 import type { Logger } from "../telemetry.ts";
@@ -22,13 +22,13 @@ import type {
 import {
   type FromStoreThread,
   parseSeed,
-  revive,
   type StoreCallName,
   type StoreCalls,
   type StoreThreadData,
 } from "./protocol.ts";
 import { ReadLoad } from "./read-load.ts";
 import { RegionCalls } from "./region-calls.ts";
+import { startThread } from "./start-thread.ts";
 import type {
   Adopted,
   Adoption,
@@ -59,11 +59,6 @@ export interface LogIdentity {
   readonly partitionCount: number;
   /** Of a log that may grow: where its partitions begin (FolderIdentity). */
   readonly mayGrow?: { beginOffsets: number[] };
-}
-
-function threadUrl(): URL {
-  const built = import.meta.url.endsWith(".ts") ? "../../build/store/" : "./";
-  return new URL(`${built}store-thread.js`, import.meta.url);
 }
 
 export class LocalStore implements Store {
@@ -125,13 +120,8 @@ export class LocalStore implements Store {
     const { logger, tracing, ...data } = options;
     const readLoad = new ReadLoad();
     const workerData: StoreThreadData = { ...data, readLoad: readLoad.buffer };
-    const worker = new Worker(threadUrl(), { workerData });
+    const worker = await startThread(workerData);
     try {
-      const first = await new Promise<FromStoreThread>((resolve, reject) => {
-        worker.once("message", resolve);
-        worker.once("error", reject);
-      });
-      if (first.kind === "refused") throw revive(first.error);
       const store = new LocalStore(worker, readLoad, options);
       const log = await openLog();
       await store.#prepare(log);
@@ -363,6 +353,12 @@ export class LocalStore implements Store {
     this.#isClosing = true;
     if (!this.#hasEnded) await this.#call("close", null);
     await this.#worker.terminate();
+  }
+
+  /** Ends all that runs and closes: from then on nothing holds the process. */
+  async abandon(): Promise<void> {
+    this.#isClosing = true;
+    if (!this.#hasEnded) await this.#call("abandon", null);
   }
 
   /** Not answered yet. */

@@ -156,6 +156,8 @@ export interface StoreCalls {
   putRegionState: [{ region: string; state: string }, null];
   beginRegionGeneration: [{ region: string; from: number }, number];
   close: [null, null];
+  /** As `close`, without waiting for what is under way: it is interrupted. */
+  abandon: [null, null];
 }
 export type StoreCallName = keyof StoreCalls;
 

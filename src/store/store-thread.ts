@@ -7,14 +7,14 @@ import { nodeFiles } from "../files.ts";
 import { threadLogger } from "../telemetry-thread.ts";
 import { adopt } from "./adopt.ts";
 import { cutHandlers } from "./base-cuts.ts";
-import { type OnTouch, readMutations, type Touched, toldTables } from "./changes.ts";
+import { type OnTouch, type Touched, toldTables } from "./changes.ts";
 import type { Committer } from "./checkpoint.ts";
 import { CoarseWindows, coarseDefaults } from "./coarse.ts";
 import { Commits } from "./commits.ts";
 import { Compactor, compactDefaults } from "./compact.ts";
-import { newestMinuteOf, readEventTypes } from "./contents.ts";
+import { newestMinuteOf, readEventTypes, readProgress } from "./contents.ts";
 import { versionOf } from "./data-version.ts";
-import { type Database, ownReadBudgetMs, rowsOf } from "./database.ts";
+import { type Database, ownReadBudgetMs } from "./database.ts";
 import { Deleter, deleteDefaults } from "./delete.ts";
 import { type EraseDeps, Eraser, eraseDefaults, eraseHandlers } from "./erase.ts";
 import { ErasedArrivals } from "./erased-arrivals.ts";
@@ -151,6 +151,12 @@ class StoreThread {
       for (const part of this.#stoppable) await part?.stop();
       await this.#life?.close();
       await this.#database.close();
+      return null;
+    },
+    abandon: async () => {
+      this.#closing = true;
+      this.lastTry();
+      await this.#database.abandon();
       return null;
     },
   };
@@ -351,10 +357,9 @@ class StoreThread {
 
   /** How far the data is, and the answers kept of it. */
   async #loadKept(): Promise<KeptAnswers> {
-    const { writer } = this.#database;
-    const rows = await rowsOf(writer, "SELECT next_offset FROM log_offsets ORDER BY partition");
-    this.#offsets = rows.map((row) => Number(row["next_offset"]));
-    this.#mutations = await readMutations(writer);
+    ({ offsets: this.#offsets, mutations: this.#mutations } = await readProgress(
+      this.#database.writer,
+    ));
     const version = versionOf(this.#offsets, this.#mutations);
     this.#kept = await KeptAnswers.load(this.#database, this.#data.keptAnswers, version);
     return this.#kept;

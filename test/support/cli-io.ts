@@ -16,6 +16,7 @@ export function makeIo(given: Partial<CliIo> = {}): CliIo {
     input: Readable.from([]),
     onSignal: () => undefined,
     exit: () => undefined,
+    kill: () => undefined,
     freeBytes: async () => 2 ** 40,
     startService: () => Promise.reject(new Error("no service here")),
     ...given,
