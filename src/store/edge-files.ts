@@ -11,6 +11,7 @@ import type { RawFile } from "./raw-file.ts";
 import { filesWithin, type RawFiles } from "./raw-files.ts";
 import { timestampLiteral } from "./sql.ts";
 import { aliveSources } from "./tombstones.ts";
+import { countedColumns } from "./windows.ts";
 
 interface Stretch {
   /** Epoch ms; `to` exclusive. */
@@ -18,11 +19,14 @@ interface Stretch {
   to: number;
 }
 
-/** As RawFiles, of raw events within the edges' minutes, in the reader's transaction. */
+/**
+ * As RawFiles, of raw events within the edges' minutes, in the reader's transaction; without
+ * users, sessions and metadata.
+ */
 export class EdgeFiles implements Pick<RawFiles, "mayHold" | "rowsIn" | "source"> {
   readonly #checks: RawChecks;
   readonly #files: readonly RawFile[];
-  /** Stretches in which raw_recent holds events. */
+  /** Stretches in which recent_events holds any. */
   readonly #recent: readonly Stretch[];
   readonly #recentRows: number;
 
@@ -60,7 +64,7 @@ export class EdgeFiles implements Pick<RawFiles, "mayHold" | "rowsIn" | "source"
     const isIn = stretches.map((one, i) => `bool_or(${within(one)}) AS recent_${i}`);
     const [recent] = await rowsOf(
       connection,
-      `SELECT count(*) AS rows, ${isIn.join(", ")} FROM raw_recent`,
+      `SELECT count(*) AS rows, ${isIn.join(", ")} FROM recent_events`,
     );
     const files: RawFile[] = [];
     for (const minute of minutes) {
@@ -89,8 +93,9 @@ export class EdgeFiles implements Pick<RawFiles, "mayHold" | "rowsIn" | "source"
   async source(connection: DuckDBConnection, from: number, to: number): Promise<string> {
     const paths = this.#within(from, to).map(({ path }) => path);
     const sources = await aliveSources(connection, this.#checks, paths);
-    if (sources.length === 0) return "raw_recent";
-    return `(FROM ${["raw_recent", ...sources].join(" UNION ALL FROM ")})`;
+    if (sources.length === 0) return "recent_events";
+    const counted = sources.map((source) => `SELECT ${countedColumns} FROM ${source}`);
+    return `(${["FROM recent_events", ...counted].join(" UNION ALL ")})`;
   }
 
   #within(from: number, to: number): readonly RawFile[] {

@@ -7,6 +7,7 @@ import type { DuckDBConnection } from "@duckdb/node-api";
 import { needsRawEvents } from "../model-selection.ts";
 import { coverOf, cutInStore, type MinuteCut } from "./cover.ts";
 import { rowsOf } from "./database.ts";
+import { EdgeFiles } from "./edge-files.ts";
 import { countUsers, eventsSql } from "./exact-events.ts";
 import { partCount, partItemsMax, rankAtOnce, rankInParts } from "./exact-ranking.ts";
 import type { RawFiles } from "./raw-files.ts";
@@ -85,7 +86,8 @@ export async function countsInRange(
   rawFiles: RawFiles,
   query: Pick<ExactQuery, "eventTypes" | "from" | "to" | "selection">,
 ): Promise<CountSource> {
-  const cut = await cutInStore(connection, rawFiles, query.from, query.to);
+  const edgeFiles = await EdgeFiles.around(connection, rawFiles.checks, query.from, query.to);
+  const cut = await cutInStore(connection, edgeFiles, query.from, query.to);
   const types = await typesNamed(connection, query.eventTypes);
   const typeIds = types.map(({ typeId }) => typeId);
   const items = itemCondition(query.selection ?? {});
@@ -111,7 +113,7 @@ export async function countsInRange(
      FROM (${all}) GROUP BY event_id`,
   ];
   if (cut.edges.length > 0) {
-    const edges = await edgesSql(connection, rawFiles, cut.edges, query.eventTypes);
+    const edges = await edgesSql(connection, edgeFiles, cut.edges, query.eventTypes);
     sources.push(`SELECT event_id, count, 0 AS counts_read, events AS raw_read FROM (${edges})
       WHERE ${items}`);
   }

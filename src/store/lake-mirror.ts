@@ -7,6 +7,7 @@
  *
  *   copies.<table>   the lake's columns, and `lake_row`, its row's number
  *   <table>          a view of that, or of the lake
+ *   recent_events    of raw_recent what has no users, copied: the ends of ranges are hot
  *   delta_spans      made here, of the copied deltas
  *   open_…           empty: the deltas answer for open minutes
  */
@@ -20,7 +21,7 @@ import { deltaSpansTable, resetDeltaSpans } from "./delta-spans.ts";
 import type { LakeCatalog, LakeState } from "./lake-catalog.ts";
 import { eventTypesSql } from "./lake-types.ts";
 import { openTables } from "./open-windows.ts";
-import { createWindowView } from "./windows.ts";
+import { countedColumns, createWindowView } from "./windows.ts";
 
 /** Where the lake is attached. */
 export const lakeName = "lake";
@@ -45,6 +46,10 @@ const isDirect = (table: string) =>
   /^(?:(?:tail|sketch)_.*|raw_recent|jobs|kept_answers)$/.test(table);
 /** Only who counts a partition reads these, in its own transactions. */
 const isHidden = (table: string) => /^(partition|seen_keys|seen_runs)_\d+$/.test(table);
+
+/** Of the table that the copy recent_events is made of. */
+const recentTable = "raw_recent";
+const recentRows = `SELECT ${countedColumns}, rowid AS lake_row`;
 
 /** A view names its snapshot; older ones may be expired some day. */
 const directAgeMsMax = 60_000;
@@ -162,6 +167,10 @@ export class LakeMirror {
         SELECT * EXCLUDE (lake_row) FROM copies.${name}`);
     }
     await this.#moveDirect(latest);
+    await this.#connection.run(`CREATE TABLE copies.recent_events AS
+      ${recentRows} FROM ${at(recentTable, latest)}`);
+    await this.#connection.run(`CREATE OR REPLACE VIEW recent_events AS
+      SELECT ${countedColumns} FROM copies.recent_events`);
     for (const statement of [...ownViews, deltaSpansTable, ...openTables]) {
       await this.#connection.run(statement);
     }
@@ -177,11 +186,21 @@ export class LakeMirror {
     for (const [name, change] of changed) {
       if (!isDirect(name) && name !== "count_deltas") await this.#apply(name, change, latest);
     }
+    const recent = changed.get(recentTable);
+    if (recent !== undefined) await this.#advanceRecent(recent, latest);
     const deltas = changed.get("count_deltas");
     const touched = deltas === undefined ? [] : await this.#advanceDeltas(deltas, latest);
     const isOld = performance.now() - this.#directAt > directAgeMsMax;
     if (isOld || [...changed.keys()].some(isDirect)) await this.#moveDirect(latest);
     return touched;
+  }
+
+  /** Rows go all at once, into a file. */
+  async #advanceRecent(change: Change, latest: LakeState): Promise<void> {
+    const from = `FROM ${at(recentTable, latest)}`;
+    if (change !== "added") await this.#connection.run("DELETE FROM copies.recent_events");
+    const which = change === "added" ? `WHERE snapshot_id > ${this.#state.snapshot}` : "";
+    await this.#connection.run(`INSERT INTO copies.recent_events ${recentRows} ${from} ${which}`);
   }
 
   /** As `#advance`; the types of what came are there already. */

@@ -32,7 +32,7 @@ import { isLake } from "./dialect.ts";
 import { createLakeTables } from "./lake-schema.ts";
 import { migrate } from "./migrations.ts";
 import { clearOpen } from "./open-windows.ts";
-import { createWindowView } from "./windows.ts";
+import { createRecentView, createWindowView } from "./windows.ts";
 
 /** What a data folder is made with, once. */
 export interface FolderIdentity {
@@ -66,6 +66,7 @@ function mismatch(what: string, found: unknown, wanted: unknown): RankstreamErro
 
 async function prepareFile(connection: DuckDBConnection, before: number, wanted: FolderIdentity) {
   await createWindowView(connection);
+  await createRecentView(connection);
   await clearOpen(connection);
   await resetDeltaSpans(connection);
   if (before > 0) return;

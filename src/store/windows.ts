@@ -83,6 +83,18 @@ export const windowTables: readonly string[] = [
     folded_at BIGINT NOT NULL)`,
 ];
 
+/** Columns of raw events that counts are made of. */
+export const countedColumns = "event_type, event_id, event_time, weight";
+
+/**
+ * The view recent_events: raw events in no file yet, without users, sessions and metadata; made at
+ * each start.
+ */
+export async function createRecentView(connection: DuckDBConnection): Promise<void> {
+  await connection.run(`CREATE OR REPLACE VIEW recent_events AS
+    SELECT ${countedColumns} FROM raw_recent`);
+}
+
 /** The view of the windows' lists; made at each start. */
 export async function createWindowView(connection: DuckDBConnection): Promise<void> {
   const lists = levels.map(

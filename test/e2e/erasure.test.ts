@@ -3,11 +3,11 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { DuckDBInstance } from "@duckdb/node-api";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { RankstreamClient } from "../../src/client/client.ts";
 import { filesBelow, filesHolding } from "../support/folder-scan.ts";
 import { type RankstreamProcess, startRankstream, temporaryFolder } from "../support/service.ts";
+import { inStoreOf } from "../support/service-store.ts";
 
 const eventType = "heard";
 const day = Date.UTC(2026, 8, 3);
@@ -152,18 +152,12 @@ describe("events of before that are counted only after an erasure", () => {
     );
     expect((await first.post(lines.join("\n"))).body.accepted).toBe(count);
     await first.kill();
-    const instance = await DuckDBInstance.create(join(dataDir, "store.duckdb"));
-    const connection = await instance.connect();
-    const [[key]] = (await connection.runAndReadAll("SELECT key FROM erasure_key")).getRows() as [
-      [string],
-    ];
-    const hash = createHash("sha256").update(`${key}${userId}`).digest("hex");
-    await connection.run(
-      `INSERT INTO erased_users VALUES ($1, ${Date.now()}, '"email":null', false, 1)`,
-      [hash],
-    );
-    connection.closeSync();
-    instance.closeSync();
+    await inStoreOf(dataDir, async (connection) => {
+      const keys = (await connection.runAndReadAll("SELECT key FROM erasure_key")).getRows();
+      const hash = createHash("sha256").update(`${keys[0]![0]}${userId}`).digest("hex");
+      const values = `'${hash}', ${Date.now()}, '"email":null', false, 1`;
+      await connection.run(`INSERT INTO erased_users VALUES (${values})`);
+    });
 
     const second = await startRankstream({ dataDir });
     const total = async (more: object) =>
@@ -190,11 +184,9 @@ it("takes what a clock that was set back dates before it, of its user alone", {
   expect(erased.body.events).toBe(50);
   await first.stop();
   // Seen from now on the erasure is to come: by an hour the clock was set back.
-  const instance = await DuckDBInstance.create(join(dataDir, "store.duckdb"));
-  const connection = await instance.connect();
-  await connection.run("UPDATE erased_users SET erased_at = erased_at + 3600000");
-  connection.closeSync();
-  instance.closeSync();
+  await inStoreOf(dataDir, (connection) =>
+    connection.run("UPDATE erased_users SET erased_at = erased_at + 3600000"),
+  );
   const second = await startRankstream({ dataDir });
   const total = async (more: object) =>
     (await second.get("/leaderboard", { eventType, ...range, mode: "exact", ...more })).body.total;

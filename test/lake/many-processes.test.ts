@@ -67,7 +67,10 @@ describe.skipIf(!hasLake())("many processes over one lake", () => {
   }, openMsMax);
 
   afterEach(({ task }) => {
-    if (task.result?.state === "fail") process.stdout.write(world.outputs());
+    if (task.result?.state !== "fail") return;
+    // At once: in a campaign the summary may be an hour away.
+    const errors = task.result.errors?.map(({ stack, message }) => stack ?? message) ?? [];
+    process.stdout.write(`${errors.join("\n")}\n${world.outputs()}`);
   });
 
   afterAll(async () => {
