@@ -20,6 +20,7 @@ import {
 } from "./options.ts";
 import { runOverhead } from "./overhead.ts";
 import { profileText } from "./profile.ts";
+import { runRegions } from "./regions.ts";
 import { describeMachine, machineText, type Outcome, outcomeText } from "./report.ts";
 import { writeResults } from "./results.ts";
 import { runSingle } from "./single.ts";
@@ -46,6 +47,7 @@ const benches: Record<BenchName, (options: BenchOptions) => Promise<Outcome[]>> 
   backup: runBackup,
   capacity: runCapacity,
   lake: runLake,
+  regions: runRegions,
 };
 
 async function main(options: BenchOptions): Promise<void> {

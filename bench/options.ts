@@ -19,6 +19,7 @@ export const benchNames = [
   "backup",
   "capacity",
   "lake",
+  "regions",
 ] as const;
 export type BenchName = (typeof benchNames)[number];
 
@@ -91,8 +92,8 @@ Without a name: throughput. Every figure comes after a check of the answers behi
   --zipf A,B           cardinality: exponents, a stream each (1.0,0.5)
   --seconds N          latency: how long it measures (20); cache: each of its parts (10);
                        single: as fast as it goes (5), and at half of that (10);
-                       sustained: how long it sends (300); soak: all of it (3600); live: 15;
-                       year: how long it may fill
+                       sustained: how long it sends (300); regions: 60; live: 15;
+                       soak: all of it (3600); year: how long it may fill
   --folder DIR         year: where its data is made once and kept (a fresh folder);
                        lake: where its files are to lie, s3://bucket/prefix too
   --fill-only          year: makes the data, or more of it, and measures nothing
@@ -107,7 +108,7 @@ Without a name: throughput. Every figure comes after a check of the answers behi
   --postgres CONNINFO  capacity, lake: has its catalog there, in schemas of its own
   --extensions DIR     capacity, lake: DuckDB's extension_directory, with ducklake in it
   --page FILE          capacity: makes the tables of docs/growth.md anew
-  --rate N             soak: events a second (20000)
+  --rate N             soak, regions: events a second (20000)
   --kill-every N       soak: seconds from one kill -9 to the next (300)
   --json FILE          the results as JSON too
   --results FILE       the results as sections of a Markdown file; other benches' stay

@@ -32,7 +32,7 @@ const kernelBenches: BenchName[] = ["kernel", "accuracy"];
 /** These start a broker. */
 const brokerBenches: BenchName[] = ["kafka", "soak"];
 /** These start several services to compare them. */
-const pairedBenches: BenchName[] = ["overhead", "backup"];
+const pairedBenches: BenchName[] = ["overhead", "backup", "regions"];
 /** Held against a model and a simulation. */
 const modelBenches: BenchName[] = ["capacity"];
 /** These want a PostgreSQL, and DuckDB's extensions. */
@@ -122,13 +122,21 @@ it("run in pairs, watched and not", { timeout: runMsMax }, () => {
     "CPU an event, on / off: median (least to most of a pair)",
     "events/s with backups / without: median (least to most)",
     "disaster to exact boards, s",
+    "bytes of the raw log to bytes copied",
+    "median until the other's answer to until the own",
+    "202 to the own answer, s p50 / p99 / max",
   ]);
-  expect(namesOf(results)).toEqual(["overhead", "overhead", "backup"]);
-  const { restored, pairs: backedUp } = results.at(-1);
+  expect(namesOf(results)).toEqual(["overhead", "overhead", "backup", "regions"]);
+  const { restored, pairs: backedUp } = results.at(-2);
+  const [apart, together] = results.at(-1).runs;
+  expect([apart.intervalMs, apart.copiedBytes, apart.otherDelaysMs]).toEqual([null, 0, []]);
+  expect(together.copiedBytes).toBeGreaterThan(0);
+  expect(together.otherDelaysMs).toHaveLength(2);
+  for (const delaysMs of together.otherDelaysMs) expect(delaysMs.length).toBeGreaterThan(0);
   expect(restored.events).toBeGreaterThan(0);
   expect(restored.events).toBeLessThan(restored.allEvents);
   expect(backedUp[0].on.bases).toHaveLength(2);
-  for (const { pairs, seen, logLines } of results.slice(0, -1)) {
+  for (const { pairs, seen, logLines } of results.slice(0, -2)) {
     expect(pairs[0].on.eventsPerSecond).toBeGreaterThan(0);
     expect(pairs[0].off.eventsPerSecond).toBeGreaterThan(0);
     expect(seen.scrapes).toBeGreaterThan(0);
