@@ -96,18 +96,11 @@ function samePartitions(partitionCount: number): CarriedTable[] {
   return [
     {
       name: "offsets_reached",
-      rows: `SELECT partition, next_offset, tail FROM ${storeName}.log_offsets`,
+      rows: `SELECT partition, next_offset, tail, newest_received_at
+        FROM ${storeName}.log_offsets JOIN ${storeName}.seen_times USING (partition)`,
       isFilled: true,
     },
     ...own.flatMap((p): CarriedTable[] => [
-      {
-        name: `partition_${p}`,
-        rows: `SELECT next_offset, tail, newest_received_at, 0::BIGINT AS epoch,
-            0::BIGINT AS generation
-          FROM ${storeName}.log_offsets JOIN ${storeName}.seen_times USING (partition)
-          WHERE partition = ${p}`,
-        isFilled: true,
-      },
       { name: `seen_keys_${p}`, rows: `FROM ${storeName}.seen_keys WHERE partition = ${p}` },
       { name: `seen_runs_${p}`, rows: `FROM ${storeName}.seen_runs WHERE partition = ${p}` },
     ]),
@@ -123,18 +116,13 @@ function otherPartitions(beginOffsets: readonly number[]): CarriedTable[] {
   return [
     {
       name: "offsets_reached",
-      rows: `FROM (VALUES ${begins.join(", ")}) AS begin (partition, next_offset, tail)`,
+      rows: `SELECT partition, next_offset, tail, newest_received_at
+        FROM (VALUES ${begins.join(", ")}) AS begin (partition, next_offset, tail),
+          (SELECT coalesce(max(newest_received_at), 0) AS newest_received_at
+            FROM ${storeName}.seen_times) AS times`,
       isFilled: true,
     },
-    ...beginOffsets.flatMap((begin, p): CarriedTable[] => [
-      {
-        name: `partition_${p}`,
-        rows: `SELECT ${begin}::BIGINT AS next_offset, NULL::VARCHAR AS tail,
-            coalesce(max(newest_received_at), 0) AS newest_received_at, 0::BIGINT AS epoch,
-            0::BIGINT AS generation
-          FROM ${storeName}.seen_times`,
-        isFilled: true,
-      },
+    ...beginOffsets.flatMap((_, p): CarriedTable[] => [
       {
         name: `seen_keys_${p}`,
         rows: `SELECT ${p} AS partition,

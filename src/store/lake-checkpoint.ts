@@ -1,10 +1,10 @@
 /**
- * Checkpoints into a lake that other processes write too. Each partition's offset moves by
- * compare-and-set on offset, epoch and generation (lake-partitions.ts): a worker that has lost a
- * partition commits nothing of it, also after it was stopped for long; and where events were
- * deleted or users erased meanwhile, the part is committed anew with what is known of these.
- * All else is added only, so that nobody's checkpoint stands in another's way. Where the answer
- * to a COMMIT was lost, the partition's row says on the next try whether it was one.
+ * Checkpoints into a lake that other processes write too. Each commits where its fence is as it
+ * was when this process last looked (lake-partitions.ts): a worker that has lost a partition
+ * commits nothing of it, also after it was stopped for long; and where events were deleted or
+ * users erased meanwhile, the part is committed anew with what is known of these. All else is
+ * added only, so that nobody's checkpoint stands in another's way. Where the answer to a COMMIT
+ * was lost, it is looked on the next try whether it was one.
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { failPoint } from "../fail-point.ts";
@@ -16,16 +16,19 @@ import type { ErasedArrivals } from "./erased-arrivals.ts";
 import type { LakeDatabase } from "./lake-database.ts";
 import {
   addLakePartitions,
-  type Expected,
+  type Fence,
+  type Holder,
   lakePartitionCount,
-  moveOffset,
   noteReached,
-  type PartitionRow,
-  readPartition,
+  passFence,
+  type Reached,
+  readFences,
+  readHolders,
+  readNextOffsets,
   readReached,
   takeOver,
 } from "./lake-partitions.ts";
-import { readLakeSeen, writeLakeSeen } from "./lake-seen.ts";
+import { LakeSeen, readLakeSeen } from "./lake-seen.ts";
 import { addTypeParts, LakeTypeIds } from "./lake-types.ts";
 import { noteCount, writePartitionCount } from "./partition-counts.ts";
 import type { RawFile } from "./raw-file.ts";
@@ -33,24 +36,28 @@ import type { RawFiles } from "./raw-files.ts";
 import type { StagedTables } from "./staged.ts";
 import type { Adopted, Adoption, CheckpointPart, OffsetRange } from "./store.ts";
 
-/** Events were deleted or users erased since this process looked. */
-class GenerationChanged extends Error {}
+/** Events were deleted, users erased or partitions taken over since this process looked. */
+class FenceClosed extends Error {}
 /** A COMMIT that seemed to fail before was one. */
 class AlreadyCommitted extends Error {}
 
 /** As Adoption; without a worker any of this process's counts the partitions. */
 export type LakeAdoption = Omit<Adoption, "worker"> & { worker: number | null };
 
-/** Who counts a partition here. */
-interface Holding extends Expected {
+/** Who counts a partition here, and how far it is by what this process has committed. */
+interface Holding extends Holder {
   /** The worker; null: any of this process. */
   worker: number | null;
+  next: number;
+  newestReceivedAt: number;
+  /** Whether another process has it now. */
+  isLost: boolean;
 }
 
 /** A part is tried so often with what others have changed meanwhile. */
-const generationsMax = 20;
+const looksMax = 20;
 /** Partitions are taken over again after so many conflicts, then it is looked whose they are. */
-const takeConflictsMax = 2;
+const takeConflictsMax = 5;
 
 export interface LakeCheckpointerDeps {
   database: LakeDatabase;
@@ -63,6 +70,9 @@ export class LakeCheckpointer implements Committer {
   readonly #deps: LakeCheckpointerDeps;
   readonly #types: LakeTypeIds;
   readonly #holdings = new Map<number, Holding>();
+  /** Of the slots of these, as they were when this process looked. */
+  readonly #fences = new Map<number, Fence>();
+  readonly #seen = new LakeSeen();
   /** A part that failed is tried again: with the file that holds its events already. */
   readonly #written: WrittenParts = new WeakMap();
   /** Parts whose COMMIT was tried; one of these that are tried again may be committed. */
@@ -93,7 +103,11 @@ export class LakeCheckpointer implements Committer {
    * commits anything of them. Rejects where somebody else goes on committing to them: the worker
    * is to look whether they are still its own, instead of leaving those that are.
    */
-  async adopt({ worker, partitions, partitionCount }: LakeAdoption): Promise<Adopted> {
+  adopt(adoption: LakeAdoption): Promise<Adopted> {
+    return this.#inTurn(() => this.#adopt(adoption));
+  }
+
+  async #adopt({ worker, partitions, partitionCount }: LakeAdoption): Promise<Adopted> {
     const { database } = this.#deps;
     // A transaction of little: one that takes longer than others' commits loses to each of them.
     const take = async (connection: DuckDBConnection) => {
@@ -103,17 +117,15 @@ export class LakeCheckpointer implements Committer {
         await writePartitionCount(connection, partitionCount);
       }
       const counts = await noteCount(connection, partitionCount);
-      const taken = new Map<number, PartitionRow>();
-      for (const partition of partitions) {
-        taken.set(partition, await takeOver(connection, partition));
-      }
-      return { taken, counts };
+      const own = new Map([...this.#holdings].filter(([, { isLost }]) => !isLost));
+      return { taken: await takeOver(connection, partitions, own), counts };
     };
     const { taken, counts } = await database.write(take, undefined, takeConflictsMax);
     // Of these nobody commits any more, save who takes them over next.
-    const adopted = await database.write(async (connection) => {
+    const { reached, ...adopted } = await database.write(async (connection) => {
+      const reached = await readReached(connection, partitions);
       const seen = [];
-      for (const [partition, { newestReceivedAt }] of taken) {
+      for (const { partition, newestReceivedAt } of reached) {
         seen.push({ partition, ...(await readLakeSeen(connection, partition)), newestReceivedAt });
       }
       const types = await rowsOf(
@@ -121,18 +133,19 @@ export class LakeCheckpointer implements Committer {
         "SELECT event_type FROM event_types ORDER BY type_id",
       );
       const names = types.map((row) => String(row["event_type"]));
-      const offsets = await readReached(connection);
+      const offsets = await readNextOffsets(connection);
       const newestMinute = await newestMinuteOf(connection);
-      return { counts, seen, types: names, offsets, newestMinute };
+      return { reached, counts, seen, types: names, offsets, newestMinute };
     });
-    for (const [partition, { epoch, generation }] of taken) {
-      this.#holdings.set(partition, { worker, epoch, generation });
+    for (const { partition, next, newestReceivedAt } of reached) {
+      const held = { worker, next, newestReceivedAt, isLost: false };
+      this.#holdings.set(partition, { ...taken.get(partition)!, ...held });
     }
-    // What is known of types and erasures may be of a generation before these.
+    // What is known of types and erasures may be of before.
     this.#isKnown = false;
-    const starts = [...taken].map(([partition, { nextOffset, tail }]) => ({
+    const starts = reached.map(({ partition, next, tail }) => ({
       partition,
-      offset: nextOffset,
+      offset: next,
       tail,
     }));
     return { ...adopted, starts };
@@ -147,36 +160,61 @@ export class LakeCheckpointer implements Committer {
   async #commit(part: CheckpointPart): Promise<Touched[]> {
     for (let tries = 1; ; tries++) {
       try {
-        if (!this.#isKnown) await this.#learn(part);
+        if (!this.#isKnown) await this.#learn();
         await this.#tryCommit(part);
+        this.#advance(part);
         // Whoever follows the lake, this process among them, finds what it touched there.
         return [];
       } catch (error) {
-        if (error instanceof AlreadyCommitted) return [];
-        if (!(error instanceof GenerationChanged) || tries >= generationsMax) throw error;
+        if (error instanceof AlreadyCommitted) {
+          this.#advance(part);
+          return [];
+        }
+        if (!(error instanceof FenceClosed) || tries >= looksMax) throw error;
         this.#isKnown = false;
       }
     }
   }
 
-  /** Reads what deletes and erasures change, with the generation that it is of. */
-  async #learn({ offsets }: CheckpointPart): Promise<void> {
+  /** Reads what others change, with the fences that it is of. */
+  async #learn(): Promise<void> {
     const { database, arrivals } = this.#deps;
     await database.write(async (connection) => {
       await this.#types.reload(connection);
       await arrivals.reload(connection);
-      for (const { partition } of offsets) {
-        const holding = this.#holdings.get(partition);
-        if (holding === undefined) continue;
-        const { generation } = await readPartition(connection, partition);
-        this.#holdings.set(partition, { ...holding, generation });
+      const holders = await readHolders(connection);
+      const own = [...this.#holdings].filter(([, { isLost }]) => !isLost);
+      for (const [partition, holding] of own) {
+        holding.isLost = holders.get(partition)?.epoch !== holding.epoch;
+      }
+      const slots = own.filter(([, { isLost }]) => !isLost).map(([, { slot }]) => slot);
+      this.#fences.clear();
+      for (const fence of await readFences(connection, slots)) {
+        this.#fences.set(fence.slot, fence);
       }
     });
     this.#isKnown = true;
   }
 
+  /** `part` is committed. */
+  #advance(part: CheckpointPart): void {
+    for (const { partition, next, newestReceivedAt } of this.#reachedBy(part)) {
+      Object.assign(this.#holdings.get(partition)!, { next, newestReceivedAt });
+    }
+  }
+
+  /** How far its partitions are with this part. */
+  #reachedBy({ offsets, seen }: CheckpointPart): Reached[] {
+    return offsets.map(({ partition, next, tail = null }) => {
+      const received = seen.find((one) => one.partition === partition)?.newestReceivedAt ?? 0;
+      const before = this.#holdings.get(partition)!.newestReceivedAt;
+      return { partition, next, tail, newestReceivedAt: Math.max(before, received) };
+    });
+  }
+
   async #tryCommit(part: CheckpointPart): Promise<void> {
     const { database, staged, rawFiles, arrivals } = this.#deps;
+    const fences = this.#fencesOf(part);
     await this.#types.learn(part.types.map(({ name }) => name));
     const idOf = (name: string) => this.#types.idOf(name);
     const indexMax = part.types.reduce((max, { index }) => Math.max(max, index), -1);
@@ -191,8 +229,8 @@ export class LakeCheckpointer implements Committer {
     };
     try {
       await database.writeCheckpoint(async (connection) => {
-        for (const offset of part.offsets) await this.#move(connection, part, offset);
-        await noteReached(connection, part.offsets);
+        await this.#pass(connection, part, fences);
+        await noteReached(connection, this.#reachedBy(part));
         failPoint("store.in_transaction");
         await addTypeParts(connection, part.types, idOf);
         if (file !== null) await rawFiles.register(connection, file);
@@ -203,7 +241,7 @@ export class LakeCheckpointer implements Committer {
           await connection.run(`INSERT INTO count_deltas
             SELECT minute, type_id, event_id, partition, count FROM staged_counts(${token})`);
         }
-        for (const changes of part.seen) await writeLakeSeen(connection, changes);
+        for (const changes of part.seen) await this.#seen.write(connection, changes);
         failPoint("store.before_commit");
         this.#tried.add(part);
       }, writeFile);
@@ -213,24 +251,36 @@ export class LakeCheckpointer implements Committer {
     }
   }
 
-  async #move(connection: DuckDBConnection, part: CheckpointPart, offset: OffsetRange) {
-    const { partition, from } = offset;
-    const stale = (why: string) => new StaleOffsetError(`partition ${partition} ${why}`);
-    const holding = this.#holdings.get(partition);
-    if (holding === undefined || (holding.worker ?? part.worker) !== part.worker) {
-      throw stale(`is not counted by worker ${part.worker} any more`);
+  /** The fences of its partitions. Throws StaleOffsetError where one is not its worker's. */
+  #fencesOf(part: CheckpointPart): Fence[] {
+    const slots = new Set<number>();
+    for (const { partition, from } of part.offsets) {
+      const stale = (why: string) => new StaleOffsetError(`partition ${partition} ${why}`);
+      const holding = this.#holdings.get(partition);
+      if (holding === undefined || (holding.worker ?? part.worker) !== part.worker) {
+        throw stale(`is not counted by worker ${part.worker} any more`);
+      }
+      if (holding.isLost) throw stale("was taken over by another worker");
+      if (holding.next !== from) throw stale(`is not at offset ${from} any more`);
+      slots.add(holding.slot);
     }
-    const own = part.seen.find((changes) => changes.partition === partition);
-    const received = own?.newestReceivedAt ?? 0;
-    if (await moveOffset(connection, offset, holding, received)) return;
-    const row = await readPartition(connection, partition);
-    if (row.epoch !== holding.epoch) throw stale("was taken over by another worker");
-    // With this epoch nobody else moves it, and what was read there is told by its tail.
-    const { next, tail = null } = offset;
-    const isThere = row.nextOffset === next && row.tail === tail;
-    if (this.#tried.has(part) && isThere) throw new AlreadyCommitted();
-    if (row.nextOffset !== from) throw stale(`is not at offset ${from} any more`);
-    throw new GenerationChanged(`partition ${partition}: generation ${row.generation}`);
+    return [...slots].map((slot) => this.#fences.get(slot)!);
+  }
+
+  /** Has the transaction commit only where nobody came between, and the part isn't in yet. */
+  async #pass(connection: DuckDBConnection, part: CheckpointPart, fences: readonly Fence[]) {
+    for (const fence of fences) {
+      if (!(await passFence(connection, fence))) throw new FenceClosed(`slot ${fence.slot}`);
+    }
+    if (!this.#tried.has(part)) return;
+    // With its fence nobody else has moved it, and what was read there is told by its tail.
+    const partitions = part.offsets.map(({ partition }) => partition);
+    const there = new Map(
+      (await readReached(connection, partitions)).map((one) => [one.partition, one]),
+    );
+    const isThere = ({ partition, next, tail = null }: OffsetRange) =>
+      there.get(partition)!.next === next && there.get(partition)!.tail === tail;
+    if (part.offsets.every(isThere)) throw new AlreadyCommitted();
   }
 }
 

@@ -17,7 +17,7 @@ import { LakeCatalog } from "./lake-catalog.ts";
 import { namingCutOff } from "./lake-cut-off.ts";
 import { LakeKeys } from "./lake-keys.ts";
 import { LakeMirror, lakeName, type MirrorStep } from "./lake-mirror.ts";
-import { readReached } from "./lake-partitions.ts";
+import { readNextOffsets } from "./lake-partitions.ts";
 import { createS3Secret } from "./lake-s3.ts";
 import { LakeSession } from "./lake-session.ts";
 import { LakeTurns } from "./lake-turns.ts";
@@ -332,7 +332,7 @@ export class LakeDatabase implements Database {
   async reached(): Promise<number[]> {
     return namingCutOff(async () => {
       await this.#session.apply(this.#looker);
-      return readReached(this.#looker);
+      return readNextOffsets(this.#looker);
     });
   }
 

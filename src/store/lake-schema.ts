@@ -5,7 +5,7 @@
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { leadershipTable } from "./lake-leader.ts";
-import { addLakePartitions, offsetsReachedTable } from "./lake-partitions.ts";
+import { addLakePartitions, partitionTables } from "./lake-partitions.ts";
 import { eventTypesView, typeTables } from "./lake-types.ts";
 
 const madeOtherwise = new Set([
@@ -34,7 +34,7 @@ export async function createLakeTables(
   partitionCount: number,
   beginOffsets: readonly number[],
 ): Promise<void> {
-  const own = [offsetsReachedTable, leadershipTable, ...typeTables, eventTypesView];
+  const own = [...partitionTables, leadershipTable, ...typeTables, eventTypesView];
   for (const statement of own) {
     await connection.run(statement);
   }

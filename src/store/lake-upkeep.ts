@@ -7,7 +7,7 @@
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { lakeName } from "./lake-mirror.ts";
-import { lakePartitionCount } from "./lake-partitions.ts";
+import { forgetReached } from "./lake-partitions.ts";
 import { sumUpParts } from "./lake-types.ts";
 import { levels } from "./windows.ts";
 
@@ -30,7 +30,7 @@ export const lakeUpkeepDefaults: LakeUpkeepOptions = Object.freeze({
 });
 
 /**
- * Whose rows move from PostgreSQL to files: those of tables that grow. A partition's row is
+ * Whose rows move from PostgreSQL to files: those of tables that grow. A fence's row is
  * changed by every checkpoint, and would be a file to read and to mark each time.
  */
 const flushedTables = [
@@ -40,9 +40,6 @@ const flushedTables = [
     ["window", "list", "tail", "sketch"].map((kind) => `${kind}_${name}`),
   ),
 ];
-
-/** Rows of offsets_reached kept a partition. */
-const reachedRowsMax = 1000;
 
 export interface LakeUpkeepDeps {
   /** One transaction of maintenance. */
@@ -107,10 +104,5 @@ export class LakeUpkeep {
 /** Rows that are only added are summed up where there are many. */
 async function sumUp(connection: DuckDBConnection): Promise<void> {
   await sumUpParts(connection);
-  const partitions = await lakePartitionCount(connection);
-  const rows = await connection.runAndReadAll("SELECT count(*) AS n FROM offsets_reached");
-  if (Number(rows.getRows()[0]![0]) <= reachedRowsMax * partitions) return;
-  await connection.run(`DELETE FROM offsets_reached WHERE next_offset < (
-    SELECT max(next_offset) FROM offsets_reached AS latest
-    WHERE latest.partition = offsets_reached.partition)`);
+  await forgetReached(connection);
 }

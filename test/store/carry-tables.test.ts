@@ -27,7 +27,7 @@ it.each([
   expect(names.filter((name) => !known.has(name))).toEqual([]);
   const partitions = log.kind === "same" ? [0, 1] : [0, 1, 2];
   for (const p of partitions) {
-    const own = [`partition_${p}`, `seen_keys_${p}`, `seen_runs_${p}`];
+    const own = [`seen_keys_${p}`, `seen_runs_${p}`];
     expect(carried).toEqual(expect.arrayContaining(own));
   }
 });

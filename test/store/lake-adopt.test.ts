@@ -21,7 +21,7 @@ describe.skipIf(!hasLake())("taking over a partition of a lake", () => {
       return run(sql, values, types);
     };
     await expect(two.adopt(0, [0])).rejects.toThrow(/conflict/i);
-    expect(tries).toBe(3);
+    expect(tries).toBe(6);
     isHolding = false;
     const { starts } = await two.adopt(0, [0]);
     expect(starts).toEqual([{ partition: 0, offset: from, tail: `tail ${from - 1}` }]);

@@ -25,21 +25,24 @@ describe.skipIf(!hasLake())("a lake whose PostgreSQL is gone in the middle of a 
   }, msMax);
   afterAll(() => one?.database.close());
 
-  const reads: [string, () => Promise<unknown>][] = [
-    ["a transaction", () => one.database.write((c) => rowsOf(c, "FROM partition_0"))],
-    ["maintenance", () => one.database.writeDeferrable((c) => rowsOf(c, "FROM partition_0"))],
+  const reads: [string, (next: number) => Promise<unknown>][] = [
+    ["a transaction", () => one.database.write((c) => rowsOf(c, "FROM fence_0"))],
+    ["maintenance", () => one.database.writeDeferrable((c) => rowsOf(c, "FROM fence_0"))],
     ["a look how far partitions are", () => one.database.reached()],
-    ["a checkpoint", () => one.commit(0, 0, 1, ["a"])],
+    ["a checkpoint", (next) => one.commit(0, 0, next, ["a"])],
     ["a question", () => one.database.read(msMax, (c) => rowsOf(c, "FROM raw_recent"))],
   ];
   it.each(reads)("goes on after %s", { timeout: msMax }, async (_, read) => {
     const [{ next }] = (await one.database.write((c) =>
-      rowsOf(c, "SELECT next_offset::INTEGER AS next FROM partition_0"),
+      rowsOf(
+        c,
+        "SELECT max(next_offset)::INTEGER AS next FROM offsets_reached WHERE partition = 0",
+      ),
     )) as [{ next: number }];
     await one.database.follow();
     way.cutNextRead();
     const cuts = way.cuts();
-    await expect(read()).rejects.toEqual(told);
+    await expect(read(next)).rejects.toEqual(told);
     expect(way.cuts()).toBe(cuts + 1);
     await one.commit(0, 0, next, ["a"]);
     await one.database.follow();

@@ -64,11 +64,11 @@ describe.skipIf(!hasLake())("a lake's upkeep", () => {
       );
     }
     await own.write((connection) => connection.run("DELETE FROM count_deltas WHERE minute < 4"));
-    const rowsOfPartition = await rowCounter(own, place, "partition_0");
+    const rowsOfFence = await rowCounter(own, place, "fence_0");
     for (let i = 0; i < commits; i++) {
-      await own.write((c) => c.run("UPDATE partition_0 SET next_offset = next_offset + 1"));
+      await own.write((c) => c.run("UPDATE fence_0 SET commits = commits + 1"));
     }
-    expect(await rowsOfPartition(), "each change leaves one").toBe(commits + 1);
+    expect(await rowsOfFence(), "each change leaves one").toBe(commits + 1);
     const before = filesIn(join(place.dataPath, "lake")).length;
     const failures: unknown[] = [];
     const upkeep = new LakeUpkeep(
@@ -89,9 +89,9 @@ describe.skipIf(!hasLake())("a lake's upkeep", () => {
       expect(await upkeep.step(now)).toBe(true);
     }
     expect(failures).toEqual([]);
-    expect(await rowsOfPartition(), "what no state shows").toBe(1);
-    const [partition] = await own.write((c) => rowsOf(c, "SELECT next_offset FROM partition_0"));
-    expect(Number(partition!["next_offset"])).toBe(commits);
+    expect(await rowsOfFence(), "what no state shows").toBe(1);
+    const [fence] = await own.write((c) => rowsOf(c, "SELECT commits FROM fence_0"));
+    expect(Number(fence!["commits"])).toBe(commits);
     const expected = [{ n: 4n * 10n + 4n * 1000n, sum: 4n * 45n + 4n * 499_500n }];
     expect(await seen(own)).toEqual(expected);
     await behind.follow();

@@ -376,31 +376,3 @@ it("names a file that a later DuckDB wrote", async () => {
     message: expect.stringMatching(/: DuckDB storage version 999; this version reads versions? /),
   });
 });
-
-describe("a database that is given up", () => {
-  it("waits for no statement", { timeout: testMsMax }, async () => {
-    const path = join(temporaryFolder(), "store.duckdb");
-    const database = await LocalDatabase.open(path, databaseDefaults);
-    const endless =
-      "SELECT sum(hash(a.range + b.range)) FROM range(10000000) a, range(10000000) b";
-    const run = (connection: DuckDBConnection) => rowsOf(connection, endless);
-    const works = [
-      database.write(run),
-      database.write((connection) => rowsOf(connection, "SELECT 1")),
-      database.read(readMs * 60, run),
-      database.maintain(run),
-    ];
-    const ends = Promise.allSettled(works);
-    const closing = database.close();
-    await database.abandon();
-    await closing;
-    expect((await ends).map(({ status }) => status)).toEqual([
-      "rejected",
-      "fulfilled",
-      "rejected",
-      "rejected",
-    ]);
-    const again = await LocalDatabase.open(path, databaseDefaults);
-    await again.close();
-  });
-});
