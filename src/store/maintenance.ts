@@ -18,6 +18,8 @@ import type { Sealer } from "./seal.ts";
 
 const restFactorBusy = 3;
 const restFactorIdle = 0.2;
+/** Of a lake, after a look that found nothing: it asks PostgreSQL some sixty times. */
+const restFactorNothing = 20;
 /** The store is busy for so long after a commit. */
 const busyMs = 1500;
 /** From so many delta rows on it no longer rests: reading them would get slow. */
@@ -64,6 +66,7 @@ export class Maintenance {
   #recentSince: number | null = null;
   #compactedAt = performance.now();
   #running: Promise<void> | null = null;
+  #restsUntil = Number.NEGATIVE_INFINITY;
   #isStopping = false;
 
   constructor(deps: MaintenanceDeps) {
@@ -81,11 +84,12 @@ export class Maintenance {
   }
 
   /**
-   * Does what is due; returns at once while an earlier call is at it. Every record appended
-   * before `appliedThrough` (epoch ms) is committed.
+   * Does what is due; returns at once while an earlier call is at it, and of a lake soon after one
+   * that found nothing. Every record appended before `appliedThrough` (epoch ms) is committed.
    */
   async run(appliedThrough: number): Promise<void> {
     if (this.#running !== null || this.#isStopping) return;
+    if (performance.now() < this.#restsUntil) return;
     this.#running = this.#steps(appliedThrough).finally(() => {
       this.#running = null;
     });
@@ -109,13 +113,20 @@ export class Maintenance {
       sealed.deltaRows += deltaRows;
       sealed.windowsBuilt += windowsBuilt;
       sealed.tookMs += Math.round(performance.now() - started);
-      await this.#tidyRaw(Date.now());
+      const hasTidied = await this.#tidyRaw(Date.now());
+      if (!isMore && deltaRows + windowsBuilt === 0 && !hasTidied) this.#restAfter(started);
       const rest = (performance.now() - started) * (await this.#restFactor());
       await sleep(Math.min(rest, restMsMax), undefined, { ref: false });
     }
     if (sealed.deltaRows + sealed.windowsBuilt === 0) return;
     const through = new Date(endMinute * minuteMs);
     this.#logger.info({ part: "store", ...sealed, through }, "windows were sealed");
+  }
+
+  #restAfter(started: number): void {
+    if (this.#upkeep === undefined) return;
+    const now = performance.now();
+    this.#restsUntil = now + Math.min((now - started) * restFactorNothing, restMsMax);
   }
 
   async #timed(task: StoreTask, step: () => Promise<boolean>): Promise<boolean> {
@@ -125,14 +136,9 @@ export class Maintenance {
     return hasDone;
   }
 
-  async #tidyRaw(now: number): Promise<void> {
-    const files = this.#rawFiles;
-    if (!(await this.#timed("flush", () => files.flushRecent(this.#isRecentOld())))) {
-      const merge = () => files.mergeSmall(now, this.#isBusy());
-      if (!(await this.#timed("merge", merge))) {
-        await this.#timed("merge", () => files.rewriteHidden(now));
-      }
-    }
+  /** Whether anything was to be done. */
+  async #tidyRaw(now: number): Promise<boolean> {
+    const hasFiled = await this.#tidyFiles(now);
     await this.#rawFiles.replaced.remove(now);
     await this.#rawFiles.sweepOld(now);
     if (!this.#isBusy()) await this.#rawFiles.checkNext();
@@ -141,10 +147,17 @@ export class Maintenance {
       this.#compactedAt = performance.now();
       this.#compactor.look();
     }
-    if (await this.#timed("compact", () => this.#compactor.step())) return;
-    if (await this.#timed("clear", () => this.#graves.step())) return;
-    if (await this.#timed("coarsen", () => this.#coarse.step(now))) return;
-    await this.#upkeep?.step(performance.now());
+    if (await this.#timed("compact", () => this.#compactor.step())) return true;
+    if (await this.#timed("clear", () => this.#graves.step())) return true;
+    if (await this.#timed("coarsen", () => this.#coarse.step(now))) return true;
+    return (await this.#upkeep?.step(performance.now())) === true || hasFiled;
+  }
+
+  async #tidyFiles(now: number): Promise<boolean> {
+    const files = this.#rawFiles;
+    if (await this.#timed("flush", () => files.flushRecent(this.#isRecentOld()))) return true;
+    if (await this.#timed("merge", () => files.mergeSmall(now, this.#isBusy()))) return true;
+    return this.#timed("merge", () => files.rewriteHidden(now));
   }
 
   async #restFactor(): Promise<number> {

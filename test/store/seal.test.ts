@@ -22,6 +22,7 @@ const bounds = { sliceRowsMax: 300, buildRowsMax: 60 };
 /** 2024-01-30T22:00Z: the stream crosses two month ends, one in a leap year. */
 const firstMinute = Date.UTC(2024, 0, 30, 22) / 60_000;
 const spanMinutes = 32 * 1440;
+const streamMsMax = 300_000;
 const random = randomFromEnvironment("seal");
 
 let database: LocalDatabase;
@@ -237,7 +238,8 @@ async function sealAll(endMinute: number, now: number): Promise<void> {
 }
 
 describe("sealing", () => {
-  test("a stream over 32 days, late events and all, at every step equals a recount", async () => {
+  const recounted = "a stream over 32 days, late events and all, at every step equals a recount";
+  test(recounted, { timeout: streamMsMax }, async () => {
     const all: Delta[] = [];
     let now = 1_000_000;
     for (let day = 0; day < 32; day += 4) {
