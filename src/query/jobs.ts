@@ -59,6 +59,7 @@ export class Jobs {
   readonly #jobs = new Map<string, Job>();
   readonly #sweeper: NodeJS.Timeout;
   #running: Promise<void> | null = null;
+  #loading: Promise<void> = Promise.resolve();
   #isStopping = false;
   #sweeps = 1;
 
@@ -87,8 +88,17 @@ export class Jobs {
     );
   }
 
-  async #load(): Promise<void> {
-    const before = new Set(this.#jobs.keys());
+  /** One after another: what was read earlier is no news. */
+  #load(): Promise<void> {
+    const done = this.#loading.then(() => this.#loadNow());
+    this.#loading = done.catch(() => undefined);
+    return done;
+  }
+
+  async #loadNow(): Promise<void> {
+    // One that is only just being kept may not be among what is read.
+    const kept = [...this.#jobs.values()].filter(({ isKept }) => isKept);
+    const before = new Set(kept.map(({ id }) => id));
     for (const row of await this.#deps.store.loadJobs()) {
       before.delete(row.id);
       const known = this.#jobs.get(row.id);
@@ -105,9 +115,7 @@ export class Jobs {
 
   /** It was forgotten by another process. */
   #lose(id: string): void {
-    const job = this.#jobs.get(id);
-    if (job === undefined || !job.isKept) return;
-    job.stop.abort();
+    this.#jobs.get(id)?.stop.abort();
     this.#jobs.delete(id);
   }
 

@@ -77,6 +77,46 @@ async function open(kept: Kept = new Map(), more: Partial<JobsOptions> = {}) {
 const soon = <T>(check: () => T | Promise<T>) => vi.waitFor(check, { timeout: 2000, interval: 1 });
 
 describe("jobs of processes that share a store", () => {
+  it("are not taken for forgotten where they were kept while the others' were read", async () => {
+    const kept: Kept = new Map();
+    const { asked, asker } = scripted();
+    const store = storeOf(kept);
+    const { loadJobs } = store;
+    let answer = () => {};
+    let reads = 0;
+    const options = { jobsMax: 10, jobTimeoutMs: 60_000, jobResultTtlMs: 60_000 };
+    const jobs = await Jobs.open({ asker, store, logger: silentLogger }, options);
+    onTestFinished(() => jobs.stop());
+    // As of before, and told only after the job was kept.
+    store.loadJobs = async () => {
+      reads++;
+      const rows = await loadJobs();
+      await new Promise<void>((resolve) => (answer = resolve));
+      return rows;
+    };
+    let isKept = () => {};
+    store.putJob = async (row) => {
+      if (!kept.has(row.id)) await new Promise<void>((resolve) => (isKept = resolve));
+      kept.set(row.id, structuredClone(row));
+      return null;
+    };
+    const submitting = jobs.submit("series", request("a"));
+    await soon(() => expect(jobs.list().length).toBe(1));
+    store.tell();
+    // Told of twice, it is read anew only after the first answer came.
+    store.tell();
+    await soon(() => expect(reads).toBe(1));
+    isKept();
+    const { id } = await submitting;
+    await soon(() => expect(asked.length).toBe(1));
+    expect(reads).toBe(1);
+    answer();
+    await soon(() => expect(reads).toBe(2));
+    expect(await jobs.get(id)).toMatchObject({ status: "running" });
+    expect(asked[0]!.control.signal!.aborted).toBe(false);
+    answer();
+  });
+
   it("are run by one, known to all, stopped by any, and taken up where it ended", async () => {
     const kept: Kept = new Map();
     const claims = new Map<string, string>();
