@@ -126,49 +126,91 @@ export interface MarkQuery {
 }
 
 /** Resolves to what each erasure takes, once that is committed. */
-export function markErased(
-  deps: EraseMarkDeps,
-  { open, sought, counted }: MarkQuery,
-): Promise<MarkedErasure[]> {
-  const { database, rawFiles, checkpointer, arrivals } = deps;
-  const ids = open.map(({ erasureId }) => erasureId).join(", ");
+export function markErased(deps: EraseMarkDeps, query: MarkQuery): Promise<MarkedErasure[]> {
+  const { database, checkpointer, arrivals } = deps;
   // No checkpoint may be between: users may be erased as of a later moment than was decided.
   return checkpointer.alone(async () => {
     const done = await database.writeDeferrable(async (connection) => {
-      await fenceOthers(connection);
-      const now = await hidingOf(connection, rawFiles);
-      const isSame = (path: string) => counted.looked.get(path) === now.get(path);
-      const fresh = [...now.keys()].filter((path) => !isSame(path));
-      const late = await findInFiles(connection, rawFiles, fresh, sought);
-      const found = [
-        ...counted.files.found.filter(({ path }) => now.has(path!) && isSame(path!)),
-        ...late.found,
-        ...(await findRecent(connection, sought)),
-      ];
-      const hits = joinHits([counted.files.hits, late.hits], (path) => now.has(path));
-      await mark(connection, hits);
-      await raise(connection, open, found);
-      await clearRecent(connection, rawFiles, ids);
-      const touched = touchedBy(found);
-      await dropJobs(
-        connection,
-        touched.map(({ eventType }) => eventType),
-      );
-      const mutations = touched.length === 0 ? null : await addMutation(connection);
-      await deps.onTouch(connection, touched);
-      failPoint("erase.in_transaction");
-      const offsets = await readOffsets(connection);
-      const marked: MarkedErasure[] = [];
-      for (const erasure of open) {
-        marked.push(await note(connection, erasure, { found, hits, offsets }));
-      }
-      failPoint("erase.before_mark_commit");
-      return { marked, touched, mutations };
+      const before = await markedBefore(connection, query.open);
+      const isLeft = ({ erasureId }: { erasureId: number }) =>
+        before.every(({ erasure }) => erasure.erasureId !== erasureId);
+      const open = query.open.filter(isLeft);
+      if (open.length === 0) return { marked: before, touched: [], mutations: null };
+      const left = { ...query, open, sought: query.sought.filter(isLeft) };
+      const { marked, ...more } = await markNow(connection, deps, left);
+      return { ...more, marked: [...before, ...marked] };
     });
     for (const { erasedThrough } of done.marked) arrivals.note(erasedThrough);
     if (done.mutations !== null) deps.onErase(done.touched, done.mutations);
     return done.marked;
   });
+}
+
+/**
+ * Those that a COMMIT has marked whose answer was lost: looked through once more, what they took
+ * would not be found any more.
+ */
+async function markedBefore(
+  connection: DuckDBConnection,
+  open: readonly OpenErasure[],
+): Promise<MarkedErasure[]> {
+  const marked: MarkedErasure[] = [];
+  const rows = await rowsOf(
+    connection,
+    "SELECT erasure_id, answer FROM erasures WHERE answer IS NOT NULL",
+  );
+  for (const erasure of open) {
+    const row = rows.find((one) => Number(one["erasure_id"]) === erasure.erasureId);
+    if (row === undefined) continue;
+    const files = await rowsOf(
+      connection,
+      `SELECT DISTINCT path FROM raw_erasures WHERE erasure_id = ${erasure.erasureId}`,
+    );
+    const erasedThrough = await readErasedThrough(connection, erasure);
+    const answer = String(row["answer"]);
+    marked.push({ erasure, answer, files: files.length, erasedThrough });
+  }
+  return marked;
+}
+
+async function markNow(
+  connection: DuckDBConnection,
+  deps: EraseMarkDeps,
+  { open, sought, counted }: MarkQuery,
+) {
+  const { rawFiles } = deps;
+  const ids = open.map(({ erasureId }) => erasureId);
+  await fenceOthers(connection);
+  const now = await hidingOf(connection, rawFiles);
+  const isSame = (path: string) => counted.looked.get(path) === now.get(path);
+  const fresh = [...now.keys()].filter((path) => !isSame(path));
+  const late = await findInFiles(connection, rawFiles, fresh, sought);
+  const found = [
+    ...counted.files.found.filter(
+      ({ path, erasureId }) => ids.includes(erasureId) && now.has(path!) && isSame(path!),
+    ),
+    ...late.found,
+    ...(await findRecent(connection, sought)),
+  ];
+  const hits = joinHits([counted.files.hits, late.hits], (path) => now.has(path));
+  await mark(connection, hits, ids);
+  await raise(connection, open, found);
+  await clearRecent(connection, rawFiles, ids.join(", "));
+  const touched = touchedBy(found);
+  await dropJobs(
+    connection,
+    touched.map(({ eventType }) => eventType),
+  );
+  const mutations = touched.length === 0 ? null : await addMutation(connection);
+  await deps.onTouch(connection, touched);
+  failPoint("erase.in_transaction");
+  const offsets = await readOffsets(connection);
+  const marked: MarkedErasure[] = [];
+  for (const erasure of open) {
+    marked.push(await note(connection, erasure, { found, hits, offsets }));
+  }
+  failPoint("erase.before_mark_commit");
+  return { marked, touched, mutations };
 }
 
 type Hits = FoundInFiles["hits"];
@@ -182,8 +224,14 @@ function joinHits(all: readonly Hits[], isThere: (path: string) => boolean): Hit
   return joined;
 }
 
-async function mark(connection: DuckDBConnection, hits: Hits): Promise<void> {
-  const rows = [...hits].flatMap(([path, ids]) => [...ids].map((id) => [path, BigInt(id)]));
+async function mark(
+  connection: DuckDBConnection,
+  hits: Hits,
+  erasures: readonly number[],
+): Promise<void> {
+  const rows = [...hits].flatMap(([path, ids]) =>
+    erasures.filter((id) => ids.has(id)).map((id) => [path, BigInt(id)]),
+  );
   await runValues(connection, "INSERT INTO raw_erasures VALUES", rows);
 }
 
@@ -208,17 +256,24 @@ async function readOffsets(connection: DuckDBConnection): Promise<number[]> {
   return rows.map((row) => Number(row["next_offset"]));
 }
 
+async function readErasedThrough(
+  connection: DuckDBConnection,
+  { erasureId, createdAt }: OpenErasure,
+): Promise<number> {
+  const [row] = await rowsOf(
+    connection,
+    `SELECT max(erased_at) AS at FROM erased_users WHERE erasure_id = ${erasureId}`,
+  );
+  return Number(row!["at"] ?? createdAt);
+}
+
 async function note(
   connection: DuckDBConnection,
   erasure: OpenErasure,
   { found, hits, offsets }: { found: readonly Found[]; hits: Hits; offsets: number[] },
 ): Promise<MarkedErasure> {
   const { erasureId } = erasure;
-  const [row] = await rowsOf(
-    connection,
-    `SELECT max(erased_at) AS at FROM erased_users WHERE erasure_id = ${erasureId}`,
-  );
-  const erasedThrough = Number(row!["at"] ?? erasure.createdAt);
+  const erasedThrough = await readErasedThrough(connection, erasure);
   const answer: ErasureAnswer = { ...sumsOf(erasureId, found), erasedThrough, offsets };
   const text = JSON.stringify(answer);
   await connection.run(

@@ -2,12 +2,7 @@
 import type { DuckDBConnection, DuckDBValue } from "@duckdb/node-api";
 import { RankstreamError } from "../errors.ts";
 import { type Row, rowsOf } from "./database.ts";
-import type {
-  EraseQuery,
-  ErasureInfo,
-  ErasureStatus,
-  HoldingSnapshot,
-} from "./erase-questions.ts";
+import type { EraseQuery, ErasureInfo, ErasureStatus } from "./erase-questions.ts";
 import { allKeys, metadataPatch, userHashSql } from "./erasure-sql.ts";
 
 export interface OpenErasure {
@@ -212,25 +207,24 @@ export class ErasureRows {
   }
 
   /**
-   * It is done, in a transaction of its own. Of earlier rows of the same user what they say is
-   * said by the latest.
+   * It is done, in a transaction of its own, which `noteDone` is to follow. Of earlier rows of the
+   * same user what they say is said by the latest.
    */
   async finish(
     connection: DuckDBConnection,
-    erasure: OpenErasure,
-    snapshots: readonly HoldingSnapshot[],
+    { erasureId }: OpenErasure,
+    done: { finishedAt: number; snapshots: string },
   ): Promise<void> {
-    const { erasureId } = erasure;
-    const finishedAt = Date.now();
-    const text = JSON.stringify(snapshots);
     await connection.run(
       `UPDATE erasures SET status = 'done', finished_at = $1::BIGINT, snapshots = $2
        WHERE erasure_id = $3::BIGINT`,
-      [BigInt(finishedAt), text, BigInt(erasureId)],
+      [BigInt(done.finishedAt), done.snapshots, BigInt(erasureId)],
     );
     await joinEarlier(connection, erasureId);
-    const done = { finishedAt, snapshots: text, userId: null, error: null };
-    Object.assign(erasure, { status: "done", ...done });
+  }
+
+  noteDone(erasure: OpenErasure, done: { finishedAt: number; snapshots: string }): void {
+    Object.assign(erasure, { status: "done", ...done, userId: null, error: null });
   }
 }
 

@@ -349,9 +349,12 @@ export class Eraser {
     const isShared = isLake(database.writer);
     if (!isShared && !(await this.#scrubber.scrub(scrubbed, this.#isToStop))) return;
     for (const own of open) {
-      const snapshots = await this.#snapshotsOf(own);
+      const snapshots = JSON.stringify(await this.#snapshotsOf(own));
       failPoint("erase.before_done_commit");
-      await database.write((connection) => this.#rows.finish(connection, own, snapshots));
+      const ended = { finishedAt: Date.now(), snapshots };
+      await database.write((connection) => this.#rows.finish(connection, own, ended));
+      // Where it isn't known whether that was committed, it is done once more.
+      this.#rows.noteDone(own, ended);
     }
   }
 

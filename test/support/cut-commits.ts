@@ -1,22 +1,27 @@
 // A way to PostgreSQL on which the answer to a COMMIT gets lost after PostgreSQL gave it, a COMMIT
 // is held up, or the connection ends in the middle of a read.
-import type { AddressInfo } from "node:net";
-import { createServer, connect as dial, type Socket } from "node:net";
+import { once } from "node:events";
+import { Worker } from "node:worker_threads";
 import { afterAll } from "vitest";
 import { catalogParts } from "../../src/model-lake.ts";
 
-const closing = new Set<() => void>();
+const workers = new Set<Worker>();
 
 /** Registered by whoever imports this file. */
-afterAll(() => {
-  for (const close of closing) close();
+afterAll(async () => {
+  for (const worker of workers) await worker.terminate();
 });
+
+/** Where the relay finds what it is to do, and counts what it did. */
+const places = Object.freeze({ cutsCommits: 0, cutsWrites: 1, cutsReads: 2, holds: 3, cuts: 4 });
 
 export interface CutCommits {
   /** libpq's text of the way. */
   catalog: string;
   /** The next COMMIT's answer ends its connection instead of arriving. */
   cutNext(): void;
+  /** The same of the next COMMIT of a transaction that changed something. */
+  cutNextWrite(): void;
   /** The next question for rows that lie in PostgreSQL ends its connection. */
   cutNextRead(): void;
   /** The next COMMIT of rows stays on its way, and whatever comes after it on its connection. */
@@ -28,59 +33,19 @@ export interface CutCommits {
 /** Leads to the server of `catalog`, which listens on loopback. */
 export async function startCutCommits(catalog: string): Promise<CutCommits> {
   const { host, port, user, dbname } = catalogParts(catalog);
-  const sockets = new Set<Socket>();
-  let isArmed = false;
-  let isHolding = false;
-  let cutsReads = false;
-  let cuts = 0;
-  const server = createServer((client) => {
-    const upstream = dial(Number(port), host);
-    const ends = [client, upstream];
-    for (const end of ends) {
-      sockets.add(end);
-      end.on("error", () => undefined);
-      end.on("close", () => ends.forEach((one) => void one.destroy()));
-    }
-    let [isHeld, hasWritten] = [false, false];
-    client.on("data", (bytes) => {
-      if (isHolding && hasWritten && bytes.includes("COMMIT")) {
-        [isHolding, isHeld] = [false, true];
-        cuts++;
-      }
-      if (bytes.includes("INSERT INTO")) hasWritten = true;
-      else if (bytes.includes("COMMIT")) hasWritten = false;
-      if (cutsReads && bytes.includes("SELECT") && bytes.includes("ducklake_inlined_data_")) {
-        cutsReads = false;
-        cuts++;
-        client.destroy();
-      } else if (!isHeld) upstream.write(bytes);
-    });
-    upstream.on("data", (bytes) => {
-      // The command's tag: by now it is committed.
-      if (isArmed && bytes.includes("COMMIT\0")) {
-        isArmed = false;
-        cuts++;
-        client.destroy();
-      } else client.write(bytes);
-    });
+  const flags = new Int32Array(new SharedArrayBuffer(4 * Object.keys(places).length));
+  const worker = new Worker(new URL("./commit-relay.mjs", import.meta.url), {
+    workerData: { host, port: Number(port), flags, places },
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  closing.add(() => {
-    server.close();
-    for (const socket of sockets) socket.destroy();
-  });
-  const own = (server.address() as AddressInfo).port;
+  workers.add(worker);
+  const [own] = await once(worker, "message");
+  const set = (place: number) => () => void Atomics.store(flags, place, 1);
   return {
     catalog: `host=127.0.0.1 port=${own} user=${user} dbname=${dbname}`,
-    cutNext: () => {
-      isArmed = true;
-    },
-    cutNextRead: () => {
-      cutsReads = true;
-    },
-    holdNext: () => {
-      isHolding = true;
-    },
-    cuts: () => cuts,
+    cutNext: set(places.cutsCommits),
+    cutNextWrite: set(places.cutsWrites),
+    cutNextRead: set(places.cutsReads),
+    holdNext: set(places.holds),
+    cuts: () => Atomics.load(flags, places.cuts),
   };
 }
