@@ -1,7 +1,7 @@
 /** Finds the raw events that a delete takes, file by file, and hides them. */
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { rowsOf } from "./database.ts";
-import type { EventScope } from "./delete-questions.ts";
+import type { DeleteAnswer, EventScope } from "./delete-questions.ts";
 import type { RawFile } from "./raw-file.ts";
 import type { RawFiles } from "./raw-files.ts";
 import { aliveSources, hideEvents, scopeSql } from "./tombstones.ts";
@@ -125,4 +125,13 @@ export async function hideRaw(
   await connection.run(`DELETE FROM raw_recent WHERE ${scopeSql(scope)}`);
   const sums = hit.map((file) => eventsOf(file)!).reduce(addSums, recent);
   return { sums, files: hit.map(({ path }) => path), dropped };
+}
+
+/** What a delete says of what it took. */
+export function answerOf(
+  { events, first, last }: EventSums,
+  files: number,
+  { count, items, windows }: Pick<DeleteAnswer, "count" | "items" | "windows">,
+): DeleteAnswer {
+  return { events, count, items, windows, files, firstSeen: first, lastSeen: last };
 }

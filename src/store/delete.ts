@@ -16,11 +16,12 @@ import type { Committer } from "./checkpoint.ts";
 import type { CoarseWindows } from "./coarse.ts";
 import type { Compactor } from "./compact.ts";
 import { cutInStore } from "./cover.ts";
-import { type Database, rowsOf } from "./database.ts";
+import { type Database, ownReadBudgetMs } from "./database.ts";
 import { takeDeltas } from "./delete-counts.ts";
 import { type DeleteAnswer, type EventScope, nothingDeleted } from "./delete-questions.ts";
 import {
   addSums,
+  answerOf,
   type CountedFiles,
   countFiles,
   countRecent,
@@ -37,12 +38,12 @@ import {
   type WindowScope,
   windowsHit,
 } from "./delete-windows.ts";
+import { type Claims, type DeleteLeft, DeletesUnderWay } from "./deletes-under-way.ts";
 import { readExact, type TypeId, typesNamed } from "./exact.ts";
 import { fenceOthers } from "./lake-partitions.ts";
 import { closeOpenOf } from "./open-windows.ts";
 import type { RawFiles } from "./raw-files.ts";
 import { readApart } from "./read-apart.ts";
-import { sqlText } from "./sql.ts";
 import { lastDeleteId, tombstoneCount } from "./tombstones.ts";
 import type { Fold } from "./windows.ts";
 
@@ -76,7 +77,13 @@ export interface DeleteDeps {
   onTouch?: OnTouch;
   /** Sees to it that the windows are there which the scope's ends cut. */
   coarse: Pick<CoarseWindows, "during">;
+  /** Where several processes delete. */
+  claims?: Claims | undefined;
 }
+
+/** What was left is looked for so often; after each look that failed twice as long, up to: */
+const lookEveryMs = 10_000;
+const lookEveryMsMax = 600_000;
 
 interface Plan {
   counted: CountedFiles;
@@ -97,24 +104,21 @@ interface Taken {
 
 const noneTaken = { answer: nothingDeleted, sums: noEvents, underWay: undefined };
 
-function answerOf(
-  { events, first, last }: EventSums,
-  files: number,
-  { count, items, windows }: Pick<DeleteAnswer, "count" | "items" | "windows">,
-): DeleteAnswer {
-  return { events, count, items, windows, files, firstSeen: first, lastSeen: last };
-}
-
 export class Deleter {
   readonly #deps: DeleteDeps;
   readonly #options: DeleteOptions;
   #last: Promise<unknown> = Promise.resolve();
   #waiting = 0;
   readonly #stop = new AbortController();
+  readonly #underWay: DeletesUnderWay;
   #deleteId = 0;
+  #resuming: Promise<void> | null = null;
+  #lookAt = Number.NEGATIVE_INFINITY;
+  #lookMs = lookEveryMs;
 
   constructor(deps: DeleteDeps, options: DeleteOptions) {
     this.#deps = deps;
+    this.#underWay = new DeletesUnderWay(deps.claims);
     this.#options = options;
   }
 
@@ -141,8 +145,9 @@ export class Deleter {
       throw new RankstreamError("too_many_deletes", detail, { retryAfterSeconds: 10 });
     }
     return this.#enqueue(async () => {
-      const { database } = this.#deps;
-      if ((await tombstoneCount(database.writer)) > this.#options.tombstonesMax) {
+      // In turn: on the writer's own connection it would be part of somebody's transaction.
+      const tombstones = await this.#deps.database.writeDeferrable(tombstoneCount);
+      if (tombstones > this.#options.tombstonesMax) {
         const detail = "files are still being written anew after earlier deletes";
         throw new RankstreamError("too_many_deletes", detail, { retryAfterSeconds: 60 });
       }
@@ -150,23 +155,36 @@ export class Deleter {
     });
   }
 
-  /** Goes on with what a stop or a crash has left; resolves once it is done. */
-  async resume(): Promise<void> {
-    const rows = await rowsOf(
-      this.#deps.database.writer,
-      "SELECT * FROM deletes_under_way ORDER BY delete_id",
-    );
-    for (const row of rows) {
-      const eventId = row["event_id"];
-      const scope: EventScope = {
-        eventType: String(row["event_type"]),
-        eventId: eventId === null ? null : String(eventId),
-        from: Number(row["from_ms"]),
-        to: Number(row["to_ms"]),
-      };
-      const underWay = Number(row["delete_id"]);
-      await this.#enqueue(() => this.#run(scope, undefined, underWay));
-    }
+  /** Goes on with what a stop, a crash or a failure has left; resolves once it is done. */
+  resume(): Promise<void> {
+    this.#resuming ??= this.#resume().finally(() => {
+      this.#resuming = null;
+    });
+    return this.#resuming;
+  }
+
+  /** As `resume`, where it is time to look. */
+  async goOn(): Promise<void> {
+    if (performance.now() >= this.#lookAt) await this.resume();
+  }
+
+  async #resume(): Promise<void> {
+    this.#lookAt = performance.now() + this.#lookMs;
+    this.#lookMs = Math.min(this.#lookMs * 2, lookEveryMsMax);
+    for (const { id } of await this.#left()) await this.#enqueue(() => this.#resumeOne(id));
+    this.#lookMs = lookEveryMs;
+  }
+
+  async #resumeOne(id: number): Promise<void> {
+    if (!(await this.#underWay.claim(id))) return;
+    // Whoever was at it may have come further before.
+    const left = (await this.#left()).find((one) => one.id === id);
+    if (left !== undefined) await this.#run(left.scope, undefined, id);
+  }
+
+  #left(): Promise<DeleteLeft[]> {
+    const list = (connection: DuckDBConnection) => this.#underWay.list(connection);
+    return this.#deps.database.read(ownReadBudgetMs, list, { isNewest: true });
   }
 
   /** Ends what is under way where that leaves no trace, and resolves when it has ended. */
@@ -191,6 +209,7 @@ export class Deleter {
     this.#waiting++;
     const done = this.#last.then(run, run).finally(() => {
       this.#waiting--;
+      return this.#underWay.letGo();
     });
     this.#last = done.catch(() => undefined);
     return done;
@@ -306,12 +325,10 @@ export class Deleter {
         await fenceOthers(connection);
         const [type] = await typesNamed(connection, [eventType]);
         if (type === undefined) {
-          await this.#noteRest(connection, id, null);
+          if (id !== undefined) await this.#underWay.note(connection, id, null);
           return { ...noneTaken, until: 0, isGone: false, dropped: [], mutations: null };
         }
-        // Above all that were ever given, in whatever process: each delete is a mutation.
-        const known = [await lastDeleteId(connection), await readMutations(connection)];
-        this.#deleteId = Math.max(this.#deleteId, ...known) + 1;
+        await this.#nextId(connection, id === undefined && rest !== null);
         const measured = await this.#measure(connection, scope, type);
         const done = await this.#takeAll(connection, scope, type, counted, measured.count);
         const mutations = await addMutation(connection);
@@ -364,14 +381,17 @@ export class Deleter {
     id: number | undefined,
     rest: EventScope | null,
   ): Promise<number | undefined> {
-    if (id !== undefined) {
-      await connection.run(`DELETE FROM deletes_under_way WHERE delete_id = ${id}`);
-    }
-    if (rest === null) return undefined;
+    if (id === undefined && rest === null) return undefined;
     const own = id ?? this.#deleteId;
-    const eventId = rest.eventId === null ? "NULL" : sqlText(rest.eventId);
-    await connection.run(`INSERT INTO deletes_under_way VALUES (${own},
-      ${sqlText(rest.eventType)}, ${eventId}, ${rest.from}, ${rest.to})`);
-    return own;
+    await this.#underWay.note(connection, own, rest);
+    return rest === null ? undefined : own;
+  }
+
+  /** Above all that were ever given, in whatever process: each delete is a mutation. */
+  async #nextId(connection: DuckDBConnection, isBegin: boolean): Promise<void> {
+    const known = [await lastDeleteId(connection), await readMutations(connection)];
+    this.#deleteId = Math.max(this.#deleteId, ...known) + 1;
+    // Claimed before anyone can know of it; another process may be about to give the same.
+    while (isBegin && !(await this.#underWay.claim(this.#deleteId))) this.#deleteId++;
   }
 }

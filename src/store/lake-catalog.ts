@@ -203,12 +203,13 @@ export class LakeCatalog {
     const [row] = await this.#query(`SELECT pg_try_advisory_lock(${key}) AS is_mine`, own);
     if (row!["is_mine"] !== true) return false;
     this.#claims.add(name);
-    if (this.#claims.size > claimsMax) await this.#release([...this.#claims][0]!);
+    if (this.#claims.size > claimsMax) await this.release([...this.#claims][0]!);
     return true;
   }
 
-  async #release(name: string): Promise<void> {
-    this.#claims.delete(name);
+  /** Gives something back that `claim` took. */
+  async release(name: string): Promise<void> {
+    if (!this.#claims.delete(name)) return;
     const own = [`${this.#place.schema} ${name}`];
     await this.#query(`SELECT pg_advisory_unlock(hashtextextended($1, ${lakeLocks.claim}))`, own);
   }

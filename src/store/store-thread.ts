@@ -205,6 +205,7 @@ class StoreThread {
   async maintain({ appliedThrough }: TickMessage): Promise<void> {
     const isStopping = this.#closing || this.#lastTry.signal.aborted;
     if (isStopping || this.#life?.isLeader === false) return;
+    this.#goOnDeleting();
     try {
       await this.#maintenance?.run(appliedThrough);
     } catch (error) {
@@ -293,6 +294,7 @@ class StoreThread {
         onDelete: ({ eventType, from, to }, mutations) =>
           this.#tellMutated([{ eventType, from, to }], mutations),
         onTouch,
+        claims: this.#lake?.catalog,
       },
       { ...deleteDefaults, candidatesMax },
     );
@@ -316,8 +318,7 @@ class StoreThread {
 
   /** Goes on with what was left; of a lake the leader does. */
   async #live(): Promise<void> {
-    const deleter = this.#deleter!;
-    if (this.#lake === null) return this.#goOnDeleting(deleter);
+    if (this.#lake === null) return this.#goOnDeleting();
     this.#life = new LakeLife({
       lake: this.#lake,
       place: this.#data.lake!,
@@ -328,7 +329,7 @@ class StoreThread {
       onLeader: (isLeader) => {
         logger.info({ part: "store", isLeader }, "whose turn maintenance is has changed");
         send({ kind: "turned", isMine: isLeader });
-        if (isLeader) this.#goOnDeleting(deleter);
+        if (isLeader) this.#goOnDeleting();
       },
       onFailure: (error, what) => {
         this.#giveUp.look(error);
@@ -365,9 +366,9 @@ class StoreThread {
     return this.#kept;
   }
 
-  /** What a stop or a crash has left of deletes. */
-  #goOnDeleting(deleter: Deleter): void {
-    deleter.resume().catch((error) => {
+  /** What a stop, a crash or a failure has left of deletes. */
+  #goOnDeleting(): void {
+    this.#deleter?.goOn().catch((error) => {
       if (!this.#closing && !this.#lastTry.signal.aborted) tellFailed(error);
     });
   }
