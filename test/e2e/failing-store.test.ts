@@ -2,8 +2,9 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { type RankstreamProcess, startRankstream, temporaryFolder } from "../support/service.ts";
+import { isLakeRun } from "../support/service-store.ts";
 
 /** So many at once make a checkpoint that goes straight to a file in `raw`. */
 const eventsPosted = 40_000;
@@ -36,30 +37,33 @@ async function expectAll(service: RankstreamProcess): Promise<void> {
   expect(body.results).toMatchObject([{ eventId: "item-number-0", count: eventsPosted / 1000 }]);
 }
 
-it("is told in one line at the stop, and counts everything at the next start", async () => {
-  const dataDir = temporaryFolder();
-  const service = await startBroken(dataDir);
-  await waitUntilReady(service, false);
-  const started = Date.now();
-  service.child.kill("SIGTERM");
-  const { code } = await service.exited;
-  expect(Date.now() - started).toBeLessThan(stopMsMax);
-  expect(code, service.output()).toBe(1);
-  const told = service.stderr.split("\n").filter((line) => line.startsWith("rankstream: "));
-  expect(told).toHaveLength(1);
-  expect(told[0]).toMatch(/not everything was counted .*raw.* acknowledged events are safe/);
-  rmSync(join(dataDir, "raw"));
-  const next = await startRankstream({ dataDir });
-  await expectAll(next);
-  await next.stop();
-});
+// What fails here is the data folder, in which a lake has no events: test/lake stops lakes.
+describe.skipIf(isLakeRun)("a store that can't commit", () => {
+  it("is told in one line at the stop, and counts everything at the next start", async () => {
+    const dataDir = temporaryFolder();
+    const service = await startBroken(dataDir);
+    await waitUntilReady(service, false);
+    const started = Date.now();
+    service.child.kill("SIGTERM");
+    const { code } = await service.exited;
+    expect(Date.now() - started).toBeLessThan(stopMsMax);
+    expect(code, service.output()).toBe(1);
+    const told = service.stderr.split("\n").filter((line) => line.startsWith("rankstream: "));
+    expect(told).toHaveLength(1);
+    expect(told[0]).toMatch(/not everything was counted .*raw.* acknowledged events are safe/);
+    rmSync(join(dataDir, "raw"));
+    const next = await startRankstream({ dataDir });
+    await expectAll(next);
+    await next.stop();
+  });
 
-it("goes on by itself once it can", async () => {
-  const dataDir = temporaryFolder();
-  const service = await startBroken(dataDir);
-  await waitUntilReady(service, false);
-  rmSync(join(dataDir, "raw"));
-  await waitUntilReady(service, true);
-  await expectAll(service);
-  await service.stop();
+  it("goes on by itself once it can", async () => {
+    const dataDir = temporaryFolder();
+    const service = await startBroken(dataDir);
+    await waitUntilReady(service, false);
+    rmSync(join(dataDir, "raw"));
+    await waitUntilReady(service, true);
+    await expectAll(service);
+    await service.stop();
+  });
 });

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { BoardOracle, type BoardQuestion, type CountedEvent } from "../oracles/board-oracle.ts";
 import { type Random, randomFromEnvironment, ZipfSampler } from "../support/random.ts";
 import { type Answer, type RankstreamProcess, startRankstream } from "../support/service.ts";
+import { isLakeRun } from "../support/service-store.ts";
 import { ask, expectTrueBoard, type Mode, modes, randomQuestion } from "./board-checks.ts";
 
 const eventType = "late";
@@ -12,8 +13,8 @@ const hourMs = 3_600_000;
 /** Hours and days are built 5 s after their last change: late events come in bursts, apart. */
 const writeMs = 24_000;
 /** On a busy machine it goes on, without bursts, until days were built. */
-const moreMsMax = 60_000;
-const testMsMax = 180_000;
+const moreMsMax = isLakeRun ? 180_000 : 60_000;
+const testMsMax = isLakeRun ? 480_000 : 180_000;
 const burstEveryMs = 12_000;
 const burstMs = 1000;
 const burstShare = 0.15;
@@ -24,7 +25,9 @@ const timeFactor = 12 * 3600;
 const writers = 2;
 const readers = 2;
 const batchEventsMax = 120;
-const pauseMsMax = 60;
+/** An exact answer waits for what was acknowledged before, in a lake for a second and more. */
+const pauseMsMax = isLakeRun ? 1000 : 60;
+const answersMin = isLakeRun ? 2 : 6;
 /** More items than a window lists, so that lists are incomplete. */
 const candidatesMax = 100;
 const items = 600;
@@ -147,7 +150,7 @@ describe("late events", () => {
     });
     const [readings] = await Promise.all([Promise.all(reading), ...writing]);
     for (const answers of readings) {
-      for (const mode of modes) expect(answers[mode], mode).toBeGreaterThan(5);
+      for (const mode of modes) expect(answers[mode], mode).toBeGreaterThanOrEqual(answersMin);
     }
     // Windows of these sizes were sealed by then, or the test would show little.
     for (const level of levels) expect(used[level], level).toBeGreaterThan(0);
