@@ -37,7 +37,7 @@ export interface LakeChanges {
 const insertedWords = new Set(["inserted_into_table", "inlined_insert"]);
 const deletedWords = new Set(["deleted_from_table", "inlined_delete"]);
 /** Each question is a few rows by key; a server that is silent for so long is away. */
-const bounds = Object.freeze({ queryMsMax: 10_000 });
+const boundsDefault = { queryMsMax: 10_000 };
 /** Names asked for in one statement. */
 const typesAtOnce = 1000;
 /** Locks held at most, the latest: a process has fewer jobs and erasures under way. */
@@ -45,13 +45,15 @@ const claimsMax = 1000;
 
 export class LakeCatalog {
   readonly #place: LakePlace;
+  readonly #bounds: { queryMsMax: number };
   #client: Promise<Client> | null = null;
   /** What the session under way has claimed. */
   readonly #claims = new Set<string>();
   #isClosed = false;
 
-  constructor(place: LakePlace) {
+  constructor(place: LakePlace, bounds = boundsDefault) {
     this.#place = place;
+    this.#bounds = bounds;
   }
 
   /** The catalog's schema, quoted. */
@@ -260,8 +262,17 @@ export class LakeCatalog {
     try {
       return (await client.query(text, values)).rows;
     } catch (error) {
+      // A session that is silent may be so for a quarter of an hour: the next question has another.
+      if (isSilence(error)) await this.#drop(client);
       throw unreachableError(error);
     }
+  }
+
+  async #drop(client: Client): Promise<void> {
+    if ((await this.#client?.catch(() => null)) !== client) return;
+    this.#client = null;
+    this.#claims.clear();
+    void client.end().catch(() => undefined);
   }
 
   #connected(): Promise<Client> {
@@ -273,7 +284,7 @@ export class LakeCatalog {
       this.#claims.clear();
     };
     if (this.#client !== null) return this.#client;
-    const opening: Promise<Client> = openCatalogClient(this.#place.catalog, forget, bounds)
+    const opening: Promise<Client> = openCatalogClient(this.#place.catalog, forget, this.#bounds)
       .then((client) => {
         client.once("end", forget);
         return client;
@@ -285,6 +296,11 @@ export class LakeCatalog {
     this.#client = opening;
     return opening;
   }
+}
+
+/** As `pg` says that no answer came in time. */
+function isSilence(error: unknown): boolean {
+  return error instanceof Error && error.message === "Query read timeout";
 }
 
 function unreachable(error: unknown): never {

@@ -16,7 +16,10 @@ const server = createServer((client) => {
     end.on("close", () => ends.forEach((one) => void one.destroy()));
   }
   let [isHeld, hasWritten, isToCut] = [false, false, false];
+  const mutesBefore = Atomics.load(flags, places.mutes);
+  const isMute = () => Atomics.load(flags, places.mutes) > mutesBefore;
   client.on("data", (bytes) => {
+    if (isMute()) return;
     const isCommit = bytes.includes("COMMIT");
     if (isSet("cutsWrites") && isCommit && (hasWritten || bytes.includes("INSERT INTO"))) {
       clear("cutsWrites");
@@ -37,6 +40,7 @@ const server = createServer((client) => {
     } else if (!isHeld) upstream.write(bytes);
   });
   upstream.on("data", (bytes) => {
+    if (isMute()) return;
     // The command's tag: by now it is committed.
     if ((isSet("cutsCommits") || isToCut) && bytes.includes("COMMIT\0")) {
       clear("cutsCommits");

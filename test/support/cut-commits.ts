@@ -1,5 +1,5 @@
 // A way to PostgreSQL on which the answer to a COMMIT gets lost after PostgreSQL gave it, a COMMIT
-// is held up, or the connection ends in the middle of a read.
+// is held up, the connection ends in the middle of a read, or all go silent.
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { afterAll } from "vitest";
@@ -13,7 +13,11 @@ afterAll(async () => {
 });
 
 /** Where the relay finds what it is to do, and counts what it did. */
-const places = Object.freeze({ cutsCommits: 0, cutsWrites: 1, cutsReads: 2, holds: 3, cuts: 4 });
+const names = ["cutsCommits", "cutsWrites", "cutsReads", "holds", "cuts", "mutes"] as const;
+const places = Object.fromEntries(names.map((name, i) => [name, i])) as Record<
+  (typeof names)[number],
+  number
+>;
 
 export interface CutCommits {
   /** libpq's text of the way. */
@@ -26,6 +30,8 @@ export interface CutCommits {
   cutNextRead(): void;
   /** The next COMMIT of rows stays on its way, and whatever comes after it on its connection. */
   holdNext(): void;
+  /** Connections there are pass nothing on any more, and don't end; new ones do. */
+  mute(): void;
   /** So many were cut or held. */
   cuts(): number;
 }
@@ -33,7 +39,7 @@ export interface CutCommits {
 /** Leads to the server of `catalog`, which listens on loopback. */
 export async function startCutCommits(catalog: string): Promise<CutCommits> {
   const { host, port, user, dbname } = catalogParts(catalog);
-  const flags = new Int32Array(new SharedArrayBuffer(4 * Object.keys(places).length));
+  const flags = new Int32Array(new SharedArrayBuffer(4 * names.length));
   const worker = new Worker(new URL("./commit-relay.mjs", import.meta.url), {
     workerData: { host, port: Number(port), flags, places },
   });
@@ -46,6 +52,7 @@ export async function startCutCommits(catalog: string): Promise<CutCommits> {
     cutNextWrite: set(places.cutsWrites),
     cutNextRead: set(places.cutsReads),
     holdNext: set(places.holds),
+    mute: () => void Atomics.add(flags, places.mutes, 1),
     cuts: () => Atomics.load(flags, places.cuts),
   };
 }

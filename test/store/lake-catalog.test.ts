@@ -1,0 +1,37 @@
+// A process's own session in a lake's PostgreSQL.
+import { expect, it, onTestFinished } from "vitest";
+import { LakeCatalog } from "../../src/store/lake-catalog.ts";
+import { startCutCommits } from "../support/cut-commits.ts";
+import { hasLake, startLake } from "../support/lake.ts";
+import { Member } from "./lake-member.ts";
+
+const msMax = 120_000;
+const queryMsMax = 2000;
+
+it.skipIf(!hasLake())("is another one after it fell silent", { timeout: msMax }, async () => {
+  const place = (await startLake()).placeInFolder();
+  const member = await Member.open(place);
+  onTestFinished(() => member.database.close());
+  const way = await startCutCommits(place.catalog);
+  const catalogs = [way.catalog, place.catalog].map(
+    (catalog) => new LakeCatalog({ ...place, catalog }, { queryMsMax }),
+  );
+  const [one, other] = catalogs as [LakeCatalog, LakeCatalog];
+  onTestFinished(async () => {
+    for (const catalog of catalogs) await catalog.close();
+  });
+  const { snapshot } = await one.latest();
+  expect(await one.claim("a job")).toBe(true);
+  expect(await other.claim("a job")).toBe(false);
+
+  way.mute();
+  // Asked at once, they wait for the same answer.
+  const asked = [one.latest(), one.latest()];
+  for (const failed of await Promise.allSettled(asked)) {
+    expect(failed).toMatchObject({ status: "rejected", reason: { code: "store_failed" } });
+  }
+  expect((await one.latest()).snapshot).toBeGreaterThanOrEqual(snapshot);
+  // What it had claimed went with its session: another may have it by now.
+  await expect.poll(() => other.claim("a job"), { timeout: msMax }).toBe(true);
+  expect(await one.claim("a job")).toBe(false);
+});
