@@ -2,8 +2,10 @@
 import { expect, it, vi } from "vitest";
 import { readExposition, type ServedFamily } from "../support/exposition.ts";
 import { type RankstreamProcess, startRankstream, temporaryFolder } from "../support/service.ts";
+import { isLakeRun } from "../support/service-store.ts";
 
-const waiting = { timeout: 30_000, interval: 100 };
+/** In a lake some commits' time. */
+const waiting = { timeout: isLakeRun ? 120_000 : 30_000, interval: 100 };
 const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
 
