@@ -1,12 +1,18 @@
 /** Keeps the service's numbers in the store, for those who have nobody to scrape them. */
+import { createHash } from "node:crypto";
+import { resolve } from "node:path";
+import { isInLake } from "./config-lake.ts";
+import { nodeNameOf } from "./config-tracing.ts";
 import type { Store } from "./store/store.ts";
-import type { MetricSample } from "./store/system-metrics.ts";
+import { type MetricSample, processLabel } from "./store/system-metrics.ts";
 import type { Logger } from "./telemetry.ts";
 import type { Metrics } from "./telemetry-metrics.ts";
 
 export interface MetricsKeeping {
   metricsIntervalMs: number;
   metricsRetentionDays: number;
+  /** Default: no other process keeps any. */
+  ofProcess?: string | undefined;
 }
 
 const dayMs = 86_400_000;
@@ -51,11 +57,24 @@ export class SampleSieve {
   }
 }
 
-/** Keeps the numbers now and then: what changed, and all of them when asked to. */
+/** What this process's numbers bear as label `process`; undefined where no other has its store. */
+export function processName(
+  options: Record<"store" | "nodeName" | "dataDir", string>,
+): string | undefined {
+  if (!isInLake(options)) return undefined;
+  // Of one host there may be several, each with a folder of its own.
+  const folder = createHash("sha256").update(resolve(options.dataDir)).digest("hex").slice(0, 8);
+  return `${nodeNameOf(options)}-${folder}`;
+}
+
+/**
+ * Keeps the numbers now and then: what changed, and all of them when asked to; as this process's,
+ * where others keep theirs in the same store.
+ */
 export function keepMetrics(
   metrics: Metrics,
   store: Pick<Store, "putMetrics">,
-  { metricsIntervalMs, metricsRetentionDays }: MetricsKeeping,
+  { metricsIntervalMs, metricsRetentionDays, ofProcess }: MetricsKeeping,
   logger: Logger,
 ): MetricsKeeper {
   if (metricsRetentionDays === 0 || !metrics.isOn) {
@@ -66,7 +85,9 @@ export function keepMetrics(
   const write = async (isWhole: boolean) => {
     try {
       const at = Date.now();
-      const samples = sieve.pick(await metrics.samples(), at, isWhole);
+      const picked = sieve.pick(await metrics.samples(), at, isWhole);
+      const own = ofProcess === undefined ? {} : { [processLabel]: ofProcess };
+      const samples = picked.map((one) => ({ ...one, labels: { ...one.labels, ...own } }));
       await store.putMetrics({ at, samples, keepFrom: at - metricsRetentionDays * dayMs });
     } catch (error) {
       logger.warn({ part: "metrics", err: error }, "the service's numbers were not kept");

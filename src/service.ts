@@ -37,7 +37,7 @@ import {
 } from "./service-metrics.ts";
 import { openRedis } from "./service-redis.ts";
 import { openRegions } from "./service-regions.ts";
-import { keepMetrics } from "./service-samples.ts";
+import { keepMetrics, processName } from "./service-samples.ts";
 import { StatusDesk } from "./service-status.ts";
 import { Closers, openStorage, packageVersion } from "./service-storage.ts";
 import { openTls } from "./service-tls.ts";
@@ -272,7 +272,12 @@ async function openAnswers(
   describeJobs(metrics, answers.jobs);
   describeErasures(metrics, store.erasures);
   describeCache(metrics, answers);
-  const keeper = keepMetrics(metrics, store, config, logger);
+  const keeper = keepMetrics(
+    metrics,
+    store,
+    { ...config, ofProcess: processName(config) },
+    logger,
+  );
   closers.add(() => keeper.close());
   answers.snapshots.beforeTake = () => keeper.sample();
   return { answers, regions };
@@ -324,7 +329,11 @@ async function openApi(
       }
     },
     users: answers.erasures,
-    metricsHistory: (request) => metricsHistory({ ...config, store: pipeline.store }, request),
+    metricsHistory: (request) =>
+      metricsHistory(
+        { ...config, store: pipeline.store, ofProcess: processName(config) },
+        request,
+      ),
     budget,
     metrics,
     logger,

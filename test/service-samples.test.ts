@@ -1,5 +1,5 @@
 import { expect, it, vi } from "vitest";
-import { keepMetrics, SampleSieve } from "../src/service-samples.ts";
+import { keepMetrics, processName, SampleSieve } from "../src/service-samples.ts";
 import type { MetricsPart } from "../src/store/system-metrics.ts";
 import { silentLogger } from "../src/telemetry.ts";
 import { Metrics } from "../src/telemetry-metrics.ts";
@@ -50,4 +50,22 @@ it("None is kept where nothing is measured", async () => {
   const keeper = keepMetrics(metrics, store, keeping, silentLogger);
   await keeper.sample();
   await keeper.close();
+});
+
+it("Samples bear their process where others keep theirs in the same store", async () => {
+  const metrics = new Metrics();
+  metrics.counter("a_total", "Of a.").add(3);
+  const parts: MetricsPart[] = [];
+  const store = { putMetrics: async (part: MetricsPart) => void parts.push(part) as never };
+  const keeping = { metricsIntervalMs: 20, metricsRetentionDays: 2, ofProcess: "one" };
+  const keeper = keepMetrics(metrics, store, keeping, silentLogger);
+  await keeper.sample();
+  await keeper.close();
+  const own = { name: "a_total", labels: { process: "one" }, value: 3 };
+  expect(parts[0]!.samples).toEqual([own]);
+
+  const options = { store: "ducklake:postgres:host=x", nodeName: "web", dataDir: "/a" };
+  expect(processName({ ...options, store: "local" })).toBeUndefined();
+  expect(processName(options)).toMatch(/^web-[0-9a-f]{8}$/);
+  expect(processName({ ...options, dataDir: "/b" })).not.toBe(processName(options));
 });

@@ -2,6 +2,7 @@
 import { RankstreamError } from "../errors.ts";
 import type { MetricsSeries } from "../store/metrics-history.ts";
 import type { Store } from "../store/store.ts";
+import { processLabel } from "../store/system-metrics.ts";
 import type { TimeRange } from "./time-range.ts";
 import { formatTimestamp } from "./timestamp.ts";
 
@@ -51,6 +52,8 @@ export interface MetricsHistoryDeps {
   metricsIntervalMs: number;
   /** 0: none are kept. */
   metricsRetentionDays: number;
+  /** Whose numbers are told where nobody asks for another's; default: nobody else keeps any. */
+  ofProcess?: string | undefined;
   /** Epoch ms; for tests. */
   now?: () => number;
 }
@@ -105,7 +108,11 @@ export async function metricsHistory(
   }
   const isKept = metrics === "on" && metricsRetentionDays > 0;
   const { seriesMax } = historyBounds;
-  const query = { names: [...names], labels, from: begin, to: end, stepMs, seriesMax };
+  const { [processLabel]: asked, ...more } = labels;
+  const { ofProcess } = deps;
+  const own =
+    ofProcess === undefined ? { labels } : { labels: more, ofProcess: asked ?? ofProcess };
+  const query = { names: [...names], ...own, from: begin, to: end, stepMs, seriesMax };
   const found =
     isKept && steps > 0 ? await store.metricsHistory(query) : { series: [], isCut: false };
   return {

@@ -262,7 +262,7 @@ export class LakeCatalog {
     try {
       return (await client.query(text, values)).rows;
     } catch (error) {
-      // A session that is silent may be so for a quarter of an hour: the next question has another.
+      // A session may be silent for a quarter of an hour: the next question has another one.
       if (isSilence(error)) await this.#drop(client);
       throw unreachableError(error);
     }

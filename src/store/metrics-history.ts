@@ -1,12 +1,15 @@
 /** How the service's numbers went: what is kept of them, in even steps. */
 import type { DuckDBConnection, DuckDBValue } from "@duckdb/node-api";
 import { type Row, rowsOf } from "./database.ts";
-import { sqlTexts, timestampLiteral } from "./sql.ts";
+import { sqlText, sqlTexts, timestampLiteral } from "./sql.ts";
+import { processLabel } from "./system-metrics.ts";
 
 export interface MetricsQuery {
   names: string[];
   /** Values that labels must have, by their names. */
   labels: Readonly<Record<string, string>>;
+  /** Only of this process, and of those from before there were several; default: of all. */
+  ofProcess?: string | undefined;
   /** Epoch ms; `to` exclusive. */
   from: number;
   to: number;
@@ -57,6 +60,12 @@ function stepOf(row: Row): Step {
   };
 }
 
+function processClause({ ofProcess }: MetricsQuery): string {
+  if (ofProcess === undefined) return "";
+  const name = sqlText(ofProcess);
+  return `AND coalesce(json_extract_string(labels, '$.${processLabel}'), ${name}) = ${name}`;
+}
+
 /** The labels asked for are among a row's. */
 function labelsClause(labels: MetricsQuery["labels"], values: DuckDBValue[]): string {
   return Object.entries(labels)
@@ -74,14 +83,15 @@ function labelsClause(labels: MetricsQuery["labels"], values: DuckDBValue[]): st
  */
 async function sampledSeconds(
   connection: DuckDBConnection,
-  { from, to, stepMs }: MetricsQuery,
+  query: MetricsQuery,
 ): Promise<number[]> {
+  const { from, to, stepMs } = query;
   const rows = await rowsOf(
     connection,
     `WITH moments AS (
        SELECT DISTINCT epoch_ms(sampled_at) AS moment FROM system_metrics
        WHERE sampled_at >= ${timestampLiteral(from - carryMsMax)}
-         AND sampled_at < ${timestampLiteral(to)}),
+         AND sampled_at < ${timestampLiteral(to)} ${processClause(query)}),
      gaps AS (SELECT moment, moment - lag(moment) OVER (ORDER BY moment) AS gap
        FROM moments),
      usual AS (SELECT coalesce(quantile_disc(gap, 0.5), ${stepMs}) AS ms FROM gaps)
@@ -131,7 +141,8 @@ export async function readMetrics(
 ): Promise<MetricsHistory> {
   const { names, from, to, stepMs, seriesMax } = query;
   const values: DuckDBValue[] = [];
-  const matching = `name IN (${sqlTexts(names)}) ${labelsClause(query.labels, values)}`;
+  const labels = labelsClause(query.labels, values);
+  const matching = `name IN (${sqlTexts(names)}) ${labels} ${processClause(query)}`;
   const since = timestampLiteral(from - carryMsMax);
   const heads = await rowsOf(
     connection,

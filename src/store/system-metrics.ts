@@ -7,6 +7,9 @@ import type { DuckDBConnection } from "@duckdb/node-api";
 import { rowsOf, runValues } from "./database.ts";
 import { timestampLiteral } from "./sql.ts";
 
+/** The label of whose number it is, where several processes keep theirs in one store. */
+export const processLabel = "process";
+
 /** One number at one moment. */
 export interface MetricSample {
   name: string;

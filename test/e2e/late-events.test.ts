@@ -21,7 +21,7 @@ const burstShare = 0.15;
 /** Always some for the first hour: what is late must not keep other windows from being built. */
 const trickleShare = 0.02;
 /** So much faster passes the events' time. */
-const timeFactor = 12 * 3600;
+const timeFactor = isLakeRun ? 4 * 3600 : 12 * 3600;
 const writers = 2;
 const readers = 2;
 const batchEventsMax = 120;

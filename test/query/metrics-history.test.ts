@@ -33,6 +33,23 @@ function request(from: number, to: number, more: Partial<HistoryRequest> = {}): 
 }
 
 describe("a history of metrics", () => {
+  it("is of this process where several keep theirs, or of the one asked for", async () => {
+    const { deps, asked } = scripted();
+    const labels = { route: "/events" };
+    await metricsHistory(
+      deps,
+      request(now - hourMs, now, { labels: { ...labels, process: "x" } }),
+    );
+    const own = { ...deps, ofProcess: "own" };
+    await metricsHistory(own, request(now - hourMs, now, { labels }));
+    await metricsHistory(own, request(now - hourMs, now, { labels: { ...labels, process: "x" } }));
+    expect(asked.map((query) => [query.labels, query.ofProcess])).toEqual([
+      [{ ...labels, process: "x" }, undefined],
+      [labels, "own"],
+      [labels, "x"],
+    ]);
+  });
+
   it("is in round steps, which begin at round times", async () => {
     const { deps, asked } = scripted();
     const reply = await metricsHistory(deps, request(now - hourMs, now));

@@ -62,6 +62,27 @@ describe("the history of the service's numbers", () => {
     ]);
   });
 
+  it("is of one process where several keep theirs, and of the time from before that", async () => {
+    const of = (process: string, value: number) => one("a_total", value, { process });
+    await write(-1, [one("a_total", 90)]);
+    await write(0, [one("a_total", 100)]);
+    await write(1, [of("x", 1000)]);
+    await write(1.5, [of("y", 7)]);
+    await write(2, [of("x", 1006)]);
+    await write(2.5, [of("y", 7)]);
+    await write(3, [of("x", 1012)]);
+    const { series } = await read({
+      names: ["a_total"],
+      ofProcess: "x",
+      to: begin + 4 * minuteMs,
+    });
+    expect(series.map(({ labels, rates }) => [labels, rates.slice(2)])).toEqual([
+      [null, [0, 0]],
+      // Whatever the other kept between: a minute is sixty seconds of this one.
+      ['{"process":"x"}', [6 / 60, 6 / 60]],
+    ]);
+  });
+
   it("tells how counters grow, also over a restart and from their first sample on", async () => {
     await write(-1, [one("a_total", 90)]);
     await write(-0.5, [one("a_total", 100)]);
