@@ -1,7 +1,7 @@
 /**
  * What a process asks the lake's PostgreSQL beside DuckDB: which snapshot is the latest and which
  * tables changed up to it, numbers of event types, and locks. One connection, made anew after it
- * was lost; PostgreSQL answers its questions in the order they come.
+ * was lost or fell silent; it is asked one question after another.
  */
 import type { Client, QueryResultRow } from "pg";
 import type { LakePlace } from "../model-lake.ts";
@@ -49,6 +49,7 @@ export class LakeCatalog {
   #client: Promise<Client> | null = null;
   /** What the session under way has claimed. */
   readonly #claims = new Set<string>();
+  #last: Promise<unknown> = Promise.resolve();
   #isClosed = false;
 
   constructor(place: LakePlace, bounds = boundsDefault) {
@@ -257,7 +258,15 @@ export class LakeCatalog {
     await client?.then((one) => one.end()).catch(() => undefined);
   }
 
-  async #query(text: string, values: unknown[] = []): Promise<QueryResultRow[]> {
+  /** One after another: behind a silent one the next is asked on another session. */
+  #query(text: string, values: unknown[] = []): Promise<QueryResultRow[]> {
+    const run = () => this.#ask(text, values);
+    const done = this.#last.then(run, run);
+    this.#last = done.catch(() => undefined);
+    return done;
+  }
+
+  async #ask(text: string, values: unknown[]): Promise<QueryResultRow[]> {
     const client = await this.#connected();
     try {
       return (await client.query(text, values)).rows;

@@ -13,10 +13,19 @@ export type Notice = { kind: "committed" } | { kind: "wanted"; offsets: number[]
 const againMs = 1000;
 /** A notice that is not taken for so long is given up. */
 const tellMsMax = 5000;
-/** Notices on their way at once; further ones are not sent. */
-const sendingMax = 8;
 /** PostgreSQL takes less than 8000 bytes a notice. */
 const noticeBytesMax = 7900;
+
+function textOf(notice: Notice): string {
+  return notice.kind === "committed" ? "committed" : `wanted ${notice.offsets.join(",")}`;
+}
+
+/** What both say. */
+function joined(before: Notice | undefined, notice: Notice): Notice {
+  if (notice.kind === "committed" || before?.kind !== "wanted") return notice;
+  const offsets = notice.offsets.map((offset, p) => Math.max(offset, before.offsets[p] ?? 0));
+  return { ...notice, offsets };
+}
 
 function parse(payload: string | undefined): Notice | null {
   if (payload === "committed") return { kind: "committed" };
@@ -31,7 +40,9 @@ export class LakeNotices {
   readonly #onNotice: (notice: Notice) => void;
   #client: Client | null = null;
   #isClosed = false;
-  #sending = 0;
+  /** What is to be told, by its kind. */
+  readonly #due = new Map<Notice["kind"], Notice>();
+  #sending: Promise<void> | null = null;
   #lost: () => void = () => undefined;
   readonly #listening: Promise<void>;
 
@@ -43,17 +54,22 @@ export class LakeNotices {
 
   /** Tells the others, and this process; where there is no connection, nobody. */
   tell(notice: Notice): void {
-    const payload =
-      notice.kind === "committed" ? "committed" : `wanted ${notice.offsets.join(",")}`;
-    const client = this.#client;
-    if (client === null || payload.length > noticeBytesMax || this.#sending >= sendingMax) return;
-    this.#sending++;
-    client
-      .query("SELECT pg_notify($1, $2)", [this.#channel, payload])
-      .catch(() => undefined)
-      .finally(() => {
-        this.#sending--;
-      });
+    if (this.#client === null) return;
+    this.#due.set(notice.kind, joined(this.#due.get(notice.kind), notice));
+    this.#sending ??= this.#send().finally(() => {
+      this.#sending = null;
+    });
+  }
+
+  /** A client is asked one thing after another. */
+  async #send(): Promise<void> {
+    for (const [kind, notice] of this.#due) {
+      this.#due.delete(kind);
+      const payload = textOf(notice);
+      if (payload.length > noticeBytesMax) continue;
+      const own = [this.#channel, payload];
+      await this.#client?.query("SELECT pg_notify($1, $2)", own).catch(() => undefined);
+    }
   }
 
   async close(): Promise<void> {
