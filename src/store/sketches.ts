@@ -9,7 +9,7 @@
  * then the least listed count is the bound.
  */
 import { deflateRawSync, inflateRawSync } from "node:zlib";
-import { DuckDBBlobValue, type DuckDBConnection } from "@duckdb/node-api";
+import { DuckDBBlobValue, type DuckDBConnection, type DuckDBValue } from "@duckdb/node-api";
 import { LRUCache } from "lru-cache";
 import { type ItemBlock, type ItemIds, ItemRegion } from "../kernel/item-region.ts";
 import { Kernel } from "../kernel/kernel.ts";
@@ -17,7 +17,7 @@ import { loadKernelModule } from "../kernel/module.ts";
 import { SealedSketchBuilder } from "../kernel/sealed-sketch.ts";
 import { isCurrentSketch, type KernelSeed, Sketch } from "../kernel/sketch.ts";
 import { minuteMs } from "../model.ts";
-import { rowsOf } from "./database.ts";
+import { rowsOf, runValues } from "./database.ts";
 import { type Level, levels } from "./windows.ts";
 
 /** 1 MiB at most. */
@@ -46,6 +46,10 @@ const defaultBounds: SketchBounds = Object.freeze({
 const askedMax = 512;
 /** Sketches read from DuckDB at a time: of 1 MiB at most, once inflated. */
 const readMax = 32;
+/** Sketches brought up to date at a time: of a lake each statement takes PostgreSQL's time. */
+const keepBytesMax = 32 * 1024 * 1024;
+const keepWindowsMax = 500;
+const sketchBytesMax = shape.depth * 2 ** shape.widthLog2Max * 4;
 const cacheBytesMax = 64 * 1024 * 1024;
 const noBound = 0xffffffff;
 
@@ -63,6 +67,12 @@ interface TailWindow {
   total: number;
   /** All of the window's tail is in `ranked`; else only what changed. */
   isWhole: boolean;
+}
+
+/** A window and the items off its list. */
+interface Tail {
+  window: TailWindow;
+  blocks: Blocks;
 }
 
 interface Wanted {
@@ -154,7 +164,8 @@ export class Sketches {
         items = 0;
       }
       if (window.items > this.#bounds.batchItemsMax) {
-        await this.#keepOne(connection, level, window, this.#tailInParts(connection, window));
+        const blocks = this.#tailInParts(connection, window);
+        await this.#keepTails(connection, level, [{ window, blocks }]);
         continue;
       }
       batch.push(window);
@@ -181,10 +192,20 @@ export class Sketches {
     const tailOf = new Map(
       tails.map((row) => [`${row["start"]}/${row["type_id"]}`, row["tail"] as DuckDBBlobValue]),
     );
+    let part: Tail[] = [];
+    let bytes = 0;
     for (const window of batch) {
       const tail = tailOf.get(`${window.start}/${window.typeId}`)!;
-      await this.#keepOne(connection, level, window, [parseTail(tail.bytes, window.items)]);
+      const own = Math.min(window.total * this.#bounds.bytesPerEventMax, sketchBytesMax);
+      if (part.length === keepWindowsMax || bytes + own > keepBytesMax) {
+        await this.#keepTails(connection, level, part);
+        part = [];
+        bytes = 0;
+      }
+      part.push({ window, blocks: [parseTail(tail.bytes, window.items)] });
+      bytes += own;
     }
+    await this.#keepTails(connection, level, part);
   }
 
   /**
@@ -209,24 +230,56 @@ export class Sketches {
     }
   }
 
-  async #keepOne(
+  async #keepTails(
     connection: DuckDBConnection,
     level: Level,
-    window: TailWindow,
-    blocks: Blocks,
+    tails: readonly Tail[],
   ): Promise<void> {
-    const saved = window.isWhole
-      ? await this.#build(window, blocks)
-      : await this.#raise(connection, level, window, blocks);
-    if (saved === null) return;
-    const where = `start = ${window.start} AND type_id = ${window.typeId}`;
-    await connection.run(`DELETE FROM sketch_${level.name} WHERE ${where}`);
-    await connection.run(`INSERT INTO sketch_${level.name} VALUES (?, ?, ?::BIGINT, ?)`, [
-      window.start,
-      window.typeId,
-      BigInt(this.#version++),
-      new DuckDBBlobValue(deflateRawSync(saved, { level: 1 })),
-    ]);
+    const changed = tails.map(({ window }) => window).filter(({ isWhole }) => !isWhole);
+    const known = await this.#known(connection, level, changed);
+    const rows: DuckDBValue[][] = [];
+    for (const { window, blocks } of tails) {
+      const { start, typeId, isWhole } = window;
+      const before = known.get(`${start}/${typeId}`);
+      const saved = await (isWhole
+        ? this.#build(window, blocks)
+        : this.#raise(window, before, blocks));
+      if (saved === null) continue;
+      const data = new DuckDBBlobValue(deflateRawSync(saved, { level: 1 }));
+      rows.push([start, typeId, BigInt(this.#version++), data]);
+    }
+    const table = `sketch_${level.name}`;
+    await runValues(
+      connection,
+      `DELETE FROM ${table} USING (VALUES`,
+      rows.map(([start, typeId]) => [start!, typeId!]),
+      `) AS fresh (start, type_id)
+       WHERE ${table}.start = fresh.start AND ${table}.type_id = fresh.type_id`,
+    );
+    await runValues(connection, `INSERT INTO ${table} VALUES`, rows);
+  }
+
+  /** The sketches there are of these windows, deflated. */
+  async #known(
+    connection: DuckDBConnection,
+    level: Level,
+    windows: readonly TailWindow[],
+  ): Promise<Map<string, Uint8Array>> {
+    if (windows.length === 0) return new Map();
+    const keys = windows.map(({ start, typeId }) => `(${start}, ${typeId})`);
+    const starts = windows.map(({ start }) => start);
+    const rows = await rowsOf(
+      connection,
+      `SELECT start, type_id, data FROM sketch_${level.name}
+       WHERE start BETWEEN ${Math.min(...starts)} AND ${Math.max(...starts)}
+       AND (start, type_id) IN (VALUES ${keys.join(", ")})`,
+    );
+    return new Map(
+      rows.map((row) => [
+        `${row["start"]}/${row["type_id"]}`,
+        (row["data"] as DuckDBBlobValue).bytes,
+      ]),
+    );
   }
 
   async #build(
@@ -241,18 +294,12 @@ export class Sketches {
 
   /** New totals into the sketch there is; null without one of use: it could not bound the rest. */
   async #raise(
-    connection: DuckDBConnection,
-    level: Level,
     window: TailWindow,
+    before: Uint8Array | undefined,
     blocks: Blocks,
   ): Promise<Uint8Array | null> {
-    const [row] = await rowsOf(
-      connection,
-      `SELECT data FROM sketch_${level.name}
-       WHERE start = ${window.start} AND type_id = ${window.typeId}`,
-    );
-    if (row === undefined) return null;
-    let saved: Uint8Array = inflateRawSync((row["data"] as DuckDBBlobValue).bytes);
+    if (before === undefined) return null;
+    let saved: Uint8Array = inflateRawSync(before);
     if (!isCurrentSketch(saved)) return null;
     for await (const block of blocks) {
       // Readers use the kernel's one sketch too while the next part is fetched.

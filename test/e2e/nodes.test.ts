@@ -10,6 +10,8 @@ import { type RankstreamProcess, startRankstream, temporaryFolder } from "../sup
 import { isLakeRun } from "../support/service-store.ts";
 
 const staleTriesMax = 40;
+/** While Redis stands still, too: a lake answers later by itself. */
+const answerMsMax = isLakeRun ? 10_000 : 3000;
 const hourMs = 3_600_000;
 const dataDir = temporaryFolder();
 let random: Random;
@@ -249,7 +251,7 @@ describe("answers that nodes share", () => {
           const started = performance.now();
           const { status, body } = await fresh(asked, path(0, 10, mode));
           expect([status, body.total]).toEqual([200, posted]);
-          expect(performance.now() - started).toBeLessThan(3000);
+          expect(performance.now() - started).toBeLessThan(answerMsMax);
         }
       }
     };
