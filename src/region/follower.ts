@@ -5,7 +5,7 @@
  *
  *   1  sums of days, of the last days' hours, of the last hours' minutes: one request
  *   2  of minutes that differ the counts by item; what is missing is written (writer.ts)
- *   3  of minutes that are not over the greatest items
+ *   3  of minutes that are not over, where they differ, the greatest items
  *   4  of days that differ, the oldest first, their hours' and minutes' sums, and then as 2
  */
 import { foreverMs, minuteMs } from "../model.ts";
@@ -112,7 +112,7 @@ export class RegionFollower {
     const plan = this.#plan({ minute: recent, hour: nothing, day: nothing }, reply);
     this.#known.noteAhead(minutes, forever, plan.ahead);
     await this.#pullAll(plan, parts);
-    await this.#pullOpen(parts);
+    await this.#pullOpen(recent, minutes, parts);
     const older = differing(day).filter((start) => start < hours);
     const later = differing(hour).filter((start) => start < minutes);
     const days = new Set([...older, ...later.map(dayOf)]);
@@ -177,11 +177,15 @@ export class RegionFollower {
     }
   }
 
-  /** At least the greatest items of minutes that are not over. */
-  async #pullOpen(parts: RoundParts): Promise<void> {
+  /**
+   * At least the greatest items of minutes that are not over, unless their sums are the same.
+   * `recent` are those from `since` on: a region whose clock is hours behind tells of none.
+   */
+  async #pullOpen(recent: LevelSums, since: number, parts: RoundParts): Promise<void> {
     const { asOf, completeThrough: from } = parts.reply;
+    const isSame = from >= since && differing(recent).every((start) => start < from);
     const to = Math.floor(asOf / minuteMs) + aheadMinutes;
-    await this.#pull({ level: "minute", from, to }, this.#deps.itemsMax, parts);
+    if (!isSame) await this.#pull({ level: "minute", from, to }, this.#deps.itemsMax, parts);
     this.state.candidatesAsOf = asOf;
   }
 

@@ -11,14 +11,17 @@ export const regionNames = ["eu", "us"] as const;
 export type RegionName = (typeof regionNames)[number];
 
 const dayMs = 86_400_000;
+const daysMax = 9;
 const waitMsMax = 120_000;
 /** Boards are dear. */
-const pauseMs = 300;
+const pauseMs = 500;
 const types = ["play", "view"];
 
 export interface WorldOptions {
   random: Random;
   args?: string[];
+  /** So many moments of days ago have events, as minutes of a lake are dear; default any. */
+  momentsMax?: number;
   /** Of the service of a region, beside what all have. */
   of?: Partial<Record<RegionName, Pick<StartOptions, "args" | "env">>>;
 }
@@ -31,6 +34,7 @@ export class RegionWorld {
   readonly counted: Record<RegionName, Map<string, number>> = { eu: new Map(), us: new Map() };
   readonly folders = { eu: temporaryFolder(), us: temporaryFolder() };
   readonly #options: WorldOptions;
+  readonly #oldAgesMs: number[] = [];
 
   constructor(options: WorldOptions) {
     this.#options = options;
@@ -49,6 +53,11 @@ export class RegionWorld {
 
   otherOf(name: RegionName): RegionName {
     return name === "eu" ? "us" : "eu";
+  }
+
+  /** Who takes a region's events. */
+  edgeOf(name: RegionName): RankstreamProcess {
+    return this.services[name];
   }
 
   /** What processes of a region are started with. */
@@ -78,7 +87,7 @@ export class RegionWorld {
   async send(name: RegionName, events: number): Promise<void> {
     const { random } = this.#options;
     const batch = Array.from({ length: events }, () => {
-      const ageMs = random.chance(0.3) ? random.int(0, 9 * dayMs) : random.int(0, 200_000);
+      const ageMs = random.chance(0.3) ? this.#oldMs() : random.int(0, 200_000);
       return {
         eventId: `item ${Math.floor(40 * random.float() ** 3)}`,
         eventType: random.pick(types),
@@ -86,10 +95,18 @@ export class RegionWorld {
         weight: random.chance(0.02) ? 1_000_000 : random.pick([1, 1, 3]),
       };
     });
-    const { status, body } = await this.services[name].post(batch);
+    const { status, body } = await this.edgeOf(name).post(batch);
     expect([status, body]).toEqual([202, { accepted: events, rejected: 0, errors: [] }]);
     for (const { eventType, eventId, weight } of batch)
       this.#count(name, eventType, eventId, weight);
+  }
+
+  #oldMs(): number {
+    const { random, momentsMax = Number.POSITIVE_INFINITY } = this.#options;
+    if (this.#oldAgesMs.length >= momentsMax) return random.pick(this.#oldAgesMs);
+    const ageMs = random.int(0, daysMax * dayMs);
+    this.#oldAgesMs.push(ageMs);
+    return ageMs;
   }
 
   #count(name: RegionName, eventType: string, eventId: string, weight: number): void {
@@ -100,8 +117,11 @@ export class RegionWorld {
   /** Deletes what a region itself counted of an item: what it keeps of others comes again. */
   async delete(name: RegionName, eventType: string, eventId: string): Promise<void> {
     const path = `/items/${eventType}/${encodeURIComponent(eventId)}`;
-    const { status } = await this.services[name].request(path, { method: "DELETE" });
-    expect(status).toBe(200);
+    // In a lake it may take longer than a client waits for.
+    await until(async () => {
+      const { status } = await this.services[name].request(path, { method: "DELETE" });
+      expect(status).toBe(200);
+    }, waitMsMax);
     this.counted[name].delete(`${eventType}/${eventId}`);
   }
 
