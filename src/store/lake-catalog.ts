@@ -159,6 +159,16 @@ export class LakeCatalog {
     return ids;
   }
 
+  /** How many files each table has, by name; none: it isn't named. */
+  async fileCounts(): Promise<Map<string, number>> {
+    const rows = await this.#query(
+      `SELECT own.table_name, count(*) AS files FROM ${this.schema}.ducklake_data_file AS file
+       JOIN ${this.schema}.ducklake_table AS own USING (table_id)
+       WHERE file.end_snapshot IS NULL AND own.end_snapshot IS NULL GROUP BY own.table_name`,
+    );
+    return new Map(rows.map((row) => [String(row["table_name"]), Number(row["files"])]));
+  }
+
   /** Bytes of the catalog's tables in PostgreSQL, and of the files that it names. */
   async bytes(): Promise<number> {
     const sizes = ["data_file", "delete_file"].map(

@@ -14,6 +14,7 @@ import type { Database, ReadOptions } from "./database.ts";
 import { markLake } from "./dialect.ts";
 import { attachLake } from "./lake-attach.ts";
 import { LakeCatalog } from "./lake-catalog.ts";
+import { compact, passCompaction } from "./lake-compaction.ts";
 import { namingCutOff } from "./lake-cut-off.ts";
 import { LakeKeys } from "./lake-keys.ts";
 import { LakeMirror, lakeName, type MirrorStep } from "./lake-mirror.ts";
@@ -37,7 +38,8 @@ export class LakeDatabase implements Database {
   readonly catalog: LakeCatalog;
   readonly #local: LocalDatabase;
   readonly #writer: LakeWriter;
-  readonly #maintenance: LakeWriter;
+  /** Deferrable transactions, and upkeep. */
+  readonly maintenance: LakeWriter;
   /** Writes files of what checkpoints hold; it may ask the lake who is erased. */
   readonly #copier: DuckDBConnection;
   /** One of its own: a statement would end another one under way on the same connection. */
@@ -82,7 +84,7 @@ export class LakeDatabase implements Database {
     this.#local = local;
     this.catalog = catalog;
     this.#writer = new LakeWriter(connections.writer, session);
-    this.#maintenance = new LakeWriter(connections.maintenance, session);
+    this.maintenance = new LakeWriter(connections.maintenance, session);
     this.#copier = connections.copier;
     this.#looker = connections.looker;
     this.#mirroring = connections.mirroring;
@@ -191,8 +193,8 @@ export class LakeDatabase implements Database {
   }
 
   writeDeferrable<T>(work: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
-    return this.#maintenance.enqueue(() => {
-      if (this.#isRefused || this.#isClosing) throw new Error("the store is closing");
+    return this.maintenance.enqueue(() => {
+      this.#check();
       const transaction = async (connection: DuckDBConnection) => {
         this.#hasChanged = false;
         const result = await work(connection);
@@ -200,8 +202,13 @@ export class LakeDatabase implements Database {
         if (this.#hasChanged) await this.#serialize(connection);
         return result;
       };
-      return this.#noted(() => this.#turned(() => this.#maintenance.transaction(transaction)));
+      return this.#noted(() => this.#turned(() => this.maintenance.transaction(transaction)));
     });
+  }
+
+  /** Throws where no more maintenance is to be begun. */
+  #check(): void {
+    if (this.#isRefused || this.#isClosing) throw new Error("the store is closing");
   }
 
   async #noted<T>(run: () => Promise<T>): Promise<T> {
@@ -216,7 +223,7 @@ export class LakeDatabase implements Database {
    */
   async #serialize(connection: DuckDBConnection): Promise<void> {
     if (this.#fence !== null) return this.#fence(connection);
-    await connection.run("UPDATE leadership SET epoch = epoch");
+    await passCompaction(connection);
   }
 
   /**
@@ -228,7 +235,7 @@ export class LakeDatabase implements Database {
   }
 
   refuseDeferrable(): void {
-    this.#maintenance.interrupt();
+    this.maintenance.interrupt();
     this.#local.refuseDeferrable();
     this.#isRefused = true;
   }
@@ -270,10 +277,16 @@ export class LakeDatabase implements Database {
 
   /** Runs a statement that makes its own transactions, after the deferrable ones asked for. */
   upkeep(sql: string): Promise<unknown> {
-    return this.#maintenance.enqueue(async () => {
-      if (this.#isRefused || this.#isClosing) throw new Error("the store is closing");
-      return namingCutOff(() => this.#maintenance.connection.run(sql));
+    return this.maintenance.enqueue(async () => {
+      this.#check();
+      return namingCutOff(() => this.maintenance.connection.run(sql));
     });
+  }
+
+  /** Runs a statement that compacts files, while nobody deletes. */
+  compact(sql: string): Promise<void> {
+    const [maintenance, turns, fence] = [this.maintenance, this.#turns, this.#fence];
+    return compact(sql, { maintenance, turns, fence, check: () => this.#check() });
   }
 
   /** As LakeCatalog's; then all is read that whoever had it before has committed. */
@@ -285,8 +298,8 @@ export class LakeDatabase implements Database {
 
   /** A column of text, in turn with the deferrable transactions. */
   async column(sql: string): Promise<string[]> {
-    const { connection } = this.#maintenance;
-    const rows = await this.#maintenance.enqueue(() => connection.runAndReadAll(sql));
+    const { connection } = this.maintenance;
+    const rows = await this.maintenance.enqueue(() => connection.runAndReadAll(sql));
     return rows.getRows().map(([value]) => String(value));
   }
 
@@ -376,7 +389,7 @@ export class LakeDatabase implements Database {
   async close(): Promise<void> {
     this.#isClosing = true;
     this.#keys.close();
-    await Promise.all([this.#writer.settled(), this.#maintenance.settled()]);
+    await Promise.all([this.#writer.settled(), this.maintenance.settled()]);
     for (let under = this.#under; under !== null; under = this.#under) {
       await under.catch(() => undefined);
     }

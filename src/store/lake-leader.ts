@@ -9,7 +9,8 @@ import { lakeLocks } from "./catalog-client.ts";
 import { rowsOf } from "./database.ts";
 import { LakeTurn } from "./lake-turn.ts";
 
-export const leadershipTable = "CREATE TABLE IF NOT EXISTS leadership (epoch BIGINT NOT NULL)";
+export const leadershipTable = `CREATE TABLE IF NOT EXISTS leadership (
+  epoch BIGINT NOT NULL, compacting BOOLEAN NOT NULL)`;
 
 /** This process is not leader any more: what it was about to commit is rolled back. */
 export class NotLeader extends Error {}
@@ -60,7 +61,8 @@ export class LakeLeader {
 
   async #beginEpoch(): Promise<void> {
     this.#epoch = await this.#deps.write(async (connection) => {
-      await connection.run("UPDATE leadership SET epoch = epoch + 1");
+      // Whoever had the turn before compacts no more: this commit comes between.
+      await connection.run("UPDATE leadership SET epoch = epoch + 1, compacting = false");
       const [row] = await rowsOf(connection, "SELECT epoch FROM leadership");
       return Number(row!["epoch"]);
     });

@@ -38,6 +38,6 @@ export async function createLakeTables(
   for (const statement of own) {
     await connection.run(statement);
   }
-  await connection.run("INSERT INTO leadership VALUES (0)");
+  await connection.run("INSERT INTO leadership VALUES (0, false)");
   await addLakePartitions(connection, 0, partitionCount, beginOffsets);
 }

@@ -8,13 +8,16 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { sqlText } from "./sql.ts";
 
+/** How often DuckLake tries a COMMIT again that came second. */
+export const retriesSetting = "ducklake_max_retry_count";
+
 export class LakeSession {
   #settings: Readonly<Record<string, string>> = Object.freeze({});
   readonly #told = new WeakMap<DuckDBConnection, Readonly<Record<string, string>>>();
 
-  /** The settings' names. */
+  /** Names of settings that are a connection's. */
   get names(): readonly string[] {
-    return Object.keys(this.#settings);
+    return [...Object.keys(this.#settings), retriesSetting];
   }
 
   /** From now on these are to be told. */

@@ -46,6 +46,10 @@ export interface LakeUpkeepDeps {
   write: <T>(work: (connection: DuckDBConnection) => Promise<T>) => Promise<T>;
   /** Statements that make their own transactions. */
   run: (sql: string) => Promise<unknown>;
+  /** A statement that compacts files. */
+  compact: (sql: string) => Promise<unknown>;
+  /** How many files each table has, by name. */
+  fileCounts: () => Promise<ReadonlyMap<string, number>>;
   /** Removes rows in PostgreSQL that no snapshot shows any more. */
   dropDeadRows: () => Promise<unknown>;
   /** Removes files that nobody names and that were made before (epoch ms). */
@@ -76,9 +80,8 @@ export class LakeUpkeep {
       const flush = `CALL ducklake_flush_inlined_data('${lakeName}', table_name => '${table}')`;
       await this.#try("flush_inlined_data", () => this.#deps.run(flush));
     }
+    await this.#try("compact", () => this.#compact());
     for (const [name, more] of [
-      ["merge_adjacent_files", ""],
-      ["rewrite_data_files", ""],
       ["expire_snapshots", `, ${ago(snapshotAgeMs)}`],
       ["cleanup_old_files", `, ${ago(fileAgeMs)}`],
     ] as const) {
@@ -90,6 +93,22 @@ export class LakeUpkeep {
       await this.#try("orphans", () => this.#deps.removeOrphans(Date.now() - fileAgeMs));
     }
     return true;
+  }
+
+  /** Files of tables that only maintenance, deletes and erasures take rows from. */
+  async #compact(): Promise<void> {
+    const files = await this.#deps.fileCounts();
+    for (const table of flushedTables) {
+      const count = files.get(table) ?? 0;
+      for (const [name, least] of [
+        ["merge_adjacent_files", 2],
+        ["rewrite_data_files", 1],
+      ] as const) {
+        if (count < least) continue;
+        const sql = `CALL ducklake_${name}('${lakeName}', '${table}')`;
+        await this.#try(name, () => this.#deps.compact(sql));
+      }
+    }
   }
 
   async #try(name: string, run: () => Promise<unknown>): Promise<void> {

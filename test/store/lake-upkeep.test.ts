@@ -75,6 +75,8 @@ describe.skipIf(!hasLake())("a lake's upkeep", () => {
       {
         write: (work) => own.writeDeferrable(work),
         run: (sql) => own.upkeep(sql),
+        compact: (sql) => own.compact(sql),
+        fileCounts: () => own.catalog.fileCounts(),
         dropDeadRows: () => own.catalog.dropDeadRows(),
         removeOrphans: async () => undefined,
         onFailure: (error) => failures.push(error),

@@ -26,6 +26,8 @@ const upkeep = () =>
   new LakeUpkeep({
     write: async () => undefined as never,
     run: async () => undefined,
+    compact: async () => undefined,
+    fileCounts: async () => new Map(),
     dropDeadRows: async () => undefined,
     removeOrphans: async () => undefined,
     onFailure: (error) => {

@@ -1,0 +1,64 @@
+/**
+ * Merges files of a lake's table, or writes one anew of which much is deleted. DuckLake 1.0 does
+ * not look whether rows were deleted meanwhile where few were, and has them back, whichever of the
+ * two commits last. So nobody deletes while files are compacted:
+ *
+ * - `leadership` says that they are, from a transaction before to one after. Each transaction that
+ *   deletes changes its row, and commits only where it says that they are not.
+ * - Compacting is given up where anything at all was committed meanwhile, so that of a process
+ *   that stood still, and was taken for gone, nothing is committed later.
+ * - Checkpoints wait for it: else one would always come between.
+ */
+import type { DuckDBConnection } from "@duckdb/node-api";
+import { namingCutOff } from "./lake-cut-off.ts";
+import { retriesSetting } from "./lake-session.ts";
+import type { LakeTurns } from "./lake-turns.ts";
+import type { LakeWriter } from "./lake-writer.ts";
+
+export interface LakeCompactionDeps {
+  maintenance: LakeWriter;
+  turns: Pick<LakeTurns, "alone">;
+  /** Run in the transactions before and after; what it throws rolls them back. */
+  fence: ((connection: DuckDBConnection) => Promise<void>) | null;
+  /** Throws where nothing is to be begun any more. */
+  check: () => void;
+}
+
+/** Runs a statement that compacts. Rejects where something was committed meanwhile. */
+export async function compact(sql: string, deps: LakeCompactionDeps): Promise<void> {
+  const { maintenance, turns, fence, check } = deps;
+  const { connection } = maintenance;
+  const note = (isCompacting: boolean) =>
+    maintenance.enqueue(() =>
+      maintenance.transaction(async () => {
+        await fence?.(connection);
+        await connection.run(`UPDATE leadership SET compacting = ${isCompacting}`);
+      }),
+    );
+  const run = async () => {
+    check();
+    await connection.run(`SET SESSION ${retriesSetting} = 0`);
+    try {
+      await namingCutOff(() => connection.run(sql));
+    } finally {
+      await connection.run(`RESET SESSION ${retriesSetting}`);
+    }
+  };
+  check();
+  await note(true);
+  try {
+    await turns.alone(() => maintenance.enqueue(run));
+  } finally {
+    await note(false);
+  }
+}
+
+/**
+ * Has a transaction that is not the leader's commit only while nothing is compacted; of two that
+ * overlap one commits. Throws as DuckLake does at a conflict, so that it is tried again.
+ */
+export async function passCompaction(connection: DuckDBConnection): Promise<void> {
+  const sql = "UPDATE leadership SET epoch = epoch WHERE NOT compacting";
+  if ((await connection.run(sql)).rowsChanged === 1) return;
+  throw new Error("Transaction conflict - attempting to change what is being compacted");
+}
