@@ -66,12 +66,14 @@ describe.skipIf(!hasLake())("many processes over one lake", () => {
     blows = stormBlows(world, { postgres, s3, kafka }, random);
   }, openMsMax);
 
-  afterEach(({ task }) => {
+  afterEach(async ({ task }) => {
     if (task.result?.state !== "fail") return;
+    const answering = world.working("query").map(({ process }) => process!.url);
+    process.stdout.write(await world.load.totals(answering));
     // At once: in a campaign the summary may be an hour away.
     const errors = task.result.errors?.map(({ stack, message }) => stack ?? message) ?? [];
     process.stdout.write(`${errors.join("\n")}\n${world.outputs()}`);
-  });
+  }, openMsMax);
 
   afterAll(async () => {
     await world?.close();

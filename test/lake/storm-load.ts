@@ -106,6 +106,27 @@ export class StormLoad {
     }
   }
 
+  /**
+   * For a failure's message: events of the newest type that were sent and acknowledged, how many
+   * each of these addresses counts in either mode, and how many raw events the first one lists.
+   */
+  async totals(urls: readonly string[]): Promise<string> {
+    const eventType = this.#eventType;
+    const { sent, acknowledged } = this.#ledgers.get(eventType)!;
+    const lines = [`${eventType}: ${totalOf(sent)} sent, ${totalOf(acknowledged)} acknowledged`];
+    for (const url of urls) {
+      for (const mode of ["exact", "approx"]) {
+        const query = new URLSearchParams({ eventType, timeRange: "all", mode, k: "1" });
+        const { status, text } = await requested(`${url}/leaderboard?${query}`);
+        lines.push(`${url}, ${mode}: ${status} ${/"total":\d+/.exec(text)?.[0] ?? text}`);
+      }
+    }
+    const query = new URLSearchParams({ eventType, timeRange: "all", format: "ndjson" });
+    const { status, text } = await requested(`${urls[0]}/export?${query}`);
+    lines.push(`raw events: ${status} ${text.split("\n").length - 1}`);
+    return `${lines.join("\n")}\n`;
+  }
+
   /** Of all types, the newest last. */
   get eventTypes(): string[] {
     return [...this.#ledgers.keys()];
