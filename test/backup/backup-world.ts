@@ -197,6 +197,8 @@ export const serviceArgs = [
   ...["--log-segment-bytes", "1MiB", "--checkpoint-ms", "100", "--log-level", "warn"],
 ];
 
+const enoughMsMax = 60_000;
+
 type Backup = Awaited<ReturnType<typeof takeBackup>>;
 
 /** A service that was posted to and backed up meanwhile, and is gone with all it had. */
@@ -214,6 +216,7 @@ export async function disaster(
   place: Place,
   loadMs: number,
   before: (service: RankstreamProcess) => Promise<void> = async () => undefined,
+  isEnough: (backups: Backup[]) => boolean = () => true,
 ): Promise<Disaster> {
   const random = randomFromEnvironment(name);
   const service = await startRankstream({ args: serviceArgs, env: place });
@@ -226,6 +229,7 @@ export async function disaster(
     backups.push(await takeBackup(service));
   }
   await sleep(loadMs / 3);
+  await until(async () => expect(isEnough(backups)).toBe(true), enoughMsMax);
   await writers.stop();
   const receipts = await receiptsOf(service);
   const times = [...receipts.values()].sort((a, b) => a - b);

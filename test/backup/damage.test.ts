@@ -44,15 +44,26 @@ function objectsOf(id: string, path: RegExp): string[] {
     .flatMap(({ parts, codec }) => parts.map((part) => objectPath(part, codec)));
 }
 
+/** A part of the log that is gone shows by one that is there after it. */
+const laterMin = 3;
+
+const receiptsOf = (name: string) => name.split("/").at(-1)!.split("-").slice(2, 4).map(Number);
+
+/** Parts of the log that hold what was received after the second backup, in order. */
+function partsAfter(backups: Disaster["backups"]): string[] {
+  const all = readdirSync(repository, { recursive: true }).map(String);
+  const since = Date.parse(backups[1]!.receivedThrough);
+  const parts = all.filter((name) => /^log\/.*\.br$/.test(name)).sort();
+  return parts.filter((name) => receiptsOf(name)[0]! > since + 1);
+}
+
 beforeAll(async () => {
-  was = await disaster("damage", place, 2400, fillRawFile);
+  const isEnough = (backups: Disaster["backups"]) => partsAfter(backups).length >= laterMin;
+  was = await disaster("damage", place, 2400, fillRawFile, isEnough);
   const [first, second] = was.backups.map(({ id }) => id) as [string, string];
   const own = new Set(objectsOf(first, /./));
   const all = readdirSync(repository, { recursive: true }).map(String);
-  const receiptsOf = (name: string) => name.split("/").at(-1)!.split("-").slice(2, 4).map(Number);
-  const since = Date.parse(was.backups[1]!.receivedThrough);
-  const parts = all.filter((name) => /^log\/.*\.br$/.test(name)).sort();
-  const later = parts.filter((name) => receiptsOf(name)[0]! > since + 1);
+  const later = partsAfter(was.backups);
   const log = later[Math.floor(later.length / 2)]!;
   lost = receiptsOf(log) as [number, number];
   names = {
