@@ -12,11 +12,12 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { minuteMs } from "../model.ts";
 import { boundsOf, placesOf } from "./asked-items.ts";
+import { offsetsOf } from "./changes.ts";
 import { type CoverPart, coverOf, cutInStore, type MinuteCut, type MinuteSpan } from "./cover.ts";
 import { type Row, rowsOf } from "./database.ts";
 import { deltaSql } from "./delta-spans.ts";
 import { EdgeFiles } from "./edge-files.ts";
-import { edgesSql, offsetsOf, type TypeId, typesNamed } from "./exact.ts";
+import { edgesSql, type TypeId, typesNamed } from "./exact.ts";
 import { readOpen } from "./open-windows.ts";
 import { type Contender, compareIds, stronger } from "./order.ts";
 import type { RawFiles } from "./raw-files.ts";

@@ -5,7 +5,7 @@
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { RankstreamError } from "../errors.ts";
-import { readMutations } from "./changes.ts";
+import { offsetsOf, readMutations } from "./changes.ts";
 import { type Database, ownReadBudgetMs, rowsOf } from "./database.ts";
 import type { FileHold } from "./file-checkpoints.ts";
 import type { RawFiles } from "./raw-files.ts";
@@ -59,11 +59,6 @@ async function readRawFiles(connection: DuckDBConnection): Promise<CutRawFile[]>
     bytes: Number(bytes),
     checksums: checksums === null ? null : String(checksums).split(" ").map(Number),
   }));
-}
-
-async function readOffsets(connection: DuckDBConnection): Promise<number[]> {
-  const rows = await rowsOf(connection, "SELECT next_offset FROM log_offsets ORDER BY partition");
-  return rows.map((row) => Number(row["next_offset"]));
 }
 
 async function readRest(connection: DuckDBConnection) {
@@ -126,7 +121,7 @@ export class BaseCuts {
         const held = await this.#database.between(async (own, checkpoints) => {
           hold = own;
           const { fileBytes: storeBytes, walBytes } = checkpoints.sizes();
-          return { storeBytes, walBytes, offsets: await readOffsets(connection) };
+          return { storeBytes, walBytes, offsets: await offsetsOf(connection) };
         });
         return { id, ...held, ...(await readRest(connection)) };
       });

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { RankstreamError } from "../errors.ts";
 import { storeName } from "./carry-tables.ts";
+import { offsetsOf } from "./changes.ts";
 import { rowsOf } from "./database.ts";
 import { checkFormat, storeFormat } from "./migrations.ts";
 import { databaseDefaults, openInstance } from "./open-instance.ts";
@@ -99,10 +100,7 @@ export async function factsOf(connection: DuckDBConnection): Promise<StoreFacts>
        (SELECT value FROM meta WHERE key = 'logId') AS log_id,
        (SELECT value FROM meta WHERE key = 'seed') AS seed`,
   );
-  const offsets = await rowsOf(
-    connection,
-    "SELECT next_offset FROM log_offsets ORDER BY partition",
-  );
+  const offsets = await offsetsOf(connection);
   const [eventTypes, total] = await oneRow(
     connection,
     "SELECT count(*), coalesce(sum(total), 0)::BIGINT FROM event_types",
@@ -124,7 +122,7 @@ export async function factsOf(connection: DuckDBConnection): Promise<StoreFacts>
     id: String(own!["id"]),
     logId: String(own!["log_id"]),
     seed: String(own!["seed"]),
-    offsets: offsets.map((row) => Number(row["next_offset"])),
+    offsets,
     ...{ eventTypes: eventTypes!, total: total!, rawFiles: rawFiles!, rawBytes: rawBytes! },
     ...{ rawRows: rawRows!, recentRows: recentRows!, countRows: countRows!, labels: labels! },
   };

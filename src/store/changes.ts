@@ -89,6 +89,12 @@ export function touchedHours(hours: readonly (readonly [string, number])[]): Tou
   return touched;
 }
 
+/** Offsets that everything read in this transaction includes, by partition. */
+export async function offsetsOf(connection: DuckDBConnection): Promise<number[]> {
+  const rows = await rowsOf(connection, "SELECT next_offset FROM log_offsets ORDER BY partition");
+  return rows.map((row) => Number(row["next_offset"]));
+}
+
 /** Deletes so far. */
 export async function readMutations(connection: DuckDBConnection): Promise<number> {
   const [row] = await rowsOf(connection, "SELECT coalesce(max(count), 0) AS n FROM mutations");

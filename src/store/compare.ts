@@ -1,6 +1,7 @@
 /** Exact boards beside those of another period; all of it in one read transaction. */
 import type { DuckDBConnection } from "@duckdb/node-api";
-import { type Counted, counted, offsetsOf, rank } from "./exact.ts";
+import { offsetsOf } from "./changes.ts";
+import { type Counted, counted, rank } from "./exact.ts";
 import { placesOf } from "./exact-places.ts";
 import type { RawFiles } from "./raw-files.ts";
 import type { ExactAnswer, ExactQuery, Standing } from "./store.ts";

@@ -1,6 +1,6 @@
 /** What the store holds, in a few words. */
 import type { DuckDBConnection } from "@duckdb/node-api";
-import { readMutations } from "./changes.ts";
+import { offsetsOf, readMutations } from "./changes.ts";
 import { rowsOf } from "./database.ts";
 import type { EventTypeInfo } from "./store.ts";
 
@@ -39,7 +39,6 @@ export async function newestMinuteOf(connection: DuckDBConnection): Promise<numb
 export async function readProgress(
   connection: DuckDBConnection,
 ): Promise<{ offsets: number[]; mutations: number }> {
-  const rows = await rowsOf(connection, "SELECT next_offset FROM log_offsets ORDER BY partition");
-  const offsets = rows.map((row) => Number(row["next_offset"]));
+  const offsets = await offsetsOf(connection);
   return { offsets, mutations: await readMutations(connection) };
 }

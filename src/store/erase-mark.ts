@@ -2,7 +2,7 @@
 
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { failPoint } from "../fail-point.ts";
-import { addMutation, type OnTouch, type Touched } from "./changes.ts";
+import { addMutation, type OnTouch, offsetsOf, type Touched } from "./changes.ts";
 import type { Committer } from "./checkpoint.ts";
 import { type Database, rowsOf, runValues } from "./database.ts";
 import { isLake } from "./dialect.ts";
@@ -204,7 +204,7 @@ async function markNow(
   const mutations = touched.length === 0 ? null : await addMutation(connection);
   await deps.onTouch(connection, touched);
   failPoint("erase.in_transaction");
-  const offsets = await readOffsets(connection);
+  const offsets = await offsetsOf(connection);
   const marked: MarkedErasure[] = [];
   for (const erasure of open) {
     marked.push(await note(connection, erasure, { found, hits, offsets }));
@@ -249,11 +249,6 @@ async function raise(
     await connection.run(`UPDATE erased_users SET erased_at = greatest(erased_at, ${latest})
       WHERE erasure_id = ${erasureId}`);
   }
-}
-
-async function readOffsets(connection: DuckDBConnection): Promise<number[]> {
-  const rows = await rowsOf(connection, "SELECT next_offset FROM log_offsets ORDER BY partition");
-  return rows.map((row) => Number(row["next_offset"]));
 }
 
 async function readErasedThrough(

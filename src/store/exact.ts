@@ -5,6 +5,7 @@
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { needsRawEvents } from "../model-selection.ts";
+import { offsetsOf } from "./changes.ts";
 import { coverOf, cutInStore, type MinuteCut } from "./cover.ts";
 import { rowsOf } from "./database.ts";
 import { EdgeFiles } from "./edge-files.ts";
@@ -127,12 +128,6 @@ async function countRows(connection: DuckDBConnection, { rows }: CountSource): P
     `SELECT coalesce(sum(rows), 0)::BIGINT AS rows FROM (${rows.join(" UNION ALL ")})`,
   );
   return Number(sum!["rows"]);
-}
-
-/** Offsets that everything read in this transaction includes, by partition. */
-export async function offsetsOf(connection: DuckDBConnection): Promise<number[]> {
-  const rows = await rowsOf(connection, "SELECT next_offset FROM log_offsets ORDER BY partition");
-  return rows.map((row) => Number(row["next_offset"]));
 }
 
 /** A range's counts, ready to be ranked. */

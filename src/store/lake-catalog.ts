@@ -288,20 +288,22 @@ export class LakeCatalog {
   }
 
   async #drop(client: Client): Promise<void> {
-    if ((await this.#client?.catch(() => null)) !== client) return;
-    this.#client = null;
-    this.#claims.clear();
+    const opening = this.#client;
+    if (opening === null || (await opening.catch(() => null)) !== client) return;
+    this.#forget(opening);
     void client.end().catch(() => undefined);
+  }
+
+  #forget(opening: Promise<Client>): void {
+    if (this.#client !== opening) return;
+    this.#client = null;
+    // They went with the session.
+    this.#claims.clear();
   }
 
   #connected(): Promise<Client> {
     if (this.#isClosed) return Promise.reject(new Error("the store is closing"));
-    const forget = () => {
-      if (this.#client !== opening) return;
-      this.#client = null;
-      // They went with the session.
-      this.#claims.clear();
-    };
+    const forget = () => this.#forget(opening);
     if (this.#client !== null) return this.#client;
     const opening: Promise<Client> = openCatalogClient(this.#place.catalog, forget, this.#bounds)
       .then((client) => {

@@ -24,7 +24,6 @@ import {
   type Reached,
   readFences,
   readHolders,
-  readNextOffsets,
   readReached,
   takeOver,
 } from "./lake-partitions.ts";
@@ -123,7 +122,8 @@ export class LakeCheckpointer implements Committer {
     const { taken, counts } = await database.write(take, undefined, takeConflictsMax);
     // Of these nobody commits any more, save who takes them over next.
     const { reached, ...adopted } = await database.write(async (connection) => {
-      const reached = await readReached(connection, partitions);
+      const all = await readReached(connection);
+      const reached = all.filter(({ partition }) => taken.has(partition));
       const seen = [];
       for (const { partition, newestReceivedAt } of reached) {
         seen.push({ partition, ...(await readLakeSeen(connection, partition)), newestReceivedAt });
@@ -133,7 +133,7 @@ export class LakeCheckpointer implements Committer {
         "SELECT event_type FROM event_types ORDER BY type_id",
       );
       const names = types.map((row) => String(row["event_type"]));
-      const offsets = await readNextOffsets(connection);
+      const offsets = all.map(({ next }) => next);
       const newestMinute = await newestMinuteOf(connection);
       return { reached, counts, seen, types: names, offsets, newestMinute };
     });
@@ -274,10 +274,7 @@ export class LakeCheckpointer implements Committer {
     }
     if (!this.#tried.has(part)) return;
     // With its fence nobody else has moved it, and what was read there is told by its tail.
-    const partitions = part.offsets.map(({ partition }) => partition);
-    const there = new Map(
-      (await readReached(connection, partitions)).map((one) => [one.partition, one]),
-    );
+    const there = new Map((await readReached(connection)).map((one) => [one.partition, one]));
     const isThere = ({ partition, next, tail = null }: OffsetRange) =>
       there.get(partition)!.next === next && there.get(partition)!.tail === tail;
     if (part.offsets.every(isThere)) throw new AlreadyCommitted();

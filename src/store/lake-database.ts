@@ -18,7 +18,7 @@ import { compact, passCompaction } from "./lake-compaction.ts";
 import { namingCutOff } from "./lake-cut-off.ts";
 import { LakeKeys } from "./lake-keys.ts";
 import { LakeMirror, lakeName, type MirrorStep } from "./lake-mirror.ts";
-import { readNextOffsets } from "./lake-partitions.ts";
+import { readReached } from "./lake-partitions.ts";
 import { createS3Secret } from "./lake-s3.ts";
 import { LakeSession } from "./lake-session.ts";
 import { LakeTurns } from "./lake-turns.ts";
@@ -345,7 +345,7 @@ export class LakeDatabase implements Database {
   async reached(): Promise<number[]> {
     return namingCutOff(async () => {
       await this.#session.apply(this.#looker);
-      return readNextOffsets(this.#looker);
+      return (await readReached(this.#looker)).map(({ next }) => next);
     });
   }
 

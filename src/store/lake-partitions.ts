@@ -94,16 +94,9 @@ export async function addLakePartitions(
   }
 }
 
-/** How far these partitions are counted. */
-export async function readReached(
-  connection: DuckDBConnection,
-  partitions: readonly number[],
-): Promise<Reached[]> {
-  if (partitions.length === 0) return [];
-  const rows = await rowsOf(
-    connection,
-    `FROM (${reachedSql}) WHERE partition IN (${partitions.map(Number)}) ORDER BY partition`,
-  );
+/** How far each partition is counted, in their order. */
+export async function readReached(connection: DuckDBConnection): Promise<Reached[]> {
+  const rows = await rowsOf(connection, `FROM (${reachedSql}) ORDER BY partition`);
   return rows.map((row) => ({
     partition: Number(row["partition"]),
     next: Number(row["next_offset"]),
@@ -231,15 +224,6 @@ export async function fenceOthers(connection: DuckDBConnection): Promise<void> {
     connection,
     [...holders.values()].map(({ slot }) => slot),
   );
-}
-
-/** How far each partition is counted. */
-export async function readNextOffsets(connection: DuckDBConnection): Promise<number[]> {
-  const rows = await rowsOf(
-    connection,
-    "SELECT max(next_offset) AS next FROM offsets_reached GROUP BY partition ORDER BY partition",
-  );
-  return rows.map((row) => Number(row["next"]));
 }
 
 /** Rows of offsets_reached and partition_epochs kept a partition. */

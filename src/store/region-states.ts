@@ -28,7 +28,11 @@ async function put(connection: DuckDBConnection, key: string, value: string): Pr
   await connection.run("INSERT INTO meta VALUES ($1, $2)", [key, value]);
 }
 
-async function resetsOf(connection: DuckDBConnection, region: string): Promise<RegionReset[]> {
+/** What was deleted of what is kept of the region, the last first. */
+export async function readRegionResets(
+  connection: DuckDBConnection,
+  region: string,
+): Promise<RegionReset[]> {
   const [row] = await rowsOf(connection, "SELECT value FROM meta WHERE key = $1", [
     generationKey(region),
   ]);
@@ -62,20 +66,12 @@ export function writeRegionState(
   return put(connection, stateKey(region), state);
 }
 
-/** What was deleted of what is kept of the region, the last first. */
-export function readRegionResets(
-  connection: DuckDBConnection,
-  region: string,
-): Promise<RegionReset[]> {
-  return resetsOf(connection, region);
-}
-
 /** One more, in the writer's transaction; returns its generation. */
 export async function addReset(
   connection: DuckDBConnection,
   { region, from }: { region: string; from: number },
 ): Promise<number> {
-  const before = await resetsOf(connection, region);
+  const before = await readRegionResets(connection, region);
   const generation = (before[0]?.generation ?? 0) + 1;
   const resets = [{ generation, from }, ...before].slice(0, resetsMax);
   const value = resets.map((reset) => `${reset.generation} ${reset.from}`).join(",");

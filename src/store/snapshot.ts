@@ -19,6 +19,7 @@ import { RankstreamError } from "../errors.ts";
 import { failPoint } from "../fail-point.ts";
 import type { Files } from "../files.ts";
 import { foreverMs } from "../model.ts";
+import { offsetsOf } from "./changes.ts";
 import { type Database, ownReadBudgetMs, rowsOf } from "./database.ts";
 import type { RawFiles } from "./raw-files.ts";
 import { linkRaw } from "./raw-links.ts";
@@ -213,11 +214,7 @@ export class Snapshots {
     for (const [file, sql] of Object.entries(smallTables)) {
       await connection.run(`COPY (${sql}) TO ${sqlText(join(folder, file))} (FORMAT parquet)`);
     }
-    const rows = await rowsOf(
-      connection,
-      "SELECT next_offset FROM log_offsets ORDER BY partition",
-    );
-    return { ...raw, counts, offsets: rows.map((row) => Number(row["next_offset"])) };
+    return { ...raw, counts, offsets: await offsetsOf(connection) };
   }
 
   async #writeRaw(connection: DuckDBConnection, folder: string) {

@@ -12,9 +12,9 @@
  * 30,000.
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
+import { offsetsOf } from "./changes.ts";
 import { readTwoPeriods } from "./compare.ts";
 import { type Row, rowsOf } from "./database.ts";
-import { offsetsOf } from "./exact.ts";
 import { compareIds } from "./order.ts";
 import type { RawFiles } from "./raw-files.ts";
 import type { TrendingAnswer, TrendingQuery, TrendingRow } from "./store.ts";

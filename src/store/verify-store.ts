@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { RankstreamError } from "../errors.ts";
 import { nodeFiles } from "../files.ts";
+import { offsetsOf } from "./changes.ts";
 import { rowsOf } from "./database.ts";
 import { FolderRawPlace } from "./folder-raw-place.ts";
 import { checkFormat } from "./migrations.ts";
@@ -105,10 +106,7 @@ export async function verifyStore(options: VerifyOptions): Promise<VerifiedStore
     const connection = await instance.connect();
     await checkFormat(connection, program);
     const [meta] = await rowsOf(connection, "SELECT value FROM meta WHERE key = 'logId'");
-    const offsets = await rowsOf(
-      connection,
-      "SELECT next_offset FROM log_offsets ORDER BY partition",
-    );
+    const offsets = await offsetsOf(connection);
     const checks = new RawChecks(new FolderRawPlace(folder, nodeFiles));
     const files = await checkRawFiles(connection, checks, options);
     const [deletes] = await rowsOf(connection, "SELECT count(*) AS n FROM deletes_under_way");
@@ -120,7 +118,7 @@ export async function verifyStore(options: VerifyOptions): Promise<VerifiedStore
     connection.closeSync();
     return {
       logId: String(meta!["value"]),
-      offsets: offsets.map((row) => Number(row["next_offset"])),
+      offsets,
       ...files,
       recount,
       isDeleting,

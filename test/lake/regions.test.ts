@@ -92,18 +92,13 @@ describe.skipIf(!hasLake())("two regions in lakes", () => {
     heal();
     await world.agree();
     for (const name of regionNames) {
-      const other = world.otherOf(name);
       await until(async () => {
-        const standing = await world.standing(name);
-        expect(standing).toMatchObject({ region: other, state: "following", minutesAhead: 0 });
+        await world.expectFollowing(name);
         const share = await shareOfOther(name);
         expect(share).toMatchObject({ partial: false, certified: true });
         expect(Date.parse(share.completeThrough)).toBeGreaterThan(Date.now() - waitMsMax * 2);
       }, waitMsMax);
-      for (const region of regionNames) {
-        const { rows } = await world.board(name, "play", { region });
-        expect(rows).toEqual(world.truth("play", [region]));
-      }
+      await world.expectEach(name, "play");
     }
   });
 

@@ -165,4 +165,20 @@ export class RegionWorld {
     const { body } = await this.services[name].get("/regions");
     return body.regions[0];
   }
+
+  /** It follows the other, which lacks nothing here; returns what it says of it. */
+  async expectFollowing(name: RegionName) {
+    const standing = await this.standing(name);
+    const region = this.otherOf(name);
+    expect(standing).toMatchObject({ region, state: "following", minutesAhead: 0 });
+    return standing;
+  }
+
+  /** It tells of each region alone what was acknowledged there. */
+  async expectEach(name: RegionName, type: string): Promise<void> {
+    for (const region of regionNames) {
+      const { rows } = await this.board(name, type, { region });
+      expect(rows).toEqual(this.truth(type, [region]));
+    }
+  }
 }

@@ -27,16 +27,11 @@ describe("two regions", () => {
       await sendBoth();
       await world.agree();
       for (const name of regionNames) {
-        const other = world.otherOf(name);
         await until(async () => {
-          const standing = await world.standing(name);
-          expect(standing).toMatchObject({ region: other, state: "following", minutesAhead: 0 });
+          const standing = await world.expectFollowing(name);
           expect(Date.parse(standing.completeThrough)).toBeGreaterThan(Date.now() - waitMsMax * 3);
         }, waitMsMax);
-        const own = await world.board(name, "play", { region: name });
-        expect(own.rows).toEqual(world.truth("play", [name]));
-        const theirs = await world.board(name, "play", { region: other });
-        expect(theirs.rows).toEqual(world.truth("play", [other]));
+        await world.expectEach(name, "play");
       }
     },
     testMsMax,

@@ -1,10 +1,10 @@
 // What is deleted while files are merged, or written anew, stays deleted, whoever commits last.
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { rowsOf } from "../../src/store/database.ts";
 import { compact } from "../../src/store/lake-compaction.ts";
-import { hasLake, startLake } from "../support/lake.ts";
-import { Member } from "./lake-member.ts";
+import { hasLake } from "../support/lake.ts";
+import { twoMembers } from "./lake-member.ts";
 
 const msMax = 300_000;
 /** Of a file: few enough for DuckLake to keep in PostgreSQL which rows are deleted. */
@@ -16,30 +16,25 @@ const compactings = [
 ] as const;
 
 describe.skipIf(!hasLake())("compacting the files of a lake", () => {
-  let [one, two]: Member[] = [];
-  beforeAll(async () => {
-    const place = (await startLake()).placeInFolder();
-    [one, two] = [await Member.open(place), await Member.open(place)];
-  }, msMax);
-  afterAll(() => Promise.all([one?.database.close(), two?.database.close()]));
+  const members = twoMembers(msMax);
 
   const sum = async () => {
     const sql = "SELECT count(*)::INTEGER AS n FROM count_deltas";
-    const [row] = await one!.database.write((connection) => rowsOf(connection, sql));
+    const [row] = await members.one.database.write((connection) => rowsOf(connection, sql));
     return Number(row!["n"]);
   };
   const taken = `DELETE FROM count_deltas WHERE count < ${deletedEach}`;
 
   async function fill(rows: number): Promise<void> {
-    await one!.database.writeDeferrable((c) => c.run("DELETE FROM count_deltas"));
+    await members.one.database.writeDeferrable((c) => c.run("DELETE FROM count_deltas"));
     for (const minute of [1, 2]) {
-      await one!.database.write((connection) =>
+      await members.one.database.write((connection) =>
         connection.run(`INSERT INTO count_deltas
           SELECT ${minute}, 0, 'item ' || n, 0, n FROM range(600) t(n)`),
       );
     }
     const before = `DELETE FROM count_deltas WHERE count >= ${rows}`;
-    await one!.database.writeDeferrable((c) => c.run(before));
+    await members.one.database.writeDeferrable((c) => c.run(before));
   }
 
   it.each(compactings)("has a delete that begins meanwhile wait: %s", async (sql, rows) => {
@@ -47,7 +42,7 @@ describe.skipIf(!hasLake())("compacting the files of a lake", () => {
     let deleting: Promise<unknown> | null = null;
     let isDeleted = false;
     const alone = async <T>(run: () => Promise<T>) => {
-      deleting = two!.database
+      deleting = members.two.database
         .writeDeferrable((c) => c.run(taken))
         .then(() => {
           isDeleted = true;
@@ -56,7 +51,7 @@ describe.skipIf(!hasLake())("compacting the files of a lake", () => {
       expect(isDeleted).toBe(false);
       return run();
     };
-    const { maintenance } = one!.database;
+    const { maintenance } = members.one.database;
     const deps = { maintenance, turns: { alone }, fence: null, check: () => undefined };
     await compact(sql, deps);
     await deleting;
@@ -66,9 +61,9 @@ describe.skipIf(!hasLake())("compacting the files of a lake", () => {
   it.each(compactings)("has a delete that began before look again: %s", async (sql, rows) => {
     await fill(rows);
     let tries = 0;
-    await two!.database.writeDeferrable(async (connection) => {
+    await members.two.database.writeDeferrable(async (connection) => {
       const result = await connection.run(taken);
-      if (++tries === 1) await one!.database.compact(sql);
+      if (++tries === 1) await members.one.database.compact(sql);
       return result;
     });
     expect(tries).toBe(2);
@@ -77,15 +72,15 @@ describe.skipIf(!hasLake())("compacting the files of a lake", () => {
 
   it.each(compactings)("is given up by who was taken for gone: %s", async (sql, rows) => {
     await fill(rows);
-    const { connection } = one!.database.maintenance;
-    await one!.database.write((c) => c.run("UPDATE leadership SET compacting = true"));
+    const { connection } = members.one.database.maintenance;
+    await members.one.database.write((c) => c.run("UPDATE leadership SET compacting = true"));
     await connection.run("SET SESSION ducklake_max_retry_count = 0");
     await connection.run("BEGIN TRANSACTION");
     await connection.run(sql);
     // As the next leader's first transaction does.
     const next = "UPDATE leadership SET epoch = epoch + 1, compacting = false";
-    await two!.database.write((c) => c.run(next));
-    await two!.database.writeDeferrable((c) => c.run(taken));
+    await members.two.database.write((c) => c.run(next));
+    await members.two.database.writeDeferrable((c) => c.run(taken));
     await expect(connection.run("COMMIT")).rejects.toThrow(/retry count/);
     await connection.run("ROLLBACK").catch(() => undefined);
     await connection.run("RESET SESSION ducklake_max_retry_count");
@@ -94,10 +89,10 @@ describe.skipIf(!hasLake())("compacting the files of a lake", () => {
 
   it.each(compactings)("loses deletes without all that: %s", async (sql, rows) => {
     await fill(rows);
-    const { connection } = one!.database.maintenance;
+    const { connection } = members.one.database.maintenance;
     await connection.run("BEGIN TRANSACTION");
     await connection.run(sql);
-    await two!.database.writeDeferrable((c) => c.run(taken));
+    await members.two.database.writeDeferrable((c) => c.run(taken));
     await connection.run("COMMIT");
     expect(await sum(), "DuckLake has mended it: lake-compaction.ts can go").toBe(2 * rows);
   });

@@ -1,6 +1,7 @@
 // One process's worth of a database over a lake, with what commits checkpoints.
 import { mkdtempSync } from "node:fs";
 import { join } from "node:path";
+import { afterAll, beforeAll } from "vitest";
 import { nodeFiles } from "../../src/files.ts";
 import type { LakePlace } from "../../src/model-lake.ts";
 import { rowsOf } from "../../src/store/database.ts";
@@ -13,6 +14,7 @@ import { RawFiles, rawFilesDefaults } from "../../src/store/raw-files.ts";
 import { prepareSchema } from "../../src/store/schema.ts";
 import { StagedTables } from "../../src/store/staged.ts";
 import type { CheckpointPart } from "../../src/store/store.ts";
+import { startLake } from "../support/lake.ts";
 import { temporaryFolder } from "../support/service.ts";
 
 const partitionCount = 3;
@@ -74,4 +76,16 @@ export class Member {
     );
     return rows.map((row) => [row["event_type"], Number(row["type_id"]), Number(row["total"])]);
   }
+}
+
+/** Two over one lake in a folder, closed after the tests around. */
+export function twoMembers(msMax: number): { one: Member; two: Member } {
+  const members = {} as { one: Member; two: Member };
+  beforeAll(async () => {
+    const place = (await startLake()).placeInFolder();
+    members.one = await Member.open(place);
+    members.two = await Member.open(place);
+  }, msMax);
+  afterAll(() => Promise.all([members.one?.database.close(), members.two?.database.close()]));
+  return members;
 }

@@ -1,5 +1,5 @@
 // Who may commit what of a partition, as partitions change hands.
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { StaleOffsetError } from "../../src/store/checkpoint.ts";
 import {
   addLakePartitions,
@@ -7,33 +7,28 @@ import {
   readHolders,
   takeOver,
 } from "../../src/store/lake-partitions.ts";
-import { hasLake, startLake } from "../support/lake.ts";
-import { Member } from "./lake-member.ts";
+import { hasLake } from "../support/lake.ts";
+import { type Member, twoMembers } from "./lake-member.ts";
 
 const msMax = 300_000;
 
 describe.skipIf(!hasLake())("partitions of a lake", () => {
-  let [one, two]: Member[] = [];
-  beforeAll(async () => {
-    const place = (await startLake()).placeInFolder();
-    [one, two] = [await Member.open(place), await Member.open(place)];
-  }, msMax);
-  afterAll(() => Promise.all([one?.database.close(), two?.database.close()]));
+  const members = twoMembers(msMax);
 
   const slots = async () => {
-    const holders = await one!.database.write(readHolders);
+    const holders = await members.one.database.write(readHolders);
     return [0, 1, 2].map((partition) => holders.get(partition)!.slot);
   };
   const totals = async () => {
-    await one!.database.follow();
-    return (await one!.types()).map(([name, , total]) => [name, total]);
+    await members.one.database.follow();
+    return (await members.one.types()).map(([name, , total]) => [name, total]);
   };
 
   it("are left to their holder, but for what is taken over", { timeout: msMax }, async () => {
-    await one!.adopt(0, [0, 1, 2]);
+    await members.one.adopt(0, [0, 1, 2]);
     expect(await slots()).toEqual([0, 0, 0]);
-    for (const partition of [0, 1, 2]) await one!.commit(0, partition, 0, ["a"]);
-    const { starts } = await two!.adopt(0, [0, 2]);
+    for (const partition of [0, 1, 2]) await members.one.commit(0, partition, 0, ["a"]);
+    const { starts } = await members.two.adopt(0, [0, 2]);
     expect(starts.map(({ partition, offset }) => [partition, offset])).toEqual([
       [0, 1],
       [2, 1],
@@ -42,45 +37,52 @@ describe.skipIf(!hasLake())("partitions of a lake", () => {
     expect(others, "each has its own").not.toBe(own);
     expect(await slots()).toEqual([others, own, others]);
     // It finds its fence closed, looks again, and goes on with what it has still.
-    await one!.commit(0, 1, 1, ["a"]);
-    await expect(one!.commit(0, 0, 1, ["late"])).rejects.toThrow(/taken over/);
-    const both = one!.part(0, 1, 2, ["late"]);
+    await members.one.commit(0, 1, 1, ["a"]);
+    await expect(members.one.commit(0, 0, 1, ["late"])).rejects.toThrow(/taken over/);
+    const both = members.one.part(0, 1, 2, ["late"]);
     both.offsets.push({ partition: 2, from: 1, next: 2, tail: "late" });
-    await expect(one!.checkpointer.commit(both)).rejects.toThrow(StaleOffsetError);
-    for (const partition of [0, 2]) await two!.commit(0, partition, 1, ["a"]);
-    expect(await one!.database.reached()).toEqual([2, 2, 2]);
+    await expect(members.one.checkpointer.commit(both)).rejects.toThrow(StaleOffsetError);
+    for (const partition of [0, 2]) await members.two.commit(0, partition, 1, ["a"]);
+    expect(await members.one.database.reached()).toEqual([2, 2, 2]);
     expect(await totals()).toEqual([["a", 6]]);
   });
 
   it("are committed at once by those who have slots of their own", {
     timeout: msMax,
   }, async () => {
-    const conflicts = conflictsOf([one!, two!]);
+    const conflicts = conflictsOf([members.one, members.two]);
     for (let from = 2; from < 12; from++) {
-      await Promise.all([one!.commit(0, 1, from, ["a"]), two!.commit(0, 2, from, ["a"])]);
+      await Promise.all([
+        members.one.commit(0, 1, from, ["a"]),
+        members.two.commit(0, 2, from, ["a"]),
+      ]);
     }
     expect(conflicts()).toBe(0);
     expect(await totals()).toEqual([["a", 26]]);
   });
 
   it("are as right where two share a slot", { timeout: msMax }, async () => {
-    const before = await one!.database.write(readHolders);
+    const before = await members.one.database.write(readHolders);
     // As if `two` knew of nobody else.
     const blind = new Map([[1, before.get(1)!]]);
-    await two!.database.write((connection) => takeOver(connection, [0], blind));
+    await members.two.database.write((connection) => takeOver(connection, [0], blind));
     const [slotOfTwo, slotOfOne] = await slots();
     expect(slotOfTwo).toBe(slotOfOne);
-    await one!.commit(0, 1, 12, ["a"]);
-    await expect(two!.commit(0, 0, 2, ["late"]), "its worker's hold is older").rejects.toThrow(
-      /taken over/,
-    );
+    await members.one.commit(0, 1, 12, ["a"]);
+    await expect(
+      members.two.commit(0, 0, 2, ["late"]),
+      "its worker's hold is older",
+    ).rejects.toThrow(/taken over/);
     // Closes the fence of both.
-    const { starts } = await two!.adopt(1, [0]);
+    const { starts } = await members.two.adopt(1, [0]);
     expect(starts[0]!.offset).toBe(2);
     for (let i = 0; i < 4; i++) {
-      await Promise.all([one!.commit(0, 1, 13 + i, ["b"]), two!.commit(1, 0, 2 + i, ["b"])]);
+      await Promise.all([
+        members.one.commit(0, 1, 13 + i, ["b"]),
+        members.two.commit(1, 0, 2 + i, ["b"]),
+      ]);
     }
-    expect(await one!.database.reached()).toEqual([6, 17, 12]);
+    expect(await members.one.database.reached()).toEqual([6, 17, 12]);
     expect(await totals()).toEqual([
       ["a", 27],
       ["b", 8],
@@ -90,18 +92,20 @@ describe.skipIf(!hasLake())("partitions of a lake", () => {
   it("of a log that grows begin in nobody's hands", { timeout: msMax }, async () => {
     const grown = [0, 1, 2, 3];
     const held = await slots();
-    const epochs = () => one!.database.write((connection) => readFences(connection, held));
+    const epochs = () => members.one.database.write((connection) => readFences(connection, held));
     const before = await epochs();
-    await one!.database.write((connection) => addLakePartitions(connection, 3, 4, [0, 0, 0, 7]));
+    await members.one.database.write((connection) =>
+      addLakePartitions(connection, 3, 4, [0, 0, 0, 7]),
+    );
     // A delete that began before knows nothing of the fourth, and is to look again.
     const closed = before.map(({ slot, epoch }) => ({ slot, epoch: epoch + 1 }));
     expect(await epochs()).toEqual(closed);
-    await one!.commit(0, 1, 17, ["b"]);
+    await members.one.commit(0, 1, 17, ["b"]);
     const given = { worker: 0, partitions: [3], partitionCount: grown.length };
-    const { starts } = await two!.checkpointer.adopt(given);
+    const { starts } = await members.two.checkpointer.adopt(given);
     expect(starts).toEqual([{ partition: 3, offset: 7, tail: null }]);
-    await two!.commit(0, 3, 7, ["b"]);
-    expect(await two!.database.reached()).toEqual([6, 18, 12, 8]);
+    await members.two.commit(0, 3, 7, ["b"]);
+    expect(await members.two.database.reached()).toEqual([6, 18, 12, 8]);
   });
 });
 
