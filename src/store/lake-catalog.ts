@@ -206,6 +206,22 @@ export class LakeCatalog {
   }
 
   /**
+   * Takes files out of the newest state of which no row is left: DuckLake 1.0 leaves them where
+   * the last rows went a few at once. What older states show is as it was. Returns how many went.
+   */
+  async endEmptyFiles(): Promise<number> {
+    const [row] = await this.#query(`WITH ended AS (
+        UPDATE ${this.schema}.ducklake_data_file AS file SET end_snapshot =
+          (SELECT max(snapshot_id) FROM ${this.schema}.ducklake_snapshot)
+        WHERE end_snapshot IS NULL AND EXISTS (
+          SELECT FROM ${this.schema}.ducklake_delete_file AS gone
+          WHERE gone.data_file_id = file.data_file_id AND gone.end_snapshot IS NULL
+            AND gone.delete_count >= file.record_count) RETURNING 1)
+      SELECT count(*) AS n FROM ended`);
+    return Number(row!["n"]);
+  }
+
+  /**
    * Takes something for this process alone, until it ends or loses PostgreSQL; whether it did, or
    * had before.
    */

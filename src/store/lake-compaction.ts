@@ -1,7 +1,7 @@
 /**
- * Merges files of a lake's table, or writes one anew of which much is deleted. DuckLake 1.0 does
- * not look whether rows were deleted meanwhile where few were, and has them back, whichever of the
- * two commits last. So nobody deletes while files are compacted:
+ * Merges files of a lake's table. DuckLake 1.0 does not look whether rows were deleted meanwhile
+ * where few were, and has them back, whichever of the two commits last. So nobody deletes while
+ * files are compacted:
  *
  * - `leadership` says that they are, from a transaction before to one after. Each transaction that
  *   deletes changes its row, and commits only where it says that they are not.

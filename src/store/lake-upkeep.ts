@@ -1,9 +1,10 @@
 /**
  * What DuckLake itself wants done now and then: rows that lie in PostgreSQL move to files, small
- * files are merged, files of which much is deleted are written anew, old snapshots go with the
- * files that only they name, with rows in PostgreSQL that only they show, and with files that
- * none names. Only by the leader, and each step alone: a step that loses against somebody's
- * transaction comes again next time.
+ * files are merged, files of which nothing is left are ended, old snapshots go with the files
+ * that only they name, with rows in PostgreSQL that only they show, and with files that none
+ * names. Only by the leader, and each step alone: a step that loses against somebody's
+ * transaction comes again next time. Never `rewrite_data_files`: from then on DuckLake 1.0 reads
+ * older states wrongly, which mirrors are reading.
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { lakeName } from "./lake-mirror.ts";
@@ -50,6 +51,8 @@ export interface LakeUpkeepDeps {
   compact: (sql: string) => Promise<unknown>;
   /** How many files each table has, by name. */
   fileCounts: () => Promise<ReadonlyMap<string, number>>;
+  /** Ends files that have no row any more. */
+  endEmptyFiles: () => Promise<unknown>;
   /** Removes rows in PostgreSQL that no snapshot shows any more. */
   dropDeadRows: () => Promise<unknown>;
   /** Removes files that nobody names and that were made before (epoch ms). */
@@ -80,6 +83,7 @@ export class LakeUpkeep {
       const flush = `CALL ducklake_flush_inlined_data('${lakeName}', table_name => '${table}')`;
       await this.#try("flush_inlined_data", () => this.#deps.run(flush));
     }
+    await this.#try("empty files", () => this.#deps.endEmptyFiles());
     await this.#try("compact", () => this.#compact());
     for (const [name, more] of [
       ["expire_snapshots", `, ${ago(snapshotAgeMs)}`],
@@ -99,15 +103,9 @@ export class LakeUpkeep {
   async #compact(): Promise<void> {
     const files = await this.#deps.fileCounts();
     for (const table of flushedTables) {
-      const count = files.get(table) ?? 0;
-      for (const [name, least] of [
-        ["merge_adjacent_files", 2],
-        ["rewrite_data_files", 1],
-      ] as const) {
-        if (count < least) continue;
-        const sql = `CALL ducklake_${name}('${lakeName}', '${table}')`;
-        await this.#try(name, () => this.#deps.compact(sql));
-      }
+      if ((files.get(table) ?? 0) < 2) continue;
+      const sql = `CALL ducklake_merge_adjacent_files('${lakeName}', '${table}')`;
+      await this.#try("merge_adjacent_files", () => this.#deps.compact(sql));
     }
   }
 

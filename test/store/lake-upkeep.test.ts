@@ -42,6 +42,16 @@ async function rowCounter(database: LakeDatabase, { catalog, schema }: LakePlace
   };
 }
 
+/** Files of the newest state that hold no row. */
+async function emptyFiles({ catalog, schema }: LakePlace): Promise<number> {
+  const client = await openCatalogClient(catalog, () => undefined);
+  const { rows } = await client.query(`SELECT count(*) AS n FROM "${schema}".ducklake_data_file
+    JOIN "${schema}".ducklake_delete_file AS gone USING (data_file_id)
+    WHERE ducklake_data_file.end_snapshot IS NULL AND gone.delete_count = record_count`);
+  await client.end();
+  return Number(rows[0].n);
+}
+
 describe.skipIf(!hasLake())("a lake's upkeep", () => {
   it("keeps every row in fewer files, also for who fell behind", { timeout: msMax }, async () => {
     const place = (await startLake()).placeInFolder();
@@ -64,6 +74,11 @@ describe.skipIf(!hasLake())("a lake's upkeep", () => {
       );
     }
     await own.write((connection) => connection.run("DELETE FROM count_deltas WHERE minute < 4"));
+    // More at once than stay in PostgreSQL, then fewer: of the first file nothing is left.
+    for (const least of [300, 0]) {
+      const sql = `DELETE FROM count_deltas WHERE minute = 5 AND count >= ${least}`;
+      await own.write((connection) => connection.run(sql));
+    }
     const rowsOfFence = await rowCounter(own, place, "fence_0");
     for (let i = 0; i < commits; i++) {
       await own.write((c) => c.run("UPDATE fence_0 SET commits = commits + 1"));
@@ -77,6 +92,7 @@ describe.skipIf(!hasLake())("a lake's upkeep", () => {
         run: (sql) => own.upkeep(sql),
         compact: (sql) => own.compact(sql),
         fileCounts: () => own.catalog.fileCounts(),
+        endEmptyFiles: () => own.catalog.endEmptyFiles(),
         dropDeadRows: () => own.catalog.dropDeadRows(),
         removeOrphans: async () => undefined,
         onFailure: (error) => failures.push(error),
@@ -94,7 +110,8 @@ describe.skipIf(!hasLake())("a lake's upkeep", () => {
     expect(await rowsOfFence(), "what no state shows").toBe(1);
     const [fence] = await own.write((c) => rowsOf(c, "SELECT commits FROM fence_0"));
     expect(Number(fence!["commits"])).toBe(commits);
-    const expected = [{ n: 4n * 10n + 4n * 1000n, sum: 4n * 45n + 4n * 499_500n }];
+    expect(await emptyFiles(place), "which DuckLake leaves").toBe(0);
+    const expected = [{ n: 4n * 10n + 3n * 1000n, sum: 4n * 45n + 3n * 499_500n }];
     expect(await seen(own)).toEqual(expected);
     await behind.follow();
     expect(await seen(behind)).toEqual(expected);

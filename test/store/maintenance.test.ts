@@ -28,6 +28,7 @@ const upkeep = () =>
     run: async () => undefined,
     compact: async () => undefined,
     fileCounts: async () => new Map(),
+    endEmptyFiles: async () => undefined,
     dropDeadRows: async () => undefined,
     removeOrphans: async () => undefined,
     onFailure: (error) => {
