@@ -19,7 +19,7 @@ import {
   saslUser,
 } from "./kafka-settings.ts";
 
-const readyMsMax = 45_000;
+const readyMsMax = 120_000;
 const stopMsMax = 20_000;
 const toolMsMax = 30_000;
 /** What is kept of the broker's output: the end of it. */
