@@ -55,6 +55,11 @@ interface TypeUnit extends Unit {
   eventType: string;
 }
 
+/** A span of minutes, of which the units that begin at `starts` count. */
+interface Stretch extends MinuteSpan, Pick<TypeUnit, "level" | "above" | "typeId" | "eventType"> {
+  starts: readonly number[];
+}
+
 /** What a question or a delete needs windows for: these types, where it is cut. */
 export interface Needs {
   eventTypes: readonly string[];
@@ -153,12 +158,15 @@ export class CoarseWindows {
     if (named.length === 0) return;
     // What goes right now was chosen before.
     await this.#stepping.catch(() => undefined);
-    for (const unit of await this.#goneOf(named, units)) {
+    const waiting = batchesOf(await this.#goneOf(named, units), this.#options.unitsMax);
+    for (let batch = waiting.shift(); batch !== undefined; batch = waiting.shift()) {
       if (performance.now() - begun > budgetMs) {
         const detail = "smaller windows are still being made from raw events for this range";
         throw new RankstreamError("query_timeout", detail, { retryAfterSeconds: 5 });
       }
-      await this.#restore(unit);
+      if (await this.#restore(batch)) continue;
+      const half = batch.length >> 1;
+      waiting.unshift(batch.slice(0, half), batch.slice(half));
     }
   }
 
@@ -274,7 +282,7 @@ export class CoarseWindows {
          JOIN coarse_windows USING (level, start)
          JOIN (SELECT type_id, event_type FROM event_types
                WHERE event_type IN (${sqlTexts(eventTypes)})) USING (type_id)
-         ORDER BY level, start, type_id`,
+         ORDER BY level, type_id, start`,
       ),
     );
     return rows.map((row) => {
@@ -285,47 +293,78 @@ export class CoarseWindows {
     });
   }
 
-  /** Makes a unit's windows anew: of raw events, less what waits in the deltas. */
-  async #restore({ level, above, start, typeId, eventType }: TypeUnit): Promise<void> {
+  /**
+   * Makes the windows of units, neighbours of one level and type, anew: of raw events, less what
+   * waits in the deltas. False, and nothing is made, where that is too much at once.
+   */
+  async #restore(units: readonly TypeUnit[]): Promise<boolean> {
     const { database, rawFiles, fold } = this.#deps;
-    const end = endOf(above, start);
-    const own = `type_id = ${typeId} AND level = '${level.name}' AND start = ${start}`;
-    await database.writeDeferrable(async (connection) => {
-      const gone = await connection.run(`DELETE FROM coarse_windows WHERE ${own}`);
-      // Another question has had them made.
-      if (gone.rowsChanged === 0) return;
+    const { level, above, typeId, eventType } = units[0]!;
+    const own = `type_id = ${typeId} AND level = '${level.name}'
+      AND start IN (${units.map(({ start }) => start).join(", ")})`;
+    return database.writeDeferrable(async (connection) => {
+      // Of some another question may have had them made.
+      const gone = await rowsOf(
+        connection,
+        `SELECT DISTINCT start FROM coarse_windows WHERE ${own} ORDER BY start`,
+      );
+      if (gone.length === 0) return true;
+      const starts = gone.map(({ start }) => Number(start));
+      const [start, end] = [starts[0]!, endOf(above, starts.at(-1)!)];
       const events = await rawFiles.rowsIn(connection, start * minuteMs, end * minuteMs);
       const wanted = Math.ceil(events / this.#options.eventsMax);
-      for (const slice of slicesOf(level, { start, end }, wanted)) {
-        await this.#countAnew(connection, level, { typeId, eventType, ...slice });
+      if (wanted > 1 && units.length > 1) return false;
+      await connection.run(`DELETE FROM coarse_windows WHERE ${own}`);
+      const spans = starts.length > 1 ? [{ start, end }] : slicesOf(level, { start, end }, wanted);
+      for (const span of spans) {
+        await this.#countAnew(connection, { level, above, typeId, eventType, starts, ...span });
         await fold(connection, level);
       }
       // Hours that have been emptied meanwhile lack no minutes.
       await forgetEmpty(connection, typeId);
       failPoint("coarse.before_restore_commit");
+      return true;
     });
   }
 
-  /** Leaves in `delta` what the windows of `level` in the span hold. */
-  async #countAnew(
-    connection: DuckDBConnection,
-    level: Level,
-    { typeId, eventType, start, end }: MinuteSpan & Pick<TypeUnit, "typeId" | "eventType">,
-  ): Promise<void> {
+  /** Leaves in `delta` what the windows of `level` hold that lie in the span and in units. */
+  async #countAnew(connection: DuckDBConnection, stretch: Stretch): Promise<void> {
+    const { level, above, typeId, eventType, starts, start, end } = stretch;
     const [from, to] = [start * minuteMs, end * minuteMs];
     const source = await this.#deps.rawFiles.source(connection, from, to);
     await connection.run(`CREATE OR REPLACE TEMP TABLE delta AS
       SELECT ${level.startOf} AS start, ${typeId} AS type_id, event_id,
         sum(count)::BIGINT AS count
-      FROM (
+      FROM (FROM (
         SELECT (epoch_ms(event_time) // ${minuteMs})::INTEGER AS start, event_id,
           weight::BIGINT AS count
         FROM ${source} WHERE event_type = ${sqlText(eventType)}
         AND event_time >= ${timestampLiteral(from)} AND event_time < ${timestampLiteral(to)}
         UNION ALL SELECT minute, event_id, -count FROM count_deltas
         WHERE type_id = ${typeId} AND minute >= ${start} AND minute < ${end})
+        WHERE ${above.startOf} IN (${starts.join(", ")}))
       GROUP BY ALL HAVING sum(count) > 0`);
   }
+}
+
+/** Between two that are made anew together so many units lie at most: these are read, too. */
+const gapMax = 24;
+
+/** Units, in order, as those that are made anew together: of one level and type, and near. */
+function batchesOf(units: readonly TypeUnit[], unitsMax: number): TypeUnit[][] {
+  const batches: TypeUnit[][] = [];
+  for (const unit of units) {
+    const { level, above, typeId, start } = unit;
+    const batch = batches.at(-1);
+    const last = batch?.at(-1);
+    const isNear =
+      last?.level === level &&
+      last.typeId === typeId &&
+      start - last.start <= (gapMax + 1) * (above.sizeSeconds / 60);
+    if (isNear && batch!.length < unitsMax) batch!.push(unit);
+    else batches.push([unit]);
+  }
+  return batches;
 }
 
 /** The span in so many slices of whole windows, or fewer. */

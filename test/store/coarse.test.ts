@@ -157,6 +157,49 @@ describe("windows that are gone", () => {
     await checkWindows(fixture);
   });
 
+  // Of what is in no file yet all is taken to be read each time: too much for several at once.
+  it.each([
+    ["many at once", true],
+    ["one by one where they are large", false],
+  ])("are made anew %s, for a question with many ends", async (_, isFiled) => {
+    await open(3600);
+    // Hours of few events, of more than are read at once, and far from others.
+    const hours = [...Array.from({ length: 40 }, (_, i) => i), 44, 46, 200, 201, 202];
+    const sizes = new Map(hours.map((hour) => [hour, hour % 11 === 3 ? 50 : 1 + (hour % 3)]));
+    const at = (hour: number, i: number): [string, number, number] => [`i${i % 5}`, hour, i];
+    const eventsOf = (hour: number) =>
+      Array.from({ length: sizes.get(hour)! }, (_, i) => at(hour, (i * 37) % 60));
+    await add(...hours.flatMap(eventsOf));
+    await seal();
+    await coarsen();
+    if (isFiled) await fixture.rawFiles.flushRecent(true);
+    expect(await fixture.countOf("window_minute")).toBe(0);
+    expect(await fixture.countOf("coarse_windows")).toBe(hours.length);
+    // Late ones that are not folded yet.
+    await add(["late", 7, 10], ["late", 201, 50]);
+    let transactions = 0;
+    const { writeDeferrable } = fixture.database;
+    fixture.database.writeDeferrable = (work) => {
+      transactions++;
+      return writeDeferrable.call(fixture.database, work) as ReturnType<typeof work>;
+    };
+    const times = hours.map((hour) => day + (hour + 0.5) * hourMs);
+    const needs = { eventTypes: ["play"], budgetMs: 60_000, times };
+    await fixture.coarse.during(needs, async () => {
+      expect(await fixture.countOf("coarse_windows")).toBe(0);
+      for (const from of times) {
+        const to = from + hourMs;
+        const query = { eventTypes: ["play"], from, to, k: 100, offset: 0, budgetMs: 60_000 };
+        const own = fixture.events.filter(({ timeMs }) => timeMs >= from && timeMs < to);
+        const truth: Record<string, number> = {};
+        for (const { eventId } of own) truth[eventId] = (truth[eventId] ?? 0) + 1;
+        expect(await read(query), new Date(from).toISOString()).toEqual(truth);
+      }
+    });
+    if (isFiled) expect(transactions).toBeLessThan(hours.length / 2);
+    await checkWindows(fixture);
+  });
+
   it("say no earlier newest minute than there was", async () => {
     await open(86_400);
     await add(["a", 10, 5], ["b", 11, 10]);
