@@ -21,6 +21,12 @@ const readyMsMax = 60_000;
 const partitions = 12;
 const questions = 40;
 const exactQuestions = 10;
+/** Single events that are looked for, while so many others a second come in. */
+const lookedFor = 20;
+const lookedForSmoke = 3;
+const lookEveryMs = 5;
+const paced = { eventsPerSecond: 2000, everyMs: 100 };
+const seenMsMax = 60_000;
 
 interface Run {
   name: string;
@@ -31,6 +37,8 @@ interface Run {
   edgeCpuUsPerEvent: number;
   approxMs: ReturnType<typeof latencyOf>;
   exactMs: ReturnType<typeof latencyOf>;
+  /** From an event's acknowledgement until a board has it. */
+  seenMs: ReturnType<typeof latencyOf>;
 }
 
 /** What a run is made of. */
@@ -72,7 +80,60 @@ async function ask(url: string, mode: "approx" | "exact", count: number) {
   return latencyOf(times);
 }
 
-async function measure(name: string, members: Members, stream: Stream, connections: number) {
+async function post(url: string, lines: readonly object[]): Promise<void> {
+  const body = lines.map((line) => JSON.stringify(line)).join("\n");
+  const headers = { "content-type": "application/x-ndjson" };
+  const response = await fetch(`${url}/events`, { method: "POST", headers, body });
+  const text = await response.text();
+  if (response.status !== 202) throw new Error(`${response.status}: ${text.slice(0, 500)}`);
+}
+
+/** Milliseconds from the acknowledgement of an event until the approximate board has it. */
+async function seen(edge: string, answering: string, count: number) {
+  const times: number[] = [];
+  const board = "eventType=looked-for&timeRange=all&k=1&mode=approx";
+  let isOver = false;
+  const load = async () => {
+    const many = (paced.eventsPerSecond * paced.everyMs) / 1000;
+    const lines = Array.from({ length: many }, (_, i) => ({
+      eventId: `item-${i}`,
+      eventType: "beside",
+    }));
+    for (let next = performance.now(); !isOver; next += paced.everyMs) {
+      await post(edge, lines);
+      await sleep(Math.max(0, next + paced.everyMs - performance.now()));
+    }
+  };
+  const look = async () => {
+    for (let i = 1; i <= count; i++) {
+      await post(edge, [{ eventId: "one", eventType: "looked-for" }]);
+      const started = performance.now();
+      for (let total = 0; total < i; ) {
+        const reply = (await (await fetch(`${answering}/leaderboard?${board}`)).json()) as {
+          total?: number;
+        };
+        total = reply.total ?? 0;
+        if (performance.now() - started > seenMsMax) throw new Error("an event isn't seen");
+        if (total < i) await sleep(lookEveryMs);
+      }
+      times.push(performance.now() - started);
+    }
+  };
+  await Promise.all([
+    load(),
+    look().finally(() => {
+      isOver = true;
+    }),
+  ]);
+  return latencyOf(times);
+}
+
+async function measure(
+  name: string,
+  members: Members,
+  stream: Stream,
+  { connections, smoke }: BenchOptions,
+) {
   const { edge, counting, answering } = members;
   const meters = new Map(
     [edge, ...counting, answering].map((service) => [service, service.meterCpu()]),
@@ -99,6 +160,7 @@ async function measure(name: string, members: Members, stream: Stream, connectio
     edgeCpuUsPerEvent: perEvent(edges),
     approxMs: await ask(answering.url, "approx", questions),
     exactMs: await ask(answering.url, "exact", exactQuestions),
+    seenMs: await seen(edge.url, answering.url, smoke ? lookedForSmoke : lookedFor),
   };
 }
 
@@ -138,7 +200,7 @@ async function runOne(
     const edge = await start("edge", []);
     await areReading(counting);
     const members = { edge, counting, answering };
-    const run = await measure(name, members, stream, options.connections);
+    const run = await measure(name, members, stream, options);
     say(`lake: ${name}: ${whole(run.eventsPerSecond)} events/s`);
     for (const service of services.toReversed()) await service.stop();
     return run;
@@ -163,6 +225,7 @@ function gridOf(runs: readonly Run[]): Grid {
       "CPU µs/event: counting, answering, edge",
       "approx, ms p50 / p99 / max",
       "exact, ms p50 / p99 / max",
+      `seen at ${whole(paced.eventsPerSecond)} events/s, ms p50 / p99 / max`,
     ],
     rows: runs.map((run) => [
       run.name,
@@ -174,6 +237,7 @@ function gridOf(runs: readonly Run[]): Grid {
         .join(", "),
       ms(run.approxMs),
       ms(run.exactMs),
+      ms(run.seenMs),
     ]),
   };
 }
