@@ -13,6 +13,7 @@ import {
   openCatalogClient,
   unreachableError,
 } from "./catalog-client.ts";
+import type { HoledFile } from "./lake-holes.ts";
 
 /** A state of the lake. */
 export interface LakeState {
@@ -167,6 +168,20 @@ export class LakeCatalog {
        WHERE file.end_snapshot IS NULL AND own.end_snapshot IS NULL GROUP BY own.table_name`,
     );
     return new Map(rows.map((row) => [String(row["table_name"]), Number(row["files"])]));
+  }
+
+  /** A table's files in the newest state of which some rows are gone, but not all. */
+  async holedFiles(table: string): Promise<HoledFile[]> {
+    const rows = await this.#query(
+      `SELECT regexp_replace(file.path, '^.*/', '') AS name, record_count - delete_count AS rows
+       FROM ${this.schema}.ducklake_data_file AS file
+       JOIN ${this.schema}.ducklake_delete_file AS gone USING (data_file_id)
+       JOIN ${this.schema}.ducklake_table AS own ON own.table_id = file.table_id
+       WHERE own.table_name = $1 AND delete_count < record_count AND own.end_snapshot IS NULL
+         AND file.end_snapshot IS NULL AND gone.end_snapshot IS NULL`,
+      [table],
+    );
+    return rows.map(({ name, rows: left }) => ({ name: String(name), rows: Number(left) }));
   }
 
   /** Bytes of the catalog's tables in PostgreSQL, and of the files that it names. */

@@ -1,12 +1,13 @@
 /**
  * What DuckLake itself wants done now and then: rows that lie in PostgreSQL move to files, small
- * files are merged, files of which nothing is left are ended, old snapshots go with the files
- * that only they name, with rows in PostgreSQL that only they show, and with files that none
- * names. Only by the leader, and each step alone: a step that loses against somebody's
+ * files are made whole and merged, files of which nothing is left are ended, old snapshots go
+ * with the files that only they name, with rows in PostgreSQL that only they show, and with files
+ * that none names. Only by the leader, and each step alone: a step that loses against somebody's
  * transaction comes again next time. Never `rewrite_data_files`: from then on DuckLake 1.0 reads
  * older states wrongly, which mirrors are reading.
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
+import { chooseHoled, type HoledFile, rewriteHoled } from "./lake-holes.ts";
 import { lakeName } from "./lake-mirror.ts";
 import { forgetReached } from "./lake-partitions.ts";
 import { sumUpParts } from "./lake-types.ts";
@@ -30,17 +31,15 @@ export const lakeUpkeepDefaults: LakeUpkeepOptions = Object.freeze({
   orphansEveryMs: 6 * 3_600_000,
 });
 
+const windowTables = levels.flatMap(({ name }) =>
+  ["window", "list", "tail", "sketch"].map((kind) => `${kind}_${name}`),
+);
+
 /**
  * Whose rows move from PostgreSQL to files: those of tables that grow. A fence's row is
  * changed by every checkpoint, and would be a file to read and to mark each time.
  */
-const flushedTables = [
-  "count_deltas",
-  "raw_recent",
-  ...levels.flatMap(({ name }) =>
-    ["window", "list", "tail", "sketch"].map((kind) => `${kind}_${name}`),
-  ),
-];
+const flushedTables = ["count_deltas", "raw_recent", ...windowTables];
 
 export interface LakeUpkeepDeps {
   /** One transaction of maintenance. */
@@ -51,6 +50,8 @@ export interface LakeUpkeepDeps {
   compact: (sql: string) => Promise<unknown>;
   /** How many files each table has, by name. */
   fileCounts: () => Promise<ReadonlyMap<string, number>>;
+  /** A table's files of which some rows are gone. */
+  holedFiles: (table: string) => Promise<HoledFile[]>;
   /** Ends files that have no row any more. */
   endEmptyFiles: () => Promise<unknown>;
   /** Removes rows in PostgreSQL that no snapshot shows any more. */
@@ -84,6 +85,7 @@ export class LakeUpkeep {
       await this.#try("flush_inlined_data", () => this.#deps.run(flush));
     }
     await this.#try("empty files", () => this.#deps.endEmptyFiles());
+    await this.#try("holes", () => this.#fillHoles());
     await this.#try("compact", () => this.#compact());
     for (const [name, more] of [
       ["expire_snapshots", `, ${ago(snapshotAgeMs)}`],
@@ -97,6 +99,15 @@ export class LakeUpkeep {
       await this.#try("orphans", () => this.#deps.removeOrphans(Date.now() - fileAgeMs));
     }
     return true;
+  }
+
+  /** Of tables whose rows stay: those of others go with the rest of their file soon. */
+  async #fillHoles(): Promise<void> {
+    for (const table of windowTables) {
+      const files = chooseHoled(await this.#deps.holedFiles(table));
+      if (files.length === 0) continue;
+      await this.#deps.write((connection) => rewriteHoled(connection, table, files));
+    }
   }
 
   /** Files of tables that only maintenance, deletes and erasures take rows from. */

@@ -98,6 +98,7 @@ export function upkeepOf(
     data: data.lake!,
   };
   return new LakeUpkeep({
+    holedFiles: (table) => lake.catalog.holedFiles(table),
     endEmptyFiles: () => lake.catalog.endEmptyFiles(),
     dropDeadRows: () => lake.catalog.dropDeadRows(),
     removeOrphans: (before) => removeOrphans(orphans, before),

@@ -312,7 +312,7 @@ class StoreThread {
     await this.#live();
     const { seed, formatBefore } = identity;
     const reached = { offsets: [...this.#offsets], mutations: this.#mutations };
-    const newestMinute = await newestMinuteOf(writer);
+    const newestMinute = await database.write(newestMinuteOf);
     return { seed, ...reached, newestMinute, formatBefore, format: storeFormat };
   }
 

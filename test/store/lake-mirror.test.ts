@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { expect, it } from "vitest";
 import { rowsOf } from "../../src/store/database.ts";
+import { rewriteHoled } from "../../src/store/lake-holes.ts";
 import { hasLake, startLake } from "../support/lake.ts";
 import { randomFromEnvironment } from "../support/random.ts";
 import { Member } from "./lake-member.ts";
@@ -85,12 +86,15 @@ it.skipIf(!hasLake())("A mirror holds the rows of its lake", { timeout: msMax },
     `DELETE FROM raw_recent${random.chance(0.5) ? "" : ` WHERE hash(event_id) % 3 = 0`}`;
   const log: string[] = [];
   for (let step = 0; step < steps; step++) {
-    const kind = random.pick([...writes, ...writes, "flush", "merge", "end"] as const);
+    const kind = random.pick([...writes, ...writes, "flush", "merge", "end", "fill"] as const);
     log.push(kind);
     const write = { add, take, addRecent, takeRecent }[kind as string];
     if (write !== undefined) await database.write((c) => c.run(write()));
     else if (kind === "end") await database.catalog.endEmptyFiles();
-    else await database.upkeep(upkeeps[kind as keyof typeof upkeeps]);
+    else if (kind === "fill") {
+      const files = await database.catalog.holedFiles("count_deltas");
+      if (files.length > 0) await database.write((c) => rewriteHoled(c, "count_deltas", files));
+    } else await database.upkeep(upkeeps[kind as keyof typeof upkeeps]);
     await states.note(random.int(100, minute));
     expect(await states.changed(), log.join(" ")).toEqual([]);
     if (!random.chance(0.3)) continue;

@@ -92,6 +92,7 @@ describe.skipIf(!hasLake())("a lake's upkeep", () => {
         run: (sql) => own.upkeep(sql),
         compact: (sql) => own.compact(sql),
         fileCounts: () => own.catalog.fileCounts(),
+        holedFiles: (table) => own.catalog.holedFiles(table),
         endEmptyFiles: () => own.catalog.endEmptyFiles(),
         dropDeadRows: () => own.catalog.dropDeadRows(),
         removeOrphans: async () => undefined,

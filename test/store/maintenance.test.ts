@@ -28,6 +28,7 @@ const upkeep = () =>
     run: async () => undefined,
     compact: async () => undefined,
     fileCounts: async () => new Map(),
+    holedFiles: async () => [],
     endEmptyFiles: async () => undefined,
     dropDeadRows: async () => undefined,
     removeOrphans: async () => undefined,
