@@ -298,8 +298,8 @@ export class Recounter {
   async #hold(where: string, counted: string, found: string): Promise<void> {
     const rows = await rowsOf(
       this.#connection,
-      `SELECT *, count(*) OVER () AS n FROM (${differencesSql(counted, found)})
-       LIMIT ${examplesMax}`,
+      `WITH differences AS MATERIALIZED (${differencesSql(counted, found)})
+       SELECT *, (SELECT count(*) FROM differences) AS n FROM differences LIMIT ${examplesMax}`,
     );
     const [first] = rows;
     if (first === undefined) return;

@@ -84,9 +84,10 @@ export async function readTrending(
     const both = bothSql(now.sql, past.sql, part, parts);
     const rows = await rowsOf(
       connection,
-      `SELECT *, count(*) OVER () AS found
-       FROM (${scoresSql(both, sums.total, sums.previousTotal)})
-       WHERE score >= ${minScore} AND count >= ${minCount}
+      `WITH trends AS MATERIALIZED (
+         SELECT * FROM (${scoresSql(both, sums.total, sums.previousTotal)})
+         WHERE score >= ${minScore} AND count >= ${minCount})
+       SELECT *, (SELECT count(*) FROM trends) AS found FROM trends
        ORDER BY score DESC, event_id LIMIT ${k}`,
     );
     found += Number(rows[0]?.["found"] ?? 0);
