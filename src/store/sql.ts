@@ -1,10 +1,15 @@
 /** SQL literals. */
 
+/**
+ * DuckDB takes a statement as ended at its first NUL, and DuckLake those that it asks its catalog:
+ * it puts what is constant into them.
+ */
+const nul = "chr((0 * random())::INTEGER)";
+
 /** A text literal; event types and paths may hold quotes, names asked for also NUL. */
 export function sqlText(text: string): string {
   const literal = `'${text.replaceAll("'", "''")}'`;
-  // DuckDB takes a statement as ended at its first NUL.
-  return text.includes("\0") ? `(${literal.replaceAll("\0", "' || chr(0) || '")})` : literal;
+  return text.includes("\0") ? `(${literal.replaceAll("\0", `' || ${nul} || '`)})` : literal;
 }
 
 /** A list of text literals for IN. */

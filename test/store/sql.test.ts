@@ -7,6 +7,8 @@ import { LocalDatabase } from "../../src/store/local-database.ts";
 import { RawFiles, rawFilesDefaults } from "../../src/store/raw-files.ts";
 import { prepareSchema } from "../../src/store/schema.ts";
 import { sqlText, sqlTexts, timestampLiteral } from "../../src/store/sql.ts";
+import { hasLake, startLake } from "../support/lake.ts";
+import { Member } from "./lake-member.ts";
 
 let database: LocalDatabase;
 beforeEach(async () => {
@@ -22,6 +24,28 @@ test("a text literal is the text, whatever it holds", async () => {
   }
   const [row] = await rowsOf(database.writer, `SELECT 'a' IN (${sqlTexts(texts)}) AS found`);
   expect(row!["found"]).toBe(false);
+});
+
+test.skipIf(!hasLake())("a lake is asked for any text", { timeout: 120_000 }, async () => {
+  const member = await Member.open((await startLake()).placeInFolder());
+  // In a file, whose figures the condition is held against, and in PostgreSQL.
+  for (const rows of [1000, 3]) {
+    await member.database.write((connection) =>
+      connection.run(`INSERT INTO tail_minute SELECT ${rows}, 0, 'it''s ' || i, 1
+        FROM range(${rows}) AS new (i)`),
+    );
+  }
+  for (const [text, n] of [
+    ["\0", 0],
+    ["it's 1\0", 0],
+    ["it's 1", 2],
+  ] as const) {
+    const sql = `SELECT count(*)::INTEGER AS n FROM tail_minute
+      WHERE event_id IN (${sqlTexts([text])})`;
+    const [row] = await member.database.write((connection) => rowsOf(connection, sql));
+    expect(row!["n"], JSON.stringify(text)).toBe(n);
+  }
+  await member.database.close();
 });
 
 test("a moment's literal is the moment, up to the year 10000", async () => {
