@@ -6,6 +6,7 @@ import type { DuckDBConnection } from "@duckdb/node-api";
 import { minuteMs } from "../model.ts";
 import { cutAtMinutes } from "./cover.ts";
 import { rowsOf } from "./database.ts";
+import { isLake } from "./dialect.ts";
 import type { RawChecks } from "./raw-checks.ts";
 import type { RawFile } from "./raw-file.ts";
 import { filesWithin, type RawFiles } from "./raw-files.ts";
@@ -26,7 +27,7 @@ interface Stretch {
 export class EdgeFiles implements Pick<RawFiles, "mayHold" | "rowsIn" | "source"> {
   readonly #checks: RawChecks;
   readonly #files: readonly RawFile[];
-  /** Stretches in which recent_events holds any. */
+  /** Stretches in which raw events in no file lie. */
   readonly #recent: readonly Stretch[];
   readonly #recentRows: number;
 
@@ -64,7 +65,7 @@ export class EdgeFiles implements Pick<RawFiles, "mayHold" | "rowsIn" | "source"
     const isIn = stretches.map((one, i) => `bool_or(${within(one)}) AS recent_${i}`);
     const [recent] = await rowsOf(
       connection,
-      `SELECT count(*) AS rows, ${isIn.join(", ")} FROM recent_events`,
+      `SELECT count(*) AS rows, ${isIn.join(", ")} FROM ${recentOf(connection)}`,
     );
     const files: RawFile[] = [];
     for (const minute of minutes) {
@@ -93,14 +94,21 @@ export class EdgeFiles implements Pick<RawFiles, "mayHold" | "rowsIn" | "source"
   async source(connection: DuckDBConnection, from: number, to: number): Promise<string> {
     const paths = this.#within(from, to).map(({ path }) => path);
     const sources = await aliveSources(connection, this.#checks, paths);
-    if (sources.length === 0) return "recent_events";
+    const recent = recentOf(connection);
+    if (sources.length === 0) return recent;
     const counted = sources.map((source) => `SELECT ${countedColumns} FROM ${source}`);
-    return `(${["FROM recent_events", ...counted].join(" UNION ALL ")})`;
+    return `(${[`FROM ${recent}`, ...counted].join(" UNION ALL ")})`;
   }
 
   #within(from: number, to: number): readonly RawFile[] {
     return this.#files.filter(({ firstTime, lastTime }) => firstTime < to && lastTime >= from);
   }
+}
+
+/** Raw events in no file: of the lake itself where that is written, else of this process's. */
+function recentOf(connection: DuckDBConnection): string {
+  if (!isLake(connection)) return "recent_events";
+  return `(SELECT ${countedColumns} FROM raw_recent)`;
 }
 
 function within({ from, to }: Stretch): string {
