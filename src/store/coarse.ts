@@ -315,8 +315,7 @@ export class CoarseWindows {
       const wanted = Math.ceil(events / this.#options.eventsMax);
       if (wanted > 1 && units.length > 1) return false;
       await connection.run(`DELETE FROM coarse_windows WHERE ${own}`);
-      const spans = starts.length > 1 ? [{ start, end }] : slicesOf(level, { start, end }, wanted);
-      for (const span of spans) {
+      for (const span of slicesOf(level, { start, end }, wanted)) {
         await this.#countAnew(connection, { level, above, typeId, eventType, starts, ...span });
         await fold(connection, level);
       }

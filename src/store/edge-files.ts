@@ -12,7 +12,7 @@ import type { RawFile } from "./raw-file.ts";
 import { filesWithin, type RawFiles } from "./raw-files.ts";
 import { timestampLiteral } from "./sql.ts";
 import { aliveSources } from "./tombstones.ts";
-import { countedColumns } from "./windows.ts";
+import { countedColumns, recentSql } from "./windows.ts";
 
 interface Stretch {
   /** Epoch ms; `to` exclusive. */
@@ -107,8 +107,7 @@ export class EdgeFiles implements Pick<RawFiles, "mayHold" | "rowsIn" | "source"
 
 /** Raw events in no file: of the lake itself where that is written, else of this process's. */
 function recentOf(connection: DuckDBConnection): string {
-  if (!isLake(connection)) return "recent_events";
-  return `(SELECT ${countedColumns} FROM raw_recent)`;
+  return isLake(connection) ? `(${recentSql})` : "recent_events";
 }
 
 function within({ from, to }: Stretch): string {

@@ -86,13 +86,15 @@ export const windowTables: readonly string[] = [
 /** Columns of raw events that counts are made of. */
 export const countedColumns = "event_type, event_id, event_time, weight";
 
+/** SQL of raw events in no file yet, without users, sessions and metadata. */
+export const recentSql = `SELECT ${countedColumns} FROM raw_recent`;
+
 /**
  * The view recent_events: raw events in no file yet, without users, sessions and metadata; made at
  * each start.
  */
 export async function createRecentView(connection: DuckDBConnection): Promise<void> {
-  await connection.run(`CREATE OR REPLACE VIEW recent_events AS
-    SELECT ${countedColumns} FROM raw_recent`);
+  await connection.run(`CREATE OR REPLACE VIEW recent_events AS ${recentSql}`);
 }
 
 /** The view of the windows' lists; made at each start. */
