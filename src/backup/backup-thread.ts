@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { parentPort, workerData } from "node:worker_threads";
 import { RankstreamError } from "../errors.ts";
+import { SerialQueue } from "../serial-queue.ts";
 import { thrown } from "../store/protocol.ts";
 import { type BaseLogEnd, BaseWriter, type Known, knownOf } from "./base-writer.ts";
 import { writeErasures } from "./erasure-documents.ts";
@@ -37,7 +38,7 @@ class BackupThread {
   #repository: Repository | null = null;
   #archive: LogArchive | null = null;
   /** Copies of the log, one after another. */
-  #copying: Promise<unknown> = Promise.resolve();
+  readonly #copies = new SerialQueue();
   #headAt = Number.NEGATIVE_INFINITY;
   #partsAtHead = -1;
   #known: Known | null = null;
@@ -65,12 +66,7 @@ class BackupThread {
       const newest = bases.findLast((base) => base.log.id === log.id);
       return { newestAt: newest?.createdAt ?? null, archive: this.#archive?.state ?? null };
     },
-    copyLog: (argument) => {
-      const run = () => this.#copyLog(argument);
-      const done = this.#copying.then(run, run);
-      this.#copying = done.catch(() => undefined);
-      return done;
-    },
+    copyLog: (argument) => this.#copies.run(() => this.#copyLog(argument)),
     readBase: (request) => this.#readBase(request),
     sendBase: async () => {
       const { writer } = this.#base!;

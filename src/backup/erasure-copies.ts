@@ -1,4 +1,5 @@
 /** Keeps a repository told of the users who are erased. */
+import { SerialQueue } from "../serial-queue.ts";
 import type { ErasedPlace, ErasureStore } from "../store/erase-questions.ts";
 import type { BackupCaller } from "./backup-caller.ts";
 
@@ -13,7 +14,7 @@ export class ErasureCopies {
   #changes: number | null = null;
   /** Erasures below are in the repository as they stay. */
   #settledBelow = 0;
-  #copying: Promise<void> = Promise.resolve();
+  readonly #copies = new SerialQueue();
 
   constructor(deps: ErasureCopiesDeps) {
     this.#deps = deps;
@@ -21,10 +22,7 @@ export class ErasureCopies {
 
   /** Resolves once the repository has all that were erased before. Throws `backup_unreachable`. */
   copy(): Promise<void> {
-    const run = () => this.#copy();
-    const done = this.#copying.then(run, run);
-    this.#copying = done.catch(() => undefined);
-    return done;
+    return this.#copies.run(() => this.#copy());
   }
 
   async #copy(): Promise<void> {

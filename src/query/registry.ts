@@ -1,6 +1,7 @@
 /** What is known of event types beside their counts: descriptions, and how long events stay. */
 import { RankstreamError } from "../errors.ts";
 import { minuteMs } from "../model.ts";
+import { SerialQueue } from "../serial-queue.ts";
 import type { EventTypeInfo, Store } from "../store/store.ts";
 import {
   noTypeSettings,
@@ -59,7 +60,8 @@ export class Registry {
   readonly #deps: RegistryDeps;
   readonly #now: () => number;
   readonly #settings = new Map<string, TypeSettings>();
-  #last: Promise<unknown> = Promise.resolve();
+  /** Changes come one after another, each kept before the next. */
+  readonly #changes = new SerialQueue();
 
   private constructor(deps: RegistryDeps) {
     this.#deps = deps;
@@ -71,16 +73,18 @@ export class Registry {
     deps.store.shares.onRows((table) => {
       if (table === "type_settings") registry.#follow();
     });
-    await registry.#inTurn(() => registry.#load());
+    await registry.#changes.run(() => registry.#load());
     return registry;
   }
 
   /** Once more, where others change settings as well. */
   #follow(): void {
-    this.#inTurn(() => this.#load()).catch((error) => {
-      this.#deps.onFailure(error);
-      setTimeout(() => this.#follow(), followAgainMs).unref();
-    });
+    this.#changes
+      .run(() => this.#load())
+      .catch((error) => {
+        this.#deps.onFailure(error);
+        setTimeout(() => this.#follow(), followAgainMs).unref();
+      });
   }
 
   async #load(): Promise<void> {
@@ -127,7 +131,7 @@ export class Registry {
 
   /** Forgets a type that was deleted. */
   async remove(name: string): Promise<void> {
-    await this.#inTurn(async () => {
+    await this.#changes.run(async () => {
       if (!this.#settings.has(name)) return;
       await this.#deps.store.dropTypeSettings(name);
       this.#forget(name);
@@ -164,16 +168,9 @@ export class Registry {
     return { ...range, effectiveFrom: Math.min(horizon, range.effectiveTo) };
   }
 
-  /** Changes come one after another, each kept before the next. */
-  #inTurn<T>(change: () => Promise<T>): Promise<T> {
-    const done = this.#last.then(change, change);
-    this.#last = done.catch(() => undefined);
-    return done;
-  }
-
   #update(change: TypeSettingsChange): Promise<void> {
     const { name } = change;
-    return this.#inTurn(async () => {
+    return this.#changes.run(async () => {
       const known = this.#settings.get(name) ?? { name, ...noTypeSettings };
       const settings = { ...known, ...change };
       const isFull = this.#settings.size >= this.#deps.typesMax && !this.#settings.has(name);

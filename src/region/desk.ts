@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { RankstreamError } from "../errors.ts";
 import { foreverMs } from "../model.ts";
 import { parseRegionType, type RegionStanding, type RegionView } from "../model-regions.ts";
+import { SerialQueue } from "../serial-queue.ts";
 import type { Shares } from "../store/changes.ts";
 import type { Store } from "../store/store.ts";
 import type { Logger } from "../telemetry.ts";
@@ -54,8 +55,8 @@ interface Followed {
   keptAt: number;
   kept: string;
   failures: number;
-  /** The round or resync that runs last. */
-  turn: Promise<unknown>;
+  /** Rounds and resyncs, one after another. */
+  turns: SerialQueue;
 }
 
 export class RegionDesk implements RegionView {
@@ -83,8 +84,15 @@ export class RegionDesk implements RegionView {
       const own = kept.get(peer.name);
       const state = own === undefined ? newState(peer.name, isLost) : readState(own, isLost);
       const follower = isLost ? null : (deps.follow?.(peer, state) ?? null);
-      const turn = Promise.resolve();
-      desk.#followed.push({ peer, state, follower, keptAt: 0, kept: "", failures: 0, turn });
+      desk.#followed.push({
+        peer,
+        state,
+        follower,
+        keptAt: 0,
+        kept: "",
+        failures: 0,
+        turns: new SerialQueue(),
+      });
     }
     desk.#loops = desk.#followed.map((one) => desk.#loop(one));
     desk.#loops.push(desk.#lookAlways());
@@ -116,7 +124,7 @@ export class RegionDesk implements RegionView {
     if (one.peer.address === null) {
       throw new RankstreamError("region_lost", `${name} is lost: its counts are here alone`);
     }
-    return this.#inTurn(one, () => this.#resync(one, range ?? { from: 0, to: foreverMs }));
+    return one.turns.run(() => this.#resync(one, range ?? { from: 0, to: foreverMs }));
   }
 
   /**
@@ -135,12 +143,6 @@ export class RegionDesk implements RegionView {
     this.#stop.abort();
     await Promise.allSettled(this.#loops);
     await Promise.allSettled(this.#followed.map((one) => this.#keep(one, true)));
-  }
-
-  #inTurn<T>(one: Followed, work: () => Promise<T>): Promise<T> {
-    const done = one.turn.then(work, work);
-    one.turn = done.catch(() => undefined);
-    return done;
   }
 
   async #resync({ peer, follower }: Followed, range: { from: number; to: number }) {
@@ -182,7 +184,7 @@ export class RegionDesk implements RegionView {
         await this.#pause(Math.min(intervalMs, lookMs));
         continue;
       }
-      const isMore = await this.#inTurn(one, () => this.#round(one));
+      const isMore = await one.turns.run(() => this.#round(one));
       const pauseMs = Math.min(intervalMs * 2 ** one.failures, Math.max(intervalMs, pauseMsMax));
       if (!isMore || one.failures > 0) await this.#pause(pauseMs);
     }

@@ -6,6 +6,7 @@
 import type { DuckDBConnection, DuckDBValue } from "@duckdb/node-api";
 import { discardBuffers } from "../discard.ts";
 import { failPoint } from "../fail-point.ts";
+import { SerialQueue } from "../serial-queue.ts";
 import { type OnTouch, type Touched, touchedBy } from "./changes.ts";
 import { type Database, insertRows, rowsOf, runValues } from "./database.ts";
 import { addDeltaSpans } from "./delta-spans.ts";
@@ -170,7 +171,7 @@ export class Checkpointer implements Committer {
   /** Workers that have rows of open minutes in the store. */
   readonly #openWorkers = new Set<number>();
   readonly #onTouch: OnTouch;
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #queue = new SerialQueue();
   /** Open minutes of these types before these minutes hold events that are deleted. */
   readonly #closed = new Map<string, number>();
   /** A part that failed is tried again: with the file that holds its events already. */
@@ -201,18 +202,12 @@ export class Checkpointer implements Committer {
    */
   commit(part: CheckpointPart): Promise<Touched[]> {
     // After those before it: two workers' new types must not be given the same id.
-    const run = () => this.#commit(part);
-    const done = this.#last.then(run, run);
-    this.#last = done.catch(() => undefined);
-    return done;
+    return this.#queue.run(() => this.#commit(part));
   }
 
   /** Runs `work` while no checkpoint is being committed. */
   alone<T>(work: (types: TypeIds) => Promise<T>): Promise<T> {
-    const run = () => work(this.#types);
-    const done = this.#last.then(run, run);
-    this.#last = done.catch(() => undefined);
-    return done;
+    return this.#queue.run(() => work(this.#types));
   }
 
   /**

@@ -5,6 +5,7 @@
  * anew leave stretches behind that are deleted whole, and these cost nothing.
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
+import { SerialQueue } from "../serial-queue.ts";
 import {
   briefWaitMs,
   type Database,
@@ -59,7 +60,7 @@ export class Compactor {
   /** What is to be moved, from the last to the first of each table. */
   #due: Stretch[] = [];
   #isToLook = false;
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #queue = new SerialQueue();
 
   constructor(database: Database, options: CompactOptions) {
     this.#database = database;
@@ -73,10 +74,7 @@ export class Compactor {
 
   /** Moves one stretch of rows where that is due; whether it did. */
   step(waitMsMax = briefWaitMs): Promise<boolean> {
-    const run = () => this.#step(waitMsMax);
-    const done = this.#last.then(run, run);
-    this.#last = done.catch(() => undefined);
-    return done;
+    return this.#queue.run(() => this.#step(waitMsMax));
   }
 
   /** Looks, and moves all that is due. */

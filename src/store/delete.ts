@@ -11,6 +11,7 @@ import type { DuckDBConnection } from "@duckdb/node-api";
 import { RankstreamError } from "../errors.ts";
 import { failPoint } from "../fail-point.ts";
 import { minuteMs } from "../model.ts";
+import { SerialQueue } from "../serial-queue.ts";
 import { addMutation, type OnTouch, readMutations } from "./changes.ts";
 import type { Committer } from "./checkpoint.ts";
 import type { CoarseWindows } from "./coarse.ts";
@@ -107,7 +108,7 @@ const noneTaken = { answer: nothingDeleted, sums: noEvents, underWay: undefined 
 export class Deleter {
   readonly #deps: DeleteDeps;
   readonly #options: DeleteOptions;
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #queue = new SerialQueue();
   #waiting = 0;
   readonly #stop = new AbortController();
   readonly #underWay: DeletesUnderWay;
@@ -190,7 +191,7 @@ export class Deleter {
   /** Ends what is under way where that leaves no trace, and resolves when it has ended. */
   async stop(): Promise<void> {
     this.#stop.abort();
-    await this.#last;
+    await this.#queue.settled();
   }
 
   #read<T>(
@@ -207,12 +208,14 @@ export class Deleter {
 
   #enqueue<T>(run: () => Promise<T>): Promise<T> {
     this.#waiting++;
-    const done = this.#last.then(run, run).finally(() => {
-      this.#waiting--;
-      return this.#underWay.letGo();
+    return this.#queue.run(async () => {
+      try {
+        return await run();
+      } finally {
+        this.#waiting--;
+        await this.#underWay.letGo();
+      }
     });
-    this.#last = done.catch(() => undefined);
-    return done;
   }
 
   async #run(scope: EventScope, signal?: AbortSignal, underWay?: number): Promise<DeleteAnswer> {
@@ -336,10 +339,9 @@ export class Deleter {
         failPoint("delete.in_transaction");
         const underWay = await this.#noteRest(connection, id, rest);
         failPoint("delete.before_commit");
-        const answer = answerOf(done.raw.sums, done.raw.files.length, measured);
-        const { until, isGone, raw } = done;
-        const { sums, dropped } = raw;
-        return { answer, sums, underWay, until, isGone, dropped, mutations };
+        const { files, sums, dropped } = done.raw;
+        const answer = answerOf(sums, files.length, measured);
+        return { ...done, answer, sums, underWay, dropped, mutations };
       });
       failPoint("delete.after_commit");
       if (taken.isGone) types.remove(eventType);

@@ -8,6 +8,7 @@
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { failPoint } from "../fail-point.ts";
+import { SerialQueue } from "../serial-queue.ts";
 import type { Touched } from "./changes.ts";
 import { type Committer, fileOfPart, StaleOffsetError, type WrittenParts } from "./checkpoint.ts";
 import { newestMinuteOf } from "./contents.ts";
@@ -76,7 +77,7 @@ export class LakeCheckpointer implements Committer {
   readonly #written: WrittenParts = new WeakMap();
   /** Parts whose COMMIT was tried; one of these that are tried again may be committed. */
   readonly #tried = new WeakSet<CheckpointPart>();
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #queue = new SerialQueue();
   #isKnown = false;
 
   constructor(deps: LakeCheckpointerDeps) {
@@ -85,13 +86,13 @@ export class LakeCheckpointer implements Committer {
   }
 
   commit(part: CheckpointPart): Promise<Touched[]> {
-    return this.#inTurn(() => this.#commit(part));
+    return this.#queue.run(() => this.#commit(part));
   }
 
   alone<T>(work: (types: { remove(name: string): void }) => Promise<T>): Promise<T> {
     // What it changes fences the checkpoints of all processes, and these look again then.
     const { database } = this.#deps;
-    return this.#inTurn(() => database.alone(() => work({ remove: () => undefined })));
+    return this.#queue.run(() => database.alone(() => work({ remove: () => undefined })));
   }
 
   /** Of a lake the deltas always answer for open minutes. */
@@ -103,7 +104,7 @@ export class LakeCheckpointer implements Committer {
    * is to look whether they are still its own, instead of leaving those that are.
    */
   adopt(adoption: LakeAdoption): Promise<Adopted> {
-    return this.#inTurn(() => this.#adopt(adoption));
+    return this.#queue.run(() => this.#adopt(adoption));
   }
 
   async #adopt({ worker, partitions, partitionCount }: LakeAdoption): Promise<Adopted> {
@@ -149,12 +150,6 @@ export class LakeCheckpointer implements Committer {
       tail,
     }));
     return { ...adopted, starts };
-  }
-
-  #inTurn<T>(run: () => Promise<T>): Promise<T> {
-    const done = this.#last.then(run, run);
-    this.#last = done.catch(() => undefined);
-    return done;
   }
 
   async #commit(part: CheckpointPart): Promise<Touched[]> {

@@ -1,6 +1,7 @@
 /** Transactions of a lake: one after another on a connection, again where they lost. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DuckDBConnection } from "@duckdb/node-api";
+import { SerialQueue } from "../serial-queue.ts";
 import { namedCutOff } from "./lake-cut-off.ts";
 import type { SessionSettings } from "./open-instance.ts";
 
@@ -37,7 +38,7 @@ export function noteChanges(connection: DuckDBConnection, onChange: () => void):
 export class LakeWriter {
   readonly connection: DuckDBConnection;
   readonly #session: SessionSettings;
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #queue = new SerialQueue();
   #isRunning = false;
 
   constructor(connection: DuckDBConnection, session: SessionSettings) {
@@ -46,7 +47,7 @@ export class LakeWriter {
   }
 
   enqueue<T>(run: () => Promise<T>): Promise<T> {
-    const tracked = async () => {
+    return this.#queue.run(async () => {
       this.#isRunning = true;
       try {
         await this.#session.apply(this.connection);
@@ -54,18 +55,15 @@ export class LakeWriter {
       } finally {
         this.#isRunning = false;
       }
-    };
-    const done = this.#last.then(tracked, tracked);
-    this.#last = done.catch(() => undefined);
-    return done;
+    });
   }
 
   interrupt(): void {
     if (this.#isRunning) this.connection.interrupt();
   }
 
-  settled(): Promise<unknown> {
-    return this.#last;
+  settled(): Promise<void> {
+    return this.#queue.settled();
   }
 
   /** Tried again after so many conflicts. */

@@ -12,6 +12,7 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { failPoint } from "../fail-point.ts";
 import { foreverMs } from "../model.ts";
+import { SerialQueue } from "../serial-queue.ts";
 import { type Database, ownReadBudgetMs, rowsOf } from "./database.ts";
 import { erasuresOf, moveErasures } from "./erasure-sql.ts";
 import { RawChecks } from "./raw-checks.ts";
@@ -86,7 +87,7 @@ export class RawFiles {
   readonly #options: RawFilesOptions;
   readonly #sweeper: RawSweeper;
   readonly #writer: RawFileWriter;
-  #writing: Promise<void> = Promise.resolve();
+  readonly #rewrites = new SerialQueue();
 
   constructor(database: Database, options: RawFilesOptions) {
     this.#database = database;
@@ -223,10 +224,7 @@ export class RawFiles {
    * another, so that none is removed while another writes from it.
    */
   #writeAnew(paths: string[], span: [number, number], now: number): Promise<void> {
-    const run = () => this.#writeNow(paths, span, now);
-    const done = this.#writing.then(run, run);
-    this.#writing = done.catch(() => undefined);
-    return done;
+    return this.#rewrites.run(() => this.#writeNow(paths, span, now));
   }
 
   async #writeNow(paths: string[], span: [number, number], now: number): Promise<void> {
