@@ -9,10 +9,10 @@ import { reachRawPlace } from "./open-raw-place.ts";
 import { sqlText } from "./sql.ts";
 
 /**
- * An insert of so many rows makes no file: they lie in PostgreSQL until they are moved. So many
- * cost the same there and as a file on local disk; an object costs more.
+ * An insert or delete of so many rows makes no file: they lie in PostgreSQL until they are
+ * moved. So many cost the same there and as a file on local disk; an object costs more.
  */
-const inlinedRowsMax = 300;
+export const inlinedRowsMax = 300;
 /** A server that is silent without a word is given up after some twenty seconds. */
 const aliveOptions = Object.entries({
   keepalives_idle: "10",

@@ -184,6 +184,18 @@ export class LakeCatalog {
     return rows.map(({ name, rows: left }) => ({ name: String(name), rows: Number(left) }));
   }
 
+  /** Whether a file of any of these tables has a file of the rows that are gone of it. */
+  async haveDeleteFiles(tables: readonly string[]): Promise<boolean> {
+    const [row] = await this.#query(
+      `SELECT EXISTS (SELECT FROM ${this.schema}.ducklake_delete_file AS gone
+         JOIN ${this.schema}.ducklake_table AS own USING (table_id)
+         WHERE own.table_name = ANY($1::text[]) AND own.end_snapshot IS NULL
+           AND gone.end_snapshot IS NULL) AS are`,
+      [tables],
+    );
+    return row!["are"] === true;
+  }
+
   /** Bytes of the catalog's tables in PostgreSQL, and of the files that it names. */
   async bytes(): Promise<number> {
     const sizes = ["data_file", "delete_file"].map(

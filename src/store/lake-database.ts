@@ -22,7 +22,7 @@ import { readReached } from "./lake-partitions.ts";
 import { createS3Secret } from "./lake-s3.ts";
 import { LakeSession } from "./lake-session.ts";
 import { LakeTurns } from "./lake-turns.ts";
-import { LakeWriter, noteChanges } from "./lake-writer.ts";
+import { LakeWriter } from "./lake-writer.ts";
 import { LocalDatabase } from "./local-database.ts";
 import type { DatabaseOptions } from "./open-instance.ts";
 import { makePatient } from "./patient-connection.ts";
@@ -55,8 +55,6 @@ export class LakeDatabase implements Database {
   #shown = 0;
   #following: Promise<void> | null = null;
   #next: Promise<void> | null = null;
-  /** Whether the deferrable transaction under way has changed anything. */
-  #hasChanged = false;
   #isRefused = false;
   /** The snapshot up to which `followKept` has looked. */
   #keptAt: number | null = null;
@@ -83,15 +81,13 @@ export class LakeDatabase implements Database {
     this.#keys = new LakeKeys(() => local.write((c) => createS3Secret(c, place, session)));
     this.#local = local;
     this.catalog = catalog;
-    this.#writer = new LakeWriter(connections.writer, session);
-    this.maintenance = new LakeWriter(connections.maintenance, session);
+    const deps = { session, turns: this.#turns, catalog };
+    this.#writer = new LakeWriter(connections.writer, deps);
+    this.maintenance = new LakeWriter(connections.maintenance, deps);
     this.#copier = connections.copier;
     this.#looker = connections.looker;
     this.#mirroring = connections.mirroring;
     this.#mirror = mirror;
-    noteChanges(connections.maintenance, () => {
-      this.#hasChanged = true;
-    });
   }
 
   /**
@@ -196,10 +192,9 @@ export class LakeDatabase implements Database {
     return this.maintenance.enqueue(() => {
       this.#check();
       const transaction = async (connection: DuckDBConnection) => {
-        this.#hasChanged = false;
         const result = await work(connection);
         // Only where there is something to commit: each commit is one more state of the lake.
-        if (this.#hasChanged) await this.#serialize(connection);
+        if (this.maintenance.hasChanged) await this.#serialize(connection);
         return result;
       };
       return this.#noted(() => this.#turned(() => this.maintenance.transaction(transaction)));

@@ -45,7 +45,7 @@ export interface MirrorStep {
 const isDirect = (table: string) =>
   /^(?:(?:tail|sketch)_.*|raw_recent|jobs|kept_answers)$/.test(table);
 /** Only who counts partitions reads these, in its own transactions. */
-const isHidden = (table: string) =>
+export const isHidden = (table: string) =>
   /^(?:(?:fence|seen_keys|seen_runs)_\d+|partition_epochs)$/.test(table);
 
 /** Of the table that the copy recent_events is made of. */

@@ -2,7 +2,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { SerialQueue } from "../serial-queue.ts";
+import type { LakeCatalog } from "./lake-catalog.ts";
 import { namedCutOff } from "./lake-cut-off.ts";
+import { retriesSetting } from "./lake-session.ts";
+import { LakeStatements } from "./lake-statements.ts";
+import type { LakeTurns } from "./lake-turns.ts";
 import type { SessionSettings } from "./open-instance.ts";
 
 /** A transaction that lost against another is tried again so often. */
@@ -22,35 +26,36 @@ export function isConflict(error: unknown): boolean {
   return error instanceof Error && conflictForms.some((form) => error.message.includes(form));
 }
 
-/** Calls `onChange` at each statement by `run` of the connection that changes the lake. */
-export function noteChanges(connection: DuckDBConnection, onChange: () => void): void {
-  const run = connection.run.bind(connection);
-  connection.run = async (sql, values, types) => {
-    const result = await run(sql, values, types);
-    const isDdl = /^\s*(?:DROP|ALTER|CREATE(?! (?:OR REPLACE )?TEMP))/i.test(sql);
-    const isChange = /^\s*(?:INSERT|DELETE|UPDATE)/i.test(sql) && result.rowsChanged > 0;
-    if (isDdl || isChange) onChange();
-    return result;
-  };
+export interface LakeWriterDeps {
+  session: SessionSettings;
+  turns: Pick<LakeTurns, "alone">;
+  catalog: Pick<LakeCatalog, "haveDeleteFiles">;
 }
 
 /** One transaction after another, on a connection of their own. */
 export class LakeWriter {
   readonly connection: DuckDBConnection;
-  readonly #session: SessionSettings;
+  readonly #deps: LakeWriterDeps;
+  readonly #statements: LakeStatements;
   readonly #queue = new SerialQueue();
   #isRunning = false;
 
-  constructor(connection: DuckDBConnection, session: SessionSettings) {
+  constructor(connection: DuckDBConnection, deps: LakeWriterDeps) {
     this.connection = connection;
-    this.#session = session;
+    this.#deps = deps;
+    this.#statements = new LakeStatements(connection);
+  }
+
+  /** Whether the transaction under way has changed anything so far. */
+  get hasChanged(): boolean {
+    return this.#statements.hasChanged;
   }
 
   enqueue<T>(run: () => Promise<T>): Promise<T> {
     return this.#queue.run(async () => {
       this.#isRunning = true;
       try {
-        await this.#session.apply(this.connection);
+        await this.#deps.session.apply(this.connection);
         return await run();
       } finally {
         this.#isRunning = false;
@@ -66,22 +71,55 @@ export class LakeWriter {
     return this.#queue.settled();
   }
 
-  /** Tried again after so many conflicts. */
+  /**
+   * Tried again after so many conflicts; where it takes many rows, while no process commits a
+   * checkpoint: it would lose against the next one as well.
+   */
   async transaction<T>(
     work: (connection: DuckDBConnection) => Promise<T>,
     triesMax = conflictsMax,
   ): Promise<T> {
+    const attempt = () => this.#attempt(work);
+    let isAlone = false;
     for (let conflicts = 0; ; conflicts++) {
       try {
-        await this.connection.run("BEGIN TRANSACTION");
-        const result = await work(this.connection);
-        await this.connection.run("COMMIT");
-        return result;
+        return await (isAlone ? this.#deps.turns.alone(attempt) : attempt());
       } catch (error) {
         await this.connection.run("ROLLBACK").catch(() => undefined);
         if (!isConflict(error) || conflicts >= triesMax) throw namedCutOff(error);
       }
+      isAlone = this.#statements.taken.length > 0;
       await sleep(Math.random() * conflictWaitMsMax);
     }
+  }
+
+  async #attempt<T>(work: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
+    const { connection } = this;
+    this.#statements.forget();
+    await connection.run("BEGIN TRANSACTION");
+    const result = await work(connection);
+    if (!(await this.#mustBeNext())) {
+      await connection.run("COMMIT");
+      return result;
+    }
+    await connection.run(`SET SESSION ${retriesSetting} = 0`);
+    try {
+      await connection.run("COMMIT");
+    } finally {
+      await connection.run(`RESET SESSION ${retriesSetting}`);
+    }
+    return result;
+  }
+
+  /**
+   * Whether it may only be the very next state of the lake. Where many rows go of a file that had
+   * lost some before, DuckLake 1.0 writes one file of both that says of each row with which state
+   * it went, and takes the next one for its own. A COMMIT that is tried again behind another
+   * makes a later one: rows would be gone before those come that take their place, and whoever
+   * follows the lake would not be told that they went.
+   */
+  async #mustBeNext(): Promise<boolean> {
+    const { taken } = this.#statements;
+    return taken.length > 0 && (await this.#deps.catalog.haveDeleteFiles(taken));
   }
 }

@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { expect, it } from "vitest";
 import { rowsOf } from "../../src/store/database.ts";
+import type { LakeDatabase } from "../../src/store/lake-database.ts";
 import { rewriteHoled } from "../../src/store/lake-holes.ts";
 import { hasLake, startLake } from "../support/lake.ts";
 import { randomFromEnvironment } from "../support/random.ts";
@@ -56,9 +57,28 @@ class States {
   }
 }
 
+/** Runs a statement while others commit before it does; how often it was tried. */
+async function writeOvertaken(
+  database: LakeDatabase,
+  sql: string,
+  overtake: (() => Promise<unknown>) | null,
+): Promise<number> {
+  let tries = 0;
+  await database.write(async (c) => {
+    await c.run(sql);
+    if (tries++ === 0) await overtake?.();
+  });
+  return tries;
+}
+
+/** Changes nothing that the tests look at. */
+const another = (c: DuckDBConnection) =>
+  c.run("INSERT INTO type_graves VALUES (77)");
+
 it.skipIf(!hasLake())("A mirror holds the rows of its lake", { timeout: msMax }, async () => {
   const random = randomFromEnvironment("lake mirror");
-  const member = await Member.open((await startLake()).place());
+  const place = (await startLake()).place();
+  const [member, other] = [await Member.open(place), await Member.open(place)];
   const { database } = member;
   const states = new States(member);
   let next = 0;
@@ -89,8 +109,15 @@ it.skipIf(!hasLake())("A mirror holds the rows of its lake", { timeout: msMax },
     const kind = random.pick([...writes, ...writes, "flush", "merge", "end", "fill"] as const);
     log.push(kind);
     const write = { add, take, addRecent, takeRecent }[kind as string];
-    if (write !== undefined) await database.write((c) => c.run(write()));
-    else if (kind === "end") await database.catalog.endEmptyFiles();
+    if (write !== undefined) {
+      const isOvertaken = random.chance(0.3);
+      if (isOvertaken) log.push("(overtaken)");
+      await writeOvertaken(
+        database,
+        write(),
+        isOvertaken ? () => other.database.write(another) : null,
+      );
+    } else if (kind === "end") await database.catalog.endEmptyFiles();
     else if (kind === "fill") {
       const files = await database.catalog.holedFiles("count_deltas");
       if (files.length > 0) await database.write((c) => rewriteHoled(c, "count_deltas", files));
@@ -106,7 +133,7 @@ it.skipIf(!hasLake())("A mirror holds the rows of its lake", { timeout: msMax },
     const held = await database.write((c) => rowsOf(c, recentSql("raw_recent")));
     expect(shown, log.join(" ")).toEqual(held);
   }
-  await database.close();
+  await Promise.all([database.close(), other.database.close()]);
 });
 
 const aloneMsMax = 120_000;
@@ -131,5 +158,39 @@ it.skipIf(!hasLake())(
     const { length } = await states.changed();
     expect(length, "DuckLake has mended it: upkeep may write files anew").toBe(1);
     await database.close();
+  },
+);
+
+it.skipIf(!hasLake())(
+  "Rows that a later state takes are there before",
+  { timeout: aloneMsMax },
+  async () => {
+    const place = (await startLake()).place();
+    const [member, other] = [await Member.open(place), await Member.open(place)];
+    const { database } = member;
+    const states = new States(other);
+    await database.write((c) =>
+      c.run(`INSERT INTO count_deltas SELECT 100 + i // 1000, 0, 'item ' || i, 0, i
+        FROM range(2000) AS new (i)`),
+    );
+    const overtake = async () => {
+      for (let i = 0; i < 3; i++) {
+        await other.database.write(another);
+        await states.note(0);
+        await database.follow();
+      }
+    };
+    const take = (from: number, count: number) =>
+      `DELETE FROM count_deltas WHERE count >= ${from} AND count < ${from + count}`;
+    // The first rows that go of a file; then some more, of which it writes when they went.
+    expect(await writeOvertaken(database, take(0, 400), overtake)).toBe(1);
+    expect(await writeOvertaken(database, take(400, 400), overtake)).toBe(2);
+    // Few lie in PostgreSQL.
+    expect(await writeOvertaken(database, take(800, 10), overtake)).toBe(1);
+    expect(await states.changed()).toEqual([]);
+    const read = (c: DuckDBConnection) => rowsOf(c, rowsSql);
+    await database.follow();
+    expect(await database.read(msMax, read)).toEqual(await database.write(read));
+    await Promise.all([database.close(), other.database.close()]);
   },
 );
