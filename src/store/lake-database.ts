@@ -82,8 +82,8 @@ export class LakeDatabase implements Database {
     this.#local = local;
     this.catalog = catalog;
     const deps = { session, turns: this.#turns, catalog };
-    this.#writer = new LakeWriter(connections.writer, deps);
-    this.maintenance = new LakeWriter(connections.maintenance, deps);
+    this.#writer = new LakeWriter(connections.writer, { ...deps, yields: true });
+    this.maintenance = new LakeWriter(connections.maintenance, { ...deps, yields: false });
     this.#copier = connections.copier;
     this.#looker = connections.looker;
     this.#mirroring = connections.mirroring;

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { SerialQueue } from "../serial-queue.ts";
+import { NotAlone, runAlone } from "./lake-alone.ts";
 import type { LakeCatalog } from "./lake-catalog.ts";
 import { namedCutOff } from "./lake-cut-off.ts";
 import { retriesSetting } from "./lake-session.ts";
@@ -29,6 +30,8 @@ export function isConflict(error: unknown): boolean {
 export interface LakeWriterDeps {
   session: SessionSettings;
   turns: Pick<LakeTurns, "alone">;
+  /** Whether what loses is tried again as before, beside checkpoints: it may be one itself. */
+  yields: boolean;
   catalog: Pick<LakeCatalog, "haveDeleteFiles">;
 }
 
@@ -71,24 +74,27 @@ export class LakeWriter {
     return this.#queue.settled();
   }
 
-  /**
-   * Tried again after so many conflicts; where it takes many rows, while no process commits a
-   * checkpoint: it would lose against the next one as well.
-   */
+  /** Tried again after so many conflicts; alone where that was demanded, or may be needed. */
   async transaction<T>(
     work: (connection: DuckDBConnection) => Promise<T>,
     triesMax = conflictsMax,
   ): Promise<T> {
+    const { turns, yields } = this.#deps;
     const attempt = () => this.#attempt(work);
     let isAlone = false;
-    for (let conflicts = 0; ; conflicts++) {
+    for (let conflicts = 0; ; ) {
       try {
-        return await (isAlone ? this.#deps.turns.alone(attempt) : attempt());
+        return await (isAlone ? runAlone(this.connection, turns, attempt) : attempt());
       } catch (error) {
         await this.connection.run("ROLLBACK").catch(() => undefined);
+        if (!isAlone && error instanceof NotAlone) {
+          isAlone = true;
+          continue;
+        }
         if (!isConflict(error) || conflicts >= triesMax) throw namedCutOff(error);
       }
-      isAlone = this.#statements.taken.length > 0;
+      conflicts++;
+      isAlone ||= !yields || this.#statements.taken.length > 0;
       await sleep(Math.random() * conflictWaitMsMax);
     }
   }

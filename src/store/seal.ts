@@ -10,6 +10,7 @@ import { keptApart } from "./coarse-table.ts";
 import { type Database, insertRows, rowsOf } from "./database.ts";
 import { dropDeltaSpans } from "./delta-spans.ts";
 import { isLake } from "./dialect.ts";
+import { demandAlone } from "./lake-alone.ts";
 import { closeOpenBefore } from "./open-windows.ts";
 import type { Sketches } from "./sketches.ts";
 import { endOf, type Level, levels, minuteLevel } from "./windows.ts";
@@ -297,6 +298,7 @@ export class Sealer {
   ): Promise<SealResult | null> {
     const slice = await nextSlice(connection, endMinute, this.#options.sliceRowsMax);
     if (slice === null) return null;
+    demandAlone(connection);
     const within = `minute >= ${slice.first} AND minute < ${slice.end}`;
     await connection.run(`CREATE OR REPLACE TEMP TABLE folding AS
       SELECT minute AS start, type_id, event_id, sum(count)::BIGINT AS count

@@ -72,8 +72,7 @@ async function writeOvertaken(
 }
 
 /** Changes nothing that the tests look at. */
-const another = (c: DuckDBConnection) =>
-  c.run("INSERT INTO type_graves VALUES (77)");
+const another = (c: DuckDBConnection) => c.run("INSERT INTO type_graves VALUES (77)");
 
 it.skipIf(!hasLake())("A mirror holds the rows of its lake", { timeout: msMax }, async () => {
   const random = randomFromEnvironment("lake mirror");

@@ -1,0 +1,61 @@
+// What takes rows that checkpoints add: it is not begun for nothing, and never starves.
+import { setTimeout as sleep } from "node:timers/promises";
+import { describe, expect, it } from "vitest";
+import { rowsOf } from "../../src/store/database.ts";
+import { demandAlone } from "../../src/store/lake-alone.ts";
+import { hasLake } from "../support/lake.ts";
+import { twoMembers } from "./lake-member.ts";
+
+const msMax = 300_000;
+/** Longer than a checkpoint takes. */
+const aWhileMs = 1000;
+
+describe.skipIf(!hasLake())("a transaction that is alone", () => {
+  const members = twoMembers(msMax);
+  const offsets = [0, 0];
+  const checkpoint = (partition: number) =>
+    members.two.commit(0, partition, offsets[partition]!++, ["play"]);
+
+  it("holds checkpoints of others up until it has committed", { timeout: msMax }, async () => {
+    const { one, two } = members;
+    await two.adopt(0, [0, 1]);
+    const order: string[] = [];
+    let tries = 0;
+    let held: Promise<unknown> | undefined;
+    await one.database.writeDeferrable(async (c) => {
+      tries++;
+      demandAlone(c);
+      held = checkpoint(0).then(() => order.push("checkpoint"));
+      await sleep(aWhileMs);
+      await c.run("INSERT INTO type_graves VALUES (7)");
+      order.push("alone");
+    });
+    await held;
+    expect(order).toEqual(["alone", "checkpoint"]);
+    // Nothing was done before it was alone.
+    expect(tries).toBe(2);
+  });
+
+  it("is what lost against a checkpoint before", { timeout: msMax }, async () => {
+    const { one } = members;
+    const order: string[] = [];
+    let tries = 0;
+    let held: Promise<unknown> | undefined;
+    await one.database.writeDeferrable(async (c) => {
+      tries++;
+      await c.run("DELETE FROM event_type_parts");
+      if (tries === 1) {
+        await checkpoint(0);
+        return;
+      }
+      held = checkpoint(1).then(() => order.push("checkpoint"));
+      await sleep(aWhileMs);
+      order.push("alone");
+    });
+    await held;
+    expect(order).toEqual(["alone", "checkpoint"]);
+    expect(tries).toBe(2);
+    const rows = await one.database.write((c) => rowsOf(c, "FROM event_type_parts"));
+    expect(rows.length).toBe(1);
+  });
+});
