@@ -59,10 +59,13 @@ export class ErasedArrivals {
     return this.#receivedThrough;
   }
 
-  /** A FROM source of what is to be kept of staged events: `chunks`, which are `source` in SQL. */
-  sourceOf(chunks: readonly ArrayBuffer[], source: string): string {
+  /**
+   * A FROM source of what is to be kept of staged events: `chunks`, which are `source` in SQL.
+   * `users`: table erased_users, or a copy of it.
+   */
+  sourceOf(chunks: readonly ArrayBuffer[], source: string, users?: string): string {
     const [first, last] = receiptSpan(chunks);
     this.#receivedThrough = Math.max(this.#receivedThrough, last);
-    return first > this.#erasedThrough ? source : erasedSql(source);
+    return first > this.#erasedThrough ? source : erasedSql(source, "true", users);
   }
 }

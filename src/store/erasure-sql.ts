@@ -49,9 +49,9 @@ export function metadataPatch(keys: readonly string[]): string | null {
 
 /**
  * A FROM source of the events of `source` (another), those of users that were erased without what
- * was erased of them. `which` is a condition on erased_users.
+ * was erased of them. `which` is a condition on erased_users, or on `users`, a copy of it.
  */
-export function erasedSql(source: string, which = "true"): string {
+export function erasedSql(source: string, which = "true", users = "erased_users"): string {
   // What is no JSON, which nothing of ours is, would go as a whole. Merged with NULL a patch would
   // come out as it is.
   const patched = `CASE WHEN json_valid(event.metadata) THEN nullif(json_merge_patch(
@@ -65,7 +65,7 @@ export function erasedSql(source: string, which = "true"): string {
       SELECT user_hash, max(erased_at) AS erased_at,
         string_agg(metadata_patch, ',') AS metadata_patch,
         bool_or(drops_metadata) AS drops_metadata
-      FROM erased_users WHERE ${which} GROUP BY user_hash) AS rule
+      FROM ${users} WHERE ${which} GROUP BY user_hash) AS rule
     ON rule.user_hash = ${userHashSql("event.user_id")}
       AND epoch_ms(event.received_at) <= rule.erased_at)`;
 }

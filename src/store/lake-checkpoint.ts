@@ -15,6 +15,7 @@ import { newestMinuteOf } from "./contents.ts";
 import { rowsOf } from "./database.ts";
 import type { ErasedArrivals } from "./erased-arrivals.ts";
 import type { LakeDatabase } from "./lake-database.ts";
+import { lakeName } from "./lake-mirror.ts";
 import {
   addLakePartitions,
   type Fence,
@@ -58,6 +59,10 @@ interface Holding extends Holder {
 const looksMax = 20;
 /** Partitions are taken over again after so many conflicts, then it is looked whose they are. */
 const takeConflictsMax = 5;
+/** Of the connection that writes files. */
+const erasedCopy = "erased_users_copy";
+const copyErasedUsers = `CREATE OR REPLACE TEMP TABLE ${erasedCopy} AS
+  FROM ${lakeName}.erased_users`;
 
 export interface LakeCheckpointerDeps {
   database: LakeDatabase;
@@ -216,10 +221,17 @@ export class LakeCheckpointer implements Committer {
     const typeIds = new Uint32Array(indexMax + 1);
     for (const { index, name } of part.types) typeIds[index] = idOf(name);
     const token = staged.stage({ raw: part.raw, counts: part.counts, typeIds });
-    const events = arrivals.sourceOf(part.raw, `staged_events(${token})`);
+    const stagedEvents = `staged_events(${token})`;
+    const events = arrivals.sourceOf(part.raw, stagedEvents);
     let file: RawFile | null = null;
     const writeFile = async (connection: DuckDBConnection) => {
-      const writing = { part, events, erasures: arrivals.erasures, rowsMin: lakeFileRowsMin };
+      if (part.rawRows < lakeFileRowsMin) return;
+      const { erasures } = arrivals;
+      // A statement of the lake as well would be bound anew as it starts, by this thread, which
+      // then waits for itself to tell of staged events.
+      if (events !== stagedEvents) await connection.run(copyErasedUsers);
+      const own = arrivals.sourceOf(part.raw, stagedEvents, erasedCopy);
+      const writing = { part, events: own, erasures, rowsMin: lakeFileRowsMin };
       file = await fileOfPart(connection, rawFiles, this.#written, writing);
     };
     try {

@@ -40,7 +40,7 @@ export class LakeDatabase implements Database {
   readonly #writer: LakeWriter;
   /** Deferrable transactions, and upkeep. */
   readonly maintenance: LakeWriter;
-  /** Writes files of what checkpoints hold; it may ask the lake who is erased. */
+  /** Writes files of what checkpoints hold. Patient: no statement of it may be of the lake too. */
   readonly #copier: DuckDBConnection;
   /** One of its own: a statement would end another one under way on the same connection. */
   readonly #looker: DuckDBConnection;
@@ -115,9 +115,13 @@ export class LakeDatabase implements Database {
       return LocalDatabase.open(join(folder, "mirror.duckdb"), own, load);
     });
     try {
-      const lakeConnection = async () => {
+      const connect = async () => {
         const connection = await local.connect();
         await session.apply(connection);
+        return connection;
+      };
+      const lakeConnection = async () => {
+        const connection = await connect();
         await connection.run(`USE ${lakeName}`);
         markLake(connection);
         return connection;
@@ -125,7 +129,7 @@ export class LakeDatabase implements Database {
       const connections = {
         writer: await lakeConnection(),
         maintenance: await lakeConnection(),
-        copier: await lakeConnection(),
+        copier: await connect(),
         looker: await lakeConnection(),
         mirroring: await local.connect(),
       };

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { BoardOracle } from "../oracles/board-oracle.ts";
 import { type Random, randomFromEnvironment, ZipfSampler } from "../support/random.ts";
 import { type RankstreamProcess, startRankstream, temporaryFolder } from "../support/service.ts";
+import { isLakeRun } from "../support/service-store.ts";
 import { expectTrueBoard, randomQuestion } from "./board-checks.ts";
 
 const minuteMs = 60_000;
@@ -67,7 +68,8 @@ describe("open minutes", () => {
       await post(random);
       await askSome();
     }
-    expect(seen.open).toBeGreaterThan(seen.answers / 10);
+    // Of a lake the deltas answer for running minutes.
+    if (!isLakeRun) expect(seen.open).toBeGreaterThan(seen.answers / 10);
     expect(seen.certified).toBeGreaterThan(0);
     expect(seen.certified).toBeLessThan(seen.answers);
   });
