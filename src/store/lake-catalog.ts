@@ -170,18 +170,43 @@ export class LakeCatalog {
     return new Map(rows.map((row) => [String(row["table_name"]), Number(row["files"])]));
   }
 
-  /** A table's files in the newest state of which some rows are gone, but not all. */
-  async holedFiles(table: string): Promise<HoledFile[]> {
+  /** Tables of which rows, or which rows of their files are gone, lie in PostgreSQL. */
+  async inlinedTables(): Promise<Set<string>> {
+    const parts = await this.#query(
+      `SELECT own.table_name, part.name FROM ${this.schema}.ducklake_table AS own JOIN (
+         SELECT table_id, table_name AS name FROM ${this.schema}.ducklake_inlined_data_tables
+         UNION ALL SELECT table_id, 'ducklake_inlined_delete_' || table_id
+         FROM ${this.schema}.ducklake_table) AS part USING (table_id)
+       JOIN pg_tables ON schemaname = $1 AND tablename = part.name
+       WHERE own.end_snapshot IS NULL`,
+      [this.#place.schema],
+    );
+    if (parts.length === 0) return new Set();
+    const filled = parts.map(
+      ({ table_name: table, name }) => `SELECT '${table}' AS table_name
+        WHERE EXISTS (SELECT FROM ${this.schema}."${name}")`,
+    );
+    const rows = await this.#query(filled.join(" UNION "));
+    return new Set(rows.map((row) => String(row["table_name"])));
+  }
+
+  /** Files in the newest state of which some rows are gone, but not all, by table. */
+  async holedFiles(): Promise<Map<string, HoledFile[]>> {
     const rows = await this.#query(
-      `SELECT regexp_replace(file.path, '^.*/', '') AS name, record_count - delete_count AS rows
+      `SELECT own.table_name, regexp_replace(file.path, '^.*/', '') AS name,
+         record_count - delete_count AS rows
        FROM ${this.schema}.ducklake_data_file AS file
        JOIN ${this.schema}.ducklake_delete_file AS gone USING (data_file_id)
        JOIN ${this.schema}.ducklake_table AS own ON own.table_id = file.table_id
-       WHERE own.table_name = $1 AND delete_count < record_count AND own.end_snapshot IS NULL
+       WHERE delete_count < record_count AND own.end_snapshot IS NULL
          AND file.end_snapshot IS NULL AND gone.end_snapshot IS NULL`,
-      [table],
     );
-    return rows.map(({ name, rows: left }) => ({ name: String(name), rows: Number(left) }));
+    const files = new Map<string, HoledFile[]>();
+    for (const { table_name: table, name, rows: left } of rows) {
+      const own = files.get(String(table)) ?? [];
+      files.set(String(table), [...own, { name: String(name), rows: Number(left) }]);
+    }
+    return files;
   }
 
   /** Whether a file of any of these tables has a file of the rows that are gone of it. */

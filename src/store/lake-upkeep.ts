@@ -46,12 +46,14 @@ export interface LakeUpkeepDeps {
   write: <T>(work: (connection: DuckDBConnection) => Promise<T>) => Promise<T>;
   /** Statements that make their own transactions. */
   run: (sql: string) => Promise<unknown>;
-  /** A statement that compacts files. */
+  /** A statement that moves rows between PostgreSQL and files, or between files. */
   compact: (sql: string) => Promise<unknown>;
+  /** Tables of which something lies in PostgreSQL that belongs into files. */
+  inlinedTables: () => Promise<ReadonlySet<string>>;
   /** How many files each table has, by name. */
   fileCounts: () => Promise<ReadonlyMap<string, number>>;
-  /** A table's files of which some rows are gone. */
-  holedFiles: (table: string) => Promise<HoledFile[]>;
+  /** Files of which some rows are gone, by table. */
+  holedFiles: () => Promise<ReadonlyMap<string, readonly HoledFile[]>>;
   /** Ends files that have no row any more. */
   endEmptyFiles: () => Promise<unknown>;
   /** Removes rows in PostgreSQL that no snapshot shows any more. */
@@ -80,10 +82,7 @@ export class LakeUpkeep {
     const { snapshotAgeMs, fileAgeMs } = this.#options;
     const ago = (ms: number) => `older_than => now() - INTERVAL '${Math.round(ms)} milliseconds'`;
     await this.#try("sum up", () => this.#deps.write(sumUp));
-    for (const table of flushedTables) {
-      const flush = `CALL ducklake_flush_inlined_data('${lakeName}', table_name => '${table}')`;
-      await this.#try("flush_inlined_data", () => this.#deps.run(flush));
-    }
+    await this.#try("inlined tables", () => this.#flush());
     await this.#try("empty files", () => this.#deps.endEmptyFiles());
     await this.#try("holes", () => this.#fillHoles());
     await this.#try("compact", () => this.#compact());
@@ -101,12 +100,26 @@ export class LakeUpkeep {
     return true;
   }
 
+  /**
+   * As files are merged: where a COMMIT of it is tried again, DuckLake 1.0 leaves in PostgreSQL
+   * as well which rows of files are gone, and then reads these files wrongly.
+   */
+  async #flush(): Promise<void> {
+    const inlined = await this.#deps.inlinedTables();
+    for (const table of flushedTables.filter((name) => inlined.has(name))) {
+      const flush = `CALL ducklake_flush_inlined_data('${lakeName}', table_name => '${table}')`;
+      await this.#try("flush_inlined_data", () => this.#deps.compact(flush));
+    }
+  }
+
   /** Of tables whose rows stay: those of others go with the rest of their file soon. */
   async #fillHoles(): Promise<void> {
+    const holed = await this.#deps.holedFiles();
     for (const table of windowTables) {
-      const files = chooseHoled(await this.#deps.holedFiles(table));
+      const files = chooseHoled(holed.get(table) ?? []);
       if (files.length === 0) continue;
-      await this.#deps.write((connection) => rewriteHoled(connection, table, files));
+      const rewrite = (connection: DuckDBConnection) => rewriteHoled(connection, table, files);
+      await this.#try("holes", () => this.#deps.write(rewrite));
     }
   }
 

@@ -98,7 +98,8 @@ export function upkeepOf(
     data: data.lake!,
   };
   return new LakeUpkeep({
-    holedFiles: (table) => lake.catalog.holedFiles(table),
+    inlinedTables: () => lake.catalog.inlinedTables(),
+    holedFiles: () => lake.catalog.holedFiles(),
     endEmptyFiles: () => lake.catalog.endEmptyFiles(),
     dropDeadRows: () => lake.catalog.dropDeadRows(),
     removeOrphans: (before) => removeOrphans(orphans, before),

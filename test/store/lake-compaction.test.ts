@@ -1,6 +1,8 @@
-// What is deleted while files are merged stays deleted, whoever commits last.
+// What is deleted while files are merged, or while which rows are gone moves to files, stays
+// deleted, whoever commits last.
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
+import { openCatalogClient } from "../../src/store/catalog-client.ts";
 import { rowsOf } from "../../src/store/database.ts";
 import { compact } from "../../src/store/lake-compaction.ts";
 import { hasLake } from "../support/lake.ts";
@@ -10,6 +12,7 @@ const msMax = 300_000;
 /** Of a file: few enough for DuckLake to keep in PostgreSQL which rows are deleted. */
 const deletedEach = 100;
 const rows = 600;
+const flush = "CALL ducklake_flush_inlined_data('lake', table_name => 'count_deltas')";
 const merge = "CALL ducklake_merge_adjacent_files('lake', 'count_deltas')";
 
 describe.skipIf(!hasLake())("compacting the files of a lake", () => {
@@ -90,5 +93,63 @@ describe.skipIf(!hasLake())("compacting the files of a lake", () => {
     await members.two.database.writeDeferrable((c) => c.run(taken));
     await connection.run("COMMIT");
     expect(await sum(), "DuckLake has mended it: lake-compaction.ts can go").toBe(2 * rows);
+  });
+
+  /** Has the lake's next state but one be somebody else's, once it is over. */
+  async function overtake(): Promise<() => Promise<void>> {
+    const { catalog, schema } = members.place;
+    const { snapshot } = await members.one.database.catalog.latest();
+    const client = await openCatalogClient(catalog, () => undefined);
+    const next = snapshot + 2;
+    await client.query("BEGIN");
+    await client.query(`INSERT INTO "${schema}".ducklake_snapshot
+      SELECT ${next}, now(), schema_version, next_catalog_id, next_file_id + 100
+      FROM "${schema}".ducklake_snapshot WHERE snapshot_id = ${snapshot}`);
+    await client.query(`INSERT INTO "${schema}".ducklake_snapshot_changes
+      (snapshot_id, changes_made) VALUES (${next}, '')`);
+    return async () => {
+      await client.query("COMMIT");
+      await client.end();
+    };
+  }
+
+  /** Moves to files which rows are deleted, while somebody else commits. */
+  async function flushOvertaken(run: (sql: string) => Promise<unknown>): Promise<unknown> {
+    const over = await overtake();
+    const flushing = run(flush).catch((error) => error);
+    await sleep(2000);
+    await over();
+    return flushing;
+  }
+
+  it("moves no deleted rows to files that others overtake", { timeout: msMax }, async () => {
+    const { one, two } = members;
+    await fill();
+    await one.database.writeDeferrable((c) => c.run(taken));
+    const left = 2 * (rows - deletedEach);
+    const error = await flushOvertaken((sql) => one.database.compact(sql));
+    expect(String(error)).toContain("retry count");
+    expect(await sum()).toBe(left);
+    await one.database.compact(flush);
+    expect(await sum()).toBe(left);
+    await two.database.follow();
+    const shown = await two.database.read(msMax, (c) =>
+      rowsOf(c, "SELECT count(*)::INTEGER AS n FROM count_deltas"),
+    );
+    expect(shown).toEqual([{ n: left }]);
+  });
+
+  it("is not what DuckLake does by itself", { timeout: msMax }, async () => {
+    const { one } = members;
+    await fill();
+    await one.database.writeDeferrable((c) => c.run(taken));
+    // A commit, so that it is the next but one.
+    const plain = async (sql: string) => {
+      await one.database.write((c) => c.run("INSERT INTO type_graves VALUES (7)"));
+      return one.database.upkeep(sql);
+    };
+    await flushOvertaken(plain);
+    const back = "DuckLake has mended it: moving rows to files needs no turn of its own";
+    expect(await sum(), back).not.toBe(2 * (rows - deletedEach));
   });
 });

@@ -79,10 +79,11 @@ export class Member {
 }
 
 /** Two over one lake in a folder, closed after the tests around. */
-export function twoMembers(msMax: number): { one: Member; two: Member } {
-  const members = {} as { one: Member; two: Member };
+export function twoMembers(msMax: number): { one: Member; two: Member; place: LakePlace } {
+  const members = {} as { one: Member; two: Member; place: LakePlace };
   beforeAll(async () => {
     const place = (await startLake()).placeInFolder();
+    members.place = place;
     members.one = await Member.open(place);
     members.two = await Member.open(place);
   }, msMax);

@@ -85,6 +85,7 @@ describe.skipIf(!hasLake())("a lake's upkeep", () => {
     }
     expect(await rowsOfFence(), "each change leaves one").toBe(commits + 1);
     const before = filesIn(join(place.dataPath, "lake")).length;
+    expect([...(await own.catalog.inlinedTables())]).toContain("count_deltas");
     const failures: unknown[] = [];
     const upkeep = new LakeUpkeep(
       {
@@ -92,7 +93,8 @@ describe.skipIf(!hasLake())("a lake's upkeep", () => {
         run: (sql) => own.upkeep(sql),
         compact: (sql) => own.compact(sql),
         fileCounts: () => own.catalog.fileCounts(),
-        holedFiles: (table) => own.catalog.holedFiles(table),
+        inlinedTables: () => own.catalog.inlinedTables(),
+        holedFiles: () => own.catalog.holedFiles(),
         endEmptyFiles: () => own.catalog.endEmptyFiles(),
         dropDeadRows: () => own.catalog.dropDeadRows(),
         removeOrphans: async () => undefined,
@@ -108,6 +110,7 @@ describe.skipIf(!hasLake())("a lake's upkeep", () => {
       expect(await upkeep.step(now)).toBe(true);
     }
     expect(failures).toEqual([]);
+    expect((await own.catalog.inlinedTables()).has("count_deltas")).toBe(false);
     expect(await rowsOfFence(), "what no state shows").toBe(1);
     const [fence] = await own.write((c) => rowsOf(c, "SELECT commits FROM fence_0"));
     expect(Number(fence!["commits"])).toBe(commits);
