@@ -59,13 +59,10 @@ export class ErasedArrivals {
     return this.#receivedThrough;
   }
 
-  /**
-   * A FROM source of what is to be kept of staged events: `chunks`, which are `source` in SQL.
-   * `users`: table erased_users, or a copy of it.
-   */
-  sourceOf(chunks: readonly ArrayBuffer[], source: string, users?: string): string {
+  /** A FROM source of what is to be kept of staged events: `chunks`, which are `source` in SQL. */
+  sourceOf(chunks: readonly ArrayBuffer[], source: string): string {
     const [first, last] = receiptSpan(chunks);
     this.#receivedThrough = Math.max(this.#receivedThrough, last);
-    return first > this.#erasedThrough ? source : erasedSql(source, "true", users);
+    return first > this.#erasedThrough ? source : erasedSql(source);
   }
 }

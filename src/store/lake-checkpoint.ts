@@ -14,6 +14,7 @@ import { type Committer, fileOfPart, StaleOffsetError, type WrittenParts } from 
 import { newestMinuteOf } from "./contents.ts";
 import { rowsOf } from "./database.ts";
 import type { ErasedArrivals } from "./erased-arrivals.ts";
+import { erasedSql } from "./erasure-sql.ts";
 import type { LakeDatabase } from "./lake-database.ts";
 import { lakeName } from "./lake-mirror.ts";
 import {
@@ -229,9 +230,12 @@ export class LakeCheckpointer implements Committer {
       const { erasures } = arrivals;
       // A statement of the lake as well would be bound anew as it starts, by this thread, which
       // then waits for itself to tell of staged events.
-      if (events !== stagedEvents) await connection.run(copyErasedUsers);
-      const own = arrivals.sourceOf(part.raw, stagedEvents, erasedCopy);
-      const writing = { part, events: own, erasures, rowsMin: lakeFileRowsMin };
+      let source = stagedEvents;
+      if (events !== stagedEvents) {
+        await connection.run(copyErasedUsers);
+        source = erasedSql(stagedEvents, "true", erasedCopy);
+      }
+      const writing = { part, events: source, erasures, rowsMin: lakeFileRowsMin };
       file = await fileOfPart(connection, rawFiles, this.#written, writing);
     };
     try {

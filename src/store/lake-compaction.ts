@@ -11,7 +11,7 @@
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { namingCutOff } from "./lake-cut-off.ts";
-import { retriesSetting } from "./lake-session.ts";
+import { runAsNext } from "./lake-session.ts";
 import type { LakeTurns } from "./lake-turns.ts";
 import type { LakeWriter } from "./lake-writer.ts";
 
@@ -37,12 +37,7 @@ export async function compact(sql: string, deps: LakeCompactionDeps): Promise<vo
     );
   const run = async () => {
     check();
-    await connection.run(`SET SESSION ${retriesSetting} = 0`);
-    try {
-      await namingCutOff(() => connection.run(sql));
-    } finally {
-      await connection.run(`RESET SESSION ${retriesSetting}`);
-    }
+    await namingCutOff(() => runAsNext(connection, sql));
   };
   check();
   await note(true);

@@ -9,7 +9,17 @@ import type { DuckDBConnection } from "@duckdb/node-api";
 import { sqlText } from "./sql.ts";
 
 /** How often DuckLake tries a COMMIT again that came second. */
-export const retriesSetting = "ducklake_max_retry_count";
+const retriesSetting = "ducklake_max_retry_count";
+
+/** Runs a statement that commits as the very next state of the lake, or fails. */
+export async function runAsNext(connection: DuckDBConnection, sql: string): Promise<void> {
+  await connection.run(`SET SESSION ${retriesSetting} = 0`);
+  try {
+    await connection.run(sql);
+  } finally {
+    await connection.run(`RESET SESSION ${retriesSetting}`);
+  }
+}
 
 export class LakeSession {
   #settings: Readonly<Record<string, string>> = Object.freeze({});

@@ -5,7 +5,7 @@ import { SerialQueue } from "../serial-queue.ts";
 import { NotAlone, runAlone } from "./lake-alone.ts";
 import type { LakeCatalog } from "./lake-catalog.ts";
 import { namedCutOff } from "./lake-cut-off.ts";
-import { retriesSetting } from "./lake-session.ts";
+import { runAsNext } from "./lake-session.ts";
 import { LakeStatements } from "./lake-statements.ts";
 import type { LakeTurns } from "./lake-turns.ts";
 import type { SessionSettings } from "./open-instance.ts";
@@ -104,16 +104,8 @@ export class LakeWriter {
     this.#statements.forget();
     await connection.run("BEGIN TRANSACTION");
     const result = await work(connection);
-    if (!(await this.#mustBeNext())) {
-      await connection.run("COMMIT");
-      return result;
-    }
-    await connection.run(`SET SESSION ${retriesSetting} = 0`);
-    try {
-      await connection.run("COMMIT");
-    } finally {
-      await connection.run(`RESET SESSION ${retriesSetting}`);
-    }
+    if (await this.#mustBeNext()) await runAsNext(connection, "COMMIT");
+    else await connection.run("COMMIT");
     return result;
   }
 
