@@ -30,6 +30,7 @@ import { rowsOf } from "./database.ts";
 import { markLake } from "./dialect.ts";
 import { FolderRawPlace } from "./folder-raw-place.ts";
 import { attachLake } from "./lake-attach.ts";
+import { namedLakeError } from "./lake-errors.ts";
 import { checkExtensions, extensionsOf, ownDuckdbBuild } from "./lake-extensions.ts";
 import { lakeName } from "./lake-mirror.ts";
 import { createS3Secret } from "./lake-s3.ts";
@@ -319,7 +320,7 @@ export function carryStore(
         signal.removeEventListener("abort", stop);
       }
     } catch (error) {
-      throw namedLakeError(error);
+      throw named(error);
     } finally {
       await record.close();
     }
@@ -327,9 +328,8 @@ export function carryStore(
 }
 
 /** What DuckDB says of PostgreSQL, or of the lake's files, as an error of ours. */
-function namedLakeError(error: unknown): unknown {
+function named(given: unknown): unknown {
+  const error = namedS3Error(namedLakeError(given));
   if (error instanceof RankstreamError || !(error instanceof Error)) return error;
-  const named = namedS3Error(error);
-  if (named instanceof RankstreamError) return named;
   return new RankstreamError("store_failed", error.message, { cause: error });
 }

@@ -1,6 +1,6 @@
 /**
  * After some errors (a failed fsync) DuckDB gives its database up until it is opened anew; of a
- * lake's, which is told not to (lake-cut-off.ts), it is given up here. Then the service is to end,
+ * lake's, which is told not to (lake-errors.ts), it is given up here. Then the service is to end,
  * since nothing would be counted any more. The store's thread goes on until it is closed: DuckDB
  * ends the process when a thread goes that waits for it.
  */

@@ -5,6 +5,7 @@
  */
 import type { Client, QueryResultRow } from "pg";
 import type { LakePlace } from "../model-lake.ts";
+import { SerialQueue } from "../serial-queue.ts";
 import { refuseUnfinished } from "./carry-record.ts";
 import {
   catalogTables,
@@ -13,7 +14,7 @@ import {
   openCatalogClient,
   unreachableError,
 } from "./catalog-client.ts";
-import type { HoledFile } from "./lake-holes.ts";
+import { LakeFiles } from "./lake-files.ts";
 
 /** A state of the lake. */
 export interface LakeState {
@@ -50,11 +51,14 @@ export class LakeCatalog {
   #client: Promise<Client> | null = null;
   /** What the session under way has claimed. */
   readonly #claims = new Set<string>();
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #queue = new SerialQueue();
+  /** What is asked of files and figures. */
+  readonly files: LakeFiles;
   #isClosed = false;
 
   constructor(place: LakePlace, bounds = boundsDefault) {
     this.#place = place;
+    this.files = new LakeFiles((text, values) => this.#query(text, values), place.schema);
     this.#bounds = bounds;
   }
 
@@ -160,119 +164,6 @@ export class LakeCatalog {
     return ids;
   }
 
-  /** How many files each table has, by name; none: it isn't named. */
-  async fileCounts(): Promise<Map<string, number>> {
-    const rows = await this.#query(
-      `SELECT own.table_name, count(*) AS files FROM ${this.schema}.ducklake_data_file AS file
-       JOIN ${this.schema}.ducklake_table AS own USING (table_id)
-       WHERE file.end_snapshot IS NULL AND own.end_snapshot IS NULL GROUP BY own.table_name`,
-    );
-    return new Map(rows.map((row) => [String(row["table_name"]), Number(row["files"])]));
-  }
-
-  /** Tables of which rows, or which rows of their files are gone, lie in PostgreSQL. */
-  async inlinedTables(): Promise<Set<string>> {
-    const parts = await this.#query(
-      `SELECT own.table_name, part.name FROM ${this.schema}.ducklake_table AS own JOIN (
-         SELECT table_id, table_name AS name FROM ${this.schema}.ducklake_inlined_data_tables
-         UNION ALL SELECT table_id, 'ducklake_inlined_delete_' || table_id
-         FROM ${this.schema}.ducklake_table) AS part USING (table_id)
-       JOIN pg_tables ON schemaname = $1 AND tablename = part.name
-       WHERE own.end_snapshot IS NULL`,
-      [this.#place.schema],
-    );
-    if (parts.length === 0) return new Set();
-    const filled = parts.map(
-      ({ table_name: table, name }) => `SELECT '${table}' AS table_name
-        WHERE EXISTS (SELECT FROM ${this.schema}."${name}")`,
-    );
-    const rows = await this.#query(filled.join(" UNION "));
-    return new Set(rows.map((row) => String(row["table_name"])));
-  }
-
-  /** Files in the newest state of which some rows are gone, but not all, by table. */
-  async holedFiles(): Promise<Map<string, HoledFile[]>> {
-    const rows = await this.#query(
-      `SELECT own.table_name, regexp_replace(file.path, '^.*/', '') AS name,
-         record_count - delete_count AS rows
-       FROM ${this.schema}.ducklake_data_file AS file
-       JOIN ${this.schema}.ducklake_delete_file AS gone USING (data_file_id)
-       JOIN ${this.schema}.ducklake_table AS own ON own.table_id = file.table_id
-       WHERE delete_count < record_count AND own.end_snapshot IS NULL
-         AND file.end_snapshot IS NULL AND gone.end_snapshot IS NULL`,
-    );
-    const files = new Map<string, HoledFile[]>();
-    for (const { table_name: table, name, rows: left } of rows) {
-      const own = files.get(String(table)) ?? [];
-      files.set(String(table), [...own, { name: String(name), rows: Number(left) }]);
-    }
-    return files;
-  }
-
-  /** Whether a file of any of these tables has a file of the rows that are gone of it. */
-  async haveDeleteFiles(tables: readonly string[]): Promise<boolean> {
-    const [row] = await this.#query(
-      `SELECT EXISTS (SELECT FROM ${this.schema}.ducklake_delete_file AS gone
-         JOIN ${this.schema}.ducklake_table AS own USING (table_id)
-         WHERE own.table_name = ANY($1::text[]) AND own.end_snapshot IS NULL
-           AND gone.end_snapshot IS NULL) AS are`,
-      [tables],
-    );
-    return row!["are"] === true;
-  }
-
-  /** Bytes of the catalog's tables in PostgreSQL, and of the files that it names. */
-  async bytes(): Promise<number> {
-    const sizes = ["data_file", "delete_file"].map(
-      (table) => `SELECT sum(file_size_bytes) AS bytes FROM ${this.schema}.ducklake_${table}`,
-    );
-    const [row] = await this.#query(
-      `SELECT coalesce(sum(bytes), 0)::bigint AS bytes FROM (
-        SELECT sum(pg_total_relation_size(own.oid)) AS bytes FROM pg_class AS own
-        JOIN pg_namespace AS place ON place.oid = own.relnamespace
-        WHERE place.nspname = $1 AND own.relkind = 'r'
-        UNION ALL ${sizes.join(" UNION ALL ")}) AS parts`,
-      [this.#place.schema],
-    );
-    return Number(row!["bytes"]);
-  }
-
-  /**
-   * Removes rows of small inserts that no kept state shows, which DuckLake 1.0 leaves: one that
-   * was replaced in state `end_snapshot` is none of that state's nor of any later one's. Returns
-   * how many went.
-   */
-  async dropDeadRows(): Promise<number> {
-    const tables = await this.#query(
-      `SELECT quote_ident(table_name) AS name FROM ${this.schema}.ducklake_inlined_data_tables`,
-    );
-    let dropped = 0;
-    for (const { name } of tables) {
-      const [row] = await this.#query(`WITH dead AS (
-          DELETE FROM ${this.schema}.${name} WHERE end_snapshot <=
-            (SELECT min(snapshot_id) FROM ${this.schema}.ducklake_snapshot) RETURNING 1)
-        SELECT count(*) AS n FROM dead`);
-      dropped += Number(row!["n"]);
-    }
-    return dropped;
-  }
-
-  /**
-   * Takes files out of the newest state of which no row is left: DuckLake 1.0 leaves them where
-   * the last rows went a few at once. What older states show is as it was. Returns how many went.
-   */
-  async endEmptyFiles(): Promise<number> {
-    const [row] = await this.#query(`WITH ended AS (
-        UPDATE ${this.schema}.ducklake_data_file AS file SET end_snapshot =
-          (SELECT max(snapshot_id) FROM ${this.schema}.ducklake_snapshot)
-        WHERE end_snapshot IS NULL AND EXISTS (
-          SELECT FROM ${this.schema}.ducklake_delete_file AS gone
-          WHERE gone.data_file_id = file.data_file_id AND gone.end_snapshot IS NULL
-            AND gone.delete_count >= file.record_count) RETURNING 1)
-      SELECT count(*) AS n FROM ended`);
-    return Number(row!["n"]);
-  }
-
   /**
    * Takes something for this process alone, until it ends or loses PostgreSQL; whether it did, or
    * had before.
@@ -293,20 +184,6 @@ export class LakeCatalog {
     if (!this.#claims.delete(name)) return;
     const own = [`${this.#place.schema} ${name}`];
     await this.#query(`SELECT pg_advisory_unlock(hashtextextended($1, ${lakeLocks.claim}))`, own);
-  }
-
-  /** Which of these names the lake's files have, those that it is about to remove among them. */
-  async namedOf(names: readonly string[]): Promise<Set<string>> {
-    const tables = ["data_file", "delete_file", "files_scheduled_for_deletion"];
-    const own = tables.map(
-      (table) => `SELECT regexp_replace(path, '^.*/', '') AS name FROM
-        ${this.schema}.ducklake_${table}`,
-    );
-    const rows = await this.#query(
-      `SELECT name FROM (${own.join(" UNION ALL ")}) AS own WHERE name = ANY($1::text[])`,
-      [names],
-    );
-    return new Set(rows.map((row) => String(row["name"])));
   }
 
   /**
@@ -338,10 +215,7 @@ export class LakeCatalog {
 
   /** One after another: behind a silent one the next is asked on another session. */
   #query(text: string, values: unknown[] = []): Promise<QueryResultRow[]> {
-    const run = () => this.#ask(text, values);
-    const done = this.#last.then(run, run);
-    this.#last = done.catch(() => undefined);
-    return done;
+    return this.#queue.run(() => this.#ask(text, values));
   }
 
   async #ask(text: string, values: unknown[]): Promise<QueryResultRow[]> {

@@ -10,7 +10,7 @@
  * - Checkpoints wait for it: else one would always come between.
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
-import { namingCutOff } from "./lake-cut-off.ts";
+import { namingLakeErrors } from "./lake-errors.ts";
 import { runAsNext } from "./lake-session.ts";
 import type { LakeTurns } from "./lake-turns.ts";
 import type { LakeWriter } from "./lake-writer.ts";
@@ -37,7 +37,7 @@ export async function compact(sql: string, deps: LakeCompactionDeps): Promise<vo
     );
   const run = async () => {
     check();
-    await namingCutOff(() => runAsNext(connection, sql));
+    await namingLakeErrors(() => runAsNext(connection, sql));
   };
   check();
   await note(true);

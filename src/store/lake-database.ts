@@ -15,7 +15,7 @@ import { markLake } from "./dialect.ts";
 import { attachLake } from "./lake-attach.ts";
 import { LakeCatalog } from "./lake-catalog.ts";
 import { compact, passCompaction } from "./lake-compaction.ts";
-import { namingCutOff } from "./lake-cut-off.ts";
+import { namingLakeErrors } from "./lake-errors.ts";
 import { LakeKeys } from "./lake-keys.ts";
 import { LakeMirror, lakeName, type MirrorStep } from "./lake-mirror.ts";
 import { readReached } from "./lake-partitions.ts";
@@ -81,7 +81,7 @@ export class LakeDatabase implements Database {
     this.#keys = new LakeKeys(() => local.write((c) => createS3Secret(c, place, session)));
     this.#local = local;
     this.catalog = catalog;
-    const deps = { session, turns: this.#turns, catalog };
+    const deps = { session, turns: this.#turns, files: catalog.files };
     this.#writer = new LakeWriter(connections.writer, { ...deps, yields: true });
     this.maintenance = new LakeWriter(connections.maintenance, { ...deps, yields: false });
     this.#copier = connections.copier;
@@ -278,7 +278,7 @@ export class LakeDatabase implements Database {
   upkeep(sql: string): Promise<unknown> {
     return this.maintenance.enqueue(async () => {
       this.#check();
-      return namingCutOff(() => this.maintenance.connection.run(sql));
+      return namingLakeErrors(() => this.maintenance.connection.run(sql));
     });
   }
 
@@ -342,7 +342,7 @@ export class LakeDatabase implements Database {
 
   /** How far each partition is counted, by the lake itself. One call at a time. */
   async reached(): Promise<number[]> {
-    return namingCutOff(async () => {
+    return namingLakeErrors(async () => {
       await this.#session.apply(this.#looker);
       return (await readReached(this.#looker)).map(({ next }) => next);
     });
@@ -365,7 +365,7 @@ export class LakeDatabase implements Database {
 
   async #followOnce(): Promise<void> {
     const wanted = this.#wanted;
-    await namingCutOff(async () => {
+    await namingLakeErrors(async () => {
       await this.#session.apply(this.#mirroring);
       await this.#mirror.follow();
     });
@@ -374,7 +374,7 @@ export class LakeDatabase implements Database {
   }
 
   bytesElsewhere(): Promise<number> {
-    return this.catalog.bytes();
+    return this.catalog.files.bytes();
   }
 
   abandon(): Promise<void> {

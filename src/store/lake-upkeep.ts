@@ -2,12 +2,14 @@
  * What DuckLake itself wants done now and then: rows that lie in PostgreSQL move to files, small
  * files are made whole and merged, files of which nothing is left are ended, old snapshots go
  * with the files that only they name, with rows in PostgreSQL that only they show, and with files
- * that none names. Only by the leader, and each step alone: a step that loses against somebody's
- * transaction comes again next time. Never `rewrite_data_files`: from then on DuckLake 1.0 reads
- * older states wrongly, which mirrors are reading.
+ * that none names, and what was erased goes from figures. Only by the leader, and each step alone:
+ * a step that loses against somebody's transaction comes again next time. Never
+ * `rewrite_data_files`: from then on DuckLake 1.0 reads older states wrongly, which mirrors are
+ * reading.
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
-import { chooseHoled, type HoledFile, rewriteHoled } from "./lake-holes.ts";
+import type { LakeFiles } from "./lake-files.ts";
+import { chooseHoled, rewriteHoled } from "./lake-holes.ts";
 import { lakeName } from "./lake-mirror.ts";
 import { forgetReached } from "./lake-partitions.ts";
 import { sumUpParts } from "./lake-types.ts";
@@ -41,6 +43,14 @@ const windowTables = levels.flatMap(({ name }) =>
  */
 const flushedTables = ["count_deltas", "raw_recent", ...windowTables];
 
+type AskedOfFiles =
+  | "inlinedTables"
+  | "fileCounts"
+  | "holedFiles"
+  | "endEmptyFiles"
+  | "dropDeadRows"
+  | "widenTextBounds";
+
 export interface LakeUpkeepDeps {
   /** One transaction of maintenance. */
   write: <T>(work: (connection: DuckDBConnection) => Promise<T>) => Promise<T>;
@@ -48,16 +58,7 @@ export interface LakeUpkeepDeps {
   run: (sql: string) => Promise<unknown>;
   /** A statement that moves rows between PostgreSQL and files, or between files. */
   compact: (sql: string) => Promise<unknown>;
-  /** Tables of which something lies in PostgreSQL that belongs into files. */
-  inlinedTables: () => Promise<ReadonlySet<string>>;
-  /** How many files each table has, by name. */
-  fileCounts: () => Promise<ReadonlyMap<string, number>>;
-  /** Files of which some rows are gone, by table. */
-  holedFiles: () => Promise<ReadonlyMap<string, readonly HoledFile[]>>;
-  /** Ends files that have no row any more. */
-  endEmptyFiles: () => Promise<unknown>;
-  /** Removes rows in PostgreSQL that no snapshot shows any more. */
-  dropDeadRows: () => Promise<unknown>;
+  files: Pick<LakeFiles, AskedOfFiles>;
   /** Removes files that nobody names and that were made before (epoch ms). */
   removeOrphans: (before: number) => Promise<unknown>;
   /** Told of a step that failed, and comes again. */
@@ -81,9 +82,10 @@ export class LakeUpkeep {
     this.#at = now;
     const { snapshotAgeMs, fileAgeMs } = this.#options;
     const ago = (ms: number) => `older_than => now() - INTERVAL '${Math.round(ms)} milliseconds'`;
+    const { files } = this.#deps;
     await this.#try("sum up", () => this.#deps.write(sumUp));
     await this.#try("inlined tables", () => this.#flush());
-    await this.#try("empty files", () => this.#deps.endEmptyFiles());
+    await this.#try("empty files", () => files.endEmptyFiles());
     await this.#try("holes", () => this.#fillHoles());
     await this.#try("compact", () => this.#compact());
     for (const [name, more] of [
@@ -92,7 +94,8 @@ export class LakeUpkeep {
     ] as const) {
       await this.#try(name, () => this.#deps.run(`CALL ducklake_${name}('${lakeName}'${more})`));
     }
-    await this.#try("dead rows", () => this.#deps.dropDeadRows());
+    await this.#try("dead rows", () => files.dropDeadRows());
+    await this.#try("bounds", () => files.widenTextBounds());
     if (now - this.#orphansAt >= this.#options.orphansEveryMs) {
       this.#orphansAt = now;
       await this.#try("orphans", () => this.#deps.removeOrphans(Date.now() - fileAgeMs));
@@ -105,7 +108,7 @@ export class LakeUpkeep {
    * as well which rows of files are gone, and then reads these files wrongly.
    */
   async #flush(): Promise<void> {
-    const inlined = await this.#deps.inlinedTables();
+    const inlined = await this.#deps.files.inlinedTables();
     for (const table of flushedTables.filter((name) => inlined.has(name))) {
       const flush = `CALL ducklake_flush_inlined_data('${lakeName}', table_name => '${table}')`;
       await this.#try("flush_inlined_data", () => this.#deps.compact(flush));
@@ -114,7 +117,7 @@ export class LakeUpkeep {
 
   /** Of tables whose rows stay: those of others go with the rest of their file soon. */
   async #fillHoles(): Promise<void> {
-    const holed = await this.#deps.holedFiles();
+    const holed = await this.#deps.files.holedFiles();
     for (const table of windowTables) {
       const files = chooseHoled(holed.get(table) ?? []);
       if (files.length === 0) continue;
@@ -125,7 +128,7 @@ export class LakeUpkeep {
 
   /** Files of tables that only maintenance, deletes and erasures take rows from. */
   async #compact(): Promise<void> {
-    const files = await this.#deps.fileCounts();
+    const files = await this.#deps.files.fileCounts();
     for (const table of flushedTables) {
       if ((files.get(table) ?? 0) < 2) continue;
       const sql = `CALL ducklake_merge_adjacent_files('${lakeName}', '${table}')`;

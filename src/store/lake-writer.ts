@@ -3,8 +3,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { SerialQueue } from "../serial-queue.ts";
 import { NotAlone, runAlone } from "./lake-alone.ts";
-import type { LakeCatalog } from "./lake-catalog.ts";
-import { namedCutOff } from "./lake-cut-off.ts";
+import { namedLakeError } from "./lake-errors.ts";
+import type { LakeFiles } from "./lake-files.ts";
 import { runAsNext } from "./lake-session.ts";
 import { LakeStatements } from "./lake-statements.ts";
 import type { LakeTurns } from "./lake-turns.ts";
@@ -32,7 +32,7 @@ export interface LakeWriterDeps {
   turns: Pick<LakeTurns, "alone">;
   /** Whether what loses is tried again as before, beside checkpoints: it may be one itself. */
   yields: boolean;
-  catalog: Pick<LakeCatalog, "haveDeleteFiles">;
+  files: Pick<LakeFiles, "haveDeleteFiles">;
 }
 
 /** One transaction after another, on a connection of their own. */
@@ -91,7 +91,7 @@ export class LakeWriter {
           isAlone = true;
           continue;
         }
-        if (!isConflict(error) || conflicts >= triesMax) throw namedCutOff(error);
+        if (!isConflict(error) || conflicts >= triesMax) throw namedLakeError(error);
       }
       conflicts++;
       isAlone ||= !yields || this.#statements.taken.length > 0;
@@ -118,6 +118,6 @@ export class LakeWriter {
    */
   async #mustBeNext(): Promise<boolean> {
     const { taken } = this.#statements;
-    return taken.length > 0 && (await this.#deps.catalog.haveDeleteFiles(taken));
+    return taken.length > 0 && (await this.#deps.files.haveDeleteFiles(taken));
   }
 }

@@ -11,7 +11,7 @@ import type { ErrorCode } from "../errors-table.ts";
 import type { Database, ReadOptions } from "./database.ts";
 import { markMirror } from "./dialect.ts";
 import { FileCheckpoints, type FileHold } from "./file-checkpoints.ts";
-import { namedCutOff } from "./lake-cut-off.ts";
+import { namedLakeError } from "./lake-errors.ts";
 import { confine, databaseDefaults, openInstance, type SessionSettings } from "./open-instance.ts";
 import { makePatient } from "./patient-connection.ts";
 import { namedS3Error } from "./raw-unreachable.ts";
@@ -30,7 +30,7 @@ const loadNames: Partial<Record<ErrorCode, ReadLoadName>> = {
 /** DuckDB's refusal to take more memory, as an error of its own; other errors as they are. */
 function named(error: unknown): unknown {
   if (!(error instanceof Error) || !/Out of Memory Error/.test(error.message)) {
-    return namedS3Error(namedCutOff(error));
+    return namedS3Error(namedLakeError(error));
   }
   const detail = "the query needs more memory than the store has free";
   return new RankstreamError("query_memory", detail, { cause: error, retryAfterSeconds: 5 });

@@ -76,7 +76,7 @@ export async function openInstance(
     scheduler_process_partial: "true",
     // Never by itself: file-checkpoints.ts says when.
     wal_autocheckpoint: "1024TB",
-    // Of a lake it would be given up where PostgreSQL is gone (lake-cut-off.ts).
+    // Of a lake it would be given up where PostgreSQL is gone (lake-errors.ts).
     ...(options.isMirror === true && { disable_database_invalidation: "true" }),
   };
   const deadline = performance.now() + options.lockWaitMsMax;

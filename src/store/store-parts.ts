@@ -93,20 +93,16 @@ export function upkeepOf(
   if (lake === null) return undefined;
   const orphans = {
     column: (sql: string) => lake.column(sql),
-    namedOf: (names: readonly string[]) => lake.catalog.namedOf(names),
+    namedOf: (names: readonly string[]) => lake.catalog.files.namedOf(names),
     place,
     data: data.lake!,
   };
   return new LakeUpkeep({
-    inlinedTables: () => lake.catalog.inlinedTables(),
-    holedFiles: () => lake.catalog.holedFiles(),
-    endEmptyFiles: () => lake.catalog.endEmptyFiles(),
-    dropDeadRows: () => lake.catalog.dropDeadRows(),
+    files: lake.catalog.files,
     removeOrphans: (before) => removeOrphans(orphans, before),
     write: (work) => lake.writeDeferrable(work),
     run: (sql) => lake.upkeep(sql),
     compact: (sql) => lake.compact(sql),
-    fileCounts: () => lake.catalog.fileCounts(),
     onFailure: (error, step) => {
       const reason = error instanceof Error ? error.message : String(error);
       logger.warn({ part: "store", step, reason }, "a step of the lake's upkeep comes again");

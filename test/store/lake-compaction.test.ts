@@ -139,6 +139,20 @@ describe.skipIf(!hasLake())("compacting the files of a lake", () => {
     expect(shown).toEqual([{ n: left }]);
   });
 
+  it("says nothing of the rows that it moved where it failed", { timeout: msMax }, async () => {
+    const { database } = members.one;
+    await fill();
+    await database.write((c) =>
+      c.run(`INSERT INTO count_deltas VALUES (3, 0, 'what "x": a user likes', 0, 1)`),
+    );
+    const error = (await flushOvertaken((sql) => database.compact(sql))) as Error;
+    expect(error.message).toMatch(/^TransactionContext Error: Failed to commit/);
+    expect(error.message).toMatch(
+      /Failed to execute query "INSERT…": ERROR: {2}duplicate key value/,
+    );
+    expect(`${error.stack} ${String(error.cause)}`).not.toMatch(/likes|VALUES/);
+  });
+
   it("is not what DuckLake does by itself", { timeout: msMax }, async () => {
     const { one } = members;
     await fill();

@@ -58,12 +58,12 @@ describe("files that are made whole", () => {
     );
     const merge = "CALL ducklake_merge_adjacent_files('lake', 'window_minute')";
     await database.compact(merge);
-    const fileCount = async () => (await database.catalog.fileCounts()).get("window_minute");
+    const fileCount = async () => (await database.catalog.files.fileCounts()).get("window_minute");
     expect(await fileCount(), "not merged: DuckLake has mended it").toBe(files);
-    const found = chooseHoled((await database.catalog.holedFiles()).get("window_minute")!);
+    const found = chooseHoled((await database.catalog.files.holedFiles()).get("window_minute")!);
     expect(found).toHaveLength(files);
     await database.writeDeferrable((c) => rewriteHoled(c, "window_minute", found));
-    expect((await database.catalog.holedFiles()).has("window_minute")).toBe(false);
+    expect((await database.catalog.files.holedFiles()).has("window_minute")).toBe(false);
     await database.compact(merge);
     expect(await fileCount()).toBe(1);
     expect(await sums("window_minute")).toEqual(before);

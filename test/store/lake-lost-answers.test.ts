@@ -58,7 +58,7 @@ describe.skipIf(!hasLake())("a lake whose answer to a COMMIT is lost", () => {
     const before = await filesOf(one, place);
     const deps = {
       column: (sql: string) => database.column(sql),
-      namedOf: (names: readonly string[]) => database.catalog.namedOf(names),
+      namedOf: (names: readonly string[]) => database.catalog.files.namedOf(names),
       place: await openRawPlace(place),
       data: place,
     };

@@ -116,9 +116,9 @@ it.skipIf(!hasLake())("A mirror holds the rows of its lake", { timeout: msMax },
         write(),
         isOvertaken ? () => other.database.write(another) : null,
       );
-    } else if (kind === "end") await database.catalog.endEmptyFiles();
+    } else if (kind === "end") await database.catalog.files.endEmptyFiles();
     else if (kind === "fill") {
-      const files = (await database.catalog.holedFiles()).get("count_deltas") ?? [];
+      const files = (await database.catalog.files.holedFiles()).get("count_deltas") ?? [];
       if (files.length > 0) await database.write((c) => rewriteHoled(c, "count_deltas", files));
     } else await database.upkeep(upkeeps[kind as keyof typeof upkeeps]);
     await states.note(random.int(100, minute));

@@ -85,18 +85,14 @@ describe.skipIf(!hasLake())("a lake's upkeep", () => {
     }
     expect(await rowsOfFence(), "each change leaves one").toBe(commits + 1);
     const before = filesIn(join(place.dataPath, "lake")).length;
-    expect([...(await own.catalog.inlinedTables())]).toContain("count_deltas");
+    expect([...(await own.catalog.files.inlinedTables())]).toContain("count_deltas");
     const failures: unknown[] = [];
     const upkeep = new LakeUpkeep(
       {
         write: (work) => own.writeDeferrable(work),
         run: (sql) => own.upkeep(sql),
         compact: (sql) => own.compact(sql),
-        fileCounts: () => own.catalog.fileCounts(),
-        inlinedTables: () => own.catalog.inlinedTables(),
-        holedFiles: () => own.catalog.holedFiles(),
-        endEmptyFiles: () => own.catalog.endEmptyFiles(),
-        dropDeadRows: () => own.catalog.dropDeadRows(),
+        files: own.catalog.files,
         removeOrphans: async () => undefined,
         onFailure: (error) => failures.push(error),
       },
@@ -110,7 +106,7 @@ describe.skipIf(!hasLake())("a lake's upkeep", () => {
       expect(await upkeep.step(now)).toBe(true);
     }
     expect(failures).toEqual([]);
-    expect((await own.catalog.inlinedTables()).has("count_deltas")).toBe(false);
+    expect((await own.catalog.files.inlinedTables()).has("count_deltas")).toBe(false);
     expect(await rowsOfFence(), "what no state shows").toBe(1);
     const [fence] = await own.write((c) => rowsOf(c, "SELECT commits FROM fence_0"));
     expect(Number(fence!["commits"])).toBe(commits);

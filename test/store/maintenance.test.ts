@@ -27,11 +27,14 @@ const upkeep = () =>
     write: async () => undefined as never,
     run: async () => undefined,
     compact: async () => undefined,
-    fileCounts: async () => new Map(),
-    inlinedTables: async () => new Set(),
-    holedFiles: async () => new Map(),
-    endEmptyFiles: async () => undefined,
-    dropDeadRows: async () => undefined,
+    files: {
+      fileCounts: async () => new Map(),
+      inlinedTables: async () => new Set(),
+      holedFiles: async () => new Map(),
+      endEmptyFiles: async () => 0,
+      dropDeadRows: async () => 0,
+      widenTextBounds: async () => 0,
+    },
     removeOrphans: async () => undefined,
     onFailure: (error) => {
       throw error;

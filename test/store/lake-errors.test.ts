@@ -1,7 +1,7 @@
 // PostgreSQL gone in the middle of a read of rows that lie there: whoever reads goes on.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { rowsOf } from "../../src/store/database.ts";
-import { namedCutOff } from "../../src/store/lake-cut-off.ts";
+import { namedLakeError } from "../../src/store/lake-errors.ts";
 import { type CutCommits, startCutCommits } from "../support/cut-commits.ts";
 import { hasLake, startLake } from "../support/lake.ts";
 import { Member } from "./lake-member.ts";
@@ -51,9 +51,28 @@ describe.skipIf(!hasLake())("a lake whose PostgreSQL is gone in the middle of a 
   });
 });
 
-describe("an error that names no lost connection", () => {
-  it("stays as it is", () => {
+describe("an error of a lake", () => {
+  it("stays as it is where it names no lost connection and no statement", () => {
     const other = new Error("INTERNAL Error: Attempted to access index 3 within vector of size 2");
-    expect(namedCutOff(other)).toBe(other);
+    expect(namedLakeError(other)).toBe(other);
+  });
+
+  it.each([
+    [
+      `Failed to execute query "INSERT INTO t VALUES ('a "quoted": user');": ERROR:  no table t`,
+      'Failed to execute query "INSERT…": ERROR:  no table t',
+    ],
+    [
+      `IO Error: Failed to prepare COPY "COPY t FROM 'user'": ERROR:  syntax\nLINE 1: 'user'`,
+      'IO Error: Failed to prepare COPY "COPY…": ERROR:  syntax',
+    ],
+    [
+      `x\nFailed to execute query "\na\nb": ERROR:  null\nDETAIL:  Row contains (user)\n`,
+      'x\nFailed to execute query "…": ERROR:  null',
+    ],
+  ])("is told without its statement and values: %s", (given, told) => {
+    const named = namedLakeError(new Error(given)) as Error;
+    expect(named.message).toBe(told);
+    expect(`${named.stack} ${String(named.cause)}`).not.toContain("user");
   });
 });
