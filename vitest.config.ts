@@ -1,7 +1,7 @@
 import { defineConfig } from "vitest/config";
+import { lakeTestMsMax } from "./test/support/time-bounds.ts";
 
-/** A store in a lake commits in tens of milliseconds, and some tests commit a thousand times. */
-const testMsMax = process.env["RANKSTREAM_TEST_STORE"] === "ducklake" ? 300_000 : 60_000;
+const testMsMax = process.env["RANKSTREAM_TEST_STORE"] === "ducklake" ? lakeTestMsMax : 60_000;
 
 export default defineConfig({
   test: {

@@ -8,8 +8,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Client } from "undici";
+import type { Body } from "./event-stream.ts";
 import { BenchBroker } from "./kafka-peer.ts";
-import { askExact, checkExact, postAll } from "./load.ts";
+import { askExact, checkExact, onConnections, postAll, postBody } from "./load.ts";
 import type { BenchOptions } from "./options.ts";
 import { fixed, type Grid, type Outcome, say, whole } from "./report.ts";
 import { ServiceProcess } from "./service-process.ts";
@@ -80,12 +82,9 @@ async function ask(url: string, mode: "approx" | "exact", count: number) {
   return latencyOf(times);
 }
 
-async function post(url: string, lines: readonly object[]): Promise<void> {
-  const body = lines.map((line) => JSON.stringify(line)).join("\n");
-  const headers = { "content-type": "application/x-ndjson" };
-  const response = await fetch(`${url}/events`, { method: "POST", headers, body });
-  const text = await response.text();
-  if (response.status !== 202) throw new Error(`${response.status}: ${text.slice(0, 500)}`);
+function bodyOf(lines: readonly object[]): Omit<Body, "first"> {
+  const text = lines.map((line) => JSON.stringify(line)).join("\n");
+  return { bytes: Buffer.from(text), events: lines.length };
 }
 
 /** Milliseconds from the acknowledgement of an event until the approximate board has it. */
@@ -93,20 +92,20 @@ async function seen(edge: string, answering: string, count: number) {
   const times: number[] = [];
   const board = "eventType=looked-for&timeRange=all&k=1&mode=approx";
   let isOver = false;
-  const load = async () => {
+  const load = async (client: Client) => {
     const many = (paced.eventsPerSecond * paced.everyMs) / 1000;
-    const lines = Array.from({ length: many }, (_, i) => ({
-      eventId: `item-${i}`,
-      eventType: "beside",
-    }));
+    const body = bodyOf(
+      Array.from({ length: many }, (_, i) => ({ eventId: `item-${i}`, eventType: "beside" })),
+    );
     for (let next = performance.now(); !isOver; next += paced.everyMs) {
-      await post(edge, lines);
+      await postBody(client, body);
       await sleep(Math.max(0, next + paced.everyMs - performance.now()));
     }
   };
-  const look = async () => {
+  const look = async (client: Client) => {
+    const body = bodyOf([{ eventId: "one", eventType: "looked-for" }]);
     for (let i = 1; i <= count; i++) {
-      await post(edge, [{ eventId: "one", eventType: "looked-for" }]);
+      await postBody(client, body);
       const started = performance.now();
       for (let total = 0; total < i; ) {
         const reply = (await (await fetch(`${answering}/leaderboard?${board}`)).json()) as {
@@ -120,8 +119,8 @@ async function seen(edge: string, answering: string, count: number) {
     }
   };
   await Promise.all([
-    load(),
-    look().finally(() => {
+    onConnections(edge, 1, load),
+    onConnections(edge, 1, look).finally(() => {
       isOver = true;
     }),
   ]);

@@ -31,7 +31,7 @@ async function send(client: Dispatcher, body: Uint8Array): Promise<Reply> {
 }
 
 /** Posts one body until it is accepted; returns how often it was put off. */
-export async function postBody(client: Dispatcher, body: Body): Promise<number> {
+export async function postBody(client: Dispatcher, body: Omit<Body, "first">): Promise<number> {
   for (let overloads = 0; overloads <= overloadWaitsMax; overloads++) {
     const { status, text } = await send(client, body.bytes);
     if (status === 202) {

@@ -152,12 +152,12 @@ export class LakeDatabase implements Database {
   write<T>(
     work: (connection: DuckDBConnection) => Promise<T>,
     before?: (connection: DuckDBConnection) => Promise<void>,
-    conflictsMax?: number,
+    triesMax?: number,
   ): Promise<T> {
     return this.#write(async () => {
       await this.#session.apply(this.#copier);
       await before?.(this.#copier);
-      return this.#turned(() => this.#writer.transaction(work, conflictsMax));
+      return this.#writer.transaction(work, { triesMax, isAlone: this.#alone > 0 });
     });
   }
 
@@ -188,10 +188,6 @@ export class LakeDatabase implements Database {
     }
   }
 
-  #turned<T>(run: () => Promise<T>): Promise<T> {
-    return this.#alone > 0 ? this.#turns.alone(run) : run();
-  }
-
   writeDeferrable<T>(work: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
     return this.maintenance.enqueue(() => {
       this.#check();
@@ -201,7 +197,8 @@ export class LakeDatabase implements Database {
         if (this.maintenance.hasChanged) await this.#serialize(connection);
         return result;
       };
-      return this.#noted(() => this.#turned(() => this.maintenance.transaction(transaction)));
+      const isAlone = this.#alone > 0;
+      return this.#noted(() => this.maintenance.transaction(transaction, { isAlone }));
     });
   }
 

@@ -35,6 +35,13 @@ export interface LakeWriterDeps {
   files: Pick<LakeFiles, "haveDeleteFiles">;
 }
 
+export interface LakeTransactionOptions {
+  /** Tried again after so many conflicts; default 20. */
+  triesMax?: number | undefined;
+  /** Whether it is alone from its first try on; default false. */
+  isAlone?: boolean;
+}
+
 /** One transaction after another, on a connection of their own. */
 export class LakeWriter {
   readonly connection: DuckDBConnection;
@@ -74,14 +81,14 @@ export class LakeWriter {
     return this.#queue.settled();
   }
 
-  /** Tried again after so many conflicts; alone where that was demanded, or may be needed. */
+  /** Tried again where it lost; alone where that was demanded, or may be needed. */
   async transaction<T>(
     work: (connection: DuckDBConnection) => Promise<T>,
-    triesMax = conflictsMax,
+    { triesMax = conflictsMax, isAlone: isAloneFirst = false }: LakeTransactionOptions = {},
   ): Promise<T> {
     const { turns, yields } = this.#deps;
     const attempt = () => this.#attempt(work);
-    let isAlone = false;
+    let isAlone = isAloneFirst;
     for (let conflicts = 0; ; ) {
       try {
         return await (isAlone ? runAlone(this.connection, turns, attempt) : attempt());

@@ -31,7 +31,7 @@ import { sketchTables } from "./sketches.ts";
 import { systemMetricsTable } from "./system-metrics.ts";
 import { tombstonesTable } from "./tombstones.ts";
 import { typeSettingsTables } from "./type-settings.ts";
-import { windowTables } from "./windows.ts";
+import { windowTablesSql } from "./windows.ts";
 
 /** Columns of raw events, in tables and Parquet files alike. */
 export const rawColumns = `event_time TIMESTAMP_MS NOT NULL, received_at TIMESTAMP_MS NOT NULL,
@@ -67,7 +67,7 @@ const firstTables = [
      partition INTEGER NOT NULL, newest_received_at BIGINT NOT NULL)`,
   ...openTables,
   ...sketchTables,
-  ...windowTables,
+  ...windowTablesSql,
 ];
 
 interface Step {

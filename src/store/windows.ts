@@ -66,7 +66,7 @@ export function firstStartFrom(level: Level, minute: number): number {
   return own === minute ? own : endOf(level, own);
 }
 
-export const windowTables: readonly string[] = [
+export const windowTablesSql: readonly string[] = [
   ...levels.flatMap(({ name }) => [
     `CREATE TABLE IF NOT EXISTS window_${name} (
       start INTEGER NOT NULL, type_id INTEGER NOT NULL, total BIGINT NOT NULL,

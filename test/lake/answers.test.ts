@@ -2,16 +2,15 @@
 // npm run test:lake has all of them so.
 import { expect, it, vi } from "vitest";
 import { hasLake, startLake } from "../support/lake.ts";
+import { lakeTestMsMax } from "../support/time-bounds.ts";
 
-/** A store in a lake commits in tens of milliseconds, and some tests commit a thousand times. */
-const testMsMax = 300_000;
 const isHere = hasLake();
 
 if (isHere) {
   const { servers } = await startLake();
   process.env["RANKSTREAM_TEST_STORE"] = "ducklake";
   process.env["RANKSTREAM_TEST_LAKE"] = JSON.stringify(servers);
-  vi.setConfig({ testTimeout: testMsMax, hookTimeout: testMsMax });
+  vi.setConfig({ testTimeout: lakeTestMsMax, hookTimeout: lakeTestMsMax });
   await import("../e2e/deletes.test.ts");
   await import("../e2e/erasure.test.ts");
   await import("../e2e/selection.test.ts");

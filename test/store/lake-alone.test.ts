@@ -36,6 +36,27 @@ describe.skipIf(!hasLake())("a transaction that is alone", () => {
     expect(tries).toBe(2);
   });
 
+  it.each(["write", "writeDeferrable"] as const)(
+    "is so at its first try where its caller is: %s",
+    { timeout: msMax },
+    async (way) => {
+      const { one } = members;
+      const order: string[] = [];
+      let held: Promise<unknown> | undefined;
+      await one.database.alone(() =>
+        one.database[way](async (c) => {
+          demandAlone(c);
+          held = checkpoint(0).then(() => order.push("checkpoint"));
+          await sleep(aWhileMs);
+          await c.run("INSERT INTO type_graves VALUES (8)");
+          order.push("alone");
+        }),
+      );
+      await held;
+      expect(order).toEqual(["alone", "checkpoint"]);
+    },
+  );
+
   it("is what lost against a checkpoint before", { timeout: msMax }, async () => {
     const { one } = members;
     const order: string[] = [];
