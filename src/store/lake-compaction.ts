@@ -7,7 +7,9 @@
  *   deletes changes its row, and commits only where it says that they are not.
  * - Compacting is given up where anything at all was committed meanwhile, so that of a process
  *   that stood still, and was taken for gone, nothing is committed later.
- * - Checkpoints wait for it: else one would always come between.
+ * - Checkpoints wait for it: else one would always come between. So do transactions that delete,
+ *   once they lost against it: the turn is held until `leadership` says that it is over, so that
+ *   whoever waits commits before the next table is compacted.
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { namingLakeErrors } from "./lake-errors.ts";
@@ -16,7 +18,7 @@ import type { LakeTurns } from "./lake-turns.ts";
 import type { LakeWriter } from "./lake-writer.ts";
 
 export interface LakeCompactionDeps {
-  maintenance: LakeWriter;
+  maintenance: Pick<LakeWriter, "connection" | "enqueue" | "transaction">;
   turns: Pick<LakeTurns, "alone">;
   /** Run in the transactions before and after; what it throws rolls them back. */
   fence: ((connection: DuckDBConnection) => Promise<void>) | null;
@@ -40,12 +42,14 @@ export async function compact(sql: string, deps: LakeCompactionDeps): Promise<vo
     await namingLakeErrors(() => runAsNext(connection, sql));
   };
   check();
-  await note(true);
-  try {
-    await turns.alone(() => maintenance.enqueue(run));
-  } finally {
-    await note(false);
-  }
+  await turns.alone(async () => {
+    await note(true);
+    try {
+      await maintenance.enqueue(run);
+    } finally {
+      await note(false);
+    }
+  });
 }
 
 /**

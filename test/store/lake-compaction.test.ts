@@ -12,6 +12,8 @@ const msMax = 300_000;
 /** Of a file: few enough for DuckLake to keep in PostgreSQL which rows are deleted. */
 const deletedEach = 100;
 const rows = 600;
+/** One after another without a pause, as for the tables of a lake. */
+const compactedMax = 30;
 const flush = "CALL ducklake_flush_inlined_data('lake', table_name => 'count_deltas')";
 const merge = "CALL ducklake_merge_adjacent_files('lake', 'count_deltas')";
 
@@ -39,20 +41,42 @@ describe.skipIf(!hasLake())("compacting the files of a lake", () => {
     await fill();
     let deleting: Promise<unknown> | null = null;
     let isDeleted = false;
-    const alone = async <T>(run: () => Promise<T>) => {
-      deleting = members.two.database
-        .writeDeferrable((c) => c.run(taken))
-        .then(() => {
-          isDeleted = true;
-        });
-      await sleep(500);
-      expect(isDeleted).toBe(false);
-      return run();
+    const { maintenance: own } = members.one.database;
+    const maintenance = {
+      connection: own.connection,
+      transaction: own.transaction.bind(own),
+      enqueue: async <T>(run: () => Promise<T>) => {
+        const done = await own.enqueue(run);
+        if (deleting !== null) return done;
+        // It has been said that files are compacted.
+        deleting = members.two.database
+          .writeDeferrable((c) => c.run(taken))
+          .then(() => {
+            isDeleted = true;
+          });
+        await sleep(500);
+        expect(isDeleted).toBe(false);
+        return done;
+      },
     };
-    const { maintenance } = members.one.database;
-    const deps = { maintenance, turns: { alone }, fence: null, check: () => undefined };
-    await compact(merge, deps);
+    const turns = { alone: <T>(run: () => Promise<T>) => run() };
+    await compact(merge, { maintenance, turns, fence: null, check: () => undefined });
     await deleting;
+    expect(await sum()).toBe(2 * (rows - deletedEach));
+  });
+
+  it("lets a delete through between one table and the next", { timeout: msMax }, async () => {
+    await fill();
+    const { one, two } = members;
+    let compacted = 0;
+    const compacting = (async () => {
+      for (; compacted < compactedMax; compacted++) await one.database.compact(merge);
+    })();
+    while (compacted < 2) await sleep(10);
+    const before = compacted;
+    await two.database.writeDeferrable((c) => c.run(taken));
+    expect(compacted - before).toBeLessThan(compactedMax / 3);
+    await compacting;
     expect(await sum()).toBe(2 * (rows - deletedEach));
   });
 
