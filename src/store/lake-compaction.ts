@@ -24,11 +24,13 @@ export interface LakeCompactionDeps {
   fence: ((connection: DuckDBConnection) => Promise<void>) | null;
   /** Throws where nothing is to be begun any more. */
   check: () => void;
+  /** Run just before the statement, in transactions of its own. */
+  prepare?: ((connection: DuckDBConnection) => Promise<void>) | undefined;
 }
 
 /** Runs a statement that compacts. Rejects where something was committed meanwhile. */
 export async function compact(sql: string, deps: LakeCompactionDeps): Promise<void> {
-  const { maintenance, turns, fence, check } = deps;
+  const { maintenance, turns, fence, check, prepare } = deps;
   const { connection } = maintenance;
   const note = (isCompacting: boolean) =>
     maintenance.enqueue(() =>
@@ -39,7 +41,10 @@ export async function compact(sql: string, deps: LakeCompactionDeps): Promise<vo
     );
   const run = async () => {
     check();
-    await namingLakeErrors(() => runAsNext(connection, sql));
+    await namingLakeErrors(async () => {
+      await prepare?.(connection);
+      await runAsNext(connection, sql);
+    });
   };
   check();
   await turns.alone(async () => {

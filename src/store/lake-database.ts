@@ -280,9 +280,9 @@ export class LakeDatabase implements Database {
   }
 
   /** Runs a statement that compacts files, while nobody deletes. */
-  compact(sql: string): Promise<void> {
+  compact(sql: string, prepare?: (connection: DuckDBConnection) => Promise<void>): Promise<void> {
     const [maintenance, turns, fence] = [this.maintenance, this.#turns, this.#fence];
-    return compact(sql, { maintenance, turns, fence, check: () => this.#check() });
+    return compact(sql, { maintenance, turns, fence, prepare, check: () => this.#check() });
   }
 
   /** As LakeCatalog's; then all is read that whoever had it before has committed. */

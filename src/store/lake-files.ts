@@ -153,6 +153,32 @@ export class LakeFiles {
   }
 
   /**
+   * Files in a table's newest state that say of each row with which state it came, and have a
+   * first number for their rows: without their folder.
+   */
+  async filesOfSeveralStates(table: string): Promise<string[]> {
+    const rows = await this.#query(
+      `SELECT regexp_replace(file.path, '^.*/', '') AS name
+       FROM ${this.#schema}.ducklake_data_file AS file
+       JOIN ${this.#schema}.ducklake_table AS own USING (table_id)
+       WHERE own.table_name = $1 AND own.end_snapshot IS NULL
+         AND file.end_snapshot IS NULL AND partial_max IS NOT NULL
+         AND row_id_start IS NOT NULL`,
+      [table],
+    );
+    return rows.map((row) => String(row["name"]));
+  }
+
+  /** Leaves the numbers of their rows to the files themselves. */
+  async forgetFirstRows(names: readonly string[]): Promise<void> {
+    await this.#query(
+      `UPDATE ${this.#schema}.ducklake_data_file SET row_id_start = NULL
+       WHERE regexp_replace(path, '^.*/', '') = ANY($1::text[])`,
+      [names],
+    );
+  }
+
+  /**
    * Has a table's figures say of its columns of text that any may be there, for good. DuckLake
    * keeps the least and the greatest value that was ever added: of erased users, too. None at all
    * it would take for a column of NULLs, and those of the next rows for those of all. Returns how

@@ -12,6 +12,7 @@ import type { LakeFiles } from "./lake-files.ts";
 import { chooseHoled, rewriteHoled } from "./lake-holes.ts";
 import { lakeName } from "./lake-mirror.ts";
 import { forgetReached } from "./lake-partitions.ts";
+import { keepRowIds } from "./lake-row-ids.ts";
 import { sumUpParts } from "./lake-types.ts";
 import { levels } from "./windows.ts";
 
@@ -49,6 +50,8 @@ type AskedOfFiles =
   | "holedFiles"
   | "endEmptyFiles"
   | "dropDeadRows"
+  | "filesOfSeveralStates"
+  | "forgetFirstRows"
   | "widenTextBounds";
 
 export interface LakeUpkeepDeps {
@@ -57,7 +60,10 @@ export interface LakeUpkeepDeps {
   /** Statements that make their own transactions. */
   run: (sql: string) => Promise<unknown>;
   /** A statement that moves rows between PostgreSQL and files, or between files. */
-  compact: (sql: string) => Promise<unknown>;
+  compact: (
+    sql: string,
+    prepare?: (connection: DuckDBConnection) => Promise<void>,
+  ) => Promise<unknown>;
   files: Pick<LakeFiles, AskedOfFiles>;
   /** Removes files that nobody names and that were made before (epoch ms). */
   removeOrphans: (before: number) => Promise<unknown>;
@@ -128,11 +134,13 @@ export class LakeUpkeep {
 
   /** Files of tables that only maintenance, deletes and erasures take rows from. */
   async #compact(): Promise<void> {
-    const files = await this.#deps.files.fileCounts();
+    const { files, compact } = this.#deps;
+    const counts = await files.fileCounts();
     for (const table of flushedTables) {
-      if ((files.get(table) ?? 0) < 2) continue;
+      if ((counts.get(table) ?? 0) < 2) continue;
       const sql = `CALL ducklake_merge_adjacent_files('${lakeName}', '${table}')`;
-      await this.#try("merge_adjacent_files", () => this.#deps.compact(sql));
+      const prepare = (connection: DuckDBConnection) => keepRowIds(connection, files, table);
+      await this.#try("merge_adjacent_files", () => compact(sql, prepare));
     }
   }
 

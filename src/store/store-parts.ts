@@ -102,7 +102,7 @@ export function upkeepOf(
     removeOrphans: (before) => removeOrphans(orphans, before),
     write: (work) => lake.writeDeferrable(work),
     run: (sql) => lake.upkeep(sql),
-    compact: (sql) => lake.compact(sql),
+    compact: (sql, prepare) => lake.compact(sql, prepare),
     onFailure: (error, step) => {
       const reason = error instanceof Error ? error.message : String(error);
       logger.warn({ part: "store", step, reason }, "a step of the lake's upkeep comes again");

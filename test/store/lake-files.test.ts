@@ -56,7 +56,7 @@ describe.skipIf(!hasLake())("the catalog of a lake", () => {
         files: database.catalog.files,
         write: (work) => database.writeDeferrable(work),
         run: (sql) => database.upkeep(sql),
-        compact: (sql) => database.compact(sql),
+        compact: (sql, prepare) => database.compact(sql, prepare),
         removeOrphans: async () => undefined,
         onFailure: (error) => failures.push(error),
       },

@@ -91,7 +91,7 @@ describe.skipIf(!hasLake())("a lake's upkeep", () => {
       {
         write: (work) => own.writeDeferrable(work),
         run: (sql) => own.upkeep(sql),
-        compact: (sql) => own.compact(sql),
+        compact: (sql, prepare) => own.compact(sql, prepare),
         files: own.catalog.files,
         removeOrphans: async () => undefined,
         onFailure: (error) => failures.push(error),

@@ -33,6 +33,8 @@ const upkeep = () =>
       holedFiles: async () => new Map(),
       endEmptyFiles: async () => 0,
       dropDeadRows: async () => 0,
+      filesOfSeveralStates: async () => [],
+      forgetFirstRows: async () => undefined,
       widenTextBounds: async () => 0,
     },
     removeOrphans: async () => undefined,
