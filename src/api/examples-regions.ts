@@ -28,7 +28,7 @@ export const regionExamples: Readonly<Record<string, readonly RouteExample[]>> =
       status: 200,
       path: { name: "us" },
       query: { from: "2026-11-29T00:00:00Z", to: "2026-11-30T00:00:00Z" },
-      reply: { region: "us", events: 0, count: 0, generation: 2 },
+      reply: { region: "us", events: 0, count: 0, generation: 1_796_083_200_000 },
     },
   ],
 };

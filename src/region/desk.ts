@@ -132,11 +132,11 @@ export class RegionDesk implements RegionView {
    * answers lack it until it is copied anew. Returns its generation from now on.
    */
   async noteDelete(region: string, from: number): Promise<number> {
-    const generation = await this.#deps.store.regions.beginGeneration({ region, from });
+    const reset = await this.#deps.store.regions.beginGeneration({ region, from });
     // Whoever answers elsewhere hears of it by the store.
     const one = this.#followed.find(({ peer }) => peer.name === region);
-    if (one !== undefined) noteResets(one.state, [{ generation, from }]);
-    return generation;
+    if (one !== undefined) noteResets(one.state, [reset]);
+    return reset.generation;
   }
 
   async close(): Promise<void> {

@@ -12,7 +12,7 @@ export interface RegionState extends RegionStanding {
   detail: string | null;
   /** Seconds of the coarsest windows that it was ever seen to keep. */
   coarsestSeconds: number;
-  /** How often what is kept of it had been deleted when this was so (store/region-states.ts). */
+  /** The last time that what is kept of it had been deleted when this was so (RegionReset). */
   generation: number;
 }
 
@@ -36,7 +36,7 @@ export function noteResets(state: RegionState, resets: readonly RegionReset[]): 
   const fresh = resets.filter(({ generation }) => generation > state.generation);
   const [last, first] = [fresh[0], fresh.at(-1)];
   if (last === undefined || first === undefined) return;
-  const isAll = first.generation === state.generation + 1;
+  const isAll = first.after === state.generation;
   const from = isAll ? Math.min(...fresh.map((reset) => reset.from)) : 0;
   state.generation = last.generation;
   // What is deleted of a region that is lost is to stay away.

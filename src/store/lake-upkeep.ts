@@ -12,7 +12,7 @@ import type { LakeFiles } from "./lake-files.ts";
 import { chooseHoled, rewriteHoled } from "./lake-holes.ts";
 import { lakeName } from "./lake-mirror.ts";
 import { forgetReached } from "./lake-partitions.ts";
-import { keepRowIds } from "./lake-row-ids.ts";
+import { LakeRowIds } from "./lake-row-ids.ts";
 import { sumUpParts } from "./lake-types.ts";
 import { levels } from "./windows.ts";
 
@@ -74,12 +74,14 @@ export interface LakeUpkeepDeps {
 export class LakeUpkeep {
   readonly #deps: LakeUpkeepDeps;
   readonly #options: LakeUpkeepOptions;
+  readonly #rowIds: LakeRowIds;
   #at = Number.NEGATIVE_INFINITY;
   #orphansAt = Number.NEGATIVE_INFINITY;
 
   constructor(deps: LakeUpkeepDeps, options = lakeUpkeepDefaults) {
     this.#deps = deps;
     this.#options = options;
+    this.#rowIds = new LakeRowIds(deps.files);
   }
 
   /** Does what is due; whether anything was. `now` by performance.now(). */
@@ -139,7 +141,7 @@ export class LakeUpkeep {
     for (const table of flushedTables) {
       if ((counts.get(table) ?? 0) < 2) continue;
       const sql = `CALL ducklake_merge_adjacent_files('${lakeName}', '${table}')`;
-      const prepare = (connection: DuckDBConnection) => keepRowIds(connection, files, table);
+      const prepare = (connection: DuckDBConnection) => this.#rowIds.keep(connection, table);
       await this.#try("merge_adjacent_files", () => compact(sql, prepare));
     }
   }

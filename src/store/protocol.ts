@@ -33,6 +33,7 @@ import type {
   KeptRegion,
   RegionCountsAnswer,
   RegionCountsQuery,
+  RegionReset,
   RegionTotalsAnswer,
   RegionTotalsQuery,
 } from "./region-questions.ts";
@@ -154,7 +155,7 @@ export interface StoreCalls {
   regionCounts: [RegionCountsQuery, RegionCountsAnswer];
   regionStates: [null, KeptRegion[]];
   putRegionState: [{ region: string; state: string }, null];
-  beginRegionGeneration: [{ region: string; from: number }, number];
+  beginRegionGeneration: [{ region: string; from: number }, RegionReset];
   close: [null, null];
   /** As `close`, without waiting for what is under way: it is interrupted. */
   abandon: [null, null];

@@ -22,8 +22,10 @@ export interface RegionCountsQuery extends Whose {
 
 /** What is kept of a region was deleted, in whole or in part, to be copied anew. */
 export interface RegionReset {
-  /** Counts from 1. */
+  /** Greater than the one before, and never used again, also by a store put back to before it. */
   generation: number;
+  /** The one before; 0: there was none. */
+  after: number;
   /** What is before, in epoch ms, was left as it is. */
   from: number;
 }
@@ -48,7 +50,7 @@ export interface KeptRegion {
 export interface RegionCountsAnswer {
   path: string;
   rows: number;
-  /** How often what is kept of the region was deleted to be copied anew. */
+  /** Of the last time that what is kept of the region was deleted to be copied anew; 0: never. */
   generation: number;
 }
 
@@ -66,7 +68,7 @@ export interface RegionStore {
   putState(state: { region: string; state: string }): Promise<null>;
   /**
    * What is kept of the region is deleted from a time on (epoch ms): from now on it is another
-   * generation, which is returned.
+   * generation.
    */
-  beginGeneration(reset: { region: string; from: number }): Promise<number>;
+  beginGeneration(reset: { region: string; from: number }): Promise<RegionReset>;
 }

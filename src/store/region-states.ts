@@ -1,7 +1,8 @@
 /**
  * A few words the store keeps of each other region, in table meta: how far its counts are here
- * (a text that it doesn't read), and how often they were deleted to be copied anew, from which
- * time on.
+ * (a text that it doesn't read), and when they were deleted to be copied anew, from which time
+ * on. Generations are of the clock: what a store that is put back to an older state deletes again
+ * must not be copied under the keys that its log still has of the first time.
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { rowsOf } from "./database.ts";
@@ -12,13 +13,13 @@ const generationKey = (region: string) => `regionGeneration:${region}`;
 /** So many of a region are told apart; of those before it isn't known from when on. */
 const resetsMax = 16;
 
-/** As `putResets` writes them, the last first: `generation from`, by comma. */
+/** As `addReset` writes them, the last first: `generation from after`, by comma. */
 function readResets(value: unknown): RegionReset[] {
   if (value === undefined) return [];
   const resets = String(value).split(",");
   return resets.map((text) => {
-    const [generation = 0, from = 0] = text.split(" ").map(Number);
-    return { generation, from };
+    const [generation = 0, from = 0, after = 0] = text.split(" ").map(Number);
+    return { generation, from, after };
   });
 }
 
@@ -66,15 +67,17 @@ export function writeRegionState(
   return put(connection, stateKey(region), state);
 }
 
-/** One more, in the writer's transaction; returns its generation. */
+/** One more, in the writer's transaction, at this time (epoch ms). */
 export async function addReset(
   connection: DuckDBConnection,
   { region, from }: { region: string; from: number },
-): Promise<number> {
+  now = Date.now(),
+): Promise<RegionReset> {
   const before = await readRegionResets(connection, region);
-  const generation = (before[0]?.generation ?? 0) + 1;
-  const resets = [{ generation, from }, ...before].slice(0, resetsMax);
-  const value = resets.map((reset) => `${reset.generation} ${reset.from}`).join(",");
+  const after = before[0]?.generation ?? 0;
+  const reset = { generation: Math.max(now, after + 1), after, from };
+  const resets = [reset, ...before].slice(0, resetsMax);
+  const value = resets.map((one) => `${one.generation} ${one.from} ${one.after}`).join(",");
   await put(connection, generationKey(region), value);
-  return generation;
+  return reset;
 }

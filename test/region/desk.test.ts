@@ -33,10 +33,11 @@ class Shared {
         return null;
       },
       beginGeneration: async ({ from }: { from: number }) => {
-        const generation = this.resets.length + 1;
-        this.resets.unshift({ generation, from });
+        const after = this.resets.length;
+        const reset = { generation: after + 1, after, from };
+        this.resets.unshift(reset);
         this.tell();
-        return generation;
+        return reset;
       },
     };
     const onRows = (listener: (table: KeptTable) => void) => void this.#listeners.push(listener);

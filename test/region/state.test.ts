@@ -18,40 +18,40 @@ const timesOf = ({ completeThrough, candidatesAsOf, generation }: RegionState) =
 it("goes back to where the first of several deletes began", () => {
   const state = stateOf();
   noteResets(state, [
-    { generation: 5, from: at - 1000 },
-    { generation: 4, from: at - 9000 },
-    { generation: 3, from: 0 },
+    { generation: 9, after: 5, from: at - 1000 },
+    { generation: 5, after: 3, from: at - 9000 },
+    { generation: 3, after: 0, from: 0 },
   ]);
-  expect(timesOf(state)).toEqual([at - 9000, at - 9000, 5]);
-  noteResets(state, [{ generation: 5, from: 0 }]);
-  expect(timesOf(state)).toEqual([at - 9000, at - 9000, 5]);
+  expect(timesOf(state)).toEqual([at - 9000, at - 9000, 9]);
+  noteResets(state, [{ generation: 9, after: 5, from: 0 }]);
+  expect(timesOf(state)).toEqual([at - 9000, at - 9000, 9]);
 });
 
 it("knows nothing to be in where all was deleted, or it isn't told any more what was", () => {
   const all = stateOf();
-  noteResets(all, [{ generation: 4, from: 0 }]);
+  noteResets(all, [{ generation: 4, after: 3, from: 0 }]);
   expect(timesOf(all)).toEqual([null, null, 4]);
   const untold = stateOf();
-  noteResets(untold, [{ generation: 6, from: at - 1000 }]);
+  noteResets(untold, [{ generation: 6, after: 5, from: at - 1000 }]);
   expect(timesOf(untold)).toEqual([null, null, 6]);
 });
 
 it("stays where it is for a delete of later times, and of a region that is lost", () => {
   const state = stateOf();
-  noteResets(state, [{ generation: 4, from: at + 60_000 }]);
+  noteResets(state, [{ generation: 4, after: 3, from: at + 60_000 }]);
   expect(timesOf(state)).toEqual([at, at + 5000, 4]);
   const lost = stateOf({ isLost: true });
-  noteResets(lost, [{ generation: 4, from: 0 }]);
+  noteResets(lost, [{ generation: 4, after: 3, from: 0 }]);
   expect(timesOf(lost)).toEqual([at, at + 5000, 4]);
 });
 
 it("is read as it was kept, less what was deleted since", () => {
   const { region, isLost, ...kept } = stateOf({ state: "following" });
   const state = JSON.stringify(kept);
-  expect(readState({ region, state, resets: [{ generation: 3, from: 0 }] }, isLost)).toEqual(
-    stateOf({ state: "following" }),
-  );
-  const resets = [{ generation: 4, from: at - 1 }];
+  expect(
+    readState({ region, state, resets: [{ generation: 3, after: 2, from: 0 }] }, isLost),
+  ).toEqual(stateOf({ state: "following" }));
+  const resets = [{ generation: 4, after: 3, from: at - 1 }];
   expect(readState({ region, state, resets }, isLost).completeThrough).toBe(at - 1);
   expect(readState({ region, state: null, resets: [] }, false)).toEqual(newState("us", false));
   expect(readState({ region, state: "{", resets: [] }, true)).toEqual(newState("us", true));

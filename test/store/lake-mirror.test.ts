@@ -6,7 +6,7 @@ import { expect, it } from "vitest";
 import { rowsOf } from "../../src/store/database.ts";
 import type { LakeDatabase } from "../../src/store/lake-database.ts";
 import { rewriteHoled } from "../../src/store/lake-holes.ts";
-import { keepRowIds } from "../../src/store/lake-row-ids.ts";
+import { LakeRowIds } from "../../src/store/lake-row-ids.ts";
 import { hasLake, startLake } from "../support/lake.ts";
 import { randomFromEnvironment } from "../support/random.ts";
 import { Member } from "./lake-member.ts";
@@ -81,6 +81,7 @@ it.skipIf(!hasLake())("A mirror holds the rows of its lake", { timeout: msMax },
   const [member, other] = [await Member.open(place), await Member.open(place)];
   const { database } = member;
   const states = new States(member);
+  const rowIds = new LakeRowIds(database.catalog.files);
   let next = 0;
   let minute = 100;
   const add = () => {
@@ -122,9 +123,8 @@ it.skipIf(!hasLake())("A mirror holds the rows of its lake", { timeout: msMax },
       const files = (await database.catalog.files.holedFiles()).get("count_deltas") ?? [];
       if (files.length > 0) await database.write((c) => rewriteHoled(c, "count_deltas", files));
     } else if (kind === "merge") {
-      const { files } = database.catalog;
       await database.compact(upkeeps.merge, async (c) => {
-        for (const table of ["count_deltas", "raw_recent"]) await keepRowIds(c, files, table);
+        for (const table of ["count_deltas", "raw_recent"]) await rowIds.keep(c, table);
       });
     } else await database.upkeep(upkeeps[kind as keyof typeof upkeeps]);
     await states.note(random.int(100, minute));

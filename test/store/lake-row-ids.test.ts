@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { rowsOf } from "../../src/store/database.ts";
 import type { LakeDatabase } from "../../src/store/lake-database.ts";
-import { keepRowIds } from "../../src/store/lake-row-ids.ts";
+import { LakeRowIds } from "../../src/store/lake-row-ids.ts";
 import { hasLake, startLake } from "../support/lake.ts";
 import { Member } from "./lake-member.ts";
 
@@ -54,9 +54,10 @@ describe.skipIf(!hasLake())("rows of a lake", () => {
       await database.compact(flush);
       expect(await numbersIn(database)).toEqual(before);
       const { files } = database.catalog;
+      const rowIds = new LakeRowIds(files);
       const count = async () => (await files.fileCounts()).get("count_deltas");
       expect(await count()).toBe(3);
-      await database.compact(merge, (c) => keepRowIds(c, files, "count_deltas"));
+      await database.compact(merge, (c) => rowIds.keep(c, "count_deltas"));
       expect(await count(), "merged").toBe(2);
       expect(await numbersIn(database)).toEqual(before);
       await mirrored(database);
@@ -67,7 +68,7 @@ describe.skipIf(!hasLake())("rows of a lake", () => {
       await fill(database, 10);
       const again = await numbersIn(database);
       await database.compact(flush);
-      await database.compact(merge, (c) => keepRowIds(c, files, "count_deltas"));
+      await database.compact(merge, (c) => rowIds.keep(c, "count_deltas"));
       expect(await numbersIn(database)).toEqual(again);
       await database.close();
     },

@@ -17,18 +17,24 @@ it("keeps a state and the last deletes of each region", async () => {
   expect(await states()).toEqual([]);
   await database.write((c) => writeRegionState(c, { region: "us", state: "a" }));
   await database.write((c) => writeRegionState(c, { region: "us", state: "b" }));
-  expect(await database.write((c) => addReset(c, { region: "eu-2", from: 5 }))).toBe(1);
+  const add = (from: number, now: number) =>
+    database.write((c) => addReset(c, { region: "eu-2", from }, now));
+  expect(await add(5, 1000)).toEqual({ generation: 1000, after: 0, from: 5 });
   expect(await states()).toEqual([
-    { region: "eu-2", state: null, resets: [{ generation: 1, from: 5 }] },
+    { region: "eu-2", state: null, resets: [{ generation: 1000, after: 0, from: 5 }] },
     { region: "us", state: "b", resets: [] },
   ]);
-  for (let from = 2; from <= 40; from++) {
-    expect(await database.write((c) => addReset(c, { region: "eu-2", from }))).toBe(from);
-  }
+  // Also by a clock that stands still, or was set back.
+  for (let n = 1; n <= 39; n++) expect((await add(n, 900 + n)).generation).toBe(1000 + n);
   const resets = await database.read(60_000, (c) => readRegionResets(c, "eu-2"));
   expect(resets).toEqual(
-    Array.from({ length: 16 }, (_, i) => ({ generation: 40 - i, from: 40 - i })),
+    Array.from({ length: 16 }, (_, i) => ({
+      generation: 1039 - i,
+      after: 1038 - i,
+      from: 39 - i,
+    })),
   );
+  expect((await add(7, 5000)).generation).toBe(5000);
   expect(await database.read(60_000, (c) => readRegionResets(c, "eu"))).toEqual([]);
   await fixture.close();
 });
