@@ -58,6 +58,6 @@ export const regionSchemas: Readonly<Record<string, Schema>> = Object.freeze({
     region,
     events: count("Events that were deleted here."),
     count: count("Sum of their weights."),
-    generation: count("Of this time; greater than of any before."),
+    generation: count("When that was done, in epoch ms, or later: greater each time."),
   }),
 });

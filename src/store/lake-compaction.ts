@@ -33,12 +33,10 @@ export async function compact(sql: string, deps: LakeCompactionDeps): Promise<vo
   const { maintenance, turns, fence, check, prepare } = deps;
   const { connection } = maintenance;
   const note = (isCompacting: boolean) =>
-    maintenance.enqueue(() =>
-      maintenance.transaction(async () => {
-        await fence?.(connection);
-        await connection.run(`UPDATE leadership SET compacting = ${isCompacting}`);
-      }),
-    );
+    maintenance.transaction(async () => {
+      await fence?.(connection);
+      await connection.run(`UPDATE leadership SET compacting = ${isCompacting}`);
+    });
   const run = async () => {
     check();
     await namingLakeErrors(async () => {
@@ -46,15 +44,16 @@ export async function compact(sql: string, deps: LakeCompactionDeps): Promise<vo
       await runAsNext(connection, sql);
     });
   };
-  check();
-  await turns.alone(async () => {
+  const noted = async () => {
+    check();
     await note(true);
     try {
-      await maintenance.enqueue(run);
+      await run();
     } finally {
       await note(false);
     }
-  });
+  };
+  await maintenance.enqueue(() => turns.alone(noted));
 }
 
 /**

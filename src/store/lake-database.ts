@@ -152,12 +152,12 @@ export class LakeDatabase implements Database {
   write<T>(
     work: (connection: DuckDBConnection) => Promise<T>,
     before?: (connection: DuckDBConnection) => Promise<void>,
-    triesMax?: number,
+    conflictsMax?: number,
   ): Promise<T> {
     return this.#write(async () => {
       await this.#session.apply(this.#copier);
       await before?.(this.#copier);
-      return this.#writer.transaction(work, { triesMax, isAlone: this.#alone > 0 });
+      return this.#writer.transaction(work, { conflictsMax, isAlone: this.#alone > 0 });
     });
   }
 

@@ -14,10 +14,12 @@ import { RankstreamError } from "../errors.ts";
 
 const cutOffForm = "INTERNAL Error: Attempted to access index 0 within vector of size 0";
 
-/** A statement that is quoted, up to what PostgreSQL says of it: of it the first word may stay. */
-const quotedStatement = /\b(Failed to (?:execute|prepare) \w+ "\w*)[\s\S]*"(?=: )/;
+/** Where a statement is quoted, with its first word, which may stay. */
+const quotedStatement = /\bFailed to (?:execute|prepare|fetch)\b[^"\n]*"\w*/;
+/** Between a statement and what PostgreSQL says of it; a statement may hold it, too. */
+const statementEnd = '": ';
 /** Where PostgreSQL begins to say which values it was about. */
-const ownDetails = /\n(?:DETAIL|LINE|CONTEXT)\b[\s\S]*$/;
+const ownDetails = /\n(?:DETAIL|LINE|CONTEXT|HINT|QUERY)\b[\s\S]*$/;
 
 /**
  * The first by its name, `store_failed`; the second without statement and values; others as they
@@ -30,8 +32,18 @@ export function namedLakeError(error: unknown): unknown {
     const detail = "the lake's PostgreSQL: its connection was lost while rows were read";
     return new RankstreamError("store_failed", detail, { cause: error });
   }
-  if (!quotedStatement.test(message)) return error;
-  return new Error(message.replace(ownDetails, "").replace(quotedStatement, '$1…"'));
+  const said = withoutStatement(message);
+  return said === message ? error : new Error(said);
+}
+
+/** Where it isn't plain where a statement ends, nothing after its beginning stays. */
+function withoutStatement(message: string): string {
+  const begin = quotedStatement.exec(message);
+  if (begin === null) return message;
+  const [before, after] = [begin.index + begin[0].length, message.lastIndexOf(statementEnd)];
+  const head = `${message.slice(0, before)}…"`;
+  if (after < before) return head;
+  return `${head}: ${message.slice(after + statementEnd.length).replace(ownDetails, "")}`;
 }
 
 /** Runs `work`, and names what it throws. */

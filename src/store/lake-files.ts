@@ -5,7 +5,7 @@
 import type { QueryResultRow } from "pg";
 import type { HoledFile } from "./lake-holes.ts";
 
-/** No text is less, and none of UTF-8 greater. */
+/** No text is less, and none that anybody would write greater. */
 const textBounds = ["", "\u{10ffff}".repeat(8)];
 
 export type CatalogQuery = (text: string, values?: unknown[]) => Promise<QueryResultRow[]>;
@@ -153,17 +153,21 @@ export class LakeFiles {
   }
 
   /**
-   * Files in a table's newest state that say of each row with which state it came, and have a
-   * first number for their rows: without their folder.
+   * Files in a table's newest state that may hold the numbers of their rows, and have a first one
+   * in the catalog, without their folder: those that say of each row with which state it came,
+   * and those of which a state came that took rows as well, as an UPDATE does.
    */
-  async filesOfSeveralStates(table: string): Promise<string[]> {
+  async filesMaybeNumbered(table: string): Promise<string[]> {
     const rows = await this.#query(
       `SELECT regexp_replace(file.path, '^.*/', '') AS name
        FROM ${this.#schema}.ducklake_data_file AS file
        JOIN ${this.#schema}.ducklake_table AS own USING (table_id)
        WHERE own.table_name = $1 AND own.end_snapshot IS NULL
-         AND file.end_snapshot IS NULL AND partial_max IS NOT NULL
-         AND row_id_start IS NOT NULL`,
+         AND file.end_snapshot IS NULL AND row_id_start IS NOT NULL
+         AND (partial_max IS NOT NULL OR NOT EXISTS (
+           SELECT FROM ${this.#schema}.ducklake_snapshot_changes
+           WHERE snapshot_id = file.begin_snapshot AND changes_made !~
+             ('(deleted_from_table|inlined_delete):' || file.table_id || '(,|$)')))`,
       [table],
     );
     return rows.map((row) => String(row["name"]));
@@ -179,10 +183,10 @@ export class LakeFiles {
   }
 
   /**
-   * Has a table's figures say of its columns of text that any may be there, for good. DuckLake
-   * keeps the least and the greatest value that was ever added: of erased users, too. None at all
-   * it would take for a column of NULLs, and those of the next rows for those of all. Returns how
-   * many columns there were to be widened.
+   * Has tables' figures say of columns of text that any may be there. DuckLake keeps the least and
+   * the greatest value that was ever added: of erased users, too. None at all it would take for a
+   * column of NULLs, and those of the next rows for those of all. A process that knew others may
+   * write them back with its next rows. Returns how many columns there were to be widened.
    */
   async widenTextBounds(): Promise<number> {
     const [row] = await this.#query(

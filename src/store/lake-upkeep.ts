@@ -50,7 +50,7 @@ type AskedOfFiles =
   | "holedFiles"
   | "endEmptyFiles"
   | "dropDeadRows"
-  | "filesOfSeveralStates"
+  | "filesMaybeNumbered"
   | "forgetFirstRows"
   | "widenTextBounds";
 

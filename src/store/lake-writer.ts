@@ -11,7 +11,7 @@ import type { LakeTurns } from "./lake-turns.ts";
 import type { SessionSettings } from "./open-instance.ts";
 
 /** A transaction that lost against another is tried again so often. */
-const conflictsMax = 20;
+const conflictsMaxDefault = 20;
 const conflictWaitMsMax = 200;
 
 /** As DuckLake says it, and as PostgreSQL does where DuckLake gave up trying again. */
@@ -36,8 +36,8 @@ export interface LakeWriterDeps {
 }
 
 export interface LakeTransactionOptions {
-  /** Tried again after so many conflicts; default 20. */
-  triesMax?: number | undefined;
+  /** It is tried again after so many conflicts; default 20. */
+  conflictsMax?: number | undefined;
   /** Whether it is alone from its first try on; default false. */
   isAlone?: boolean;
 }
@@ -84,11 +84,11 @@ export class LakeWriter {
   /** Tried again where it lost; alone where that was demanded, or may be needed. */
   async transaction<T>(
     work: (connection: DuckDBConnection) => Promise<T>,
-    { triesMax = conflictsMax, isAlone: isAloneFirst = false }: LakeTransactionOptions = {},
+    { conflictsMax = conflictsMaxDefault, ...options }: LakeTransactionOptions = {},
   ): Promise<T> {
     const { turns, yields } = this.#deps;
     const attempt = () => this.#attempt(work);
-    let isAlone = isAloneFirst;
+    let isAlone = options.isAlone === true;
     for (let conflicts = 0; ; ) {
       try {
         return await (isAlone ? runAlone(this.connection, turns, attempt) : attempt());
@@ -98,7 +98,7 @@ export class LakeWriter {
           isAlone = true;
           continue;
         }
-        if (!isConflict(error) || conflicts >= triesMax) throw namedLakeError(error);
+        if (!isConflict(error) || conflicts >= conflictsMax) throw namedLakeError(error);
       }
       conflicts++;
       isAlone ||= !yields || this.#statements.taken.length > 0;

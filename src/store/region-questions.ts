@@ -22,7 +22,10 @@ export interface RegionCountsQuery extends Whose {
 
 /** What is kept of a region was deleted, in whole or in part, to be copied anew. */
 export interface RegionReset {
-  /** Greater than the one before, and never used again, also by a store put back to before it. */
+  /**
+   * When that was, in epoch ms, or greater: than the one before, and, but for a clock that is set
+   * back, than any that a store had before it was put back to an older state.
+   */
   generation: number;
   /** The one before; 0: there was none. */
   after: number;

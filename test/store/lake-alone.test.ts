@@ -43,8 +43,10 @@ describe.skipIf(!hasLake())("a transaction that is alone", () => {
       const { one } = members;
       const order: string[] = [];
       let held: Promise<unknown> | undefined;
+      let tries = 0;
       await one.database.alone(() =>
         one.database[way](async (c) => {
+          tries++;
           demandAlone(c);
           held = checkpoint(0).then(() => order.push("checkpoint"));
           await sleep(aWhileMs);
@@ -54,6 +56,7 @@ describe.skipIf(!hasLake())("a transaction that is alone", () => {
       );
       await held;
       expect(order).toEqual(["alone", "checkpoint"]);
+      expect(tries).toBe(1);
     },
   );
 

@@ -70,6 +70,18 @@ describe("an error of a lake", () => {
       `x\nFailed to execute query "\na\nb": ERROR:  null\nDETAIL:  Row contains (user)\n`,
       'x\nFailed to execute query "…": ERROR:  null',
     ],
+    [
+      `Failed to execute query "INSERT ('x\nLINE 1: "user": it');": ERROR:  null\nHINT:  user`,
+      'Failed to execute query "INSERT…": ERROR:  null',
+    ],
+    [
+      `Failed to prepare query "SELECT 'user'" (no result returned): user`,
+      'Failed to prepare query "SELECT…"',
+    ],
+    [
+      `Failed to fetch header for COPY "COPY (SELECT 'user') TO STDOUT": ERROR:  gone`,
+      'Failed to fetch header for COPY "COPY…": ERROR:  gone',
+    ],
   ])("is told without its statement and values: %s", (given, told) => {
     const named = namedLakeError(new Error(given)) as Error;
     expect(named.message).toBe(told);

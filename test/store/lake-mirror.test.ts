@@ -23,7 +23,7 @@ const stateSql = (table: string, first: number) => `SELECT minute, count(*) AS n
   sum(count)::BIGINT AS sum FROM ${table} WHERE minute >= ${first} GROUP BY minute ORDER BY 1`;
 /** States looked back at. */
 const statesMax = 12;
-const writes = ["add", "take", "addRecent", "takeRecent"] as const;
+const writes = ["add", "take", "change", "addRecent", "takeRecent"] as const;
 const upkeeps = {
   flush: "CALL ducklake_flush_inlined_data('lake', table_name => 'count_deltas')",
   merge: "CALL ducklake_merge_adjacent_files('lake')",
@@ -96,6 +96,11 @@ it.skipIf(!hasLake())("A mirror holds the rows of its lake", { timeout: msMax },
     const most = `hash(event_id) % 20 <> ${random.int(0, 19)}`;
     return `DELETE FROM count_deltas WHERE ${random.pick([some, most])}`;
   };
+  const change = () => {
+    const first = random.int(0, next);
+    return `UPDATE count_deltas SET count = count + 100
+      WHERE CAST(event_id[6:] AS BIGINT) BETWEEN ${first} AND ${first + random.int(1, 900)}`;
+  };
   const addRecent = () => {
     const rows = random.int(1, 400);
     return `INSERT INTO raw_recent BY NAME SELECT 'play' AS event_type, 'item ' || i AS event_id,
@@ -109,7 +114,7 @@ it.skipIf(!hasLake())("A mirror holds the rows of its lake", { timeout: msMax },
   for (let step = 0; step < steps; step++) {
     const kind = random.pick([...writes, ...writes, "flush", "merge", "end", "fill"] as const);
     log.push(kind);
-    const write = { add, take, addRecent, takeRecent }[kind as string];
+    const write = { add, take, change, addRecent, takeRecent }[kind as string];
     if (write !== undefined) {
       const isOvertaken = random.chance(0.3);
       if (isOvertaken) log.push("(overtaken)");

@@ -33,7 +33,7 @@ const upkeep = () =>
       holedFiles: async () => new Map(),
       endEmptyFiles: async () => 0,
       dropDeadRows: async () => 0,
-      filesOfSeveralStates: async () => [],
+      filesMaybeNumbered: async () => [],
       forgetFirstRows: async () => undefined,
       widenTextBounds: async () => 0,
     },
