@@ -41,6 +41,7 @@ const unequal = new Set(
     ],
     ["receivedThrough", "restorableFrom", "restorableTo", "bytes", "sentBytes", "waitingBytes"],
     ["logBytes", "address", "rssBytes", "heapBytes", "bufferBytes", "checkpoints", "changes"],
+    ["generation"],
   ].flat(),
 );
 
