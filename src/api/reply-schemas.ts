@@ -41,7 +41,9 @@ const regionShare = object(
 const answer = {
   mode: text("How it was answered.", { enum: ["approx", "exact"] }),
   certified: flag("Every row is proven to be where it stands."),
-  partial: flag("A partition did not answer, or a region is not in up to the range's end."),
+  partial: flag(
+    "Another region is not in up to the range's end; how far partitions are, `asOf` says.",
+  ),
   stale: flag("May lack what was just acknowledged."),
   asOf: time("Everything acknowledged up to here is in."),
   regions: listOf(regionShare, "The regions in it, where there are several."),

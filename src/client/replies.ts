@@ -133,7 +133,7 @@ export interface AnswerHead {
   mode: "approx" | "exact";
   /** Every row is proven to be where it stands. */
   certified: boolean;
-  /** A partition did not answer, or a region is not in up to the range's end. */
+  /** Another region is not in up to the range's end; how far partitions are, `asOf` says. */
   partial: boolean;
   /** The answer may lack what was just acknowledged. */
   stale: boolean;

@@ -35,7 +35,10 @@ export interface JobsOptions {
 
 export interface JobsDeps {
   asker: Asker;
-  store: Pick<Store, "loadJobs" | "putJob" | "dropJob" | "jobResult" | "claimJob"> & {
+  store: Pick<
+    Store,
+    "loadJobs" | "putJob" | "dropJob" | "jobResult" | "claimJob" | "releaseJob"
+  > & {
     shares: Pick<Store["shares"], "onRows" | "maintains">;
   };
   logger: Logger;
@@ -108,7 +111,9 @@ export class Jobs {
       const isEnded = isOpen(job.status) && !isOpen(row.status);
       if (!job.isMine || isEnded) Object.assign(job, row);
       // Whoever was asked to stop it needn't be who runs it.
-      if (isEnded) job.stop.abort();
+      if (!isEnded) continue;
+      job.stop.abort();
+      this.#release(row.id);
     }
     for (const id of before) this.#lose(id);
   }
@@ -117,6 +122,12 @@ export class Jobs {
   #lose(id: string): void {
     this.#jobs.get(id)?.stop.abort();
     this.#jobs.delete(id);
+    this.#release(id);
+  }
+
+  /** It is over, whoever was at it; of a failure the process's end does it. */
+  #release(id: string): void {
+    this.#deps.store.releaseJob(id).catch(() => undefined);
   }
 
   /** Goes on with jobs that nobody is at any more. */
@@ -128,8 +139,8 @@ export class Jobs {
       if (!(await this.#deps.store.claimJob(job.id)) || job.isMine) continue;
       // Its end may have come just before its claim.
       await this.#load();
-      if (job.isMine || !isOpen(job.status)) continue;
-      Object.assign(job, { isMine: true, status: "queued" });
+      if (!isOpen(job.status)) this.#release(job.id);
+      else if (!job.isMine) Object.assign(job, { isMine: true, status: "queued" });
     }
     this.#runNext();
   }
@@ -185,7 +196,7 @@ export class Jobs {
       await this.#keep(job);
       job.isKept = true;
     } catch (error) {
-      this.#jobs.delete(job.id);
+      this.#lose(job.id);
       throw error;
     }
     this.#runNext();
@@ -285,6 +296,7 @@ export class Jobs {
   async #forget(job: Job): Promise<void> {
     this.#jobs.delete(job.id);
     await this.#deps.store.dropJob(job.id);
+    this.#release(job.id);
   }
 
   /** Ends of statuses come once: a cancelled job stays so, whatever its run says later. */
@@ -299,6 +311,7 @@ export class Jobs {
     const ended = { finishedAt, expiresAt: finishedAt + this.#options.jobResultTtlMs };
     if (status === "cancelled") Object.assign(job, { status, ...ended });
     await this.#keep({ ...job, status, error, ...ended }, result);
+    this.#release(job.id);
     if (status !== "cancelled" && !isOpen(job.status)) return;
     // Told only once it is kept: who reads "done" finds the result.
     Object.assign(job, {

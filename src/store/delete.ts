@@ -14,6 +14,7 @@ import { minuteMs } from "../model.ts";
 import { SerialQueue } from "../serial-queue.ts";
 import { addMutation, type OnTouch, readMutations } from "./changes.ts";
 import type { Committer } from "./checkpoint.ts";
+import type { Claims } from "./claimed.ts";
 import type { CoarseWindows } from "./coarse.ts";
 import type { Compactor } from "./compact.ts";
 import { cutInStore } from "./cover.ts";
@@ -39,7 +40,7 @@ import {
   type WindowScope,
   windowsHit,
 } from "./delete-windows.ts";
-import { type Claims, type DeleteLeft, DeletesUnderWay } from "./deletes-under-way.ts";
+import { type DeleteLeft, DeletesUnderWay } from "./deletes-under-way.ts";
 import { readExact, type TypeId, typesNamed } from "./exact.ts";
 import { fenceOthers } from "./lake-partitions.ts";
 import { closeOpenOf } from "./open-windows.ts";
@@ -198,12 +199,8 @@ export class Deleter {
     signal: AbortSignal | undefined,
     work: (connection: DuckDBConnection) => Promise<T>,
   ): Promise<T> {
-    return readApart(
-      this.#deps.database,
-      this.#options.planMsMax,
-      [this.#stop.signal, signal],
-      work,
-    );
+    const signals = [this.#stop.signal, signal];
+    return readApart(this.#deps.database, this.#options.planMsMax, signals, work);
   }
 
   #enqueue<T>(run: () => Promise<T>): Promise<T> {
@@ -328,7 +325,7 @@ export class Deleter {
         await fenceOthers(connection);
         const [type] = await typesNamed(connection, [eventType]);
         if (type === undefined) {
-          if (id !== undefined) await this.#underWay.note(connection, id, null);
+          if (id !== undefined) await this.#underWay.note(connection, id, null, scope.from);
           return { ...noneTaken, until: 0, isGone: false, dropped: [], mutations: null };
         }
         await this.#nextId(connection, id === undefined && rest !== null);
@@ -337,7 +334,7 @@ export class Deleter {
         const mutations = await addMutation(connection);
         await this.#deps.onTouch?.(connection, [scope]);
         failPoint("delete.in_transaction");
-        const underWay = await this.#noteRest(connection, id, rest);
+        const underWay = await this.#noteRest(connection, scope, { id, rest });
         failPoint("delete.before_commit");
         const { files, sums, dropped } = done.raw;
         const answer = answerOf(sums, files.length, measured);
@@ -380,12 +377,12 @@ export class Deleter {
   /** Keeps what is left of a delete in slices; returns its number, undefined when nothing is. */
   async #noteRest(
     connection: DuckDBConnection,
-    id: number | undefined,
-    rest: EventScope | null,
+    { from }: EventScope,
+    { id, rest }: SliceOf,
   ): Promise<number | undefined> {
     if (id === undefined && rest === null) return undefined;
     const own = id ?? this.#deleteId;
-    await this.#underWay.note(connection, own, rest);
+    await this.#underWay.note(connection, own, rest, id === undefined ? null : from);
     return rest === null ? undefined : own;
   }
 

@@ -1,19 +1,13 @@
 /**
- * Deletes in slices that are under way (table deletes_under_way), and who is at them: of several
- * processes over a lake one goes on with what another has left, and leaves alone what another is
- * at. What a process has claimed goes with its session in PostgreSQL, should it end.
+ * Deletes in slices that are under way (table deletes_under_way), and which this process is at. Of
+ * two that both believe that they are, one commits each slice.
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
+import { RankstreamError } from "../errors.ts";
+import { Claimed, type Claims } from "./claimed.ts";
 import { rowsOf } from "./database.ts";
 import type { EventScope } from "./delete-questions.ts";
 import { sqlText } from "./sql.ts";
-
-/** Has others know what this process is at. */
-export interface Claims {
-  /** Takes something for this process alone; whether it did, or had before. */
-  claim(name: string): Promise<boolean>;
-  release(name: string): Promise<void>;
-}
 
 export interface DeleteLeft {
   id: number;
@@ -22,12 +16,11 @@ export interface DeleteLeft {
 }
 
 export class DeletesUnderWay {
-  readonly #claims: Claims | undefined;
-  readonly #held = new Set<string>();
+  readonly #mine: Claimed<number>;
 
   /** Without `claims` there are no other processes. */
   constructor(claims?: Claims) {
-    this.#claims = claims;
+    this.#mine = new Claimed("delete", claims);
   }
 
   /** All there are, whoever is at them, in the order of their making. */
@@ -45,23 +38,34 @@ export class DeletesUnderWay {
   }
 
   /** Takes one for this process; false where another is at it. */
-  async claim(id: number): Promise<boolean> {
-    const name = `delete ${id}`;
-    if ((await this.#claims?.claim(name)) === false) return false;
-    this.#held.add(name);
-    return true;
+  claim(id: number): Promise<boolean> {
+    return this.#mine.take(id);
   }
 
   /** From now on anyone may go on with what is left. */
-  async letGo(): Promise<void> {
-    const held = [...this.#held];
-    this.#held.clear();
-    for (const name of held) await this.#claims?.release(name).catch(() => undefined);
+  letGo(): Promise<void> {
+    return this.#mine.letGo();
   }
 
-  /** Keeps what is left of it, in the delete's transaction; null: nothing is. */
-  async note(connection: DuckDBConnection, id: number, rest: EventScope | null): Promise<void> {
-    await connection.run(`DELETE FROM deletes_under_way WHERE delete_id = ${id}`);
+  /**
+   * Keeps what is left of it, in the delete's transaction; null: nothing is. `from`: where what
+   * was left so far begins, null of a new one. Throws `store_failed` where another process has
+   * come further meanwhile.
+   */
+  async note(
+    connection: DuckDBConnection,
+    id: number,
+    rest: EventScope | null,
+    from: number | null,
+  ): Promise<void> {
+    if (from !== null) {
+      const { rowsChanged } = await connection.run(
+        `DELETE FROM deletes_under_way WHERE delete_id = ${id} AND from_ms = ${from}`,
+      );
+      if (rowsChanged !== 1) {
+        throw new RankstreamError("store_failed", "another process goes on with this delete");
+      }
+    }
     if (rest === null) return;
     const eventId = rest.eventId === null ? "NULL" : sqlText(rest.eventId);
     await connection.run(`INSERT INTO deletes_under_way VALUES (${id},

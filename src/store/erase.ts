@@ -18,6 +18,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { RankstreamError } from "../errors.ts";
 import { failPoint } from "../fail-point.ts";
+import { Claimed, type Claims } from "./claimed.ts";
 import { ownReadBudgetMs } from "./database.ts";
 import { isLake } from "./dialect.ts";
 import { countHolding, findInFiles, findRecent, type Sought } from "./erase-find.ts";
@@ -60,8 +61,8 @@ export interface EraseDeps extends EraseMarkDeps {
   snapshots: Snapshots;
   /** Told of a failure that is tried again. */
   onFailure: (error: unknown) => void;
-  /** Takes one for this process alone; whether it did, or had before. Default: it has all. */
-  claim?: (name: string) => Promise<boolean>;
+  /** Where several processes erase. */
+  claims?: Claims;
 }
 
 const retryMsMin = 1000;
@@ -82,13 +83,14 @@ export class Eraser {
   readonly #stop = new AbortController();
   #running: Promise<void> | null = null;
   /** Those that are this process's to go on with, by job. */
-  readonly #mine = new Set<string>();
+  readonly #mine: Claimed<string>;
   #reloadedAt = Number.NEGATIVE_INFINITY;
   #taking: Promise<void> | null = null;
   #timer: NodeJS.Timeout | null = null;
 
   private constructor(deps: EraseDeps, options: EraseOptions, rows: ErasureRows) {
     this.#deps = deps;
+    this.#mine = new Claimed("erasure", deps.claims);
     this.#options = options;
     this.#rows = rows;
     this.#scrubber = new FileScrubber(deps.database);
@@ -122,14 +124,17 @@ export class Eraser {
 
   /** Takes those that nobody is at. */
   async #claimAll(): Promise<void> {
-    const claim = this.#deps.claim ?? (async () => true);
     const left = this.#rows.open.filter(({ jobId }) => !this.#mine.has(jobId));
     for (const { jobId } of left) {
-      if (!(await claim(`erasure ${jobId}`))) continue;
       // Its end, or a step of it, may have come just before its claim.
-      await this.#reload(0);
-      this.#mine.add(jobId);
+      await this.#mine.take(jobId, () => this.#reload(0));
     }
+    await this.#letGo();
+  }
+
+  #letGo(): Promise<void> {
+    const open = new Set(this.#rows.open.map(({ jobId }) => jobId));
+    return this.#mine.letGo((jobId) => !open.has(jobId));
   }
 
   #takeUp(): void {
@@ -190,8 +195,7 @@ export class Eraser {
     failPoint("erase.after_begin_commit");
     const info = this.#rows.add(made);
     // Nobody knew of it before it was committed; in vain: whoever has it then goes on with it.
-    const isMine = (await this.#deps.claim?.(`erasure ${info.jobId}`).catch(() => false)) ?? true;
-    if (isMine) this.#mine.add(info.jobId);
+    await this.#mine.take(info.jobId).catch(() => false);
     this.#goOn();
     return info;
   }
@@ -241,12 +245,8 @@ export class Eraser {
     signal: AbortSignal | undefined,
     work: (connection: DuckDBConnection) => Promise<T>,
   ): Promise<T> {
-    return readApart(
-      this.#deps.database,
-      this.#options.findMsMax,
-      [this.#stop.signal, signal],
-      work,
-    );
+    const signals = [this.#stop.signal, signal];
+    return readApart(this.#deps.database, this.#options.findMsMax, signals, work);
   }
 
   async #forgetOld(): Promise<void> {
@@ -285,6 +285,7 @@ export class Eraser {
     while (this.#open.length > 0 && !signal.aborted) {
       try {
         await this.#step();
+        await this.#letGo();
         retryMs = retryMsMin;
       } catch (error) {
         if (signal.aborted) return;
@@ -326,7 +327,7 @@ export class Eraser {
     await this.#look();
   }
 
-  /** A file that is still marked; null for none. */
+  /** A file that is still marked. */
   #look(): Promise<string | null> {
     return this.#deps.database.read(ownReadBudgetMs, (connection) => this.#rows.look(connection));
   }

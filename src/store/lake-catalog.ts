@@ -4,6 +4,7 @@
  * was lost or fell silent; it is asked one question after another.
  */
 import type { Client, QueryResultRow } from "pg";
+import { RankstreamError } from "../errors.ts";
 import type { LakePlace } from "../model-lake.ts";
 import { SerialQueue } from "../serial-queue.ts";
 import { refuseUnfinished } from "./carry-record.ts";
@@ -29,10 +30,7 @@ export interface LakeChanges {
   inserted: Set<number>;
   /** Rows went from them; among the others too where rows came as well. */
   deleted: Set<number>;
-  /**
-   * Their rows lie in other files. Rows of files that were rewritten then say that they came with
-   * that snapshot, and of files that were merged it isn't told any more which rows went before.
-   */
+  /** Their rows lie in other files, of which it isn't told any more which rows went before. */
   moved: Set<number>;
 }
 
@@ -42,8 +40,8 @@ const deletedWords = new Set(["deleted_from_table", "inlined_delete"]);
 const boundsDefault = { queryMsMax: 10_000 };
 /** Names asked for in one statement. */
 const typesAtOnce = 1000;
-/** Locks held at most, the latest: a process has fewer jobs and erasures under way. */
-const claimsMax = 1000;
+/** Locks held at most: PostgreSQL has room for some 6,400 of all processes, if not told more. */
+const claimsMax = 500;
 
 export class LakeCatalog {
   readonly #place: LakePlace;
@@ -166,16 +164,19 @@ export class LakeCatalog {
 
   /**
    * Takes something for this process alone, until it ends or loses PostgreSQL; whether it did, or
-   * had before.
+   * had before. Throws `store_failed` where it has as much as it may.
    */
   async claim(name: string): Promise<boolean> {
     if (this.#claims.has(name)) return true;
+    if (this.#claims.size >= claimsMax) {
+      const detail = `${claimsMax} jobs, deletes and erasures are under way in this process`;
+      throw new RankstreamError("store_failed", detail, { retryAfterSeconds: 10 });
+    }
     const key = `hashtextextended($1, ${lakeLocks.claim})`;
     const own = [`${this.#place.schema} ${name}`];
     const [row] = await this.#query(`SELECT pg_try_advisory_lock(${key}) AS is_mine`, own);
     if (row!["is_mine"] !== true) return false;
     this.#claims.add(name);
-    if (this.#claims.size > claimsMax) await this.release([...this.#claims][0]!);
     return true;
   }
 

@@ -239,7 +239,7 @@ export class LakeCheckpointer implements Committer {
       file = await fileOfPart(connection, rawFiles, this.#written, writing);
     };
     try {
-      await database.writeCheckpoint(async (connection) => {
+      await database.write(async (connection) => {
         await this.#pass(connection, part, fences);
         await noteReached(connection, this.#reachedBy(part));
         failPoint("store.in_transaction");

@@ -14,7 +14,7 @@ import type { Database, ReadOptions } from "./database.ts";
 import { markLake } from "./dialect.ts";
 import { attachLake } from "./lake-attach.ts";
 import { LakeCatalog } from "./lake-catalog.ts";
-import { compact, passCompaction } from "./lake-compaction.ts";
+import { LakeCompaction, type LeaderFence, passCompaction } from "./lake-compaction.ts";
 import { namingLakeErrors } from "./lake-errors.ts";
 import { LakeKeys } from "./lake-keys.ts";
 import { LakeMirror, lakeName, type MirrorStep } from "./lake-mirror.ts";
@@ -58,7 +58,9 @@ export class LakeDatabase implements Database {
   #isRefused = false;
   /** The snapshot up to which `followKept` has looked. */
   #keptAt: number | null = null;
-  #fence: ((connection: DuckDBConnection) => Promise<void>) | null = null;
+  #fence: LeaderFence | null = null;
+  /** Merges files, while nobody deletes. */
+  readonly compaction: LakeCompaction;
   #isClosing = false;
   readonly #keys: LakeKeys;
 
@@ -84,6 +86,12 @@ export class LakeDatabase implements Database {
     const deps = { session, turns: this.#turns, files: catalog.files };
     this.#writer = new LakeWriter(connections.writer, { ...deps, yields: true });
     this.maintenance = new LakeWriter(connections.maintenance, { ...deps, yields: false });
+    this.compaction = new LakeCompaction({
+      maintenance: this.maintenance,
+      turns: this.#turns,
+      fence: () => this.#fence,
+      check: () => this.#check(),
+    });
     this.#copier = connections.copier;
     this.#looker = connections.looker;
     this.#mirroring = connections.mirroring;
@@ -149,36 +157,23 @@ export class LakeDatabase implements Database {
     return this.#writer.connection;
   }
 
+  /** While some process is at `alone`, or compacts, it waits, unless this one is. */
   write<T>(
     work: (connection: DuckDBConnection) => Promise<T>,
     before?: (connection: DuckDBConnection) => Promise<void>,
     conflictsMax?: number,
   ): Promise<T> {
-    return this.#write(async () => {
+    if (this.#isClosing) return Promise.reject(new Error("the store is closing"));
+    const transaction = async () => {
       await this.#session.apply(this.#copier);
       await before?.(this.#copier);
-      return this.#writer.transaction(work, { conflictsMax, isAlone: this.#alone > 0 });
-    });
+      const turn = this.#alone > 0 ? "alone" : "shared";
+      return this.#writer.transaction(work, { conflictsMax, turn });
+    };
+    return this.#writer.enqueue(() => this.#noted(transaction));
   }
 
-  /** As `write`, for what checkpoints do: while some process is at `alone` it waits. */
-  writeCheckpoint<T>(
-    work: (connection: DuckDBConnection) => Promise<T>,
-    before: (connection: DuckDBConnection) => Promise<void>,
-  ): Promise<T> {
-    return this.#write(async () => {
-      await this.#session.apply(this.#copier);
-      await before(this.#copier);
-      return this.#turns.shared(() => this.#writer.transaction(work));
-    });
-  }
-
-  #write<T>(run: () => Promise<T>): Promise<T> {
-    if (this.#isClosing) return Promise.reject(new Error("the store is closing"));
-    return this.#writer.enqueue(() => this.#noted(run));
-  }
-
-  /** Has transactions that `work` asks for run while no process commits a checkpoint. */
+  /** Has transactions that `work` asks for run while no other process commits. */
   async alone<T>(work: () => Promise<T>): Promise<T> {
     this.#alone++;
     try {
@@ -197,8 +192,8 @@ export class LakeDatabase implements Database {
         if (this.maintenance.hasChanged) await this.#serialize(connection);
         return result;
       };
-      const isAlone = this.#alone > 0;
-      return this.#noted(() => this.maintenance.transaction(transaction, { isAlone }));
+      const turn = this.#alone > 0 ? "alone" : undefined;
+      return this.#noted(() => this.maintenance.transaction(transaction, { turn }));
     });
   }
 
@@ -226,7 +221,7 @@ export class LakeDatabase implements Database {
    * Has `fence`, which changes the row of `leadership`, run last in each deferrable transaction
    * that changes anything: what it throws rolls that back. Null: the row is changed by any.
    */
-  fenceDeferrable(fence: ((connection: DuckDBConnection) => Promise<void>) | null): void {
+  fenceDeferrable(fence: LeaderFence | null): void {
     this.#fence = fence;
   }
 
@@ -277,12 +272,6 @@ export class LakeDatabase implements Database {
       this.#check();
       return namingLakeErrors(() => this.maintenance.connection.run(sql));
     });
-  }
-
-  /** Runs a statement that compacts files, while nobody deletes. */
-  compact(sql: string, prepare?: (connection: DuckDBConnection) => Promise<void>): Promise<void> {
-    const [maintenance, turns, fence] = [this.maintenance, this.#turns, this.#fence];
-    return compact(sql, { maintenance, turns, fence, prepare, check: () => this.#check() });
   }
 
   /** As LakeCatalog's; then all is read that whoever had it before has committed. */

@@ -42,6 +42,7 @@ export class LakeLife {
   #isClosed = false;
   #isLooking = false;
   #holdups: NodeJS.Timeout | null = null;
+  #isEnding = false;
 
   constructor(deps: LakeLifeDeps) {
     this.#deps = deps;
@@ -104,12 +105,17 @@ export class LakeLife {
 
   /** Of whoever stood still, or is gone, in the middle of a commit. */
   async #endHoldups(): Promise<void> {
+    // Behind a silent PostgreSQL one after another would wait.
+    if (this.#isEnding) return;
+    this.#isEnding = true;
     const { lake, onFailure } = this.#deps;
     try {
       const ended = await lake.catalog.endHoldups(holdupMsMax);
       if (ended > 0) onFailure(new Error(`sessions: ${ended}`), "others held up commits: ended");
     } catch {
       // PostgreSQL is away, which commits and questions say themselves.
+    } finally {
+      this.#isEnding = false;
     }
   }
 

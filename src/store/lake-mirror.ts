@@ -69,12 +69,12 @@ interface Table {
 const ownViews = [
   `CREATE OR REPLACE VIEW event_types AS ${eventTypesSql("event_type_parts")}`,
   `CREATE OR REPLACE VIEW log_offsets AS SELECT partition, max(next_offset) AS next_offset,
-     arg_max(tail, next_offset) AS tail FROM offsets_reached GROUP BY partition`,
+     arg_max_null(tail, next_offset) AS tail FROM offsets_reached GROUP BY partition`,
 ];
 
 /**
- * What became of a table's rows: some came; some went, too; or they moved between files as well,
- * after which it isn't told any more which came and went.
+ * What became of a table's rows: some came, and say with which state, wherever they lie by now;
+ * some went, too; or they moved between files as well, after which it isn't told which went.
  */
 type Change = "added" | "replaced" | "moved";
 
@@ -149,7 +149,8 @@ export class LakeMirror {
     const changed = new Map<string, Change>();
     for (const { id, name } of this.#tables) {
       if (!inserted.has(id) && !deleted.has(id)) continue;
-      changed.set(name, moved.has(id) ? "moved" : deleted.has(id) ? "replaced" : "added");
+      const gone = moved.has(id) ? "moved" : "replaced";
+      changed.set(name, deleted.has(id) ? gone : "added");
     }
     return changed;
   }

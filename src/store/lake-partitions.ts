@@ -50,8 +50,9 @@ export const partitionTables: readonly string[] = [
     epoch BIGINT NOT NULL, slot INTEGER NOT NULL)`,
 ];
 
+/** A tail may be NULL, of a part without events of the partition, and is that of no other part. */
 const reachedSql = `SELECT partition, max(next_offset) AS next_offset,
-  arg_max(tail, next_offset) AS tail, max(newest_received_at) AS newest_received_at
+  arg_max_null(tail, next_offset) AS tail, max(newest_received_at) AS newest_received_at
   FROM offsets_reached GROUP BY partition`;
 
 /** Views of all partitions, of which there are so many. */

@@ -1,15 +1,16 @@
 /**
  * Who commits when: DuckLake lets one of two overlapping transactions commit that change a
- * partition's row, so a delete would lose against one checkpoint after another. Checkpoints hold
- * an advisory lock in PostgreSQL together, a delete holds it alone; PostgreSQL lets nobody pass
- * who came after one that waits. Nothing depends on it but who is tried again: where it can't be
- * had in time, the transaction is tried without.
+ * partition's row, so a delete would lose against one checkpoint after another, and merges of
+ * files are given up where anything was committed meanwhile. Checkpoints and other small
+ * transactions hold an advisory lock in PostgreSQL together, a delete or a merge holds it alone;
+ * PostgreSQL lets nobody pass who came after one that waits. Nothing depends on it but who is
+ * tried again: where it can't be had in time, the transaction is tried without.
  */
 import type { Client } from "pg";
 import type { LakePlace } from "../model-lake.ts";
 import { lakeLocks, lockKeySql, openCatalogClient } from "./catalog-client.ts";
 
-/** Longer than a delete's transaction takes. */
+/** Longer than a delete's transaction takes, or a merge. */
 const waitMsMax = 10_000;
 /** Whoever waited in vain doesn't again for so long: somebody who holds it stands still. */
 const restMs = 60_000;
@@ -28,12 +29,12 @@ export class LakeTurns {
     this.#place = place;
   }
 
-  /** Runs a checkpoint's transaction; any number at once, in any process. */
+  /** Runs a small transaction; any number at once, in any process. */
   shared<T>(run: () => Promise<T>): Promise<T> {
     return this.#run("shared", run);
   }
 
-  /** Runs a delete's transaction, while no checkpoint of any process commits. */
+  /** Runs a large one, while no process runs a small one. */
   alone<T>(run: () => Promise<T>): Promise<T> {
     return this.#run("alone", run);
   }

@@ -8,6 +8,7 @@
  * reading.
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
+import type { LakeCompaction } from "./lake-compaction.ts";
 import type { LakeFiles } from "./lake-files.ts";
 import { chooseHoled, rewriteHoled } from "./lake-holes.ts";
 import { lakeName } from "./lake-mirror.ts";
@@ -24,14 +25,16 @@ export interface LakeUpkeepOptions {
   fileAgeMs: number;
   /** Files that no snapshot ever named are looked for so often: the whole list is read. */
   orphansEveryMs: number;
+  /** Large files are merged with others so often. */
+  mergeLargeEveryMs: number;
 }
 
 export const lakeUpkeepDefaults: LakeUpkeepOptions = Object.freeze({
-  // A merge writes a table's last file anew until that is of its full size.
   everyMs: 600_000,
   snapshotAgeMs: 3_600_000,
   fileAgeMs: 86_400_000,
   orphansEveryMs: 6 * 3_600_000,
+  mergeLargeEveryMs: 6 * 3_600_000,
 });
 
 const windowTables = levels.flatMap(({ name }) =>
@@ -39,10 +42,24 @@ const windowTables = levels.flatMap(({ name }) =>
 );
 
 /**
+ * Files from this size on are merged now and then only, up to DuckLake's target: a merge writes
+ * anew what is smaller, while nobody commits, and is given up where somebody waited in vain.
+ */
+const mergedOftenBytesMax = 128 * 1024 ** 2;
+/** Of a table in one step: each makes one file. */
+const mergesMax = 100;
+
+/**
  * Whose rows move from PostgreSQL to files: those of tables that grow. A fence's row is
  * changed by every checkpoint, and would be a file to read and to mark each time.
  */
-const flushedTables = ["count_deltas", "raw_recent", ...windowTables];
+const flushedTables = [
+  "count_deltas",
+  "raw_recent",
+  "raw_files",
+  "system_metrics",
+  ...windowTables,
+];
 
 type AskedOfFiles =
   | "inlinedTables"
@@ -59,11 +76,8 @@ export interface LakeUpkeepDeps {
   write: <T>(work: (connection: DuckDBConnection) => Promise<T>) => Promise<T>;
   /** Statements that make their own transactions. */
   run: (sql: string) => Promise<unknown>;
-  /** A statement that moves rows between PostgreSQL and files, or between files. */
-  compact: (
-    sql: string,
-    prepare?: (connection: DuckDBConnection) => Promise<void>,
-  ) => Promise<unknown>;
+  /** For statements that move rows between PostgreSQL and files, or between files. */
+  compaction: Pick<LakeCompaction, "run" | "settle" | "isAllowed">;
   files: Pick<LakeFiles, AskedOfFiles>;
   /** Removes files that nobody names and that were made before (epoch ms). */
   removeOrphans: (before: number) => Promise<unknown>;
@@ -77,6 +91,7 @@ export class LakeUpkeep {
   readonly #rowIds: LakeRowIds;
   #at = Number.NEGATIVE_INFINITY;
   #orphansAt = Number.NEGATIVE_INFINITY;
+  #mergedLargeAt = Number.NEGATIVE_INFINITY;
 
   constructor(deps: LakeUpkeepDeps, options = lakeUpkeepDefaults) {
     this.#deps = deps;
@@ -86,6 +101,7 @@ export class LakeUpkeep {
 
   /** Does what is due; whether anything was. `now` by performance.now(). */
   async step(now: number): Promise<boolean> {
+    await this.#try("settle", () => this.#deps.compaction.settle());
     if (now - this.#at < this.#options.everyMs) return false;
     this.#at = now;
     const { snapshotAgeMs, fileAgeMs } = this.#options;
@@ -95,7 +111,11 @@ export class LakeUpkeep {
     await this.#try("inlined tables", () => this.#flush());
     await this.#try("empty files", () => files.endEmptyFiles());
     await this.#try("holes", () => this.#fillHoles());
-    await this.#try("compact", () => this.#compact());
+    await this.#try("compact", () => this.#compact(`, max_file_size => ${mergedOftenBytesMax}`));
+    if (now - this.#mergedLargeAt >= this.#options.mergeLargeEveryMs) {
+      this.#mergedLargeAt = now;
+      await this.#try("compact", () => this.#compact(""));
+    }
     for (const [name, more] of [
       ["expire_snapshots", `, ${ago(snapshotAgeMs)}`],
       ["cleanup_old_files", `, ${ago(fileAgeMs)}`],
@@ -119,14 +139,14 @@ export class LakeUpkeep {
     const inlined = await this.#deps.files.inlinedTables();
     for (const table of flushedTables.filter((name) => inlined.has(name))) {
       const flush = `CALL ducklake_flush_inlined_data('${lakeName}', table_name => '${table}')`;
-      await this.#try("flush_inlined_data", () => this.#deps.compact(flush));
+      await this.#try("flush_inlined_data", () => this.#deps.compaction.run(flush));
     }
   }
 
   /** Of tables whose rows stay: those of others go with the rest of their file soon. */
   async #fillHoles(): Promise<void> {
     const holed = await this.#deps.files.holedFiles();
-    for (const table of windowTables) {
+    for (const table of ["raw_files", ...windowTables]) {
       const files = chooseHoled(holed.get(table) ?? []);
       if (files.length === 0) continue;
       const rewrite = (connection: DuckDBConnection) => rewriteHoled(connection, table, files);
@@ -135,18 +155,25 @@ export class LakeUpkeep {
   }
 
   /** Files of tables that only maintenance, deletes and erasures take rows from. */
-  async #compact(): Promise<void> {
-    const { files, compact } = this.#deps;
+  async #compact(more: string): Promise<void> {
+    const { files, compaction } = this.#deps;
     const counts = await files.fileCounts();
     for (const table of flushedTables) {
       if ((counts.get(table) ?? 0) < 2) continue;
-      const sql = `CALL ducklake_merge_adjacent_files('${lakeName}', '${table}')`;
+      const sql = `CALL ducklake_merge_adjacent_files('${lakeName}', '${table}',
+        max_compacted_files => 1${more})`;
       const prepare = (connection: DuckDBConnection) => this.#rowIds.keep(connection, table);
-      await this.#try("merge_adjacent_files", () => compact(sql, prepare));
+      await this.#try("merge_adjacent_files", async () => {
+        for (let merged = 1, i = 0; merged > 0 && i < mergesMax; i++) {
+          merged = (await compaction.run(sql, prepare)).length;
+        }
+      });
     }
   }
 
+  /** Whoever is the leader by then does what is left. */
   async #try(name: string, run: () => Promise<unknown>): Promise<void> {
+    if (!this.#deps.compaction.isAllowed) return;
     try {
       await run();
     } catch (error) {

@@ -29,7 +29,7 @@ export function isConflict(error: unknown): boolean {
 
 export interface LakeWriterDeps {
   session: SessionSettings;
-  turns: Pick<LakeTurns, "alone">;
+  turns: Pick<LakeTurns, "alone" | "shared">;
   /** Whether what loses is tried again as before, beside checkpoints: it may be one itself. */
   yields: boolean;
   files: Pick<LakeFiles, "haveDeleteFiles">;
@@ -38,8 +38,8 @@ export interface LakeWriterDeps {
 export interface LakeTransactionOptions {
   /** It is tried again after so many conflicts; default 20. */
   conflictsMax?: number | undefined;
-  /** Whether it is alone from its first try on; default false. */
-  isAlone?: boolean;
+  /** While it may commit, at its first try; default: at any time. */
+  turn?: "alone" | "shared" | undefined;
 }
 
 /** One transaction after another, on a connection of their own. */
@@ -86,24 +86,29 @@ export class LakeWriter {
     work: (connection: DuckDBConnection) => Promise<T>,
     { conflictsMax = conflictsMaxDefault, ...options }: LakeTransactionOptions = {},
   ): Promise<T> {
-    const { turns, yields } = this.#deps;
-    const attempt = () => this.#attempt(work);
-    let isAlone = options.isAlone === true;
+    let { turn } = options;
     for (let conflicts = 0; ; ) {
       try {
-        return await (isAlone ? runAlone(this.connection, turns, attempt) : attempt());
+        return await this.#inTurn(turn, () => this.#attempt(work));
       } catch (error) {
         await this.connection.run("ROLLBACK").catch(() => undefined);
-        if (!isAlone && error instanceof NotAlone) {
-          isAlone = true;
+        if (turn !== "alone" && error instanceof NotAlone) {
+          turn = "alone";
           continue;
         }
         if (!isConflict(error) || conflicts >= conflictsMax) throw namedLakeError(error);
       }
       conflicts++;
-      isAlone ||= !yields || this.#statements.taken.length > 0;
+      if (!this.#deps.yields || this.#statements.taken.length > 0) turn = "alone";
       await sleep(Math.random() * conflictWaitMsMax);
     }
+  }
+
+  /** Both at once would wait for each other: they are two sessions' locks. */
+  #inTurn<T>(turn: LakeTransactionOptions["turn"], attempt: () => Promise<T>): Promise<T> {
+    const { turns } = this.#deps;
+    if (turn === "alone") return runAlone(this.connection, turns, attempt);
+    return turn === "shared" ? turns.shared(attempt) : attempt();
   }
 
   async #attempt<T>(work: (connection: DuckDBConnection) => Promise<T>): Promise<T> {

@@ -259,6 +259,7 @@ export class LocalStore implements Store {
   }
 
   readonly claimJob = (id: string): Promise<boolean> => this.#call("claimJob", id);
+  readonly releaseJob = (id: string): Promise<null> => this.#call("releaseJob", id);
 
   jobResult(id: string): Promise<string | null> {
     return this.#call("jobResult", id);

@@ -123,6 +123,7 @@ export interface StoreCalls {
   putJob: [JobRow & { result: string | null }, null];
   dropJob: [string, null];
   claimJob: [string, boolean];
+  releaseJob: [string, null];
   jobResult: [string, string | null];
   labels: [LabelQuery, LabelledItem[]];
   labelledTypes: [null, string[]];

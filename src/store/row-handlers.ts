@@ -2,6 +2,7 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { RankstreamError } from "../errors.ts";
 import type { Touched } from "./changes.ts";
+import type { Claims } from "./claimed.ts";
 import type { CoarseWindows } from "./coarse.ts";
 import { type Database, ownReadBudgetMs, rowsOf } from "./database.ts";
 import { isLake } from "./dialect.ts";
@@ -17,7 +18,7 @@ import {
 import { readMetrics } from "./metrics-history.ts";
 import type { StoreCalls } from "./protocol.ts";
 import type { ReadControl } from "./store.ts";
-import { writeMetrics } from "./system-metrics.ts";
+import { MetricsKeeper } from "./system-metrics.ts";
 import { readTypeFigures } from "./type-figures.ts";
 import { readTypeSettings, removeTypeSettings, writeTypeSettings } from "./type-settings.ts";
 
@@ -32,6 +33,7 @@ type RowName =
   | "putJob"
   | "dropJob"
   | "claimJob"
+  | "releaseJob"
   | "jobResult"
   | "labels"
   | "labelledTypes"
@@ -53,8 +55,7 @@ export interface RowDeps {
   database: () => Database;
   coarse: () => CoarseWindows;
   kept: () => KeptAnswers;
-  /** Takes something for this process alone; whether it did, or had before. */
-  claim: (name: string) => Promise<boolean>;
+  claims: () => Claims;
   /** Told of what a change of labels touched. */
   onMutation: (touched: Touched[], mutations: number) => void;
 }
@@ -66,13 +67,14 @@ async function readRawBytes(connection: DuckDBConnection): Promise<number> {
 
 /** All of them; what `coarse` and `kept` return is there once the store is prepared. */
 export function rowHandlers(deps: RowDeps): RowHandlers {
-  const { database, coarse, kept, claim, onMutation } = deps;
+  const { database, coarse, kept, claims, onMutation } = deps;
   const write = async (work: (connection: DuckDBConnection) => Promise<void>): Promise<null> => {
     await database().write(work);
     return null;
   };
   const read = <T>(work: (connection: DuckDBConnection) => Promise<T>, control?: ReadControl) =>
     database().read(ownReadBudgetMs, work, control);
+  const metrics = new MetricsKeeper(database);
   return {
     loadTypeSettings: () => read(readTypeSettings),
     putTypeSettings: async (settings) => {
@@ -87,7 +89,11 @@ export function rowHandlers(deps: RowDeps): RowHandlers {
     dropTypeSettings: (name) => write((c) => removeTypeSettings(c, name)),
     loadJobs: () => read(readJobs),
     putJob: (job) => write((c) => writeJob(c, job)),
-    claimJob: (id) => claim(id),
+    claimJob: (id) => claims().claim(id),
+    releaseJob: async (id) => {
+      await claims().release(id);
+      return null;
+    },
     dropJob: (id) => write((c) => removeJob(c, id)),
     jobResult: (id) => read((c) => readJobResult(c, id)),
     labels: (query, control) => read((c) => readLabels(c, query), control),
@@ -110,7 +116,10 @@ export function rowHandlers(deps: RowDeps): RowHandlers {
       onMutation(touched, mutations);
       return null;
     },
-    putMetrics: (part) => write((c) => writeMetrics(c, part)),
+    putMetrics: async (part) => {
+      await metrics.put(part);
+      return null;
+    },
     metricsHistory: (query) => read((c) => readMetrics(c, query)),
     typeFigures: () => read(readTypeFigures),
     bytesElsewhere: async () => {

@@ -4,6 +4,7 @@ import { nodeFiles } from "../files.ts";
 import type { Logger } from "../telemetry.ts";
 import type { OnTouch } from "./changes.ts";
 import { Checkpointer, type Committer, TypeIds } from "./checkpoint.ts";
+import type { Claims } from "./claimed.ts";
 import type { Database } from "./database.ts";
 import type { ErasedArrivals } from "./erased-arrivals.ts";
 import { FolderRawPlace } from "./folder-raw-place.ts";
@@ -85,6 +86,14 @@ export async function openContents(
   return { place, rawFiles, sketches, sealer: new Sealer(database, sealing, sketches, onTask) };
 }
 
+/** How a process says to others what it is at; one that answers nothing is at nothing. */
+export function claimsOf(lake: LakeDatabase | null, answers: boolean): Claims {
+  return {
+    claim: async (name) => lake === null || (answers && (await lake.claim(name))),
+    release: async (name) => lake?.catalog.release(name),
+  };
+}
+
 /** What a lake wants done beside its own maintenance; undefined where there is none. */
 export function upkeepOf(
   lake: LakeDatabase | null,
@@ -102,7 +111,7 @@ export function upkeepOf(
     removeOrphans: (before) => removeOrphans(orphans, before),
     write: (work) => lake.writeDeferrable(work),
     run: (sql) => lake.upkeep(sql),
-    compact: (sql, prepare) => lake.compact(sql, prepare),
+    compaction: lake.compaction,
     onFailure: (error, step) => {
       const reason = error instanceof Error ? error.message : String(error);
       logger.warn({ part: "store", step, reason }, "a step of the lake's upkeep comes again");

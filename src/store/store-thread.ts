@@ -47,7 +47,7 @@ import { readSeen } from "./seen.ts";
 import { Snapshots, snapshotDefaults } from "./snapshot.ts";
 import { StagedTables } from "./staged.ts";
 import type { Adopted, Adoption, CheckpointPart, ReadControl } from "./store.ts";
-import { openCommitter, openContents, openDatabase, upkeepOf } from "./store-parts.ts";
+import { claimsOf, openCommitter, openContents, openDatabase, upkeepOf } from "./store-parts.ts";
 import type { Fold } from "./windows.ts";
 
 const main = parentPort!;
@@ -115,9 +115,6 @@ class StoreThread {
     send({ kind: "followed", offsets, mutations, touched });
   }
 
-  readonly #claim = async (name: string) =>
-    this.#lake === null || (this.#data.answers && (await this.#lake.claim(name)));
-
   readonly handlers: StoreCallHandlers = {
     prepare: (wanted) => this.#prepare(wanted),
     adopt: (adoption) => this.#adopt(adoption),
@@ -131,7 +128,7 @@ class StoreThread {
       database: () => this.#database,
       coarse: () => this.#sources!.coarse,
       kept: () => this.#kept!,
-      claim: this.#claim,
+      claims: () => claimsOf(this.#lake, this.#data.answers),
       onMutation: (touched, mutations) => this.#tellMutated(touched, mutations),
     }),
     ...regionHandlers(() => this.#database, (workerData as StoreThreadData).folder),
@@ -351,7 +348,7 @@ class StoreThread {
         send({ kind: "erased", eventTypes: touched.map(({ eventType }) => eventType) });
       },
       onFailure: (err) => logger.warn({ err }, "users are not erased yet; it is tried again"),
-      claim: this.#claim,
+      claims: claimsOf(this.#lake, this.#data.answers),
     };
     this.#eraser = await Eraser.open(deps, eraseDefaults);
   }

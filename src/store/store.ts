@@ -377,6 +377,8 @@ export interface Store {
    * that a process which had it before said of it.
    */
   claimJob(id: string): Promise<boolean>;
+  /** Gives it back, where it was claimed: it has ended, or is no more. */
+  releaseJob(id: string): Promise<null>;
   /** JSON; null where there is no such job, or no result. */
   jobResult(id: string): Promise<string | null>;
   /**

@@ -35,6 +35,10 @@ function storeOf(kept: Kept, claims = new Map<string, string>(), by = "one") {
       if (isFree) claims.set(id, by);
       return isFree;
     },
+    releaseJob: async (id: string) => {
+      if (claims.get(id) === by) claims.delete(id);
+      return null;
+    },
     shares: {
       maintains: true,
       onRows: (listener: (table: "jobs") => void) => tells.push(() => listener("jobs")),
@@ -142,6 +146,7 @@ describe("jobs of processes that share a store", () => {
     await soon(async () => {
       expect(await other.jobs.get(id)).toMatchObject({ status: "done", result: { total: 1 } });
     });
+    await soon(() => expect(claims.size).toBe(0));
 
     const { id: stopped } = await one.jobs.submit("series", request("b"));
     await soon(() => expect(one.asked.length).toBe(2));
@@ -151,6 +156,7 @@ describe("jobs of processes that share a store", () => {
     one.store.tell();
     await soon(() => expect(one.asked[1]!.control.signal!.aborted).toBe(true));
     expect(await one.jobs.get(stopped)).toMatchObject({ status: "cancelled" });
+    await soon(() => expect(claims.size).toBe(0));
 
     // Its process is gone, and its claim with it.
     const { id: left } = await one.jobs.submit("series", request("c"));

@@ -33,3 +33,23 @@ it.skipIf(!hasLake())("is another one after it fell silent", { timeout: msMax },
   await expect.poll(() => other.claim("a job"), { timeout: msMax }).toBe(true);
   expect(await one.claim("a job")).toBe(false);
 });
+
+it.skipIf(!hasLake())("holds no more than it may", { timeout: msMax }, async () => {
+  const place = (await startLake()).placeInFolder();
+  const member = await Member.open(place);
+  onTestFinished(() => member.database.close());
+  const catalogs = [new LakeCatalog(place), new LakeCatalog(place)];
+  const [one, other] = catalogs as [LakeCatalog, LakeCatalog];
+  onTestFinished(async () => {
+    for (const catalog of catalogs) await catalog.close();
+  });
+  for (let i = 0; i < 500; i++) await one.claim(`job ${i}`);
+  await expect(one.claim("job 500")).rejects.toThrow(/^500 jobs, deletes and erasures/);
+  // What it has stays its own.
+  expect(await one.claim("job 0")).toBe(true);
+  expect(await other.claim("job 0")).toBe(false);
+  await one.release("job 0");
+  expect(await other.claim("job 0")).toBe(true);
+  expect(await one.claim("job 500")).toBe(true);
+  await one.release("never claimed");
+});

@@ -5,9 +5,10 @@ import type { DuckDBConnection } from "@duckdb/node-api";
 import { describe, expect, it } from "vitest";
 import { openCatalogClient } from "../../src/store/catalog-client.ts";
 import { rowsOf } from "../../src/store/database.ts";
-import { compact } from "../../src/store/lake-compaction.ts";
+import { LakeCompaction } from "../../src/store/lake-compaction.ts";
+import { NotLeader } from "../../src/store/lake-leader.ts";
 import { hasLake } from "../support/lake.ts";
-import { twoMembers } from "./lake-member.ts";
+import { compactAsLeader, lead, twoMembers } from "./lake-member.ts";
 
 const msMax = 300_000;
 /** Of a file: few enough for DuckLake to keep in PostgreSQL which rows are deleted. */
@@ -59,7 +60,8 @@ describe.skipIf(!hasLake())("compacting the files of a lake", () => {
       },
     };
     const turns = { alone: <T>(run: () => Promise<T>) => run() };
-    await compact(merge, { maintenance, turns, fence: null, check: () => undefined });
+    const deps = { maintenance, turns, fence: () => lead, check: () => undefined };
+    await new LakeCompaction(deps).run(merge);
     await deleting;
     expect(await sum()).toBe(2 * (rows - deletedEach));
   });
@@ -69,7 +71,7 @@ describe.skipIf(!hasLake())("compacting the files of a lake", () => {
     const { one, two } = members;
     let isOver = false;
     const compacting = (async () => {
-      while (!isOver) await one.database.compact(merge);
+      while (!isOver) await compactAsLeader(one.database, merge);
     })();
     let tries = 0;
     const deleting = two.database.writeDeferrable((c) => {
@@ -84,16 +86,91 @@ describe.skipIf(!hasLake())("compacting the files of a lake", () => {
     expect(await sum()).toBe(2 * (rows - deletedEach));
   });
 
+  it("has whoever commits wait, instead of being given up", { timeout: msMax }, async () => {
+    await fill();
+    const order: string[] = [];
+    let writing: Promise<unknown> | null = null;
+    const prepare = async () => {
+      writing = members.two.database.write(async (c) => {
+        order.push("another");
+        await c.run("INSERT INTO type_graves VALUES (7)");
+      });
+      await sleep(500);
+      order.push("merge");
+    };
+    await compactAsLeader(members.one.database, merge, prepare);
+    await writing;
+    expect(order).toEqual(["merge", "another"]);
+    expect(await sum()).toBe(2 * rows);
+  });
+
   it("has a delete that began before look again", async () => {
     await fill();
     let tries = 0;
     await members.two.database.writeDeferrable(async (connection) => {
       const result = await connection.run(taken);
-      if (++tries === 1) await members.one.database.compact(merge);
+      if (++tries === 1) await compactAsLeader(members.one.database, merge);
       return result;
     });
     expect(tries).toBe(2);
     expect(await sum()).toBe(2 * (rows - deletedEach));
+  });
+
+  /** As the next leader's first transaction does, with what it takes away then. */
+  async function takeTurn(): Promise<void> {
+    const next = "UPDATE leadership SET epoch = epoch + 1, compacting = false";
+    await members.two.database.write((c) => c.run(next));
+    await members.two.database.writeDeferrable((c) => c.run(taken));
+  }
+
+  it("is not begun by who is not the leader", async () => {
+    await fill();
+    const { database } = members.one;
+    await expect(database.compaction.run(merge)).rejects.toThrow(NotLeader);
+    await members.two.database.writeDeferrable((c) => c.run(taken));
+    expect(await sum()).toBe(2 * (rows - deletedEach));
+  });
+
+  it("is not begun by who lost its turn when it had said that it would", async () => {
+    await fill();
+    const { database } = members.one;
+    await expect(compactAsLeader(database, merge, takeTurn)).rejects.toThrow(NotLeader);
+    expect(await sum()).toBe(2 * (rows - deletedEach));
+  });
+
+  it("says that it is over, later where it could not at once", { timeout: msMax }, async () => {
+    await fill();
+    const { maintenance: own } = members.one.database;
+    let transactions = 0;
+    const maintenance = {
+      connection: own.connection,
+      enqueue: own.enqueue.bind(own),
+      transaction: async <T>(work: (connection: DuckDBConnection) => Promise<T>) => {
+        transactions++;
+        if (transactions === 2) throw new Error("PostgreSQL is away");
+        const done = await own.transaction(work);
+        // Its COMMIT was done, and the answer was not heard.
+        if (transactions === 4) throw new Error("PostgreSQL went away");
+        return done;
+      },
+    };
+    const turns = { alone: <T>(run: () => Promise<T>) => run() };
+    const deps = { maintenance, turns, fence: () => lead, check: () => undefined };
+    const compaction = new LakeCompaction(deps);
+    const isSaid = async () => {
+      const sql = "SELECT compacting FROM leadership";
+      const [row] = await members.two.database.write((c) => rowsOf(c, sql));
+      return row!["compacting"];
+    };
+    await expect(compaction.run(merge)).rejects.toThrow("is away");
+    expect(await isSaid()).toBe(true);
+    await compaction.settle();
+    expect(await isSaid()).toBe(false);
+    await expect(compaction.run(merge)).rejects.toThrow("went away");
+    expect(await isSaid()).toBe(false);
+    const before = transactions;
+    await compaction.settle();
+    expect(transactions).toBe(before);
   });
 
   it("is given up by who was taken for gone", async () => {
@@ -103,10 +180,7 @@ describe.skipIf(!hasLake())("compacting the files of a lake", () => {
     await connection.run("SET SESSION ducklake_max_retry_count = 0");
     await connection.run("BEGIN TRANSACTION");
     await connection.run(merge);
-    // As the next leader's first transaction does.
-    const next = "UPDATE leadership SET epoch = epoch + 1, compacting = false";
-    await members.two.database.write((c) => c.run(next));
-    await members.two.database.writeDeferrable((c) => c.run(taken));
+    await takeTurn();
     await expect(connection.run("COMMIT")).rejects.toThrow(/retry count/);
     await connection.run("ROLLBACK").catch(() => undefined);
     await connection.run("RESET SESSION ducklake_max_retry_count");
@@ -155,10 +229,10 @@ describe.skipIf(!hasLake())("compacting the files of a lake", () => {
     await fill();
     await one.database.writeDeferrable((c) => c.run(taken));
     const left = 2 * (rows - deletedEach);
-    const error = await flushOvertaken((sql) => one.database.compact(sql));
+    const error = await flushOvertaken((sql) => compactAsLeader(one.database, sql));
     expect(String(error)).toContain("retry count");
     expect(await sum()).toBe(left);
-    await one.database.compact(flush);
+    await compactAsLeader(one.database, flush);
     expect(await sum()).toBe(left);
     await two.database.follow();
     const shown = await two.database.read(msMax, (c) =>
@@ -173,7 +247,7 @@ describe.skipIf(!hasLake())("compacting the files of a lake", () => {
     await database.write((c) =>
       c.run(`INSERT INTO count_deltas VALUES (3, 0, 'what "x": a user likes', 0, 1)`),
     );
-    const error = (await flushOvertaken((sql) => database.compact(sql))) as Error;
+    const error = (await flushOvertaken((sql) => compactAsLeader(database, sql))) as Error;
     expect(error.message).toMatch(/^TransactionContext Error: Failed to commit/);
     expect(error.message).toMatch(
       /Failed to execute query "INSERT…": ERROR: {2}duplicate key value/,

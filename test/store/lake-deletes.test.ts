@@ -152,4 +152,29 @@ describe.skipIf(!hasLake())("a delete in slices over a lake", () => {
     expect(await look(other)).toEqual(done);
     expect(slices).toBe(hours);
   });
+
+  // A process whose session in PostgreSQL was lost goes on with what others may have by now.
+  it("is each slice's that was the first to commit it", { timeout: msMax }, async () => {
+    const place = (await startLake()).placeInFolder();
+    const [one, other] = [await openMember(place), await openMember(place)];
+    const { deleter: unaware, sealer } = await deleterOf(other, place, { claims: undefined });
+    await fill(other, sealer);
+    const compactor = new Compactor(one.database, { ...compactDefaults, isNeeded: false });
+    let slices = 0;
+    let late = 0;
+    compactor.settle = async () => {
+      if (++slices !== 1) return;
+      await unaware.resume();
+      // Of after the delete: nobody asked for it to go.
+      await other.database.write((c) => c.run(again));
+      late++;
+    };
+    const at = `make_timestamp_ms(${first + (hours - 1) * hourMs})`;
+    const again = `INSERT INTO raw_recent
+      VALUES (${at}, ${at}, 1, 'play', 'gone', NULL, NULL, NULL)`;
+    const { deleter } = await deleterOf(one, place, { compactor });
+    await expect(deleter.run(scope)).rejects.toThrow("another process goes on with this delete");
+    expect([slices, late]).toEqual([1, 1]);
+    expect(await look(one)).toEqual([0, 1, ...done.slice(2)]);
+  });
 });

@@ -7,7 +7,7 @@ import { rowsOf } from "../../src/store/database.ts";
 import type { LakeDatabase } from "../../src/store/lake-database.ts";
 import { LakeUpkeep } from "../../src/store/lake-upkeep.ts";
 import { hasLake } from "../support/lake.ts";
-import { twoMembers } from "./lake-member.ts";
+import { lead, twoMembers } from "./lake-member.ts";
 
 const msMax = 300_000;
 /** More than stay in PostgreSQL. */
@@ -51,16 +51,17 @@ describe.skipIf(!hasLake())("the catalog of a lake", () => {
     const { one, two, place } = members;
     const failures: unknown[] = [];
     const { database } = one;
+    database.fenceDeferrable(lead);
     const upkeep = new LakeUpkeep(
       {
         files: database.catalog.files,
         write: (work) => database.writeDeferrable(work),
         run: (sql) => database.upkeep(sql),
-        compact: (sql, prepare) => database.compact(sql, prepare),
+        compaction: database.compaction,
         removeOrphans: async () => undefined,
         onFailure: (error) => failures.push(error),
       },
-      { everyMs: 1000, snapshotAgeMs: 1, fileAgeMs: 1, orphansEveryMs: 1 },
+      { everyMs: 1000, snapshotAgeMs: 1, fileAgeMs: 1, orphansEveryMs: 1, mergeLargeEveryMs: 1 },
     );
     await add(database, "aa", many);
     await add(two.database, "yy", 3);

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { rowsOf } from "../../src/store/database.ts";
 import { chooseHoled, type HoledFile, rewriteHoled } from "../../src/store/lake-holes.ts";
 import { hasLake, startLake } from "../support/lake.ts";
-import { Member } from "./lake-member.ts";
+import { compactAsLeader, Member } from "./lake-member.ts";
 
 const msMax = 120_000;
 const files = 6;
@@ -57,14 +57,14 @@ describe("files that are made whole", () => {
       "CALL ducklake_flush_inlined_data('lake', table_name => 'window_minute')",
     );
     const merge = "CALL ducklake_merge_adjacent_files('lake', 'window_minute')";
-    await database.compact(merge);
+    await compactAsLeader(database, merge);
     const fileCount = async () => (await database.catalog.files.fileCounts()).get("window_minute");
     expect(await fileCount(), "not merged: DuckLake has mended it").toBe(files);
     const found = chooseHoled((await database.catalog.files.holedFiles()).get("window_minute")!);
     expect(found).toHaveLength(files);
     await database.writeDeferrable((c) => rewriteHoled(c, "window_minute", found));
     expect((await database.catalog.files.holedFiles()).has("window_minute")).toBe(false);
-    await database.compact(merge);
+    await compactAsLeader(database, merge);
     expect(await fileCount()).toBe(1);
     expect(await sums("window_minute")).toEqual(before);
     expect(await sums(`window_minute AT (VERSION => ${snapshot})`)).toEqual(before);

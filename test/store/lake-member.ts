@@ -1,6 +1,7 @@
 // One process's worth of a database over a lake, with what commits checkpoints.
 import { mkdtempSync } from "node:fs";
 import { join } from "node:path";
+import type { DuckDBConnection } from "@duckdb/node-api";
 import { afterAll, beforeAll } from "vitest";
 import { nodeFiles } from "../../src/files.ts";
 import type { LakePlace } from "../../src/model-lake.ts";
@@ -8,6 +9,7 @@ import { rowsOf } from "../../src/store/database.ts";
 import { ErasedArrivals } from "../../src/store/erased-arrivals.ts";
 import { FolderRawPlace } from "../../src/store/folder-raw-place.ts";
 import { LakeCheckpointer } from "../../src/store/lake-checkpoint.ts";
+import type { Prepare } from "../../src/store/lake-compaction.ts";
 import { LakeDatabase } from "../../src/store/lake-database.ts";
 import { databaseDefaults } from "../../src/store/open-instance.ts";
 import { RawFiles, rawFilesDefaults } from "../../src/store/raw-files.ts";
@@ -75,6 +77,21 @@ export class Member {
       rowsOf(connection, "FROM event_types ORDER BY event_type"),
     );
     return rows.map((row) => [row["event_type"], Number(row["type_id"]), Number(row["total"])]);
+  }
+}
+
+/** What a leader's transactions pass, of a process that has no rival. */
+export async function lead(connection: DuckDBConnection): Promise<void> {
+  await connection.run("UPDATE leadership SET epoch = epoch");
+}
+
+/** Runs a statement that compacts, as the leader does. */
+export async function compactAsLeader(database: LakeDatabase, sql: string, prepare?: Prepare) {
+  database.fenceDeferrable(lead);
+  try {
+    await database.compaction.run(sql, prepare);
+  } finally {
+    database.fenceDeferrable(null);
   }
 }
 

@@ -9,7 +9,7 @@ import { rewriteHoled } from "../../src/store/lake-holes.ts";
 import { LakeRowIds } from "../../src/store/lake-row-ids.ts";
 import { hasLake, startLake } from "../support/lake.ts";
 import { randomFromEnvironment } from "../support/random.ts";
-import { Member } from "./lake-member.ts";
+import { compactAsLeader, Member } from "./lake-member.ts";
 
 const msMax = 600_000;
 const steps = 90;
@@ -128,7 +128,7 @@ it.skipIf(!hasLake())("A mirror holds the rows of its lake", { timeout: msMax },
       const files = (await database.catalog.files.holedFiles()).get("count_deltas") ?? [];
       if (files.length > 0) await database.write((c) => rewriteHoled(c, "count_deltas", files));
     } else if (kind === "merge") {
-      await database.compact(upkeeps.merge, async (c) => {
+      await compactAsLeader(database, upkeeps.merge, async (c) => {
         for (const table of ["count_deltas", "raw_recent"]) await rowIds.keep(c, table);
       });
     } else await database.upkeep(upkeeps[kind as keyof typeof upkeeps]);

@@ -5,7 +5,7 @@ import { rowsOf } from "../../src/store/database.ts";
 import type { LakeDatabase } from "../../src/store/lake-database.ts";
 import { LakeRowIds } from "../../src/store/lake-row-ids.ts";
 import { hasLake, startLake } from "../support/lake.ts";
-import { Member } from "./lake-member.ts";
+import { compactAsLeader, Member } from "./lake-member.ts";
 
 const msMax = 300_000;
 /** More rows than stay in PostgreSQL, and fewer. */
@@ -68,7 +68,7 @@ async function compactAll(database: LakeDatabase, sqls: string[], rowIds: LakeRo
   for (const sql of sqls) {
     const before = await count();
     const keep = (c: DuckDBConnection) => rowIds!.keep(c, "count_deltas");
-    await database.compact(sql, rowIds === null ? undefined : keep);
+    await compactAsLeader(database, sql, rowIds === null ? undefined : keep);
     if (sql === merge) merged += before - (await count());
   }
   expect(merged, "files fewer by merges").toBeGreaterThan(0);

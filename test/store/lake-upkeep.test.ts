@@ -13,6 +13,7 @@ import { databaseDefaults } from "../../src/store/open-instance.ts";
 import { prepareSchema } from "../../src/store/schema.ts";
 import { hasLake, startLake } from "../support/lake.ts";
 import { temporaryFolder } from "../support/service.ts";
+import { lead } from "./lake-member.ts";
 
 const msMax = 300_000;
 const commits = 12;
@@ -87,16 +88,17 @@ describe.skipIf(!hasLake())("a lake's upkeep", () => {
     const before = filesIn(join(place.dataPath, "lake")).length;
     expect([...(await own.catalog.files.inlinedTables())]).toContain("count_deltas");
     const failures: unknown[] = [];
+    own.fenceDeferrable(lead);
     const upkeep = new LakeUpkeep(
       {
         write: (work) => own.writeDeferrable(work),
         run: (sql) => own.upkeep(sql),
-        compact: (sql, prepare) => own.compact(sql, prepare),
+        compaction: own.compaction,
         files: own.catalog.files,
         removeOrphans: async () => undefined,
         onFailure: (error) => failures.push(error),
       },
-      { everyMs: 1000, snapshotAgeMs: 1, fileAgeMs: 1, orphansEveryMs: 1 },
+      { everyMs: 1000, snapshotAgeMs: 1, fileAgeMs: 1, orphansEveryMs: 1, mergeLargeEveryMs: 1 },
     );
     expect(await upkeep.step(0)).toBe(true);
     expect(await upkeep.step(500), "not due yet").toBe(false);

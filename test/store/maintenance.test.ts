@@ -26,7 +26,7 @@ const upkeep = () =>
   new LakeUpkeep({
     write: async () => undefined as never,
     run: async () => undefined,
-    compact: async () => undefined,
+    compaction: { isAllowed: true, run: async () => [], settle: async () => undefined },
     files: {
       fileCounts: async () => new Map(),
       inlinedTables: async () => new Set(),
