@@ -45,7 +45,7 @@ function figuresOf(store: GrowthStore, simulated: Simulated): Compared[] {
       [perDay.deltaRows, simulated.deltaRowsPerDay],
       0.1,
     ),
-    figure("objects of raw events", "objects", [objects.raw, simulated.objects.raw], 0.1),
+    figure("objects of raw events", "objects", [objects.raw, simulated.objects.raw], 0.15),
     figure("objects of windows", "objects", [objects.windows, simulated.objects.windows], 0.15),
     figure("objects replaced", "objects", [objects.replaced, simulated.objects.replaced], 0.1),
     figure("objects written a day", "objects", [perDay.objects, simulated.objectsPerDay], 0.1),

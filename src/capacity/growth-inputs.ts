@@ -89,11 +89,11 @@ const inputs = {
     from: "bench capacity",
   },
   rawFileRowsMin: {
-    value: 32_768,
+    value: 1000,
     unit: "events",
     what: "a commit of so many is a file; fewer wait in a table",
     kind: "documented",
-    from: "src/store/checkpoint.ts",
+    from: "src/store/lake-checkpoint.ts",
   },
   rawTableRowsMax: {
     value: 200_000,
