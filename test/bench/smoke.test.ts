@@ -206,7 +206,7 @@ it("run over a broker of their own", { timeout: runMsMax }, () => {
   ]);
 });
 
-it.skipIf(!hasLake())("run over a lake", { timeout: 2 * runMsMax }, async () => {
+it.skipIf(!hasLake())("run over a lake", { timeout: 4 * runMsMax }, async () => {
   const { servers } = await startLake();
   const place = ["--postgres", servers.postgres, "--extensions", findExtensions()!];
   const { stdout, results } = smoke(lakeBenches, place);

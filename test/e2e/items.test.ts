@@ -86,7 +86,7 @@ describe("items", () => {
     await ask(questionsSize);
     await post(randomEvents(random, 100, Date.now() - 5 * 86_400_000));
     await ask(questionsSize);
-  });
+  }, 180_000);
 
   it("were first seen when the type was, in all of time", async () => {
     for (const eventType of new Set(events.map((event) => event.eventType))) {
