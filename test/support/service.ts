@@ -9,12 +9,12 @@ import { fileURLToPath } from "node:url";
 import { afterAll } from "vitest";
 import { hasExited } from "./child-process.ts";
 import { deleteKafkaTopics, kafkaArgs } from "./service-log.ts";
-import { isLakeRun, storeEnvironment } from "./service-store.ts";
+import { storeEnvironment } from "./service-store.ts";
 
 export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const builtProgram = join(root, "build", "cli.js");
 const readyLine = /^Rankstream is ready on (https?:\/\/\S+)$/m;
-const readyMsMax = isLakeRun ? 120_000 : 45_000;
+const readyMsMax = 120_000;
 const stopMsMax = 15_000;
 const requestMsMax = 60_000;
 /** A test asks what is answered, not how fast: on a busy machine a query may take its time. */
