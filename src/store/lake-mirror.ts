@@ -19,6 +19,7 @@ import { readProgress } from "./contents.ts";
 import { rowsOf } from "./database.ts";
 import { deltaSpansTable, resetDeltaSpans } from "./delta-spans.ts";
 import type { LakeCatalog, LakeState } from "./lake-catalog.ts";
+import { logOffsetsSql } from "./lake-partitions.ts";
 import { eventTypesSql } from "./lake-types.ts";
 import { openTables } from "./open-windows.ts";
 import { countedColumns, createWindowView } from "./windows.ts";
@@ -68,8 +69,7 @@ interface Table {
 
 const ownViews = [
   `CREATE OR REPLACE VIEW event_types AS ${eventTypesSql("event_type_parts")}`,
-  `CREATE OR REPLACE VIEW log_offsets AS SELECT partition, max(next_offset) AS next_offset,
-     arg_max_null(tail, next_offset) AS tail FROM offsets_reached GROUP BY partition`,
+  `CREATE OR REPLACE VIEW log_offsets AS ${logOffsetsSql}`,
 ];
 
 /**

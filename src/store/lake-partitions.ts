@@ -55,12 +55,15 @@ const reachedSql = `SELECT partition, max(next_offset) AS next_offset,
   arg_max_null(tail, next_offset) AS tail, max(newest_received_at) AS newest_received_at
   FROM offsets_reached GROUP BY partition`;
 
+/** As a local store's table of that name. */
+export const logOffsetsSql = `SELECT partition, next_offset, tail FROM (${reachedSql})`;
+
 /** Views of all partitions, of which there are so many. */
 function viewsOf(count: number): [string, string][] {
   const parts = (name: string) =>
     Array.from({ length: count }, (_, p) => `FROM ${name}_${p}`).join(" UNION ALL ");
   return [
-    ["log_offsets", `SELECT partition, next_offset, tail FROM (${reachedSql})`],
+    ["log_offsets", logOffsetsSql],
     ["seen_times", `SELECT partition, newest_received_at FROM (${reachedSql})`],
     ["seen_keys", parts("seen_keys")],
     ["seen_runs", parts("seen_runs")],
