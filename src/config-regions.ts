@@ -16,6 +16,12 @@ export interface RegionPeer {
   address: string | null;
 }
 
+export interface NamedRegions {
+  own: string;
+  /** By name. */
+  peers: RegionPeer[];
+}
+
 const lost = "lost";
 const nameExpected = `expected a to z, 0 to 9 and inner hyphens, ${regionBytesMax} at most`;
 const peerExpected = "expected name=https://host or name=lost, by comma";
@@ -72,7 +78,7 @@ export function regionProblem(options: RegionOptions): string | undefined {
 export function regionsOf({
   region,
   regionPeers,
-}: Pick<RegionOptions, "region" | "regionPeers">): { own: string; peers: RegionPeer[] } | null {
+}: Pick<RegionOptions, "region" | "regionPeers">): NamedRegions | null {
   if (region === "none") return null;
   const peers = pairsOf(regionPeers).map((pair) => {
     const [name, address] = pair!;

@@ -251,7 +251,7 @@ async function openAnswers(
     describeRedis(metrics, redis);
   }
   const freshness = freshnessOf(config, pipeline);
-  const regions = await openRegions(config, pipeline, freshness, { metrics, logger, closers });
+  const regions = await openRegions(config, pipeline, { freshness, metrics, logger, closers });
   const answers = await Answers.open({
     ...config,
     dataId: log.id,

@@ -1,6 +1,6 @@
 /** Node's own connection to a catalog's PostgreSQL, beside DuckDB's: locks, notices. */
 import { readFile } from "node:fs/promises";
-import { Client, type ClientConfig } from "pg";
+import type { Client, ClientConfig } from "pg";
 import { RankstreamError } from "../errors.ts";
 import { type CatalogParts, catalogParts, type LakePlace, type SslMode } from "../model-lake.ts";
 
@@ -113,6 +113,8 @@ export async function openCatalogClient(
   onError: (error: Error) => void,
   { queryMsMax }: CatalogClientOptions = {},
 ): Promise<Client> {
+  // Stores of one process never need it.
+  const { Client } = await import("pg");
   const parts = catalogParts(catalog);
   const mode = (parts.sslmode ?? "prefer") as SslMode;
   const connect = async (ssl: ClientConfig["ssl"] | null) => {
