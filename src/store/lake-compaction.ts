@@ -13,6 +13,7 @@
  *   whoever waits commits before the next table is compacted.
  */
 import type { DuckDBConnection, DuckDBValue } from "@duckdb/node-api";
+import { failPoint } from "../fail-point.ts";
 import { rowsOf } from "./database.ts";
 import { namingLakeErrors } from "./lake-errors.ts";
 import { NotLeader } from "./lake-leader.ts";
@@ -35,6 +36,9 @@ export interface LakeCompactionDeps {
 /** Run just before a statement that compacts, in transactions of its own. */
 export type Prepare = (connection: DuckDBConnection) => Promise<void>;
 
+/** Rows move from PostgreSQL to files, or from files to one. */
+export type CompactionKind = "flush" | "merge";
+
 export class LakeCompaction {
   readonly #deps: LakeCompactionDeps;
   /** `leadership` may say that files are compacted, while none are. */
@@ -48,15 +52,20 @@ export class LakeCompaction {
    * Runs a statement that compacts, and returns its rows. Rejects where something was committed
    * meanwhile, and with NotLeader where maintenance is not, or no longer, this process's turn.
    */
-  run(sql: string, prepare?: Prepare): Promise<Record<string, DuckDBValue>[]> {
+  run(
+    kind: CompactionKind,
+    sql: string,
+    prepare?: Prepare,
+  ): Promise<Record<string, DuckDBValue>[]> {
     const { maintenance, turns, check } = this.#deps;
     const noted = async () => {
       check();
       try {
         const epoch = await this.#begin();
+        failPoint(`${kind}.noted`);
         return await namingLakeErrors(async () => {
           await prepare?.(maintenance.connection);
-          return this.#compact(sql, epoch);
+          return this.#compact(kind, sql, epoch);
         });
       } finally {
         await this.#end();
@@ -107,7 +116,11 @@ export class LakeCompaction {
     });
   }
 
-  async #compact(sql: string, epoch: number): Promise<Record<string, DuckDBValue>[]> {
+  async #compact(
+    kind: CompactionKind,
+    sql: string,
+    epoch: number,
+  ): Promise<Record<string, DuckDBValue>[]> {
     const { connection } = this.#deps.maintenance;
     await connection.run("BEGIN TRANSACTION");
     try {
@@ -116,7 +129,9 @@ export class LakeCompaction {
         throw new NotLeader("another process does the maintenance now");
       }
       const rows = await rowsOf(connection, sql);
+      failPoint(`${kind}.before_commit`);
       await runAsNext(connection, "COMMIT");
+      failPoint(`${kind}.after_commit`);
       return rows;
     } catch (error) {
       await connection.run("ROLLBACK").catch(() => undefined);

@@ -139,7 +139,7 @@ export class LakeUpkeep {
     const inlined = await this.#deps.files.inlinedTables();
     for (const table of flushedTables.filter((name) => inlined.has(name))) {
       const flush = `CALL ducklake_flush_inlined_data('${lakeName}', table_name => '${table}')`;
-      await this.#try("flush_inlined_data", () => this.#deps.compaction.run(flush));
+      await this.#try("flush_inlined_data", () => this.#deps.compaction.run("flush", flush));
     }
   }
 
@@ -165,7 +165,7 @@ export class LakeUpkeep {
       const prepare = (connection: DuckDBConnection) => this.#rowIds.keep(connection, table);
       await this.#try("merge_adjacent_files", async () => {
         for (let merged = 1, i = 0; merged > 0 && i < mergesMax; i++) {
-          merged = (await compaction.run(sql, prepare)).length;
+          merged = (await compaction.run("merge", sql, prepare)).length;
         }
       });
     }

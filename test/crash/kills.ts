@@ -19,8 +19,8 @@ const buildLoadMsMax = 500;
 const tornBytesMax = 60;
 
 /**
- * The load deletes and upgrades nothing, takes no snapshots or backups, keeps all windows, and is
- * of one region.
+ * The load deletes and upgrades nothing, takes no snapshots or backups, keeps all windows, is of
+ * one region, and no lake.
  */
 type OtherPart =
   | "delete"
@@ -28,6 +28,8 @@ type OtherPart =
   | "snapshot"
   | "migrate"
   | "carry"
+  | "flush"
+  | "merge"
   | "erase"
   | "scrub"
   | "backup"

@@ -61,7 +61,7 @@ describe.skipIf(!hasLake())("compacting the files of a lake", () => {
     };
     const turns = { alone: <T>(run: () => Promise<T>) => run() };
     const deps = { maintenance, turns, fence: () => lead, check: () => undefined };
-    await new LakeCompaction(deps).run(merge);
+    await new LakeCompaction(deps).run("merge", merge);
     await deleting;
     expect(await sum()).toBe(2 * (rows - deletedEach));
   });
@@ -126,7 +126,7 @@ describe.skipIf(!hasLake())("compacting the files of a lake", () => {
   it("is not begun by who is not the leader", async () => {
     await fill();
     const { database } = members.one;
-    await expect(database.compaction.run(merge)).rejects.toThrow(NotLeader);
+    await expect(database.compaction.run("merge", merge)).rejects.toThrow(NotLeader);
     await members.two.database.writeDeferrable((c) => c.run(taken));
     expect(await sum()).toBe(2 * (rows - deletedEach));
   });
@@ -162,11 +162,11 @@ describe.skipIf(!hasLake())("compacting the files of a lake", () => {
       const [row] = await members.two.database.write((c) => rowsOf(c, sql));
       return row!["compacting"];
     };
-    await expect(compaction.run(merge)).rejects.toThrow("is away");
+    await expect(compaction.run("merge", merge)).rejects.toThrow("is away");
     expect(await isSaid()).toBe(true);
     await compaction.settle();
     expect(await isSaid()).toBe(false);
-    await expect(compaction.run(merge)).rejects.toThrow("went away");
+    await expect(compaction.run("merge", merge)).rejects.toThrow("went away");
     expect(await isSaid()).toBe(false);
     const before = transactions;
     await compaction.settle();

@@ -89,7 +89,7 @@ export async function lead(connection: DuckDBConnection): Promise<void> {
 export async function compactAsLeader(database: LakeDatabase, sql: string, prepare?: Prepare) {
   database.fenceDeferrable(lead);
   try {
-    await database.compaction.run(sql, prepare);
+    await database.compaction.run("merge", sql, prepare);
   } finally {
     database.fenceDeferrable(null);
   }
