@@ -1,4 +1,5 @@
 /** What regions say to each other about what they counted. Minutes are since 1970, UTC. */
+import { eventBounds, foreverMs, minuteMs } from "./model.ts";
 
 /** Of the messages below; a region that speaks another one is not followed. */
 export const regionFormat = 1;
@@ -12,6 +13,9 @@ export const cellMinutes: Readonly<Record<RegionLevel, number>> = Object.freeze(
   hour: 60,
   day: 1440,
 });
+
+/** No minute is later. */
+export const minuteMax = foreverMs / minuteMs;
 
 /** Of a type nothing before this minute, the first of a day, is compared. */
 export interface RegionHorizon {
@@ -79,3 +83,50 @@ export const regionHorizonsMax = 10_000;
 export const regionCellsMax = 1440;
 /** More items of a cell and type are not asked for while it is open. */
 export const regionItemsMax = 100_000;
+
+/** Whether it may be the name of an event type, as its own region knows it. */
+export function isRegionTypeName(value: unknown): value is string {
+  if (typeof value !== "string" || value.includes("\0")) return false;
+  const bytes = new TextEncoder().encode(value).length;
+  return bytes > 0 && bytes <= eventBounds.eventTypeBytesMax;
+}
+
+function isWhole(value: unknown, max: number): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= max;
+}
+
+function isHorizon(value: unknown): value is RegionHorizon {
+  if (typeof value !== "object" || value === null) return false;
+  const { eventType, minute } = value as Partial<Record<keyof RegionHorizon, unknown>>;
+  return isRegionTypeName(eventType) && isWhole(minute, minuteMax);
+}
+
+function isCell(value: unknown, { from, to }: RegionSpan): value is RegionCell {
+  if (!Array.isArray(value) || value.length !== 3) return false;
+  const [start, total, isCoarse] = value as unknown[];
+  const isIn = isWhole(start, minuteMax) && start >= from && start < to;
+  return isIn && isWhole(total, Number.MAX_SAFE_INTEGER) && (isCoarse === 0 || isCoarse === 1);
+}
+
+/**
+ * Whether what a region replied may be used: it comes from another machine, and goes into SQL and
+ * into answers. Its name and format are another matter.
+ */
+export function isTotalsReply(
+  value: unknown,
+  asked: RegionTotalsRequest,
+): value is RegionTotalsReply {
+  if (typeof value !== "object" || value === null) return false;
+  const { asOf, completeThrough, coarsestSeconds, cells, horizons } = value as Partial<
+    Record<keyof RegionTotalsReply, unknown>
+  >;
+  if (!isWhole(asOf, foreverMs) || !isWhole(completeThrough, minuteMax)) return false;
+  if (!isWhole(coarsestSeconds, foreverMs / 1000)) return false;
+  if (!Array.isArray(horizons) || horizons.length > 2 * regionHorizonsMax) return false;
+  if (!horizons.every(isHorizon)) return false;
+  if (!Array.isArray(cells) || cells.length !== asked.spans.length) return false;
+  return asked.spans.every((span, i) => {
+    const own: unknown = cells[i];
+    return Array.isArray(own) && own.every((cell) => isCell(cell, span));
+  });
+}

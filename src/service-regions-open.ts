@@ -8,8 +8,6 @@ import { Edge } from "./edge/edge.ts";
 import type { IngestPool } from "./ingest/ingest-pool.ts";
 import type { KafkaLog } from "./log/kafka-log.ts";
 import type { Log } from "./log/log.ts";
-import { foreverMs } from "./model.ts";
-import { regionTypeName } from "./model-regions.ts";
 import { type FreshnessDeps, passBarrier } from "./query/freshness.ts";
 import { formatTimestamp } from "./query/timestamp.ts";
 import { Upstream } from "./query/upstream.ts";
@@ -45,10 +43,10 @@ export interface OpenRegions {
   /** From now on what others counted is written through it; null: an edge of its own. */
   begin(edge: Pick<Edge, "ingest"> | null): Promise<void>;
   /**
-   * Events of a type are being deleted here from this time on (epoch ms), or were just now, among
-   * them perhaps what is kept of others.
+   * Does what deletes events of a type here from this time on (epoch ms), among them perhaps what
+   * is kept of others: answers lack that from before on until it is copied anew.
    */
-  noteDelete(eventType: string, from: number): Promise<void>;
+  duringDelete<T>(eventType: string, from: number, work: () => Promise<T>): Promise<T>;
 }
 
 export interface RegionTools {
@@ -208,17 +206,8 @@ export async function openNamedRegions(
     begin: async (given) => {
       if (follows) edge = given ?? (await ownEdge(config, parts, logger));
     },
-    noteDelete: (eventType, from) => noteDelete(desk, store, eventType, from),
+    duringDelete: (eventType, from, work) => desk.duringDelete(eventType, from, work),
   };
-}
-
-/** Of what others have of the type answers lack a part until it is copied anew. */
-async function noteDelete(desk: RegionDesk, store: LocalStore, eventType: string, from: number) {
-  const known = new Set((await store.eventTypes()).map(({ name }) => name));
-  for (const { region } of desk.standings()) {
-    const isKept = known.has(regionTypeName(region, eventType));
-    await desk.noteDelete(region, isKept ? from : foreverMs);
-  }
 }
 
 function portOf(desk: RegionDesk, source: RegionSource): RegionPort {

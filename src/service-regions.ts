@@ -8,7 +8,7 @@ const none: OpenRegions = Object.freeze({
   desk: null,
   port: noRegions,
   begin: async () => undefined,
-  noteDelete: async () => undefined,
+  duringDelete: <T>(_eventType: string, _from: number, work: () => Promise<T>) => work(),
 });
 
 /** Tells other regions of this one, and follows them once `begin` says by which edge. */

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { type Config, rolesOf } from "./config.ts";
 import { lakePlace } from "./config-lake.ts";
+import { regionsOf } from "./config-regions.ts";
 import { openLog } from "./service-log.ts";
 import { LocalStore } from "./store/local-store.ts";
 import type { Logger } from "./telemetry.ts";
@@ -35,6 +36,16 @@ export class Closers {
   }
 }
 
+/** What makes answers: others, or those of other regions, are not to be kept. */
+function makerOf(config: Config): string {
+  const regions = regionsOf(config);
+  if (regions === null) return packageVersion();
+  const peers = regions.peers.map(({ name, address }) =>
+    address === null ? `${name} lost` : name,
+  );
+  return [packageVersion(), regions.own, ...peers, config.regionLagMsMax].join(", ");
+}
+
 /** Opens log and store; the store's folder lock guards both. */
 export async function openStorage(
   config: Config,
@@ -64,7 +75,7 @@ export async function openStorage(
     sealedSketches: config.sealedSketches === "on",
     keptAnswers: {
       bytesMax: lakePlace(config) === null ? config.cacheStoreBytesMax : 0,
-      madeBy: packageVersion(),
+      madeBy: makerOf(config),
     },
     program: packageVersion(),
     logger,

@@ -98,7 +98,7 @@ function followLog(
       .filter((partition) => !ingest.isStopped(partition));
     if (stalled.length === 0 || config.log === "embedded" || store.failure !== null) return;
     logger.warn({ part: "ingest", partitions: stalled }, "partitions stand still");
-    ingest.restartReaders();
+    ingest.restartReaders(stalled);
   };
   const ticking = setInterval(() => {
     if (isAsking) return;
@@ -319,14 +319,8 @@ async function openApi(
     regions: regions.port,
     deleteEvents: async (request, control) => {
       if (request.isDryRun) return answers.deleteEvents(request, control);
-      // Before, too: what goes may go half way.
-      const from = request.range?.from ?? 0;
-      await regions.noteDelete(request.eventType, from);
-      try {
-        return await answers.deleteEvents(request, control);
-      } finally {
-        await regions.noteDelete(request.eventType, from);
-      }
+      const work = () => answers.deleteEvents(request, control);
+      return regions.duringDelete(request.eventType, request.range?.from ?? 0, work);
     },
     users: answers.erasures,
     metricsHistory: (request) =>

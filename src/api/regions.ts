@@ -4,9 +4,11 @@ import { createGzip } from "node:zlib";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { ByteBudget } from "../edge/byte-budget.ts";
 import { RankstreamError } from "../errors.ts";
-import { eventBounds, foreverMs, minuteMs } from "../model.ts";
+import { eventBounds } from "../model.ts";
 import {
   cellMinutes,
+  isRegionTypeName,
+  minuteMax,
   type RegionCountsRequest,
   type RegionHorizon,
   type RegionLevel,
@@ -51,7 +53,6 @@ export const noRegions: RegionPort = Object.freeze({
 });
 
 const bodyBytesMax = 4 * 1024 * 1024;
-const minuteMax = foreverMs / minuteMs;
 /** Speed matters more here than the last tenth of size. */
 const gzipLevel = 3;
 
@@ -181,11 +182,10 @@ function readSpan(given: Given): RegionSpan {
 function readHorizons(value: unknown): RegionHorizon[] {
   return asList("horizons", value, 0, regionHorizonsMax).map((one) => {
     const { eventType, minute: at } = asObject("horizons", one, ["eventType", "minute"]);
-    const bytes = typeof eventType === "string" ? Buffer.byteLength(eventType) : 0;
-    if (bytes < 1 || bytes > eventBounds.eventTypeBytesMax || String(eventType).includes("\0")) {
+    if (!isRegionTypeName(eventType)) {
       throw refuse("eventType", `a name of 1..${eventBounds.eventTypeBytesMax} bytes`, eventType);
     }
-    return { eventType: eventType as string, minute: asInteger("minute", at, 0, minuteMax) };
+    return { eventType, minute: asInteger("minute", at, 0, minuteMax) };
   });
 }
 

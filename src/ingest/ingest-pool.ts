@@ -7,6 +7,7 @@ import type { Adopted, Store } from "../store/store.ts";
 import type { Logger } from "../telemetry.ts";
 import { writeThreadLine } from "../telemetry-thread.ts";
 import type { Tracing } from "../telemetry-tracing.ts";
+import { mustRejoin } from "./lag-watch.ts";
 import {
   type FromIngestThread,
   type IngestSource,
@@ -86,6 +87,8 @@ export class IngestPool {
   #telling: NodeJS.Timeout | null = null;
   #stopping = false;
   #failure: string | null = null;
+  /** What each worker's group assigned to it last. */
+  readonly #assigned: number[][] = [];
   readonly #stopped = new Map<number, RankstreamError>();
 
   private constructor(store: Store, options: IngestPoolOptions) {
@@ -235,9 +238,12 @@ export class IngestPool {
     return null;
   }
 
-  /** The clients of a log in Kafka stand still: they join their group anew. */
-  restartReaders(): void {
-    this.#sendAll({ kind: "restart_reader" });
+  /** These partitions stand still: of a log in Kafka their clients join their group anew. */
+  restartReaders(stalled: readonly number[]): void {
+    for (const [index, worker] of this.#workers.entries()) {
+      if (!mustRejoin(this.#assigned[index], stalled)) continue;
+      worker.postMessage({ kind: "restart_reader" } satisfies ToIngestThread);
+    }
   }
 
   #startWorker(index: number, begin: IngestThreadData["begin"]): void {
@@ -285,6 +291,7 @@ export class IngestPool {
   /** Gives a worker what its group assigned to it, but for what lies outside the log. */
   async #adopt(worker: number, partitions: number[]): Promise<void> {
     let adopted: Adopted | null = null;
+    this.#assigned[worker] = partitions;
     try {
       const log = this.#options.groupLog!;
       const bounds = await log.bounds();

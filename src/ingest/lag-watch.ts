@@ -14,6 +14,17 @@ export function waitingRecords(ends: readonly number[], committed: readonly numb
   return ends.reduce((sum, end, i) => sum + Math.max(0, end - (committed[i] ?? 0)), 0);
 }
 
+/**
+ * Whether a client is to join its group anew where these partitions stand still: one that was
+ * given some of them, or (undefined) heard of none so far. Those of others are not its to mend.
+ */
+export function mustRejoin(
+  assigned: readonly number[] | undefined,
+  stalled: readonly number[],
+): boolean {
+  return assigned?.some((partition) => stalled.includes(partition)) ?? true;
+}
+
 export class LagWatch {
   readonly #stallMsMax: number;
   readonly #progress = new Map<number, Progress>();

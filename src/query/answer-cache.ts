@@ -19,6 +19,7 @@ import type { MemoryLevel } from "./memory-level.ts";
 import { distantBoardOf, type Pages } from "./pages.ts";
 import type { PendingTouches } from "./pending-touches.ts";
 import { type Asker, eventTypesOf, type QuestionKind, type Questions } from "./questions.ts";
+import { lacksRegions, type RegionShare } from "./regions.ts";
 import type { TimeRange } from "./time-range.ts";
 
 export interface AnswerCacheDeps {
@@ -82,7 +83,8 @@ interface Certainty {
   partial?: boolean;
   certified?: boolean;
   nextCursor?: string;
-  regions?: readonly object[];
+  regions?: readonly RegionShare[];
+  asOf?: string;
 }
 
 /** What is made, and for whom. */
@@ -291,7 +293,9 @@ export class AnswerCache {
     // may lag for long.
     if (stale === true || (partial === true && regions === undefined)) return answer;
     // What is not certain may be so once its windows are sealed, which changes no count.
-    const ttlMs = Math.min(this.#ttlOf(stretch), certified === false ? uncertainTtlMs : Infinity);
+    // A region that has not reached its end may soon lag too far, which changes none either.
+    const isCertain = certified !== false && !lacksRegions(body as Certainty, stretch.to);
+    const ttlMs = Math.min(this.#ttlOf(stretch), isCertain ? Infinity : uncertainTtlMs);
     this.#memory.set(key, answer, ttlMs);
     if (answer.tookMs < cacheFarMsMin) return answer;
     for (const level of levels) level.set(key, answer, ttlMs);

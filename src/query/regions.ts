@@ -73,6 +73,18 @@ function reservedType(name: string): RankstreamError {
   return new RankstreamError("invalid_parameter", detail, { extensions });
 }
 
+/** Whether a region had not told all before `to` (epoch ms), or before the answer was made. */
+export function lacksRegions(
+  { regions = [], asOf }: { regions?: readonly RegionShare[]; asOf?: string },
+  to: number,
+): boolean {
+  const until = asOf === undefined ? to : Math.min(to, Date.parse(asOf));
+  return regions.some(
+    ({ completeThrough, isLost }) =>
+      isLost !== true && (completeThrough === null || Date.parse(completeThrough) < until),
+  );
+}
+
 const isoOf = (at: number | null) => (at === null ? null : formatTimestamp(at));
 
 function earlier(a: number | null, b: number | null): number | null {
@@ -202,7 +214,7 @@ export class Regions {
     // Of a region that is lost there will never be more.
     if (isLost || range.effectiveFrom >= range.effectiveTo) return false;
     const due = Math.min(range.effectiveTo, this.#now() - this.#view!.lagMsMax);
-    return due > range.effectiveFrom && (completeThrough ?? 0) < due;
+    return (completeThrough ?? 0) < due;
   }
 }
 

@@ -6,7 +6,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { RankstreamError } from "../errors.ts";
 import { foreverMs } from "../model.ts";
-import { parseRegionType, type RegionStanding, type RegionView } from "../model-regions.ts";
+import {
+  parseRegionType,
+  type RegionStanding,
+  type RegionView,
+  regionTypeName,
+} from "../model-regions.ts";
 import { SerialQueue } from "../serial-queue.ts";
 import type { Shares } from "../store/changes.ts";
 import type { Store } from "../store/store.ts";
@@ -82,7 +87,8 @@ export class RegionDesk implements RegionView {
     for (const peer of deps.peers) {
       const isLost = peer.address === null;
       const own = kept.get(peer.name);
-      const state = own === undefined ? newState(peer.name, isLost) : readState(own, isLost);
+      const state =
+        own === undefined ? newState(peer.name, isLost) : readState(own, isLost, desk.#now());
       const follower = isLost ? null : (deps.follow?.(peer, state) ?? null);
       desk.#followed.push({
         peer,
@@ -137,6 +143,29 @@ export class RegionDesk implements RegionView {
     const one = this.#followed.find(({ peer }) => peer.name === region);
     if (one !== undefined) noteResets(one.state, [reset]);
     return reset.generation;
+  }
+
+  /**
+   * Does what deletes events of a type from this time on (epoch ms), here and of what is kept of
+   * others. Noted before, since it may end half way, and after: a round meanwhile may have found
+   * all to be as it was.
+   */
+  async duringDelete<T>(eventType: string, from: number, work: () => Promise<T>): Promise<T> {
+    // Of those that had it before as well: what is deleted as a whole is not known any more.
+    const having = new Set<string>();
+    const note = async () => {
+      const known = new Set((await this.#deps.store.eventTypes()).map(({ name }) => name));
+      for (const { peer } of this.#followed) {
+        if (known.has(regionTypeName(peer.name, eventType))) having.add(peer.name);
+        await this.noteDelete(peer.name, having.has(peer.name) ? from : foreverMs);
+      }
+    };
+    await note();
+    try {
+      return await work();
+    } finally {
+      await note();
+    }
   }
 
   async close(): Promise<void> {
@@ -262,7 +291,7 @@ export class RegionDesk implements RegionView {
       const one = this.#followed.find(({ peer }) => peer.name === own.region);
       if (one === undefined) continue;
       if (follow !== null && isMine()) noteResets(one.state, own.resets);
-      else Object.assign(one.state, readState(own, one.peer.address === null));
+      else Object.assign(one.state, readState(own, one.peer.address === null, this.#now()));
     }
   }
 }

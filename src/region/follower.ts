@@ -72,6 +72,8 @@ interface RoundParts {
   reply: RegionTotalsReply;
   /** Of what is kept here when it began. */
   generation: number;
+  /** When it was asked, by this region's clock: epoch ms. What it says of later is not so yet. */
+  askedAt: number;
   signal: AbortSignal;
 }
 
@@ -96,7 +98,8 @@ export class RegionFollower {
   /** One round. Throws RegionRefusal, and what the network, the store and the log throw. */
   async round(signal: AbortSignal): Promise<Round> {
     const round: Round = { isMore: false, added: 0, refusal: null };
-    const minute = Math.floor(this.#now() / minuteMs);
+    const askedAt = this.#now();
+    const minute = Math.floor(askedAt / minuteMs);
     const hours = dayOf(minute) - cellMinutes.day;
     const minutes = minute - (minute % cellMinutes.hour) - cellMinutes.hour;
     const spans: RegionSpan[] = [
@@ -106,7 +109,7 @@ export class RegionFollower {
     ];
     const { reply, sums } = await this.#compare(spans, await this.#deps.horizons(), signal);
     const [day, hour, recent] = sums as [LevelSums, LevelSums, LevelSums];
-    const parts = { round, reply, generation: this.state.generation, signal };
+    const parts = { round, reply, generation: this.state.generation, askedAt, signal };
     this.state.heardAt = this.#now();
     this.state.coarsestSeconds = Math.max(this.state.coarsestSeconds, reply.coarsestSeconds);
     const plan = this.#plan({ minute: recent, hour: nothing, day: nothing }, reply);
@@ -152,7 +155,7 @@ export class RegionFollower {
       if (plan.pulls.length === 0 && end === next) this.#known.add(cell);
       if (!round.isMore && round.refusal === null) reached = end;
     }
-    if (reached > 0) await this.#reach(reached, parts);
+    if (reached > 0) await this.#reach(Math.min(reached, parts.reply.completeThrough), parts);
   }
 
   #plan(sums: Record<RegionLevel, LevelSums>, reply: RegionTotalsReply): Plan {
@@ -186,7 +189,7 @@ export class RegionFollower {
     const isSame = from >= since && differing(recent).every((start) => start < from);
     const to = Math.floor(asOf / minuteMs) + aheadMinutes;
     if (!isSame) await this.#pull({ level: "minute", from, to }, this.#deps.itemsMax, parts);
-    this.state.candidatesAsOf = asOf;
+    this.state.candidatesAsOf = Math.min(asOf, parts.askedAt);
   }
 
   /** Copies what is missing of these cells; whether nothing was. */
@@ -206,13 +209,15 @@ export class RegionFollower {
   }
 
   /** All before this minute is in, unless what was looked at has been deleted since. */
-  async #reach(minute: number, { round, generation, signal }: RoundParts): Promise<void> {
+  async #reach(minute: number, parts: RoundParts): Promise<void> {
+    const { round, generation, askedAt, signal } = parts;
     if (round.added > 0) await this.#deps.settle(signal);
     if (this.state.generation !== generation) {
       round.isMore = true;
       return;
     }
-    this.state.completeThrough = Math.max(this.state.completeThrough ?? 0, minute * minuteMs);
+    const through = Math.min(minute, Math.floor(askedAt / minuteMs)) * minuteMs;
+    this.state.completeThrough = Math.max(this.state.completeThrough ?? 0, through);
   }
 
   async #compare(

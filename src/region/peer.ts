@@ -3,6 +3,7 @@ import { pipeline } from "node:stream";
 import { createGunzip } from "node:zlib";
 import type { Dispatcher } from "undici";
 import {
+  isTotalsReply,
   type RegionCount,
   type RegionCountsRequest,
   type RegionTotalsReply,
@@ -28,6 +29,7 @@ export interface RegionPeerDeps {
 const totalsMsMax = 30_000;
 const countsMsMax = 120_000;
 const totalsBytesMax = 64 * 1024 * 1024;
+const refusalBytesMax = 64 * 1024;
 const refusalCharsMax = 200;
 
 async function textOf(body: AsyncIterable<Buffer>, bytesMax: number): Promise<string> {
@@ -39,17 +41,6 @@ async function textOf(body: AsyncIterable<Buffer>, bytesMax: number): Promise<st
     chunks.push(chunk);
   }
   return Buffer.concat(chunks, length).toString("utf8");
-}
-
-function isTotals(value: unknown, spans: number): value is RegionTotalsReply {
-  if (typeof value !== "object" || value === null) return false;
-  const reply = value as Partial<Record<keyof RegionTotalsReply, unknown>>;
-  const numbers = [reply.asOf, reply.completeThrough, reply.coarsestSeconds];
-  const { cells, horizons } = reply;
-  if (!numbers.every(Number.isSafeInteger) || !Array.isArray(horizons)) return false;
-  if (!Array.isArray(cells) || cells.length !== spans) return false;
-  const isCell = (cell: unknown) => Array.isArray(cell) && cell.every(Number.isSafeInteger);
-  return cells.every((span) => Array.isArray(span) && span.every(isCell));
 }
 
 export class RegionPeer {
@@ -70,7 +61,7 @@ export class RegionPeer {
     if (format !== regionFormat) {
       throw new RegionRefusal(`expected format ${regionFormat} of its messages, got ${format}`);
     }
-    if (isTotals(reply, request.spans.length)) return reply;
+    if (isTotalsReply(reply, request)) return reply;
     throw new RegionRefusal("its totals are not of the form expected");
   }
 
@@ -97,7 +88,7 @@ export class RegionPeer {
       signal: AbortSignal.any([signal, AbortSignal.timeout(msMax)]),
     });
     if (reply.statusCode === 200) return this.#unpacked(reply);
-    const text = (await reply.body.text()).slice(0, refusalCharsMax);
+    const text = (await textOf(reply.body, refusalBytesMax)).slice(0, refusalCharsMax);
     const why = `${path}: ${reply.statusCode}: ${text}`;
     throw reply.statusCode >= 500 ? new Error(why) : new RegionRefusal(why);
   }

@@ -53,9 +53,19 @@ function numberOrNull(value: unknown): number | null {
   return typeof value === "number" && Number.isFinite(value) ? value : null;
 }
 
-/** A state as it was kept, with what was deleted since; what can't be read of it is as new. */
-export function readState({ region, state, resets }: KeptRegion, isLost: boolean): RegionState {
+/**
+ * A state as it was kept, with what was deleted since; what can't be read of it is as new. Nothing
+ * is known of what comes after `now`, whatever a clock once said.
+ */
+export function readState(
+  { region, state, resets }: KeptRegion,
+  isLost: boolean,
+  now: number,
+): RegionState {
   const read = parsed(region, isLost, state ?? "");
+  const notLater = (at: number | null) => (at === null ? null : Math.min(at, now));
+  read.completeThrough = notLater(read.completeThrough);
+  read.candidatesAsOf = notLater(read.candidatesAsOf);
   noteResets(read, resets);
   return read;
 }

@@ -8,6 +8,7 @@
  * read says what a new answer would say, as of that reading.
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
+import { parseRegionType } from "../model-regions.ts";
 import type { Touched } from "./changes.ts";
 import { type Database, ownReadBudgetMs, rowsOf } from "./database.ts";
 import { sqlTexts } from "./sql.ts";
@@ -57,10 +58,13 @@ const appendedMax = 2 * rowsMax;
 /** Stretches remembered of recent changes; an answer older than these is not kept. */
 const recentMax = 10_000;
 
+/** Answers name types as users do, whichever region's counts of them have changed. */
 function isTouched(entry: Pick<Entry, "eventTypes" | "from" | "to">, touched: readonly Touched[]) {
   return touched.some(
     ({ eventType, from, to }) =>
-      from < entry.to && to > entry.from && entry.eventTypes.includes(eventType),
+      from < entry.to &&
+      to > entry.from &&
+      entry.eventTypes.includes(parseRegionType(eventType).eventType),
   );
 }
 

@@ -130,9 +130,15 @@ export class LakeMirror {
     this.#onStep({ ...reached, touched, tables });
   }
 
-  /** All types, as undone: it isn't known what was taken back. */
+  /**
+   * All types, as undone, also those that were deleted as a whole: it isn't known what was taken
+   * back.
+   */
   async #everything(): Promise<Touched[]> {
-    const rows = await rowsOf(this.#connection, "SELECT event_type FROM event_types");
+    const rows = await rowsOf(
+      this.#connection,
+      "SELECT event_type FROM event_types UNION SELECT event_type FROM type_incarnations",
+    );
     return rows.map((row) => ({
       eventType: String(row["event_type"]),
       from: 0,

@@ -23,6 +23,12 @@ import { endOf, type Level, levels, startAt } from "./windows.ts";
 /** Whether an event type is of some other region, in SQL: its name begins with U+001F. */
 const isReserved = "starts_with(event_type, chr(31))";
 
+/** Of another region's making. */
+function minuteSql(minute: number): string {
+  if (Number.isSafeInteger(minute)) return String(minute);
+  throw new TypeError("a horizon is no minute");
+}
+
 /** SQL of (type_id, name, since): the region's types, and from which minute on they count. */
 function typesSql(region: string | null, horizons: readonly RegionHorizon[]): string {
   const prefix = region === null ? "" : regionTypeName(region, "");
@@ -30,7 +36,9 @@ function typesSql(region: string | null, horizons: readonly RegionHorizon[]): st
   const own = `SELECT type_id, substr(event_type, ${prefix.length + 1}) AS name
     FROM event_types WHERE ${where}`;
   if (horizons.length === 0) return `SELECT type_id, name, 0 AS since FROM (${own})`;
-  const rows = horizons.map(({ eventType, minute }) => `(${sqlText(eventType)}, ${minute})`);
+  const rows = horizons.map(
+    ({ eventType, minute }) => `(${sqlText(eventType)}, ${minuteSql(minute)})`,
+  );
   return `SELECT type_id, name, coalesce(minute, 0) AS since FROM (${own})
     LEFT JOIN (VALUES ${rows.join(", ")}) AS horizon (name, minute) USING (name)`;
 }

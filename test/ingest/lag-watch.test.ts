@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { LagWatch } from "../../src/ingest/lag-watch.ts";
+import { LagWatch, mustRejoin } from "../../src/ingest/lag-watch.ts";
 
 describe("the lag watch", () => {
   it("sums up what waits; a store that is ahead owes nothing back", () => {
@@ -39,4 +39,11 @@ describe("the lag watch", () => {
     expect(watch.note(5000, [5, 3], [5])).toEqual([]);
     expect(watch.note(6000, [5, 3], [5])).toEqual([1]);
   });
+});
+
+it("has clients join anew for partitions of their own, or where they heard of none", () => {
+  expect(mustRejoin([1, 3], [3])).toBe(true);
+  expect(mustRejoin([1, 2], [3, 0])).toBe(false);
+  expect(mustRejoin([], [3])).toBe(false);
+  expect(mustRejoin(undefined, [3])).toBe(true);
 });

@@ -340,6 +340,12 @@ describe("where there are other regions", () => {
     const to = now - 600_000;
     const range = { ...span, to, effectiveFrom: span.from, effectiveTo: to, label: "" };
     expect(await engine.leaderboard(request({ range }))).toMatchObject(whole);
+    // However short, and late.
+    const from = now - 60_000;
+    const last = { ...span, from, effectiveFrom: from, to: now, effectiveTo: now, label: "" };
+    expect(await engine.leaderboard(request({ range: last }))).toMatchObject(flags);
+    const { engine: near } = setUp({}, true, viewOf(fresh));
+    expect(await near.leaderboard(request({ range: last }))).toMatchObject(whole);
     const unheard = setUp({}, true, viewOf({ ...fresh, completeThrough: null })).engine;
     expect(await unheard.leaderboard(request({ range }))).toMatchObject(flags);
   });

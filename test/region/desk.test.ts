@@ -1,5 +1,6 @@
 /** What one process has copied anew, all others that share the store tell of in their answers. */
 import { afterEach, expect, it } from "vitest";
+import { regionTypeName } from "../../src/model-regions.ts";
 import { RegionDesk } from "../../src/region/desk.ts";
 import type { RegionFollower } from "../../src/region/follower.ts";
 import type { KeptTable } from "../../src/store/changes.ts";
@@ -16,6 +17,8 @@ const desks: RegionDesk[] = [];
 class Shared {
   state: string | null = null;
   resets: RegionReset[] = [];
+  /** Names of the types that are kept. */
+  types: string[] = [];
   readonly #listeners: ((table: KeptTable) => void)[] = [];
 
   tell(): void {
@@ -41,7 +44,7 @@ class Shared {
       },
     };
     const onRows = (listener: (table: KeptTable) => void) => void this.#listeners.push(listener);
-    const eventTypes = async () => [];
+    const eventTypes = async () => this.types.map((name) => ({ name }));
     return { regions, eventTypes, shares: { onRows } } as unknown as Store & {
       shares: { onRows: typeof onRows };
     };
@@ -100,4 +103,28 @@ it("is known to who follows, though another process was asked for it", async () 
   expect(throughOf(following)).toBe(at);
   await asked.resync("us", null);
   await reads(following, null);
+});
+
+it("lacks a type that is deleted as a whole, whatever a round meanwhile found", async () => {
+  const shared = new Shared();
+  shared.types = ["play", regionTypeName("us", "play")];
+  const kept = { completeThrough: at, candidatesAsOf: at, generation: 0, state: "following" };
+  shared.state = JSON.stringify(kept);
+  const desk = await shared.desk(null);
+  const done = desk.duringDelete("play", 0, async () => {
+    expect(throughOf(desk)).toBe(null);
+    shared.state = JSON.stringify({ ...kept, generation: 1 });
+    shared.tell();
+    await reads(desk, at);
+    shared.types = [];
+    return "done";
+  });
+  expect(await done).toBe("done");
+  await reads(desk, null);
+  // Of another nothing is kept, and nothing goes.
+  shared.state = JSON.stringify({ ...kept, generation: 2 });
+  shared.tell();
+  await reads(desk, at);
+  await desk.duringDelete("view", 0, async () => undefined);
+  expect(throughOf(desk)).toBe(at);
 });

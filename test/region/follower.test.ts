@@ -66,8 +66,10 @@ async function askedIn({ theirs = {}, ours = {}, isBehindBy = 0 }: Sides) {
     state,
   );
   await follower.round(signal);
-  expect(state.candidatesAsOf).toBe(asOf);
-  expect(state.completeThrough).toBe(Math.floor((asOf - 10_000) / minuteMs) * minuteMs);
+  // Of what this region's clock has not come to nothing is in yet.
+  expect(state.candidatesAsOf).toBe(Math.min(asOf, now));
+  const over = Math.min(Math.floor((asOf - 10_000) / minuteMs), minute);
+  expect(state.completeThrough).toBe(over * minuteMs);
   return asked;
 }
 
@@ -91,6 +93,10 @@ describe("a round", () => {
   it("asks for all of a minute that is over and differs, and of none besides", async () => {
     const asked = await askedIn({ theirs: same, ours: { ...same, [minute - 3]: 6 } });
     expect(asked).toEqual([{ from: minute - 3, to: minute - 2, itemsMax: null }]);
+  });
+
+  it("believes nothing of a clock that is ahead", async () => {
+    expect(await askedIn({ theirs: same, ours: same, isBehindBy: -60 })).toEqual([]);
   });
 
   it("asks a region whose clock is behind for minutes that weren't compared", async () => {

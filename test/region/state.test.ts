@@ -3,6 +3,7 @@ import { expect, it } from "vitest";
 import { newState, noteResets, type RegionState, readState } from "../../src/region/state.ts";
 
 const at = 1_700_000_000_000;
+const now = at + 60_000;
 
 function stateOf(more: Partial<RegionState> = {}): RegionState {
   const known = { completeThrough: at, candidatesAsOf: at + 5000, generation: 3 };
@@ -49,10 +50,18 @@ it("is read as it was kept, less what was deleted since", () => {
   const { region, isLost, ...kept } = stateOf({ state: "following" });
   const state = JSON.stringify(kept);
   expect(
-    readState({ region, state, resets: [{ generation: 3, after: 2, from: 0 }] }, isLost),
+    readState({ region, state, resets: [{ generation: 3, after: 2, from: 0 }] }, isLost, now),
   ).toEqual(stateOf({ state: "following" }));
   const resets = [{ generation: 4, after: 3, from: at - 1 }];
-  expect(readState({ region, state, resets }, isLost).completeThrough).toBe(at - 1);
-  expect(readState({ region, state: null, resets: [] }, false)).toEqual(newState("us", false));
-  expect(readState({ region, state: "{", resets: [] }, true)).toEqual(newState("us", true));
+  expect(readState({ region, state, resets }, isLost, now).completeThrough).toBe(at - 1);
+  expect(readState({ region, state: null, resets: [] }, false, now)).toEqual(
+    newState("us", false),
+  );
+  expect(readState({ region, state: "{", resets: [] }, true, now)).toEqual(newState("us", true));
+});
+
+it("is read without what a clock that ran ahead once said", () => {
+  const { region, isLost, ...kept } = stateOf();
+  const read = readState({ region, state: JSON.stringify(kept), resets: [] }, isLost, at - 7);
+  expect(timesOf(read)).toEqual([at - 7, at - 7, 3]);
 });

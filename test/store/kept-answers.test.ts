@@ -1,5 +1,6 @@
 /** Answers kept in the store, against a plain list of what must still be there. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { regionTypeName } from "../../src/model-regions.ts";
 import type { Touched } from "../../src/store/changes.ts";
 import { rowsOf } from "../../src/store/database.ts";
 import { KeptAnswers, type KeptRow } from "../../src/store/kept-answers.ts";
@@ -76,6 +77,16 @@ describe("answers in the store", () => {
     await commit(kept, 2, [{ eventType: "a", from: 9, to: 10 }]);
     expect(await kept.get("a")).toBeNull();
     expect(await keys()).toEqual(["b", "later"]);
+  });
+
+  it("are dropped by what another region counted of their types", async () => {
+    const kept = await KeptAnswers.load(database, options, 1);
+    for (const key of ["x", "y"]) await kept.put(row(key, { eventTypes: [key] }), 1);
+    const touched = [{ eventType: regionTypeName("us", "x"), from: 9, to: 10 }];
+    await commit(kept, 2, touched);
+    expect(await keys()).toEqual(["y"]);
+    // Made before it came.
+    expect(await kept.put(row("late", { eventTypes: ["x"] }), 1)).toBe(false);
   });
 
   it("are not kept when something of theirs has changed meanwhile", async () => {

@@ -11,6 +11,7 @@ import { FolderRawPlace } from "../../src/store/folder-raw-place.ts";
 import { LakeCheckpointer } from "../../src/store/lake-checkpoint.ts";
 import type { Prepare } from "../../src/store/lake-compaction.ts";
 import { LakeDatabase } from "../../src/store/lake-database.ts";
+import type { MirrorStep } from "../../src/store/lake-mirror.ts";
 import { databaseDefaults } from "../../src/store/open-instance.ts";
 import { RawFiles, rawFilesDefaults } from "../../src/store/raw-files.ts";
 import { prepareSchema } from "../../src/store/schema.ts";
@@ -36,9 +37,13 @@ export class Member {
     this.checkpointer = new LakeCheckpointer({ database, staged, rawFiles, arrivals });
   }
 
-  static async open(place: LakePlace): Promise<Member> {
+  /** `onStep` is told of each step of its mirror. */
+  static async open(
+    place: LakePlace,
+    onStep: (step: MirrorStep) => void = () => undefined,
+  ): Promise<Member> {
     const folder = mkdtempSync(join(temporaryFolder(), "member-"));
-    const options = { ...databaseDefaults, onStep: () => undefined };
+    const options = { ...databaseDefaults, onStep };
     const database = await LakeDatabase.open(folder, place, options);
     const identity = { logId: "log", partitionCount, seed: "0".repeat(16), beginOffsets: [] };
     const prepare = () => database.write((connection) => prepareSchema(connection, identity));

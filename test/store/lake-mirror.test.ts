@@ -3,10 +3,13 @@
 import { isDeepStrictEqual } from "node:util";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { expect, it } from "vitest";
+import { addMutation, type Touched } from "../../src/store/changes.ts";
 import { rowsOf } from "../../src/store/database.ts";
 import type { LakeDatabase } from "../../src/store/lake-database.ts";
 import { rewriteHoled } from "../../src/store/lake-holes.ts";
+import type { MirrorStep } from "../../src/store/lake-mirror.ts";
 import { LakeRowIds } from "../../src/store/lake-row-ids.ts";
+import { buryType } from "../../src/store/lake-types.ts";
 import { hasLake, startLake } from "../support/lake.ts";
 import { randomFromEnvironment } from "../support/random.ts";
 import { compactAsLeader, Member } from "./lake-member.ts";
@@ -74,6 +77,26 @@ async function writeOvertaken(
 
 /** Changes nothing that the tests look at. */
 const another = (c: DuckDBConnection) => c.run("INSERT INTO type_graves VALUES (77)");
+
+it.skipIf(!hasLake())("A mirror tells of a type that is gone as a whole", async () => {
+  const place = (await startLake()).placeInFolder();
+  const touched: Touched[] = [];
+  const note = (step: MirrorStep) => void touched.push(...step.touched);
+  const [member, other] = [await Member.open(place), await Member.open(place, note)];
+  await member.adopt(0, [0]);
+  await member.commit(0, 0, 0, ["gone", "stays"]);
+  await other.database.follow();
+  const gone = (await other.types()).find(([name]) => name === "gone")!;
+  touched.length = 0;
+  await member.database.writeDeferrable(async (c) => {
+    await buryType(c, gone[1] as number);
+    await addMutation(c);
+  });
+  await other.database.follow();
+  const told = touched.filter(({ undoes }) => undoes).map(({ eventType }) => eventType);
+  expect(told.sort()).toEqual(["gone", "stays"]);
+  await Promise.all([member.database.close(), other.database.close()]);
+});
 
 it.skipIf(!hasLake())("A mirror holds the rows of its lake", { timeout: msMax }, async () => {
   const random = randomFromEnvironment("lake mirror");
