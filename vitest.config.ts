@@ -1,5 +1,4 @@
 import { defineConfig } from "vitest/config";
-import { SlowFirst } from "./test/support/slow-first.ts";
 import { lakeTestMsMax } from "./test/support/time-bounds.ts";
 
 const testMsMax = process.env["RANKSTREAM_TEST_STORE"] === "ducklake" ? lakeTestMsMax : 60_000;
@@ -13,6 +12,5 @@ export default defineConfig({
     // Two cores: many tests wait for services, so that three files at a time keep both busy.
     maxWorkers: 3,
     pool: "forks",
-    sequence: { sequencer: SlowFirst },
   },
 });
