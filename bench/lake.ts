@@ -19,7 +19,7 @@ import { latencyOf } from "./statistics.ts";
 import { boardRows, checkBoards, eventTypes, generate, type Stream } from "./throughput.ts";
 import { trueBoard } from "./truth.ts";
 
-const readyMsMax = 60_000;
+const readyMsMax = 180_000;
 const partitions = 12;
 const questions = 40;
 const exactQuestions = 10;
@@ -28,7 +28,7 @@ const lookedFor = 20;
 const lookedForSmoke = 3;
 const lookEveryMs = 5;
 const paced = { eventsPerSecond: 2000, everyMs: 100 };
-const seenMsMax = 60_000;
+const seenMsMax = 180_000;
 
 interface Run {
   name: string;

@@ -6,7 +6,7 @@ import type { TrueBoard } from "./truth.ts";
 
 const overloadWaitMs = 50;
 const overloadWaitsMax = 1200;
-const exactMsMax = 60_000;
+const exactMsMax = 180_000;
 
 export interface LoadResult {
   /** Of each accepted POST, its retries included. */

@@ -14,7 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 const readyLine = /^Rankstream is ready on (http:\/\/\S+)$/m;
-const readyMsMax = 60_000;
+const readyMsMax = 180_000;
 /** A profile is written at the end, after all that has been taken is counted. */
 const stopMsMax = 60_000;
 const stderrCharsMax = 64 * 1024;

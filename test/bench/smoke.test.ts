@@ -14,7 +14,7 @@ import { root } from "../support/source-tree.ts";
 const runMsMax = 150_000;
 
 function node(args: string[]) {
-  return spawnSync(process.execPath, args, { cwd: root, encoding: "utf8", timeout: 2 * runMsMax });
+  return spawnSync(process.execPath, args, { cwd: root, encoding: "utf8", timeout: 4 * runMsMax });
 }
 
 function compile(): void {
@@ -206,7 +206,7 @@ it("run over a broker of their own", { timeout: runMsMax }, () => {
   ]);
 });
 
-it.skipIf(!hasLake())("run over a lake", { timeout: 4 * runMsMax }, async () => {
+it.skipIf(!hasLake())("run over a lake", { timeout: 5 * runMsMax }, async () => {
   const { servers } = await startLake();
   const place = ["--postgres", servers.postgres, "--extensions", findExtensions()!];
   const { stdout, results } = smoke(lakeBenches, place);
